@@ -1,0 +1,90 @@
+"""Function `configure`: Terraform's hands where its provider has none.
+
+Terraform invokes it on create, update and destroy. What it raises is the first thing a person reads when an
+apply fails, so every message is one sentence that names the mend.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from handlers.things_stack_session import LambdaContext, open_session
+from thingbridge.aws_iot import account
+from thingbridge.diagnostics import emit
+from thingbridge.settings import ThingsStackSettings
+from thingbridge.things_stack import integration
+from thingbridge.things_stack.client import ThingsStack
+from thingbridge.things_stack.integration import Integration
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Take `{"resource", …, "tf": {"action", "prev_input"}}`, as `aws_lambda_invocation` sends it.
+
+    Returns what was done, which Terraform keeps as the invocation's result.
+    """
+    terraform = event["tf"]
+    result = _RESOURCES[event["resource"]](event, terraform["action"], terraform.get("prev_input") or {}, context)
+    emit("INFO", "configured", resource=event["resource"], action=terraform["action"], **result)
+    return result
+
+
+def _thing_type(
+    event: dict[str, Any], action: str, _previous: dict[str, Any], _context: LambdaContext
+) -> dict[str, Any]:
+    """AWS deletes no thing type that has things, and a fleet can't be detached in one go: a destroy leaves it."""
+    if action == "delete":
+        return {"left": event["thing_type_name"]}
+    created = account.ensure_thing_type(event["thing_type_name"], event["description"], event["searchable_attributes"])
+    return {"thing_type_name": event["thing_type_name"], "created": created}
+
+
+def _registry_events(
+    _event: dict[str, Any], action: str, _previous: dict[str, Any], _context: LambdaContext
+) -> dict[str, Any]:
+    """The switch is the account's, and others may rely on it by now: a destroy leaves it on."""
+    return {} if action == "delete" else {"switched_on": account.enable_thing_events()}
+
+
+def _integration(
+    event: dict[str, Any], action: str, previous: dict[str, Any], context: LambdaContext
+) -> dict[str, Any]:
+    wanted = Integration.read(event)
+    if action == "delete":
+        integration.remove(_session(event, context), wanted)
+        return {"removed": wanted.pubsub_id}
+    session = _session(event, context)
+    integration.check(session, wanted.mode)
+    integration.configure(session, wanted)
+    if previous and _place(previous) != _place(event):
+        integration.remove(_session(previous, context), Integration.read(previous))
+    return {"mode": wanted.mode, "pubsub_id": wanted.pubsub_id}
+
+
+def _place(event: dict[str, Any]) -> tuple[object, ...]:
+    """Where an integration is configured: when this changes, the one in the old place is removed."""
+    return (
+        event["cluster_address"],
+        event["application_id"],
+        event["mode"],
+        Integration.read(event).pubsub_id,
+    )
+
+
+def _session(event: dict[str, Any], context: LambdaContext) -> ThingsStack:
+    return open_session(
+        ThingsStackSettings(
+            stack_name=event["stack_name"],
+            things_log_group="",
+            cluster_address=event["cluster_address"],
+            identity_server_address=event["identity_server_address"],
+            application_id=event["application_id"],
+            api_key_secret_arn=event["api_key_secret_arn"],
+        ),
+        context,
+    )
+
+
+_RESOURCES: dict[str, Callable[[dict[str, Any], str, dict[str, Any], LambdaContext], dict[str, Any]]] = {
+    "thing_type": _thing_type,
+    "registry_events": _registry_events,
+    "integration": _integration,
+}

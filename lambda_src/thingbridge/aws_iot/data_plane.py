@@ -1,0 +1,23 @@
+"""AWS IoT's data plane: publishing on a topic and writing a named shadow."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from thingbridge.aws_iot.clients import client
+from thingbridge.aws_iot.errors import told_apart
+
+
+def publish(topic: str, payload: bytes) -> None:
+    """Publish with QoS 1. Raises Busy or Refused."""
+    with told_apart(f"publish on {topic}"):
+        client("iot-data").publish(topic=topic, qos=1, payload=payload)
+
+
+def report(thing_name: str, shadow_name: str, reported: Mapping[str, Any]) -> None:
+    """Merge `reported` into a named shadow, without reading it first. Raises Busy or Refused."""
+    document = json.dumps({"state": {"reported": reported}}).encode()
+    with told_apart(f"write the shadow {shadow_name} of {thing_name}"):
+        answer = client("iot-data").update_thing_shadow(thingName=thing_name, shadowName=shadow_name, payload=document)
+        # Unread, the answer would keep its connection from being used again.
+        answer["payload"].read()

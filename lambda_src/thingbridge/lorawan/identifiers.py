@@ -1,0 +1,60 @@
+"""Identifiers and keys of LoRaWAN and The Things Stack: their grammar and their one spelling here.
+
+Spelling: EUIs and keys are upper-case hex digits without separators, device ids are lower case.
+Grammar of ids: The Things Stack `identifiers.proto`; EUI-64 and keys: LoRaWAN 1.0.3 §6.2.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from thingbridge.errors import BadInput
+
+_EUI: Final = re.compile(r"[0-9A-F]{16}")
+_KEY: Final = re.compile(r"[0-9A-F]{32}")
+_TTS_ID: Final = re.compile(r"[a-z0-9](?:-?[a-z0-9]){2,}")
+TTS_ID_MAX_LENGTH: Final = 36
+
+
+@dataclass(frozen=True)
+class EndDeviceIdentifiers:
+    """Who a device is. `dev_eui` and `join_eui` are None for devices that have none (ABP, multicast)."""
+
+    device_id: str
+    dev_eui: str | None
+    join_eui: str | None
+
+
+def eui(field: str, value: object) -> str:
+    """An EUI-64 (DevEUI, JoinEUI, AppEUI) as 16 upper-case hex digits; BadInput naming `field` otherwise."""
+    text = value.upper() if isinstance(value, str) else ""
+    if not _EUI.fullmatch(text):
+        raise BadInput(field, "must be 16 hexadecimal digits")
+    return text
+
+
+def root_key(field: str, value: object) -> str:
+    """An AES-128 root key (AppKey, NwkKey) as 32 upper-case hex digits. The message never shows the value.
+
+    The all-zero key is refused, as the Join Server does.
+    """
+    text = value.upper() if isinstance(value, str) else ""
+    if not _KEY.fullmatch(text):
+        raise BadInput(field, "must be 32 hexadecimal digits")
+    if not text.strip("0"):
+        raise BadInput(field, "must not be all zeros")
+    return text
+
+
+def device_id(field: str, value: object) -> str:
+    """A device id of The Things Stack: 3 to 36 lower-case letters, digits and single inner dashes."""
+    if not isinstance(value, str) or len(value) > TTS_ID_MAX_LENGTH or not _TTS_ID.fullmatch(value):
+        raise BadInput(
+            field, f"must be 3 to {TTS_ID_MAX_LENGTH} lower-case letters, digits and single dashes between them"
+        )
+    return value
+
+
+def default_device_id(dev_eui: str) -> str:
+    """The device id a device gets when nobody chose one: `eui-` and the DevEUI in lower case."""
+    return f"eui-{dev_eui.lower()}"

@@ -1,0 +1,66 @@
+"""LoRaWAN and Regional Parameters versions: every documented spelling → the enumeration of The Things Stack.
+
+Source of the names: LoRaWAN TS001 and RP001/RP002; enumerations: The Things Stack `lorawan.proto`.
+"""
+
+from typing import Final
+
+from thingbridge.errors import BadInput
+
+MAC_VERSIONS: Final = {
+    "1.0": "MAC_V1_0",
+    "1.0.0": "MAC_V1_0",
+    "1.0.1": "MAC_V1_0_1",
+    "1.0.2": "MAC_V1_0_2",
+    "1.0.3": "MAC_V1_0_3",
+    "1.0.4": "MAC_V1_0_4",
+    "1.1": "MAC_V1_1",
+    "1.1.0": "MAC_V1_1",
+}
+
+PHY_VERSIONS: Final = {
+    "1.0": "PHY_V1_0",
+    "1.0.0": "PHY_V1_0",
+    "1.0.1": "PHY_V1_0_1",
+    "1.0.2": "PHY_V1_0_2_REV_A",
+    "1.0.2-a": "PHY_V1_0_2_REV_A",
+    "1.0.2-b": "PHY_V1_0_2_REV_B",
+    "1.0.3": "PHY_V1_0_3_REV_A",
+    "1.0.3-a": "PHY_V1_0_3_REV_A",
+    "1.1-a": "PHY_V1_1_REV_A",
+    "1.1.0-a": "PHY_V1_1_REV_A",
+    "1.1-b": "PHY_V1_1_REV_B",
+    "1.1.0-b": "PHY_V1_1_REV_B",
+    "rp002-1.0.0": "RP002_V1_0_0",
+    "rp002-1.0.1": "RP002_V1_0_1",
+    "rp002-1.0.2": "RP002_V1_0_2",
+    "rp002-1.0.3": "RP002_V1_0_3",
+    "rp002-1.0.4": "RP002_V1_0_4",
+}
+
+
+def _lookup(field: str, value: str, spellings: dict[str, str]) -> str:
+    if value.upper() in spellings.values():
+        return value.upper()
+    try:
+        return spellings[value.lower()]
+    except KeyError:
+        raise BadInput(field, f"{value!r} is not one of {', '.join(spellings)}") from None
+
+
+def mac_version(field: str, value: str) -> str:
+    """`1.0.3` or `MAC_V1_0_3` → `MAC_V1_0_3`; BadInput lists the known spellings."""
+    return _lookup(field, value, MAC_VERSIONS)
+
+
+def phy_version(field: str, value: str) -> str:
+    """`1.0.3-a`, `RP002-1.0.4` or `RP002_V1_0_4` → the enumeration; BadInput lists the known spellings."""
+    return _lookup(field, value, PHY_VERSIONS)
+
+
+def has_network_key(mac_version: str) -> bool:
+    """Whether devices of this version have a NwkKey: from LoRaWAN 1.1 on.
+
+    A 1.0.x device must never be given one: the Join Server would take it for the AppKey.
+    """
+    return mac_version == "MAC_V1_1"

@@ -1,0 +1,183 @@
+"""A downlink request of an application: read, checked, and put in the words of The Things Stack.
+
+Public fields: `bytes` (base64 FRMPayload) or `payload` (object for the device's downlink encoder), `fPort`,
+`confirmed`, `highPriority` or `priority`, `classBC`, `correlationIDs`. Limits: The Things Stack `messages.proto`.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from thingbridge.errors import BadInput
+from thingbridge.messaging import rule_payload, topics
+
+PRIORITIES: Final = ("LOWEST", "LOW", "BELOW_NORMAL", "NORMAL", "ABOVE_NORMAL", "HIGH", "HIGHEST")
+"""`TxSchedulePriority`. `highPriority` means HIGH, which leaves HIGHEST to those who ask for it by name."""
+
+MAX_PAYLOAD_BYTES: Final = 255
+MAX_CORRELATION_ID_LENGTH: Final = 100
+MAX_REJECTION_BYTES: Final = 128 * 1024
+"""AWS IoT quota "maximum publish payload size"."""
+
+FORBIDDEN_F_PORT: Final = 224
+"""LoRaWAN keeps FPort 224 for its certification test protocol (LoRaWAN 1.0.3 §4.3.2)."""
+
+
+@dataclass(frozen=True)
+class ReceivedRequest:
+    """A request before it is checked: enough to tell whose thing it is about, even when the rest is bad.
+
+    `thing_name` is None when nothing tells it; `body` is None when it is no JSON object, and `fault` says so.
+    """
+
+    thing_name: str | None
+    replace: bool
+    body: Mapping[str, Any] | None
+    fault: BadInput | None
+
+
+def receive(event: Mapping[str, Any]) -> ReceivedRequest:
+    """Read the rule's output `{"topic": str, "payload": base64}`. Raises nothing: what is wrong is in `fault`."""
+    topic = topics.downlink_request(event.get("topic"))
+    if topic is None:
+        reason = f"{event.get('topic')} is not a topic for downlink requests"
+        return ReceivedRequest(None, False, None, BadInput("topic", reason))
+    body: dict[str, Any] | None = None
+    fault: BadInput | None = None
+    try:
+        body = rule_payload.json_object(rule_payload.raw(event))
+    except BadInput as error:
+        fault = error
+    name = topic.thing_name if topic.thing_name is not None else (body or {}).get("thingName")
+    if not isinstance(name, str) or not topics.THING_NAME.fullmatch(name):
+        name, fault = None, fault or BadInput("thingName", "must be the name of a thing")
+    return ReceivedRequest(name, topic.replace, body, fault)
+
+
+def parse(request: ReceivedRequest) -> tuple[Mapping[str, Any], ...]:
+    """The `ApplicationDownlink` objects of a request: one downlink, or several under `downlinks`.
+
+    Raises BadInput naming the field, or the fault that was found on receiving.
+    """
+    body = request.body
+    if request.fault or body is None:
+        raise request.fault or BadInput("payload", "is missing")
+    if "downlinks" not in body:
+        return (_downlink(body, ""),)
+    several = body["downlinks"]
+    if not isinstance(several, list) or not (several or request.replace):
+        raise BadInput("downlinks", "must be a list of downlinks; only a replace may be empty, which clears the queue")
+    read = []
+    for index, each in enumerate(several):
+        if not isinstance(each, dict):
+            raise BadInput(f"downlinks[{index}]", "must be an object")
+        read.append(_downlink(each, f"downlinks[{index}]."))
+    return tuple(read)
+
+
+def rejection(request: ReceivedRequest, stack_name: str, field: str | None, reason: str) -> tuple[str, bytes]:
+    """Topic and body of the answer to a request that can't be carried out.
+
+    The body repeats the request as it was read, so that its sender can tell which one it was. A request that
+    names no thing is answered on `lorawan/downlink/rejected`.
+    """
+    topic = (
+        topics.public(request.thing_name, topics.DOWNLINK_REJECTED)
+        if request.thing_name
+        else f"{topics.PUBLIC_BASE}/{topics.DOWNLINK_REJECTED}"
+    )
+    answer = {"stackName": stack_name, "field": field, "reason": reason, "request": request.body}
+    encoded = json.dumps(answer).encode()
+    if len(encoded) > MAX_REJECTION_BYTES:
+        encoded = json.dumps({**answer, "request": None}).encode()
+    return topic, encoded
+
+
+def _downlink(body: Mapping[str, Any], at: str) -> dict[str, Any]:
+    return {
+        "f_port": _f_port(body.get("fPort", 1), f"{at}fPort"),
+        **_payload(body, at),
+        "confirmed": _flag(body, "confirmed", at),
+        "priority": _priority(body, at),
+        **_class_b_c(body.get("classBC"), f"{at}classBC"),
+        **_correlation_ids(body.get("correlationIDs"), f"{at}correlationIDs"),
+    }
+
+
+def _f_port(value: object, field: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= 255 or value == FORBIDDEN_F_PORT:
+        raise BadInput(field, f"must be a whole number from 1 to 255, but not {FORBIDDEN_F_PORT}")
+    return value
+
+
+def _payload(body: Mapping[str, Any], at: str) -> dict[str, Any]:
+    given = {"bytes", "payload"} & body.keys()
+    if len(given) != 1:
+        raise BadInput(f"{at}bytes", "give either bytes (base64) or payload (an object for the encoder)")
+    if "payload" in given:
+        if not isinstance(body["payload"], dict):
+            raise BadInput(f"{at}payload", "must be an object")
+        return {"decoded_payload": body["payload"]}
+    try:
+        size = len(base64.b64decode(body["bytes"], validate=True))
+    except (binascii.Error, TypeError, ValueError) as error:
+        raise BadInput(f"{at}bytes", "must be base64") from error
+    if size > MAX_PAYLOAD_BYTES:
+        raise BadInput(f"{at}bytes", f"holds {size} bytes, the limit is {MAX_PAYLOAD_BYTES}")
+    return {"frm_payload": body["bytes"]}
+
+
+def _flag(body: Mapping[str, Any], field: str, at: str) -> bool:
+    value = body.get(field, False)
+    if not isinstance(value, bool):
+        raise BadInput(f"{at}{field}", "must be true or false")
+    return value
+
+
+def _priority(body: Mapping[str, Any], at: str) -> str:
+    high = _flag(body, "highPriority", at)
+    value = body.get("priority", "HIGH" if high else "NORMAL")
+    if value not in PRIORITIES:
+        raise BadInput(f"{at}priority", f"must be one of {', '.join(PRIORITIES)}")
+    return str(value)
+
+
+def _class_b_c(value: object, field: str) -> dict[str, Any]:
+    """`{"gateways": [gateway id, …], "absoluteTime": RFC 3339}` → `class_b_c` of an `ApplicationDownlink`."""
+    if value is None:
+        return {}
+    if not isinstance(value, dict) or not value or value.keys() - {"gateways", "absoluteTime"}:
+        raise BadInput(field, "must be an object with gateways, absoluteTime or both")
+    settings: dict[str, Any] = {}
+    if "gateways" in value:
+        gateways = value["gateways"]
+        if not isinstance(gateways, list) or not all(isinstance(each, str) for each in gateways):
+            raise BadInput(f"{field}.gateways", "must be a list of gateway ids")
+        settings["gateways"] = [{"gateway_ids": {"gateway_id": each}} for each in gateways]
+    if "absoluteTime" in value:
+        settings["absolute_time"] = _time(value["absoluteTime"], f"{field}.absoluteTime")
+    return {"class_b_c": settings}
+
+
+def _time(value: object, field: str) -> str:
+    try:
+        at = datetime.fromisoformat(value if isinstance(value, str) else "")
+    except ValueError as error:
+        raise BadInput(field, "must be a time such as 2026-01-31T12:00:00Z") from error
+    if at.tzinfo is None:
+        raise BadInput(field, "must tell its offset, such as Z for UTC")
+    return str(value)
+
+
+def _correlation_ids(value: object, field: str) -> dict[str, Any]:
+    if value is None:
+        return {}
+    if not isinstance(value, list) or not all(
+        isinstance(each, str) and 0 < len(each) <= MAX_CORRELATION_ID_LENGTH for each in value
+    ):
+        raise BadInput(field, f"must be a list of texts of 1 to {MAX_CORRELATION_ID_LENGTH} characters")
+    return {"correlation_ids": value}

@@ -1,0 +1,32 @@
+"""What the topic rules hand to a function: the published bytes, whatever they are.
+
+The rules select `encode(*, 'base64')` instead of `*`: a payload that is no JSON then reaches the function too, and
+one that is keeps every byte, which the rules engine's own JSON does not promise.
+"""
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from thingbridge.errors import BadInput
+
+
+def raw(event: Mapping[str, Any]) -> bytes:
+    """The published bytes of `{"payload": base64}`; none when the field is left out, as for an empty message."""
+    try:
+        return base64.b64decode(event.get("payload") or "", validate=True)
+    except (binascii.Error, TypeError) as error:
+        raise BadInput("payload", "the rule's output is not base64") from error
+
+
+def json_object(payload: bytes) -> dict[str, Any]:
+    """Decode a JSON object in UTF-8; BadInput says what it is instead."""
+    try:
+        body = json.loads(payload)
+    except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
+        raise BadInput("payload", "is not JSON") from error
+    if not isinstance(body, dict):
+        raise BadInput("payload", "is JSON, but not an object")
+    return body

@@ -1,0 +1,69 @@
+"""The named shadow `lorawan` of a thing: which of its fields a message reports.
+
+Fields and units: `lastSeen`, `activated` RFC 3339; `gateways` how many received the last uplink; `rssi` dBm and
+`snr` dB of the best reception; `fCntUp`, `fCntDown` frame counters of the session; `devAddr` 8 upper-case hex
+digits; `sessionID` base64.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+SHADOW_NAME: Final = "lorawan"
+
+
+def reported(body: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The `reported` state of an `ApplicationUp`, or None for a message that says nothing about the device's state.
+
+    A part of another type than TTS documents is passed over: the message itself is still worth delivering.
+    """
+    match body:
+        case {"uplink_message": dict(uplink)}:
+            return _uplink(body, uplink)
+        case {"join_accept": dict(join)}:
+            return _join(body, join)
+    return None
+
+
+def _uplink(body: Mapping[str, Any], uplink: Mapping[str, Any]) -> dict[str, Any]:
+    receptions = [each for each in uplink.get("rx_metadata") or () if isinstance(each, dict)]
+    state = {
+        **_session(body, uplink),
+        "lastSeen": uplink.get("received_at") or body.get("received_at"),
+        "fCntUp": uplink.get("f_cnt", 0),
+        "gateways": len({_gateway(index, each) for index, each in enumerate(receptions)}),
+    }
+    if receptions:
+        state["rssi"] = max(_numbers(receptions, "rssi"), default=0)
+        # SNR 0 dB is common and left out of the JSON as a zero value, so a missing one competes as 0.
+        state["snr"] = max(_numbers([{"snr": 0, **each} for each in receptions], "snr"), default=0)
+    return _known(state)
+
+
+def _join(body: Mapping[str, Any], join: Mapping[str, Any]) -> dict[str, Any]:
+    at = join.get("received_at") or body.get("received_at")
+    return _known({**_session(body, join), "activated": at, "lastSeen": at, "fCntUp": 0, "fCntDown": 0})
+
+
+def _session(body: Mapping[str, Any], part: Mapping[str, Any]) -> dict[str, Any]:
+    ids = body.get("end_device_ids") or {}
+    return {"devAddr": ids.get("dev_addr"), "sessionID": part.get("session_key_id")}
+
+
+def _known(state: Mapping[str, Any]) -> dict[str, Any]:
+    # In a shadow document null deletes: a field the message does not tell keeps its last value.
+    return {field: value for field, value in state.items() if value is not None}
+
+
+def _numbers(receptions: Iterable[Mapping[str, Any]], field: str) -> list[float]:
+    values = (each.get(field) for each in receptions)
+    return [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+
+
+def _gateway(index: int, reception: Mapping[str, Any]) -> tuple[object, ...]:
+    """Identity of the receiving gateway: its antennas count once, gateways behind Packet Broker one by one."""
+    forwarder = reception.get("packet_broker")
+    if isinstance(forwarder, dict):
+        gateway = forwarder.get("forwarder_gateway_eui") or forwarder.get("forwarder_gateway_id") or index
+        return (forwarder.get("forwarder_net_id"), forwarder.get("forwarder_tenant_id"), gateway)
+    ids = reception.get("gateway_ids")
+    return (ids.get("gateway_id") or ids.get("eui") or index,) if isinstance(ids, dict) else (index,)

@@ -1,0 +1,61 @@
+"""The MQTT topics on both sides of the bridge, built and taken apart. The same names stand in HCL in `main.tf`.
+
+Inside: `thethings/lorawan/<stack>/<event>`, where The Things Stack publishes. Public: `lorawan/<thing>/<event>`.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+UPSTREAM_BASE: Final = "thethings/lorawan"
+PUBLIC_BASE: Final = "lorawan"
+DOWNLINK_REQUEST: Final = "lorawan/downlink"
+DOWNLINK_REJECTED: Final = "downlink/rejected"
+DOWNLINK_PUSH: Final = "downlink/push"
+DOWNLINK_REPLACE: Final = "downlink/replace"
+
+THING_NAME: Final = re.compile(r"[a-zA-Z0-9:_-]{1,128}")
+"""AWS IoT `CreateThing`, parameter `thingName`. A name of this grammar holds no topic separator or wildcard."""
+
+REQUEST_EVENTS: Final = frozenset({DOWNLINK_PUSH, DOWNLINK_REPLACE, DOWNLINK_REJECTED})
+"""Events that mean something else on the public side: passing one through would turn a message into a request."""
+
+_MAX_SLASHES: Final = 7
+_MAX_TOPIC_BYTES: Final = 256
+_MAX_THING_NAME: Final = 128
+"""AWS IoT message broker quotas, and the longest thing name of `CreateThing`."""
+
+
+def upstream_event(topic: str, stack_name: str) -> str | None:
+    """`thethings/lorawan/<stack>/downlink/ack` → `downlink/ack`; None for another stack's topic."""
+    prefix = f"{UPSTREAM_BASE}/{stack_name}/"
+    return topic.removeprefix(prefix) if topic.startswith(prefix) and topic != prefix else None
+
+
+def public(thing_name: str, event: str) -> str:
+    """The public topic of an event of a thing: `lorawan/<thing>/<event>`."""
+    return f"{PUBLIC_BASE}/{thing_name}/{event}"
+
+
+def fits(event: str) -> bool:
+    """Whether the public topic of an event keeps AWS IoT's limits, whatever the thing is called."""
+    topic = public("_" * _MAX_THING_NAME, event)
+    return topic.count("/") <= _MAX_SLASHES and len(topic.encode()) <= _MAX_TOPIC_BYTES
+
+
+@dataclass(frozen=True)
+class DownlinkTopic:
+    """Where a downlink request came in. `thing_name` is None on the account-wide topic."""
+
+    thing_name: str | None
+    replace: bool
+
+
+def downlink_request(topic: object) -> DownlinkTopic | None:
+    """`lorawan/downlink`, `lorawan/<thing>/downlink/push` or `…/replace`; None for any other topic."""
+    if topic == DOWNLINK_REQUEST:
+        return DownlinkTopic(thing_name=None, replace=False)
+    match str(topic).split("/"):
+        case [base, thing_name, "downlink", "push" | "replace" as operation] if base == PUBLIC_BASE:
+            return DownlinkTopic(thing_name=thing_name, replace=operation == "replace")
+    return None

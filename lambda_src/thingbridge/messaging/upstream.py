@@ -1,0 +1,74 @@
+"""A message from The Things Stack: taken apart, and what it becomes on the AWS side.
+
+Shape of the messages: `ApplicationUp` in The Things Stack `messages.proto`, as JSON (proto names, zero values
+left out). The public body is the message exactly as it came, byte for byte.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from thingbridge.errors import BadInput
+from thingbridge.lorawan import identifiers
+from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
+from thingbridge.messaging import rule_payload, shadow, topics
+
+
+@dataclass(frozen=True)
+class UpstreamMessage:
+    """One message of The Things Stack. `event` is the topic's tail, `raw` the bytes as published."""
+
+    event: str
+    device: EndDeviceIdentifiers
+    body: Mapping[str, Any]
+    raw: bytes
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """What is to be done with a message: publish `payload` on `topic`, then write `shadow_state` if there is one.
+
+    `shadow_state` is the `reported` part of the named shadow `lorawan`.
+    """
+
+    topic: str
+    payload: bytes
+    shadow_state: Mapping[str, Any] | None
+
+
+def parse(event: Mapping[str, Any], stack_name: str) -> UpstreamMessage:
+    """Read the rule's output `{"topic": str, "payload": base64 of the published bytes}`.
+
+    Raises BadInput when the payload is no JSON object, or tells no device, or when the event may not pass.
+    """
+    topic = str(event.get("topic"))
+    name = topics.upstream_event(topic, stack_name)
+    if name is None or name in topics.REQUEST_EVENTS or not topics.fits(name):
+        raise BadInput("topic", f"{topic} is not a topic that The Things Stack publishes on")
+    raw = rule_payload.raw(event)
+    body = rule_payload.json_object(raw)
+    return UpstreamMessage(event=name, device=_end_device(body), body=body, raw=raw)
+
+
+def _end_device(body: Mapping[str, Any]) -> EndDeviceIdentifiers:
+    ids = body.get("end_device_ids")
+    if not isinstance(ids, dict):
+        raise BadInput("end_device_ids", "is missing")
+    return EndDeviceIdentifiers(
+        device_id=identifiers.device_id("end_device_ids.device_id", ids.get("device_id")),
+        dev_eui=_optional_eui(ids, "dev_eui"),
+        join_eui=_optional_eui(ids, "join_eui"),
+    )
+
+
+def _optional_eui(ids: Mapping[str, Any], field: str) -> str | None:
+    return identifiers.eui(f"end_device_ids.{field}", ids[field]) if ids.get(field) else None
+
+
+def deliver(message: UpstreamMessage, thing_name: str, *, metrics: bool) -> Delivery:
+    """What becomes of a message of a thing. `metrics`: whether the stack writes the shadow."""
+    return Delivery(
+        topic=topics.public(thing_name, message.event),
+        payload=message.raw,
+        shadow_state=shadow.reported(message.body) if metrics else None,
+    )

@@ -1,0 +1,1 @@
+"""Things and end devices: which belongs to which, and what makes one out of the other. Pure decisions."""

@@ -1,0 +1,62 @@
+"""Registry events of AWS IoT: what happened to a thing, and whether it is work for this stack.
+
+Shape: AWS IoT Developer Guide, "Registry events". They come at least once and in any order, so an event only
+says where to look: what is done follows from the thing as it is now.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from thingbridge.errors import BadInput
+from thingbridge.registry.attributes import Attribute
+
+
+class Operation(StrEnum):
+    """What happened to the thing."""
+
+    CREATED = "CREATED"
+    UPDATED = "UPDATED"
+    DELETED = "DELETED"
+
+
+@dataclass(frozen=True)
+class ThingEvent:
+    """One event. `attributes` are those of the thing at that moment; a deleted thing's are its last ones."""
+
+    operation: Operation
+    thing_name: str
+    attributes: Mapping[str, str]
+
+
+def parse(text: str) -> ThingEvent:
+    """Read the event's JSON; BadInput when it is none."""
+    try:
+        event: Any = json.loads(text)
+        return ThingEvent(
+            operation=Operation(event["operation"]),
+            thing_name=str(event["thingName"]),
+            attributes=dict(event.get("attributes") or {}),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BadInput("event", "is not a registry event of a thing") from error
+
+
+def belongs_to(attributes: Mapping[str, str], stack_name: str) -> bool:
+    """Whether the thing is one of this stack."""
+    return attributes.get(Attribute.STACK_NAME) == stack_name
+
+
+def is_gone(event: ThingEvent, attributes_now: Mapping[str, str] | None, stack_name: str) -> bool:
+    """Whether a deleted thing of this stack is really gone.
+
+    A thing that was made anew under the same name for the same device (`attributes_now`) keeps its device: its
+    own event may have come first.
+    """
+    if not belongs_to(event.attributes, stack_name):
+        return False
+    return attributes_now is None or any(
+        attributes_now.get(each) != event.attributes.get(each) for each in (Attribute.DEV_EUI, Attribute.DEVICE_ID)
+    )

@@ -1,0 +1,53 @@
+"""Which thing an end device is: its name when the stack makes it, and whether a thing that exists is the one."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from thingbridge.errors import Refused
+from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
+from thingbridge.registry.attributes import Attribute
+from thingbridge.settings import ThingNameScheme
+
+
+class MismatchingStack(Refused):
+    """A thing has the device's DevEUI, but another stack's name. The text is the one users know from the docs."""
+
+    def __init__(self, dev_eui: str, thing_name: str) -> None:
+        super().__init__(f"DevEUI {dev_eui} is registered for mismatching stack")
+        self.thing_name = thing_name
+
+
+def thing_name(device: EndDeviceIdentifiers, scheme: ThingNameScheme, stack_name: str) -> str:
+    """Name of a thing that the stack makes: `<DevEUI>`, or `<stack>_<device id>` by scheme or without a DevEUI."""
+    if scheme is ThingNameScheme.DEV_EUI and device.dev_eui:
+        return device.dev_eui
+    return f"{stack_name}_{device.device_id}"
+
+
+def thing_attributes(device: EndDeviceIdentifiers, stack_name: str) -> dict[str, str]:
+    """Attributes of a thing that the stack makes for a device of The Things Stack.
+
+    None of them asks for a device to be created, so the thing's own registry event is no work.
+    """
+    known = {
+        Attribute.DEV_EUI: device.dev_eui,
+        Attribute.STACK_NAME: stack_name,
+        Attribute.DEVICE_ID: device.device_id,
+        Attribute.JOIN_EUI: device.join_eui,
+    }
+    return {str(name): value for name, value in known.items() if value}
+
+
+def is_thing_of(device: EndDeviceIdentifiers, name: str, attributes: Mapping[str, Any], stack_name: str) -> bool:
+    """Whether a thing stands for the device in this stack. Raises MismatchingStack when another stack has it.
+
+    A device with a DevEUI is its DevEUI, however the thing spells it and whatever the device id is today; one
+    without is its device id.
+    """
+    if device.dev_eui:
+        same = str(attributes.get(Attribute.DEV_EUI, "")).upper() == device.dev_eui
+    else:
+        same = attributes.get(Attribute.DEVICE_ID) == device.device_id
+    if same and attributes.get(Attribute.STACK_NAME) != stack_name:
+        raise MismatchingStack(device.dev_eui or device.device_id, name)
+    return same

@@ -1,0 +1,86 @@
+"""What Terraform tells each function, typed: one dataclass per function, read once from its environment.
+
+The variable of a field is its name in capitals. A missing or impossible value is a deployment fault, so it
+raises when the function starts and names the variable.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from typing import Self
+
+
+class ThingNameScheme(StrEnum):
+    """How things are named that the stack makes by itself."""
+
+    DEV_EUI = "DevEUI"
+    DEVICE_ID = "DeviceID"
+
+
+class OnThingDeleted(StrEnum):
+    """What happens to the end device when its thing is deleted."""
+
+    DELETE = "delete"
+    RETAIN = "retain"
+
+
+@dataclass(frozen=True)
+class ShadowSettings:
+    """The `shadow` object of the root module. `metrics`: write the radio and session metrics."""
+
+    metrics: bool = True
+
+
+def _shadow(text: str) -> ShadowSettings:
+    return ShadowSettings(**json.loads(text))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What every function of a stack knows."""
+
+    stack_name: str
+    things_log_group: str
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> Self:
+        """Build the settings from the environment. Raises ValueError naming the variable at fault."""
+        values: dict[str, object] = {}
+        for setting in fields(cls):
+            variable = setting.name.upper()
+            try:
+                values[setting.name] = setting.metadata.get("parse", str)(environment[variable])
+            except KeyError:
+                raise ValueError(f"the environment variable {variable} is missing") from None
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"the environment variable {variable} can't be used: {error}") from error
+        return cls(**values)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class UpstreamSettings(Settings):
+    """Environment of the function that takes what The Things Stack publishes."""
+
+    thing_type_name: str
+    thing_name_scheme: ThingNameScheme = field(metadata={"parse": ThingNameScheme})
+    shadow: ShadowSettings = field(metadata={"parse": _shadow})
+
+
+@dataclass(frozen=True)
+class ThingsStackSettings(Settings):
+    """Environment of a function that calls The Things Stack. Addresses are URLs without a path."""
+
+    cluster_address: str
+    identity_server_address: str
+    application_id: str
+    api_key_secret_arn: str
+
+
+@dataclass(frozen=True)
+class RegistrySettings(ThingsStackSettings):
+    """Environment of the function that keeps end devices in step with things."""
+
+    thing_type_name: str
+    default_frequency_plan_id: str
+    on_thing_deleted: OnThingDeleted = field(metadata={"parse": OnThingDeleted})

@@ -1,0 +1,236 @@
+"""A session with The Things Stack for one application: its operations by the API's own names.
+
+Paths and bodies: The Things Stack HTTP API, `/api/v3`. Identity Server operations go to the Identity Server's
+host, which is another than the cluster's on the hosted deployments; all others to the cluster.
+"""
+
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final
+from urllib.parse import quote, urlsplit
+
+import requests
+
+from thingbridge.registry.provisioning import Server, Step
+from thingbridge.things_stack.errors import NotFound, ThingsStackBusy, read_answer, refused
+
+API_PREFIX: Final = "/api/v3"
+CONNECT_TIMEOUT: Final = 3.05
+READ_TIMEOUT: Final = 10.0
+FIRST_PAUSE: Final = 0.2
+LONGEST_PAUSE: Final = 5.0
+MARGIN: Final = 1.0
+"""Seconds that are left for the caller to record the outcome once this client has given up."""
+
+_RETRY_AFTER_HEADERS: Final = ("Retry-After", "X-Rate-Limit-Retry", "X-Ratelimit-Retry")
+_SERVER_PATHS: Final = {
+    Server.IDENTITY: "",
+    Server.JOIN: "/js",
+    Server.NETWORK: "/ns",
+    Server.APPLICATION: "/as",
+}
+
+
+class ThingsStack:
+    """Operations of one application.
+
+    `cluster_address`, `identity_server_address`: URLs without a path. `api_key(refresh)` gives the application's
+    API key; `refresh` asks for it anew after a 401, because it may have been rotated. `remaining_seconds` tells
+    how long the caller may still take: a busy server is tried again only within that time.
+
+    Every operation raises `ThingsStackRefused` (4xx), `ApiKeyRefused` (401, 403) or `ThingsStackBusy` (429, 5xx,
+    no connection).
+    """
+
+    def __init__(
+        self,
+        *,
+        cluster_address: str,
+        identity_server_address: str,
+        application_id: str,
+        api_key: Callable[[bool], str],
+        remaining_seconds: Callable[[], float],
+    ) -> None:
+        self.application_id = application_id
+        self.cluster_host = urlsplit(cluster_address).hostname or cluster_address
+        self._cluster = cluster_address.rstrip("/") + API_PREFIX
+        self._identity_server = identity_server_address.rstrip("/") + API_PREFIX
+        self._api_key = api_key
+        self.remaining_seconds = remaining_seconds
+        self._session = requests.Session()
+
+    # Application ----------------------------------------------------------------------------------------------
+
+    def application_rights(self) -> frozenset[str]:
+        """ApplicationAccess.ListRights: the rights of the API key on the application (`RIGHT_…`)."""
+        answer = self._identity("GET", f"/applications/{self.application_id}/rights", "list the rights of the API key")
+        return frozenset(answer.get("rights", ()))
+
+    def frequency_plan_ids(self) -> frozenset[str]:
+        """Configuration.ListFrequencyPlans: the ids of the plans that the cluster knows."""
+        answer = self._call("GET", "/configuration/frequency-plans", "list the frequency plans")
+        return frozenset(plan["id"] for plan in answer.get("frequency_plans", ()))
+
+    # Pub/Subs -------------------------------------------------------------------------------------------------
+
+    def set_pubsub(self, pubsub_id: str, settings: Mapping[str, Any], paths: Sequence[str]) -> None:
+        """ApplicationPubSubRegistry.Set: `settings` are the fields of an `ApplicationPubSub` without its ids."""
+        ids = {"application_ids": {"application_id": self.application_id}, "pub_sub_id": pubsub_id}
+        self._call(
+            "PUT",
+            f"/as/pubsub/{self.application_id}/{pubsub_id}",
+            f"configure the pub/sub integration {pubsub_id}",
+            body={"pubsub": {"ids": ids, **settings}, "field_mask": {"paths": list(paths)}},
+        )
+
+    def delete_pubsub(self, pubsub_id: str) -> None:
+        """ApplicationPubSubRegistry.Delete."""
+        path = f"/as/pubsub/{self.application_id}/{pubsub_id}"
+        self._call("DELETE", path, f"remove the pub/sub integration {pubsub_id}")
+
+    # End devices ----------------------------------------------------------------------------------------------
+
+    def set_end_device(self, step: Step) -> None:
+        """EndDeviceRegistry.Create on the Identity Server, …EndDeviceRegistry.Set on the other servers."""
+        device_id = step.end_device["ids"]["device_id"]
+        operation = f"create {device_id} on the {step.server}"
+        if step.server is Server.IDENTITY:
+            path = f"/applications/{self.application_id}/devices"
+            self._identity("POST", path, operation, body={"end_device": step.end_device})
+        else:
+            body = {"end_device": step.end_device, "field_mask": {"paths": list(step.paths)}}
+            self._call("PUT", self._device_path(step.server, device_id), operation, body=body)
+
+    def end_device(self, server: Server, device_id: str, paths: Sequence[str]) -> dict[str, Any] | None:
+        """…EndDeviceRegistry.Get: the fields `paths` of a device as one server knows it, None when it does not."""
+        operation = f"read {device_id} from the {server}"
+        try:
+            query = {"field_mask": ",".join(paths)}
+            return self._on(server)("GET", self._device_path(server, device_id), operation, query=query)
+        except NotFound:
+            return None
+
+    def delete_end_device(self, server: Server, device_id: str) -> bool:
+        """…EndDeviceRegistry.Delete on one server; False when it did not know the device."""
+        operation = f"delete {device_id} on the {server}"
+        try:
+            self._on(server)("DELETE", self._device_path(server, device_id), operation)
+        except NotFound:
+            return False
+        return True
+
+    def find_device_id(self, dev_eui: str) -> str | None:
+        """EndDeviceRegistrySearch: the id of the application's device with this DevEUI, None without one."""
+        answer = self._identity(
+            "GET",
+            f"/search/applications/{self.application_id}/devices",
+            f"search the device with DevEUI {dev_eui}",
+            query={"dev_eui_contains": dev_eui, "field_mask": "ids"},
+        )
+        for device in answer.get("end_devices", ()):
+            if device["ids"].get("dev_eui") == dev_eui:
+                return str(device["ids"]["device_id"])
+        return None
+
+    # Downlinks ------------------------------------------------------------------------------------------------
+
+    def schedule_downlinks(self, device_id: str, downlinks: Sequence[Mapping[str, Any]], *, replace: bool) -> None:
+        """AppAs.DownlinkQueuePush or …Replace with `ApplicationDownlink` objects.
+
+        A push that may have been taken (time-out while reading) is not sent again from here.
+        """
+        verb = "replace" if replace else "push"
+        self._call(
+            "POST",
+            f"/as/applications/{self.application_id}/devices/{device_id}/down/{verb}",
+            f"{verb} downlinks of {device_id}",
+            body={"downlinks": list(downlinks)},
+            repeatable=replace,
+        )
+
+    # Transport ------------------------------------------------------------------------------------------------
+
+    def _device_path(self, server: Server, device_id: str) -> str:
+        path = f"{_SERVER_PATHS[server]}/applications/{self.application_id}/devices"
+        return f"{path}/{quote(device_id, safe='')}"
+
+    def _on(self, server: Server) -> Callable[..., dict[str, Any]]:
+        return self._identity if server is Server.IDENTITY else self._call
+
+    def _identity(self, method: str, path: str, operation: str, **arguments: Any) -> dict[str, Any]:
+        return self._call(method, path, operation, base=self._identity_server, **arguments)
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        operation: str,
+        *,
+        base: str | None = None,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        repeatable: bool = True,
+    ) -> dict[str, Any]:
+        """One operation: tried again while the server is busy and time is left, once with a fresh key on a 401."""
+        url = (base or self._cluster) + path
+        pause, refreshed = FIRST_PAUSE, False
+        while True:
+            wait, reason = 0.0, ""
+            try:
+                response = self._session.request(
+                    method,
+                    url,
+                    params=query,
+                    json=body,
+                    headers={"Authorization": f"Bearer {self._api_key(refreshed)}"},
+                    timeout=(CONNECT_TIMEOUT, max(0.1, min(READ_TIMEOUT, self.remaining_seconds() - MARGIN))),
+                    allow_redirects=False,
+                )
+            except requests.RequestException as error:
+                reason = f"no answer from {urlsplit(url).netloc} ({_cause(error)})"
+                if not repeatable and not isinstance(error, requests.ConnectTimeout):
+                    raise ThingsStackBusy(operation, reason) from error
+            else:
+                if response.status_code < 300:
+                    return _json_object(response) or {}
+                answer = read_answer(response.status_code, _json_object(response))
+                if response.status_code == 401 and not refreshed:
+                    refreshed = True
+                    continue
+                if response.status_code != 429 and response.status_code < 500:
+                    raise refused(operation, answer)
+                reason = f"The Things Stack answered {answer.status}: {answer.message}"
+                wait = _retry_after(response)
+            wait = max(wait, pause * random.uniform(0.5, 1.0))
+            if wait + MARGIN >= self.remaining_seconds():
+                raise ThingsStackBusy(operation, reason)
+            time.sleep(wait)
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+
+def _cause(error: requests.RequestException) -> str:
+    return {
+        requests.ConnectTimeout: "connection timed out",
+        requests.ReadTimeout: "no answer in time",
+        requests.exceptions.SSLError: "TLS failed",
+        requests.ConnectionError: "can't connect",
+    }.get(type(error), type(error).__name__)
+
+
+def _json_object(response: requests.Response) -> dict[str, Any] | None:
+    try:
+        body = response.json()
+    except ValueError:
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _retry_after(response: requests.Response) -> float:
+    """Seconds the server asks to wait; 0 when it says nothing that can be read."""
+    for header in _RETRY_AFTER_HEADERS:
+        try:
+            return float(response.headers[header])
+        except (KeyError, ValueError):
+            continue
+    return 0.0

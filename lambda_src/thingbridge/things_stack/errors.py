@@ -1,0 +1,72 @@
+"""What The Things Stack answers when it does not do what it was asked, as this product's short error tree.
+
+Shape of an error body: `{"code", "message", "details": [{"namespace", "name", "attributes", …}]}`; the text
+begins `error:<namespace>:<name> (<text>)`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from thingbridge.errors import Busy, Misconfigured, Refused, ThingbridgeError
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An error answer: HTTP status, the error's name (`end_device_euis_taken`) and its text for people."""
+
+    status: int
+    name: str
+    message: str
+
+
+class _Answered(ThingbridgeError):
+    def __init__(self, operation: str, answer: Answer) -> None:
+        super().__init__(f"{operation}: The Things Stack answered {answer.status}: {answer.message}")
+        self.answer = answer
+
+
+class ThingsStackRefused(_Answered, Refused):
+    """A 4xx that is about the request: the same one would be refused again."""
+
+
+class NotFound(ThingsStackRefused):
+    """404."""
+
+
+class Conflict(ThingsStackRefused):
+    """409: an id or EUI is taken, or the state does not allow it."""
+
+
+class ApiKeyRefused(_Answered, Misconfigured):
+    """401 or 403: the API key is not one, or lacks a right."""
+
+
+class ThingsStackBusy(Busy):
+    """429, 5xx, time-out or no connection, still so when the time to try again was over."""
+
+    def __init__(self, operation: str, reason: str) -> None:
+        super().__init__(f"{operation}: {reason}")
+        self.reason = reason
+
+
+_BY_STATUS: dict[int, type[ThingsStackRefused] | type[ApiKeyRefused]] = {
+    401: ApiKeyRefused,
+    403: ApiKeyRefused,
+    404: NotFound,
+    409: Conflict,
+}
+
+
+def refused(operation: str, answer: Answer) -> ThingsStackRefused | ApiKeyRefused:
+    """The error that stands for an answer."""
+    return _BY_STATUS.get(answer.status, ThingsStackRefused)(operation, answer)
+
+
+def read_answer(status: int, body: Any) -> Answer:
+    """Read an error body; one of another shape (a proxy's page, say) gives its status alone."""
+    if not isinstance(body, Mapping):
+        return Answer(status, "", f"HTTP status {status}")
+    details = body.get("details")
+    first = details[0] if isinstance(details, list) and details and isinstance(details[0], Mapping) else {}
+    return Answer(status, str(first.get("name", "")), str(body.get("message") or f"HTTP status {status}"))

@@ -1,0 +1,154 @@
+"""Downlink requests: read, checked field by field, and answered when they are wrong."""
+
+import base64
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from thingbridge.errors import BadInput
+from thingbridge.messaging import downlink
+
+PUSH = "lorawan/tank-7/downlink/push"
+REPLACE = "lorawan/tank-7/downlink/replace"
+
+
+def receive(body: object, topic: str = "lorawan/downlink") -> downlink.ReceivedRequest:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return downlink.receive({"topic": topic, "payload": base64.b64encode(raw).decode()})
+
+
+def downlinks(body: object, topic: str = PUSH) -> tuple[Any, ...]:
+    return downlink.parse(receive(body, topic))
+
+
+def test_the_documented_request_has_the_documented_defaults() -> None:
+    request = receive({"thingName": "tank-7", "bytes": "Kgc="})
+    assert (request.thing_name, request.replace) == ("tank-7", False)
+    expected = {"f_port": 1, "frm_payload": "Kgc=", "confirmed": False, "priority": "NORMAL"}
+    assert downlink.parse(request) == (expected,)
+
+
+def test_every_field_reaches_the_things_stack() -> None:
+    (read,) = downlinks(
+        {
+            "payload": {"valve": "open"},
+            "fPort": 15,
+            "confirmed": True,
+            "priority": "HIGHEST",
+            "classBC": {"gateways": ["roof"], "absoluteTime": "2026-01-31T12:00:00Z"},
+            "correlationIDs": ["my:1"],
+        }
+    )
+    assert read == {
+        "f_port": 15,
+        "decoded_payload": {"valve": "open"},
+        "confirmed": True,
+        "priority": "HIGHEST",
+        "class_b_c": {
+            "gateways": [{"gateway_ids": {"gateway_id": "roof"}}],
+            "absolute_time": "2026-01-31T12:00:00Z",
+        },
+        "correlation_ids": ["my:1"],
+    }
+
+
+def test_high_priority_is_high_and_a_named_priority_wins() -> None:
+    assert downlinks({"bytes": "", "highPriority": True})[0]["priority"] == "HIGH"
+    assert downlinks({"bytes": "", "highPriority": True, "priority": "LOW"})[0]["priority"] == "LOW"
+
+
+def test_one_message_may_hold_several_downlinks() -> None:
+    read = downlinks({"downlinks": [{"bytes": "AQ=="}, {"bytes": "Ag==", "fPort": 2}]})
+    assert [(each["frm_payload"], each["f_port"]) for each in read] == [("AQ==", 1), ("Ag==", 2)]
+
+
+def test_an_empty_replace_clears_the_queue_but_an_empty_push_is_a_mistake() -> None:
+    assert downlinks({"downlinks": []}, REPLACE) == ()
+    with pytest.raises(BadInput):
+        downlinks({"downlinks": []}, PUSH)
+
+
+@pytest.mark.parametrize(
+    ("field", "body"),
+    [
+        ("fPort", {"bytes": "", "fPort": 0}),
+        ("fPort", {"bytes": "", "fPort": 224}),
+        ("fPort", {"bytes": "", "fPort": 256}),
+        ("fPort", {"bytes": "", "fPort": True}),
+        ("fPort", {"bytes": "", "fPort": "15"}),
+        ("bytes", {}),
+        ("bytes", {"bytes": "AQ==", "payload": {}}),
+        ("bytes", {"bytes": "not base64!"}),
+        ("bytes", {"bytes": "é"}),
+        ("bytes", {"bytes": 7}),
+        ("bytes", {"bytes": base64.b64encode(bytes(256)).decode()}),
+        ("payload", {"payload": "open"}),
+        ("confirmed", {"bytes": "", "confirmed": "yes"}),
+        ("highPriority", {"bytes": "", "highPriority": 1}),
+        ("priority", {"bytes": "", "priority": "URGENT"}),
+        ("priority", {"bytes": "", "priority": ["LOW"]}),
+        ("classBC", {"bytes": "", "classBC": {}}),
+        ("classBC", {"bytes": "", "classBC": {"gateway": "roof"}}),
+        ("classBC.gateways", {"bytes": "", "classBC": {"gateways": "roof"}}),
+        ("classBC.absoluteTime", {"bytes": "", "classBC": {"absoluteTime": "tomorrow"}}),
+        ("classBC.absoluteTime", {"bytes": "", "classBC": {"absoluteTime": "2026-01-31T12:00:00"}}),
+        ("correlationIDs", {"bytes": "", "correlationIDs": ["x" * 101]}),
+        ("correlationIDs", {"bytes": "", "correlationIDs": "x"}),
+        ("downlinks", {"downlinks": {}}),
+        ("downlinks[1]", {"downlinks": [{"bytes": ""}, 7]}),
+        ("downlinks[1].fPort", {"downlinks": [{"bytes": ""}, {"bytes": "", "fPort": -1}]}),
+    ],
+)
+def test_a_bad_request_is_refused_by_the_name_of_its_field(field: str, body: dict[str, Any]) -> None:
+    with pytest.raises(BadInput) as caught:
+        downlinks(body)
+    assert caught.value.field == field
+
+
+@pytest.mark.parametrize("name", [None, "", "a/b", "a+", "#", "x" * 129, 7])
+def test_a_request_must_name_a_thing_that_can_exist(name: object) -> None:
+    request = receive({"thingName": name, "bytes": ""})
+    assert request.thing_name is None
+    with pytest.raises(BadInput, match="thingName"):
+        downlink.parse(request)
+
+
+def test_garbage_on_a_things_topic_is_that_things() -> None:
+    request = receive(b"\xff", PUSH)
+    assert (request.thing_name, request.body) == ("tank-7", None)
+    with pytest.raises(BadInput, match="not JSON"):
+        downlink.parse(request)
+
+
+def test_a_rejection_goes_to_the_thing_and_repeats_the_request() -> None:
+    request = receive({"bytes": "!", "correlationIDs": ["my:1"]}, PUSH)
+    topic, answer = downlink.rejection(request, "farm", "bytes", "must be base64")
+    assert topic == "lorawan/tank-7/downlink/rejected"
+    assert json.loads(answer) == {
+        "stackName": "farm",
+        "field": "bytes",
+        "reason": "must be base64",
+        "request": {"bytes": "!", "correlationIDs": ["my:1"]},
+    }
+
+
+def test_a_rejection_without_a_thing_goes_to_the_account_wide_topic() -> None:
+    topic, answer = downlink.rejection(receive(b"?"), "farm", "payload", "is not JSON")
+    assert topic == "lorawan/downlink/rejected"
+    assert json.loads(answer)["request"] is None
+
+
+def test_a_rejection_stays_within_what_can_be_published() -> None:
+    request = receive({"thingName": "tank-7", "noise": "x" * (128 * 1024 - 40)})
+    _, answer = downlink.rejection(request, "farm", "bytes", "missing")
+    assert len(answer) <= 128 * 1024
+
+
+@given(st.binary(max_size=500), st.sampled_from(["lorawan/downlink", PUSH, REPLACE, "elsewhere"]))
+def test_no_bytes_raise_anything_but_bad_input(raw: bytes, topic: str) -> None:
+    request = receive(raw, topic)
+    with pytest.raises(BadInput):
+        downlink.parse(request)

@@ -1,0 +1,91 @@
+"""The attributes of a thing: what they say about its end device."""
+
+import pytest
+
+from thingbridge.errors import BadInput
+from thingbridge.registry import attributes
+from thingbridge.registry.attributes import DeviceReference
+
+APP_KEY = "0123456789abcdef0123456789ABCDEF"
+COMPLETE = {
+    "devEUI": "a81758fffe0312ab",
+    "stackName": "farm",
+    "joinEUI": "A81758FFFE000001",
+    "lorawanVersion": "1.0.3",
+    "regionalParametersVersion": "1.0.3-a",
+    "appKey": APP_KEY,
+}
+
+
+def without(name: str, **more: str) -> dict[str, str]:
+    return {key: value for key, value in {**COMPLETE, **more}.items() if key != name}
+
+
+def test_a_complete_thing_describes_its_device_with_the_documented_defaults() -> None:
+    assert attributes.new_device(COMPLETE, "EU_863_870_TTN") == attributes.NewDevice(
+        device_id="eui-a81758fffe0312ab",
+        dev_eui="A81758FFFE0312AB",
+        join_eui="A81758FFFE000001",
+        mac_version="MAC_V1_0_3",
+        phy_version="PHY_V1_0_3_REV_A",
+        frequency_plan_id="EU_863_870_TTN",
+        app_key=APP_KEY.upper(),
+        nwk_key=None,
+    )
+
+
+def test_device_id_and_frequency_plan_can_be_chosen() -> None:
+    device = attributes.new_device(
+        {**COMPLETE, "deviceID": "tank-7", "frequencyPlanID": "EU_868_1"}, "EU_863_870_TTN"
+    )
+    assert (device.device_id, device.frequency_plan_id) == ("tank-7", "EU_868_1")
+
+
+def test_the_old_name_of_the_join_eui_is_taken() -> None:
+    assert (
+        attributes.new_device(without("joinEUI", appEUI="A81758FFFE000002"), "X").join_eui
+        == "A81758FFFE000002"
+    )
+
+
+def test_a_network_key_is_needed_from_lorawan_1_1_on_and_ignored_before() -> None:
+    assert attributes.new_device({**COMPLETE, "nwkKey": APP_KEY}, "X").nwk_key is None
+    newer = {**COMPLETE, "lorawanVersion": "1.1", "regionalParametersVersion": "1.1-b"}
+    assert attributes.new_device({**newer, "nwkKey": APP_KEY}, "X").nwk_key == APP_KEY.upper()
+    with pytest.raises(BadInput, match="nwkKey"):
+        attributes.new_device(newer, "X")
+
+
+@pytest.mark.parametrize(
+    "name", ["devEUI", "joinEUI", "lorawanVersion", "regionalParametersVersion", "appKey"]
+)
+def test_a_missing_attribute_is_named(name: str) -> None:
+    with pytest.raises(BadInput, match=f"{name}.*missing"):
+        attributes.new_device(without(name), "X")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("devEUI", "12"), ("appKey", "12"), ("lorawanVersion", "2"), ("deviceID", "A")]
+)
+def test_a_wrong_attribute_is_named(name: str, value: str) -> None:
+    with pytest.raises(BadInput) as caught:
+        attributes.new_device({**COMPLETE, name: value}, "X")
+    assert caught.value.field == name
+
+
+def test_only_a_thing_that_describes_a_device_asks_for_one() -> None:
+    assert attributes.asks_for_creation(COMPLETE)
+    assert attributes.asks_for_creation({"devEUI": "A81758FFFE0312AB", "lorawanVersion": "1.0.3"})
+    assert not attributes.asks_for_creation(
+        {"devEUI": "A81758FFFE0312AB", "stackName": "farm", "joinEUI": "1"}
+    )
+
+
+def test_a_thing_stands_for_the_device_it_names_or_the_default_one() -> None:
+    named = attributes.reference({"devEUI": "A81758FFFE0312AB", "deviceID": "tank-7"})
+    assert named == DeviceReference("tank-7", "A81758FFFE0312AB", named=True)
+    default = attributes.reference({"devEUI": "A81758FFFE0312AB"})
+    assert default == DeviceReference("eui-a81758fffe0312ab", "A81758FFFE0312AB", named=False)
+    assert attributes.reference({"deviceID": "abp-1"}) == DeviceReference("abp-1", None, named=True)
+    with pytest.raises(BadInput, match="devEUI"):
+        attributes.reference({"stackName": "farm"})

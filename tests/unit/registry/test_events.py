@@ -1,0 +1,56 @@
+"""Registry events of AWS IoT: read, and whose they are."""
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from thingbridge.errors import BadInput
+from thingbridge.registry import events
+
+EVENT = {
+    "eventType": "THING_EVENT",
+    "eventId": "f5ae9b94-8b8e-4d8e-8c8f-b3266dd89853",
+    "timestamp": 1234567890123,
+    "operation": "DELETED",
+    "accountId": "123456789012",
+    "thingId": "b604f69c-aa9a-4d4a-829e-c480e958a0b5",
+    "thingName": "barn",
+    "versionNumber": 1,
+    "thingTypeName": "lorawan",
+    "attributes": {"devEUI": "A81758FFFE0312AB", "stackName": "farm", "deviceID": "tank-7"},
+}
+
+
+def test_an_event_tells_what_happened_to_which_thing() -> None:
+    event = events.parse(json.dumps(EVENT))
+    assert (event.operation, event.thing_name, event.attributes) == ("DELETED", "barn", EVENT["attributes"])
+
+
+def test_an_event_without_attributes_has_none() -> None:
+    assert events.parse(json.dumps({**EVENT, "attributes": None})).attributes == {}
+
+
+@given(st.text() | st.sampled_from(["{}", "[]", '"x"', '{"operation": "MOVED", "thingName": "x"}', "null"]))
+def test_no_text_raises_anything_but_bad_input(text: str) -> None:
+    with pytest.raises(BadInput):
+        events.parse(text)
+
+
+@pytest.mark.parametrize(
+    ("now", "gone"),
+    [
+        (None, True),
+        (EVENT["attributes"], False),
+        ({**EVENT["attributes"], "devEUI": "A81758FFFE0312AC"}, True),  # type: ignore[dict-item]
+        ({**EVENT["attributes"], "appKey": "00"}, False),  # type: ignore[dict-item]
+    ],
+)
+def test_a_thing_made_anew_for_the_same_device_is_not_gone(now: Any, gone: bool) -> None:
+    assert events.is_gone(events.parse(json.dumps(EVENT)), now, "farm") is gone
+
+
+def test_another_stacks_thing_is_none_of_ours_even_when_gone() -> None:
+    assert not events.is_gone(events.parse(json.dumps(EVENT)), None, "other")

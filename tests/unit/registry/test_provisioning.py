@@ -1,0 +1,46 @@
+"""The steps that make an end device: order, contents and field masks."""
+
+from dataclasses import replace
+
+from thingbridge.registry.attributes import NewDevice
+from thingbridge.registry.provisioning import Server, creation_steps
+
+DEVICE = NewDevice(
+    device_id="tank-7",
+    dev_eui="A81758FFFE0312AB",
+    join_eui="A81758FFFE000001",
+    mac_version="MAC_V1_0_3",
+    phy_version="PHY_V1_0_3_REV_A",
+    frequency_plan_id="EU_863_870_TTN",
+    app_key="01" * 16,
+    nwk_key=None,
+)
+
+
+def test_the_servers_are_told_in_the_order_that_can_be_undone() -> None:
+    steps = creation_steps(DEVICE, "farm-app", "eu1.example.com")
+    assert [step.server for step in steps] == [
+        Server.IDENTITY,
+        Server.JOIN,
+        Server.NETWORK,
+        Server.APPLICATION,
+    ]
+
+
+def test_root_keys_go_to_the_join_server_alone() -> None:
+    told = {step.server for step in creation_steps(DEVICE, "farm-app", "h") if DEVICE.app_key in str(step)}
+    assert told == {Server.JOIN}
+
+
+def test_a_1_0_device_is_never_given_a_network_key() -> None:
+    for version, keys in (("MAC_V1_0_4", {"app_key"}), ("MAC_V1_1", {"app_key", "nwk_key"})):
+        device = replace(DEVICE, mac_version=version, nwk_key="02" * 16)
+        join = creation_steps(device, "farm-app", "h")[1]
+        assert join.end_device["root_keys"].keys() == keys
+        assert {path.split(".")[1] for path in join.paths if path.startswith("root_keys")} == keys
+
+
+def test_every_field_that_a_server_is_told_is_in_its_mask() -> None:
+    for step in creation_steps(DEVICE, "farm-app", "h")[1:]:
+        fields = {field for field in step.end_device if field != "ids"}
+        assert fields == {path.split(".")[0] for path in step.paths if not path.startswith("ids.")}
