@@ -1,0 +1,102 @@
+"""Function `upstream` on an account in process: what it calls, and what it does with what goes wrong."""
+
+import base64
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.iotdata import iotdata_backends
+
+from handlers import upstream
+from thingbridge.aws_iot import clients
+from thingbridge.errors import Busy
+
+GROUP = "/thethings/lorawan/farm/things"
+BODY = {
+    "end_device_ids": {"device_id": "tank-7", "dev_eui": "A81758FFFE0312AB"},
+    "received_at": "2025-01-02T03:04:05Z",
+    "uplink_message": {"f_cnt": 17, "rx_metadata": [{"gateway_ids": {"gateway_id": "a"}, "rssi": -71, "snr": 8.5}]},
+}
+
+
+@pytest.fixture(autouse=True)
+def function(iot: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    environment = {
+        "STACK_NAME": "farm",
+        "THINGS_LOG_GROUP": GROUP,
+        "THING_TYPE_NAME": "lorawan",
+        "THING_NAME_SCHEME": "DevEUI",
+        "SHADOW": '{"metrics": true}',
+    }
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    boto3.client("logs").create_log_group(logGroupName=GROUP)
+    for cached in (upstream._settings, upstream._directory):
+        cached.cache_clear()
+    yield
+    for cached in (upstream._settings, upstream._directory):
+        cached.cache_clear()
+
+
+def call(payload: bytes, topic: str = "thethings/lorawan/farm/uplink") -> None:
+    upstream.handler({"topic": topic, "payload": base64.b64encode(payload).decode()}, None)
+
+
+def published() -> list[Any]:
+    return list(iotdata_backends[DEFAULT_ACCOUNT_ID]["eu-west-1"].published_payloads)
+
+
+def log(stream: str) -> list[dict[str, Any]]:
+    events = boto3.client("logs").get_log_events(logGroupName=GROUP, logStreamName=stream)["events"]
+    return [json.loads(event["message"]) for event in events]
+
+
+def test_an_uplink_makes_the_thing_publishes_and_writes_the_shadow() -> None:
+    raw = json.dumps(BODY).encode()
+    call(raw)
+    assert published() == [("lorawan/A81758FFFE0312AB/uplink", raw)]
+    shadow = boto3.client("iot-data").get_thing_shadow(thingName="A81758FFFE0312AB", shadowName="lorawan")
+    assert json.loads(shadow["payload"].read())["state"]["reported"]["rssi"] == -71
+
+
+def test_a_warm_uplink_costs_one_publish_and_one_shadow_write() -> None:
+    call(json.dumps(BODY).encode())
+    made: list[str] = []
+    for service in ("iot", "iot-data", "logs"):
+        clients.client(service).meta.events.register("before-call.*", lambda model, **_: made.append(model.name))
+    call(json.dumps(BODY).encode())
+    assert made == ["Publish", "UpdateThingShadow"]
+
+
+def test_a_downlink_event_writes_no_shadow() -> None:
+    call(
+        json.dumps({"end_device_ids": BODY["end_device_ids"], "downlink_ack": {}}).encode(),
+        "thethings/lorawan/farm/downlink/ack",
+    )
+    assert [topic for topic, _ in published()] == ["lorawan/A81758FFFE0312AB/downlink/ack"]
+
+
+def test_garbage_is_recorded_without_its_payload_and_not_raised() -> None:
+    call(b"secret payload, no JSON")
+    (entry,) = log("unidentified")
+    assert (entry["event"], entry["reason"]) == ("message_dropped", "payload: is not JSON")
+    assert "secret" not in json.dumps(entry)
+    assert published() == []
+
+
+def test_another_stacks_device_is_recorded_on_its_thing_and_not_published(iot: Any) -> None:
+    attributes = {"devEUI": "A81758FFFE0312AB", "stackName": "other"}
+    iot.create_thing(thingName="barn", thingTypeName="lorawan", attributePayload={"attributes": attributes})
+    call(json.dumps(BODY).encode())
+    (entry,) = log("barn")
+    assert entry["reason"] == "DevEUI A81758FFFE0312AB is registered for mismatching stack"
+    assert published() == []
+
+
+def test_a_busy_broker_is_raised_so_that_the_message_comes_again(answer_with: Any) -> None:
+    answer_with("iot-data", "Publish", 429, "ThrottlingException")
+    with pytest.raises(Busy):
+        call(json.dumps(BODY).encode())
