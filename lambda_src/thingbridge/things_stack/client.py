@@ -13,7 +13,7 @@ from urllib.parse import quote, urlsplit
 import requests
 
 from thingbridge.registry.provisioning import Server, Step
-from thingbridge.things_stack.errors import NotFound, ThingsStackBusy, read_answer, refused
+from thingbridge.things_stack.errors import ApiKeyRefused, NotFound, ThingsStackBusy, read_answer, refused
 
 API_PREFIX: Final = "/api/v3"
 CONNECT_TIMEOUT: Final = 3.05
@@ -36,7 +36,7 @@ class ThingsStack:
     """Operations of one application.
 
     `cluster_address`, `identity_server_address`: URLs without a path. `api_key(refresh)` gives the application's
-    API key; `refresh` asks for it anew after a 401, because it may have been rotated. `remaining_seconds` tells
+    API key; `refresh` asks for it anew when it was refused, because it may have been rotated. `remaining_seconds` tells
     how long the caller may still take: a busy server is tried again only within that time.
 
     Every operation raises `ThingsStackRefused` (4xx), `ApiKeyRefused` (401, 403) or `ThingsStackBusy` (429, 5xx,
@@ -172,7 +172,7 @@ class ThingsStack:
         body: Mapping[str, Any] | None = None,
         repeatable: bool = True,
     ) -> dict[str, Any]:
-        """One operation: tried again while the server is busy and time is left, once with a fresh key on a 401."""
+        """One operation: tried again while the server is busy and time is left, once with a fresh key."""
         url = (base or self._cluster) + path
         pause, refreshed = FIRST_PAUSE, False
         while True:
@@ -195,11 +195,12 @@ class ThingsStack:
                 if response.status_code < 300:
                     return _json_object(response) or {}
                 answer = read_answer(response.status_code, _json_object(response))
-                if response.status_code == 401 and not refreshed:
-                    refreshed = True
-                    continue
                 if response.status_code != 429 and response.status_code < 500:
-                    raise refused(operation, answer)
+                    error_answer = refused(operation, answer)
+                    if response.status_code != 403 and isinstance(error_answer, ApiKeyRefused) and not refreshed:
+                        refreshed = True
+                        continue
+                    raise error_answer
                 reason = f"The Things Stack answered {answer.status}: {answer.message}"
                 wait = _retry_after(response)
             wait = max(wait, pause * random.uniform(0.5, 1.0))

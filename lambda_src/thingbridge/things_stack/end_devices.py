@@ -91,15 +91,17 @@ def delete(things_stack: ThingsStack, device: DeviceReference) -> Outcome:
 def resolve(things_stack: ThingsStack, device: DeviceReference) -> str | None:
     """The id of the end device that a thing stands for, None when the application has none.
 
-    The thing's `deviceID`, or the default one, must carry the thing's DevEUI; where it does not, the
-    device is searched by DevEUI, because devices may be given any id in The Things Stack.
+    A `deviceID` on the thing is taken at its word, and must carry the thing's DevEUI: Refused otherwise. A thing
+    without one stands for the device with its DevEUI, whatever id that was given in The Things Stack.
     """
     known = _euis(things_stack, device.device_id)
     if known is not None and device.dev_eui in (None, known[0]):
         return device.device_id
-    if known is not None and device.named:
+    if not device.named:
+        return things_stack.find_device_id(device.dev_eui) if device.dev_eui else None
+    if known is not None:
         raise Refused(f"the end device {device.device_id} has DevEUI {known[0] or 'none'}, not {device.dev_eui}")
-    return things_stack.find_device_id(device.dev_eui) if device.dev_eui else None
+    return None
 
 
 def _euis(things_stack: ThingsStack, device_id: str) -> tuple[str | None, str | None] | None:

@@ -13,9 +13,10 @@ from thingbridge.errors import Busy, Misconfigured, Refused, ThingbridgeError
 
 @dataclass(frozen=True)
 class Answer:
-    """An error answer: HTTP status, the error's name (`end_device_euis_taken`) and its text for people."""
+    """An error answer: HTTP status, the error's namespace and name (`end_device_euis_taken`), its text for people."""
 
     status: int
+    namespace: str
     name: str
     message: str
 
@@ -39,7 +40,7 @@ class Conflict(ThingsStackRefused):
 
 
 class ApiKeyRefused(_Answered, Misconfigured):
-    """401 or 403: the API key is not one, or lacks a right."""
+    """The API key is not one (401, or 400 when it is no key at all), or lacks a right (403)."""
 
 
 class ThingsStackBusy(Busy):
@@ -60,13 +61,15 @@ _BY_STATUS: dict[int, type[ThingsStackRefused] | type[ApiKeyRefused]] = {
 
 def refused(operation: str, answer: Answer) -> ThingsStackRefused | ApiKeyRefused:
     """The error that stands for an answer."""
-    return _BY_STATUS.get(answer.status, ThingsStackRefused)(operation, answer)
+    by_status = _BY_STATUS.get(answer.status, ThingsStackRefused)
+    return (ApiKeyRefused if answer.namespace == "pkg/auth" else by_status)(operation, answer)
 
 
 def read_answer(status: int, body: Any) -> Answer:
     """Read an error body; one of another shape (a proxy's page, say) gives its status alone."""
     if not isinstance(body, Mapping):
-        return Answer(status, "", f"HTTP status {status}")
+        return Answer(status, "", "", f"HTTP status {status}")
     details = body.get("details")
     first = details[0] if isinstance(details, list) and details and isinstance(details[0], Mapping) else {}
-    return Answer(status, str(first.get("name", "")), str(body.get("message") or f"HTTP status {status}"))
+    message = str(body.get("message") or f"HTTP status {status}")
+    return Answer(status, str(first.get("namespace", "")), str(first.get("name", "")), message)

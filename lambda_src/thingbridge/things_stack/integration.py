@@ -97,6 +97,11 @@ def check(things_stack: ThingsStack, mode: IngestMode) -> None:
         raise Misconfigured(f"{error}: check cluster_address and identity_server_address") from error
     except Busy as error:
         raise Busy(f"{error}: check cluster_address and identity_server_address, or try again later") from error
+    if not rights:
+        raise Misconfigured(
+            f"the API key has no right at all on the application {application}: "
+            f"give a key that was made for the application {application}"
+        )
     missing = [] if rights & ALL_RIGHTS else [right for right in needed if right not in rights]
     if missing:
         labels = ", ".join(f"“{needed[right]}” ({right})" for right in missing)

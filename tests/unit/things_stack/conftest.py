@@ -24,7 +24,7 @@ def simulation(running: Simulation) -> Iterator[Simulation]:
     running.faults.clear()
     seen = len(running.violations)
     yield running
-    assert running.violations[seen:] == []
+    assert list(running.violations)[seen:] == []
     running.faults.clear()
 
 

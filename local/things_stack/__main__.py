@@ -1,0 +1,49 @@
+"""`python -m local.things_stack`: a simulation as a process, steered over its control API, until SIGTERM or SIGINT."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import threading
+from pathlib import Path
+
+from local.things_stack.aws_access import AwsAccess
+from local.things_stack.simulation import ThingsStack
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m local.things_stack", description="A simulated Things Stack.")
+    parser.add_argument("--port", type=int, default=0, help="of the cluster; 0 takes a free one")
+    parser.add_argument(
+        "--identity-port", type=int, help="gives the Identity Server an address of its own; 0 takes a free one"
+    )
+    parser.add_argument("--state", type=Path, help="file that says where the simulation listens, once it does (JSON)")
+    parser.add_argument(
+        "--aws-endpoint-url", help="an AWS emulator; credentials from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+    )
+    options = parser.parse_args()
+    aws = None
+    if "AWS_ACCESS_KEY_ID" in os.environ:
+        aws = AwsAccess(options.aws_endpoint_url, os.environ["AWS_ACCESS_KEY_ID"], os.environ["AWS_SECRET_ACCESS_KEY"],
+                        os.environ.get("AWS_SESSION_TOKEN"))  # fmt: skip
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    with ThingsStack(options.port, aws=aws, identity_port=options.identity_port) as simulation:
+        if options.state is not None:
+            written = options.state.with_suffix(".new")
+            written.write_text(json.dumps({
+                "url": simulation.url, "address": simulation.address, "identity_url": simulation.identity_url,
+                "identity_address": simulation.identity_address, "pid": os.getpid(),
+            }))  # fmt: skip
+            written.replace(options.state)  # whoever waits for the file never reads half of it
+        print(f"The simulated Things Stack listens on {simulation.url}", flush=True)
+        ended.wait()
+    if options.state is not None:
+        options.state.unlink(missing_ok=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""Webhook integrations: an HTTP POST per message, as the Stack sends it: in order, at most once, five seconds each."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import requests
+
+from local.things_stack.messages import Published
+
+if TYPE_CHECKING:
+    from local.things_stack.integrations import Status
+
+Json = dict[str, Any]
+TIMEOUT = 5.0
+"""Seconds."""
+_VARIABLES = {
+    "appID": "application_id", "applicationID": "application_id", "appEUI": "join_eui", "joinEUI": "join_eui",
+    "devID": "device_id", "deviceID": "device_id", "devEUI": "dev_eui", "devAddr": "dev_addr",
+}  # fmt: skip
+
+
+def expand(template: str, ids: Json) -> str:
+    """Fills `{devEUI}`, `{/devID}` … of a webhook's URL with the ids of the device a message is about."""
+    values = {**ids, "application_id": ids["application_ids"]["application_id"]}
+
+    def value(match: re.Match[str]) -> str:
+        text = quote(str(values.get(_VARIABLES.get(match[2], ""), "")), safe="")
+        return f"{match[1]}{text}" if text else ""
+
+    return re.sub(r"\{(/?)(\w+)\}", value, template)
+
+
+class WebhookProvider:
+    """One webhook. `deliver` queues; a thread posts. A failed request shows in the status and is not repeated."""
+
+    def __init__(self, record: Json, status: Status, changed: Callable[[], None]) -> None:
+        self.status, self._record, self._changed = status, record, changed
+        self._queue: SimpleQueue[tuple[str, bytes] | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._post_all, name="webhook", daemon=True)
+
+    def start(self) -> None:
+        self._report("connected", "")
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._queue.put(None)
+        self._thread.join(TIMEOUT)
+        self._report("stopped", "")
+
+    def deliver(self, published: Published, /) -> bool:
+        if published.kind not in self._record or self._record.get("paused"):
+            return False
+        base, path = self._record["base_url"], self._record[published.kind].get("path", "")
+        url = f"{base.rstrip('/')}/{path.lstrip('/')}" if path else base
+        self._queue.put((expand(url, published.message["end_device_ids"]), published.body))
+        return True
+
+    def _post_all(self) -> None:
+        with requests.Session() as session:
+            session.trust_env = False
+            while (job := self._queue.get()) is not None:
+                url, body = job
+                try:
+                    session.post(url, data=body, headers=self._headers(), timeout=TIMEOUT).raise_for_status()
+                    self._report("connected", "")
+                except requests.RequestException as error:
+                    self._report("failed", str(error))
+
+    def _headers(self) -> dict[str, str]:
+        key = self._record.get("downlink_api_key")
+        return {
+            "Content-Type": "application/json", "User-Agent": "TheThingsStack/3 (simulation)",
+            "X-Tts-Domain": "localhost", **({"X-Downlink-Apikey": key} if key else {}),
+            **self._record.get("headers", {}),
+        }  # fmt: skip
+
+    def _report(self, state: str, reason: str) -> None:
+        self.status.state, self.status.reason = state, reason
+        self._changed()

@@ -1,0 +1,339 @@
+# The whole stack, in the order in which a message meets it. What each part consists of is in modules/; what each function
+# may do is in policies.tf.
+
+data "aws_caller_identity" "this" {}
+
+data "aws_iot_endpoint" "this" {
+  endpoint_type = "iot:Data-ATS"
+}
+
+data "aws_partition" "this" {}
+
+data "aws_region" "this" {}
+
+locals {
+  aws = {
+    partition  = data.aws_partition.this.partition
+    region     = data.aws_region.this.id # `name` and `region` are each missing or deprecated in one major version of the provider
+    account_id = data.aws_caller_identity.this.account_id
+  }
+
+  # Rule names have no dash. Nothing collides: stack names have no underscore.
+  rule_prefix = replace(var.stack_name, "-", "_")
+
+  # The topics that rules read, and those the stack's users subscribe to.
+  inbound_topics = {
+    things_stack     = "thethings/lorawan/${var.stack_name}/#"
+    downlink         = "lorawan/downlink"
+    downlink_push    = "lorawan/+/downlink/push"
+    downlink_replace = "lorawan/+/downlink/replace"
+  }
+  public_topics = {
+    downlink_ack         = "lorawan/+/downlink/ack"
+    downlink_failed      = "lorawan/+/downlink/failed"
+    downlink_invalidated = "lorawan/+/downlink/invalidated"
+    downlink_nack        = "lorawan/+/downlink/nack"
+    downlink_queued      = "lorawan/+/downlink/queued"
+    downlink_rejected    = "lorawan/+/downlink/rejected"
+    downlink_sent        = "lorawan/+/downlink/sent"
+    join                 = "lorawan/+/join"
+    location_solved      = "lorawan/+/location/solved"
+    service_data         = "lorawan/+/service/data"
+    uplink               = "lorawan/+/uplink"
+  }
+
+  # Base64, so that the function gets the bytes as they were sent: JSON or not, and numbers unrounded.
+  message_sql = "SELECT topic() AS topic, encode(*, 'base64') AS payload FROM '%s'"
+
+  # Hosts of the hosted The Things Stack, and the AWS accounts it acts from.
+  cluster_address = lower(trimsuffix(trimprefix(var.cluster_address, "https://"), "/"))
+  cluster_url     = startswith(local.cluster_address, "http://") ? local.cluster_address : "https://${local.cluster_address}"
+  sandbox         = can(regex("^(nam|sam|eu|af|as|au)[0-9]+\\.cloud\\.thethings\\.network(:443)?$", local.cluster_address))
+  cloud_tenant    = try(regex("^([a-z][a-z0-9-]{2,})\\.(?:nam|sam|eu|af|as|au)[0-9]+\\.cloud\\.thethings\\.industries(?::443)?$", local.cluster_address)[0], null)
+
+  identity_server_address = var.identity_server_address == null ? null : lower(trimsuffix(trimprefix(var.identity_server_address, "https://"), "/"))
+  identity_server_url = (
+    local.identity_server_address != null ? (startswith(local.identity_server_address, "http://") ? local.identity_server_address : "https://${local.identity_server_address}") :
+    local.sandbox ? "https://eu1.cloud.thethings.network" :
+    local.cloud_tenant != null ? "https://${local.cloud_tenant}.eu1.cloud.thethings.industries" :
+    local.cluster_url
+  )
+
+  hosted_account_id  = local.sandbox ? "678672909819" : local.cloud_tenant != null ? "097768003349" : null
+  trusted_account_id = var.trusted_account_id != null ? var.trusted_account_id : local.hosted_account_id
+  external_id        = var.external_id != null ? var.external_id : terraform_data.external_id.output
+
+  # By region, as the closed integration has it; KR_920_923, which it names for ap-northeast-2, does not exist.
+  frequency_plans = {
+    af-south-1     = "EU_863_870_TTN"
+    ap-east-1      = "AS_923_925"
+    ap-northeast-1 = "AS_920_923"
+    ap-northeast-2 = "KR_920_923_TTN"
+    ap-south-1     = "IN_865_867"
+    ap-southeast-1 = "AS_920_923"
+    ap-southeast-2 = "AU_915_928_FSB_2"
+    ca-central-1   = "US_902_928_FSB_2"
+    eu-central-1   = "EU_863_870_TTN"
+    eu-north-1     = "EU_863_870_TTN"
+    eu-south-1     = "EU_863_870_TTN"
+    eu-west-1      = "EU_863_870_TTN"
+    eu-west-2      = "EU_863_870_TTN"
+    eu-west-3      = "EU_863_870_TTN"
+    me-south-1     = "EU_863_870_TTN"
+    sa-east-1      = "AU_915_928_FSB_2"
+    us-east-1      = "US_902_928_FSB_2"
+    us-east-2      = "US_902_928_FSB_2"
+    us-west-1      = "US_902_928_FSB_2"
+    us-west-2      = "US_902_928_FSB_2"
+  }
+  frequency_plan_id = var.default_frequency_plan_id != null ? var.default_frequency_plan_id : lookup(local.frequency_plans, local.aws.region, null)
+
+  # What several functions are told.
+  environment = {
+    LOG_LEVEL        = var.functions.log_level
+    STACK_NAME       = var.stack_name
+    THINGS_LOG_GROUP = module.things_log.name
+  }
+  things_stack_environment = {
+    API_KEY_SECRET_ARN      = module.secrets.api_key_secret_arn
+    APPLICATION_ID          = var.application_id
+    CLUSTER_ADDRESS         = local.cluster_url
+    IDENTITY_SERVER_ADDRESS = local.identity_server_url
+  }
+
+  registry_function_timeout = 60
+}
+
+# Drawn once and kept: an id that could be worked out from the stack's name would protect nobody.
+resource "terraform_data" "external_id" {
+  input = uuid()
+
+  lifecycle {
+    ignore_changes = [input]
+  }
+}
+
+# What all functions share.
+
+module "package" {
+  source = "./modules/package"
+
+  name           = var.stack_name
+  source_path    = "${path.module}/lambda_src"
+  python_version = trimprefix(var.functions.runtime, "python")
+  prebuilt       = var.package
+}
+
+module "secrets" {
+  source = "./modules/secrets"
+
+  stack_name         = var.stack_name
+  api_key            = var.application_api_key
+  api_key_version    = var.application_api_key_version
+  api_key_secret_arn = var.application_api_key_secret_arn
+  tags               = var.tags
+}
+
+module "things_log" {
+  source = "./modules/things_log"
+
+  stack_name = var.stack_name
+  tags       = var.tags
+}
+
+# The Things Stack → things and their users.
+
+module "upstream" {
+  source = "./modules/function"
+
+  name         = "${var.stack_name}-upstream"
+  description  = "Messages of The Things Stack: finds or makes the thing, keeps its shadow, publishes on lorawan/<thing>/..."
+  handler      = "handlers.upstream.handler"
+  code         = module.package.code
+  aws          = local.aws
+  architecture = var.functions.architecture
+  runtime      = var.functions.runtime
+  memory_size  = var.functions.memory_size
+  log_level    = var.functions.log_level
+  timeout      = 15
+  policy_json  = data.aws_iam_policy_document.upstream.json
+
+  environment = merge(local.environment, {
+    SHADOW            = jsonencode(var.shadow)
+    THING_NAME_SCHEME = var.thing_name_scheme
+    THING_TYPE_NAME   = var.thing_type_name
+  })
+
+  asynchronous_invocation = {}
+
+  tags = var.tags
+}
+
+module "upstream_rule" {
+  source = "./modules/topic_rule"
+
+  name        = "${local.rule_prefix}_upstream"
+  description = "Every message The Things Stack publishes for the stack ${var.stack_name}"
+  sql         = format(local.message_sql, local.inbound_topics.things_stack)
+  action      = { function = { arn = module.upstream.arn } }
+  error_queue = module.upstream.failure_queue
+  aws         = local.aws
+  tags        = var.tags
+}
+
+# Users of things → The Things Stack.
+
+module "downlink" {
+  source = "./modules/function"
+
+  name         = "${var.stack_name}-downlink"
+  description  = "Downlink requests: checks them and puts them into the device's queue at The Things Stack"
+  handler      = "handlers.downlink.handler"
+  code         = module.package.code
+  aws          = local.aws
+  architecture = var.functions.architecture
+  runtime      = var.functions.runtime
+  memory_size  = var.functions.memory_size
+  log_level    = var.functions.log_level
+  timeout      = 30
+  policy_json  = data.aws_iam_policy_document.downlink.json
+  environment  = merge(local.environment, local.things_stack_environment)
+
+  # A command that is an hour old is better answered by its sender than carried out.
+  asynchronous_invocation = { maximum_event_age_in_seconds = 3600 }
+
+  tags = var.tags
+}
+
+module "downlink_rules" {
+  source   = "./modules/topic_rule"
+  for_each = toset(["downlink", "downlink_push", "downlink_replace"])
+
+  name        = "${local.rule_prefix}_${each.key}"
+  description = "Downlink requests on ${local.inbound_topics[each.key]}"
+  sql         = format(local.message_sql, local.inbound_topics[each.key])
+  action      = { function = { arn = module.downlink.arn } }
+  error_queue = module.downlink.failure_queue
+  aws         = local.aws
+  tags        = var.tags
+}
+
+# The registry of things → the registry of The Things Stack.
+
+module "registry" {
+  source = "./modules/function"
+
+  name         = "${var.stack_name}-registry"
+  description  = "Registry events: makes and deletes the devices of things at The Things Stack"
+  handler      = "handlers.registry.handler"
+  code         = module.package.code
+  aws          = local.aws
+  architecture = var.functions.architecture
+  runtime      = var.functions.runtime
+  memory_size  = var.functions.memory_size
+  log_level    = var.functions.log_level
+  timeout      = local.registry_function_timeout
+  policy_json  = data.aws_iam_policy_document.registry.json
+
+  environment = merge(local.environment, local.things_stack_environment, {
+    DEFAULT_FREQUENCY_PLAN_ID = local.frequency_plan_id
+    ON_THING_DELETED          = var.on_thing_deleted
+    THING_TYPE_NAME           = var.thing_type_name
+  })
+
+  tags = var.tags
+}
+
+module "registry_queue" {
+  source = "./modules/work_queue"
+
+  name             = "${var.stack_name}-registry"
+  function_arn     = module.registry.arn
+  function_timeout = local.registry_function_timeout
+  aws              = local.aws
+  tags             = var.tags
+}
+
+module "registry_rule" {
+  source = "./modules/topic_rule"
+
+  name        = "${local.rule_prefix}_registry"
+  description = "Registry events of things of the stack ${var.stack_name}"
+  sql         = "SELECT * FROM '$aws/events/thing/+/+' WHERE thingTypeName = '${var.thing_type_name}' AND attributes.stackName = '${var.stack_name}'"
+  action      = { queue = module.registry_queue.queue }
+  error_queue = module.registry_queue.dead_letter_queue
+  aws         = local.aws
+  tags        = var.tags
+}
+
+# What no resource can set up: done by a function during the apply, undone by it on destroy.
+
+module "configure" {
+  source = "./modules/function"
+
+  name         = "${var.stack_name}-configure"
+  description  = "Called by Terraform: thing type, registry events, and the integration at The Things Stack"
+  handler      = "handlers.configure.handler"
+  code         = module.package.code
+  aws          = local.aws
+  architecture = var.functions.architecture
+  runtime      = var.functions.runtime
+  memory_size  = var.functions.memory_size
+  log_level    = var.functions.log_level
+  timeout      = 60
+  policy_json  = data.aws_iam_policy_document.configure.json
+  environment  = { LOG_LEVEL = var.functions.log_level }
+  tags         = var.tags
+}
+
+module "thing_type" {
+  source = "./modules/thing_type"
+  count  = var.create_thing_type ? 1 : 0
+
+  configure_function_name = module.configure.name
+  name                    = var.thing_type_name
+}
+
+module "registry_events" {
+  source = "./modules/registry_events"
+  count  = var.enable_registry_events ? 1 : 0
+
+  configure_function_name = module.configure.name
+
+  # An event that comes before the queue is ready would be lost.
+  depends_on = [module.registry_queue, module.registry_rule]
+}
+
+module "things_stack_role" {
+  source = "./modules/things_stack_role"
+
+  stack_name         = var.stack_name
+  trusted_account_id = local.trusted_account_id
+  external_id        = local.external_id
+  aws                = local.aws
+  tags               = var.tags
+}
+
+module "integration" {
+  source = "./modules/integration"
+
+  configure_function_name = module.configure.name
+  mode                    = var.ingest.mode
+  region                  = local.aws.region
+  stack_name              = var.stack_name
+  cluster_address         = local.cluster_url
+  identity_server_address = local.identity_server_url
+  application_id          = var.application_id
+  api_key_secret          = { arn = module.secrets.api_key_secret_arn, version = var.application_api_key_version }
+  cross_account_role      = { arn = module.things_stack_role.arn, external_id = local.external_id }
+
+  # Last to come and first to go: The Things Stack connects as soon as it is told, and every message must find its way.
+  depends_on = [
+    module.downlink_rules,
+    module.registry_events,
+    module.registry_queue,
+    module.registry_rule,
+    module.thing_type,
+    module.upstream_rule,
+  ]
+}

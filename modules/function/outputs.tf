@@ -1,0 +1,34 @@
+# What callers of the function refer to. Name and ARN wait for rights and failure queue: a call that comes right after
+# the apply finds them, and on destroy they outlive the last call.
+
+output "arn" {
+  description = "ARN of the function."
+  value       = aws_lambda_function.this.arn
+  depends_on  = [aws_iam_role_policy.this, aws_lambda_function_event_invoke_config.this]
+}
+
+output "failure_queue" {
+  description = "Queue of the events the function failed on, or null: its ARN, name and URL."
+  value       = one([for queue in aws_sqs_queue.failures : { arn = queue.arn, name = queue.name, url = queue.url }])
+}
+
+output "log_group_name" {
+  description = "Name of the function's log group."
+  value       = aws_cloudwatch_log_group.this.name
+}
+
+output "name" {
+  description = "Name of the function."
+  value       = aws_lambda_function.this.function_name
+  depends_on  = [aws_iam_role_policy.this, aws_lambda_function_event_invoke_config.this]
+}
+
+output "role_arn" {
+  description = "ARN of the function's role."
+  value       = aws_iam_role.this.arn
+}
+
+output "static_arn" {
+  description = "ARN of the function as its name gives it: for what must be planned before the function is there."
+  value       = local.arn
+}

@@ -1,0 +1,130 @@
+"""Writes the functions' zip: the sources, and the pure wheels they pin, byte for byte the same everywhere.
+
+Terraform runs it with one argument, a JSON object: `source` (folder), `files` (paths below it, as Terraform hashed
+them), `python_version` ("3.13"), `zip` and `stamp` (files to write) and `built_at` (what goes into the stamp).
+Which files belong into the zip is decided by Terraform, not here. Needs the standard library and pip, nothing else.
+
+How the bytes become the same: pip only downloads, checking each wheel against its hash, and wheels are unpacked
+here, as pip would add files of its own; entries are sorted, not compressed, and carry one time and one mode.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip can hold
+_MODE = 0o100644 << 16  # a regular file, readable by the account the function runs as
+_UNIX = 3
+
+
+class BuildError(Exception):
+    """The zip can't be built; the message says why and how to mend it."""
+
+
+def main() -> None:
+    order = json.loads(sys.argv[1])
+    archive, stamp = Path(order["zip"]), Path(order["stamp"])
+    archive.parent.mkdir(parents=True, exist_ok=True)
+    # The name carries the hash of all that goes in: a sound zip of that name is the right one, and saves the network.
+    if not _sound(archive):
+        write_zip(archive, entries(Path(order["source"]), order["files"], order["python_version"]))
+    _write(stamp, order["built_at"].encode())
+
+
+def entries(source: Path, files: list[str], python_version: str) -> dict[str, bytes]:
+    """Path in the zip -> content. Raises BuildError when a dependency can't be had or would hide a source."""
+    contents = _dependencies(source / "requirements.txt", python_version)
+    for name in files:
+        if name in contents:
+            raise BuildError(f"{name} is in the sources and in a dependency: rename the source.")
+        contents[name] = (source / name).read_bytes()
+    return contents
+
+
+def write_zip(archive: Path, contents: dict[str, bytes]) -> None:
+    """Write the zip, its entries sorted and without anything of this machine or this moment."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as out:
+        for name in sorted(contents):
+            entry = zipfile.ZipInfo(name, _EPOCH)
+            entry.create_system = _UNIX
+            entry.external_attr = _MODE
+            out.writestr(entry, contents[name])
+    _write(archive, packed.getvalue())
+
+
+def _dependencies(requirements: Path, python_version: str) -> dict[str, bytes]:
+    lines = (line.strip() for line in requirements.read_text(encoding="utf-8").splitlines())
+    if not any(line and not line.startswith("#") for line in lines):
+        return {}
+    with tempfile.TemporaryDirectory() as folder:
+        _download(requirements, python_version, folder)
+        contents: dict[str, bytes] = {}
+        for wheel in sorted(Path(folder).glob("*.whl")):
+            contents.update(_unpacked(wheel))
+        return contents
+
+
+def _download(requirements: Path, python_version: str, folder: str) -> None:
+    # The tags leave wheels without machine code: the zip fits arm64 and x86_64, and is built the same on both.
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"]
+    command += ["--require-hashes", "--only-binary", ":all:", "--no-deps", "--dest", folder]
+    command += ["--python-version", python_version, "--implementation", "py", "--abi", "none", "--platform", "any"]
+    command += ["--requirement", str(requirements)]
+    run = subprocess.run(command, capture_output=True, text=True, check=False)
+    if run.returncode == 0:
+        return
+    if "No module named pip" in run.stderr:
+        raise BuildError(f"{sys.executable} has no pip: install it, or give a prebuilt zip.")
+    errors = [line for line in run.stderr.splitlines() if line.strip()] or ["pip gave no reason"]
+    print("\n".join(errors), file=sys.stderr)
+    raise BuildError(
+        f"pip could not download what {requirements} pins; mend what it says above, or give a prebuilt zip."
+    )
+
+
+def _unpacked(wheel: Path) -> dict[str, bytes]:
+    contents = {}
+    with zipfile.ZipFile(wheel) as packed:
+        for entry in packed.infolist():
+            top = entry.filename.split("/", 1)[0]
+            if top.endswith(".data"):
+                outside = f"{wheel.name} puts files outside of its packages ({entry.filename})"
+                raise BuildError(f"{outside}: pin another version, or give a prebuilt zip.")
+            if not entry.is_dir():
+                contents[entry.filename] = packed.read(entry)
+    return contents
+
+
+def _sound(archive: Path) -> bool:
+    try:
+        with zipfile.ZipFile(archive) as packed:
+            return packed.testzip() is None
+    except (OSError, zipfile.BadZipFile):
+        return False
+
+
+def _write(path: Path, content: bytes) -> None:
+    """In one step: another build, or one that was broken off, never leaves half a file under its name."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".building-")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink()
+        raise
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except BuildError as error:
+        sys.exit(f"The functions' zip was not built: {error}")

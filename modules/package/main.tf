@@ -1,0 +1,59 @@
+# The zip the functions run: built here from a folder of sources, or somebody's prebuilt one. It is not uploaded here.
+
+locals {
+  built = var.prebuilt == null
+
+  # By kind, not "all": what Python, editors and tools leave beside the sources would change the hash from machine to machine,
+  # and even between a plan and its apply.
+  sources = [
+    for path in sort(fileset(var.source_path, "**/*.{json,py,txt}")) : path
+    if !can(regex("(^|/)\\.", path))
+  ]
+
+  digest = sha256(jsonencode({
+    python_version = var.python_version
+    builder        = filesha256("${path.module}/build.py")
+    sources        = { for path in local.sources : path => filesha256("${var.source_path}/${path}") }
+  }))
+
+  # Below .terraform, as whoever runs Terraform may write there, git never looks there, and the path is the same on every machine.
+  # The name keeps two stacks of one configuration apart.
+  zip   = "${path.root}/.terraform/thingbridge/${var.name}/${substr(local.digest, 0, 16)}.zip"
+  stamp = "${local.zip}.built"
+
+  # When the zip on this machine was built. Where there is none (a fresh checkout with the state elsewhere) this plan's
+  # own time makes the resource below build it again. The builder writes the value beside the zip, so the next plan reads
+  # what is in the state. No `fileexists`: Terraform refuses a question that plan and apply answer differently.
+  built_at = try([trimspace(file(local.stamp)), filesha256(local.zip)][0], plantimestamp())
+}
+
+resource "terraform_data" "this" {
+  count = local.built ? 1 : 0
+
+  triggers_replace = {
+    digest   = local.digest
+    built_at = local.built_at
+  }
+
+  # An interpreter and one argument, no shell: nothing to quote, on any system.
+  provisioner "local-exec" {
+    interpreter = ["python3", "${path.module}/build.py"]
+    quiet       = true
+
+    command = jsonencode({
+      source         = var.source_path
+      files          = local.sources
+      python_version = var.python_version
+      zip            = local.zip
+      stamp          = local.stamp
+      built_at       = local.built_at
+    })
+  }
+
+  lifecycle {
+    precondition {
+      condition     = contains(local.sources, "requirements.txt")
+      error_message = "source_path \"${var.source_path}\" holds no requirements.txt: point it to the folder of the functions' sources, or leave an empty requirements.txt there."
+    }
+  }
+}

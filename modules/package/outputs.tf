@@ -1,0 +1,13 @@
+# What a function takes its code from.
+
+output "code" {
+  description = "The zip as the module function takes it. Known when planning, there when this value is used."
+  value = {
+    filename          = local.built ? local.zip : var.prebuilt.filename
+    s3_bucket         = try(var.prebuilt.s3.bucket, null)
+    s3_key            = try(var.prebuilt.s3.key, null)
+    s3_object_version = try(var.prebuilt.s3.object_version, null)
+    source_code_hash  = local.built ? base64sha256(local.digest) : try(filebase64sha256(var.prebuilt.filename), var.prebuilt.s3.source_code_hash)
+  }
+  depends_on = [terraform_data.this]
+}

@@ -1,0 +1,112 @@
+# One rule of AWS IoT: what it selects, the one action it takes, and the queue for what the action failed on.
+# The function and the queues are not made here.
+
+locals {
+  # Computed: the role's trust names the rule, and the rule names the role.
+  arn = "arn:${var.aws.partition}:iot:${var.aws.region}:${var.aws.account_id}:rule/${var.name}"
+}
+
+data "aws_iam_policy_document" "trust" {
+  statement {
+    sid     = "ThisRuleAssumes"
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["iot.amazonaws.com"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [var.aws.account_id]
+    }
+
+    condition {
+      test     = "ArnEquals"
+      variable = "aws:SourceArn"
+      values   = [local.arn]
+    }
+  }
+}
+
+resource "aws_iam_role" "this" {
+  name               = "${var.name}-rule"
+  description        = "Role of the topic rule ${var.name}"
+  assume_role_policy = data.aws_iam_policy_document.trust.json
+  tags               = var.tags
+}
+
+data "aws_iam_policy_document" "queues" {
+  statement {
+    sid       = "KeepFailedMessages"
+    actions   = ["sqs:SendMessage"]
+    resources = [var.error_queue.arn]
+  }
+
+  dynamic "statement" {
+    for_each = var.action.queue[*]
+
+    content {
+      sid       = "QueueSelectedMessages"
+      actions   = ["sqs:SendMessage"]
+      resources = [statement.value.arn]
+    }
+  }
+}
+
+resource "aws_iam_role_policy" "queues" {
+  name   = "queues"
+  role   = aws_iam_role.this.name
+  policy = data.aws_iam_policy_document.queues.json
+}
+
+resource "aws_lambda_permission" "this" {
+  count = var.action.function == null ? 0 : 1
+
+  statement_id   = var.name
+  action         = "lambda:InvokeFunction"
+  function_name  = var.action.function.arn
+  principal      = "iot.amazonaws.com"
+  source_account = var.aws.account_id
+  source_arn     = local.arn
+}
+
+resource "aws_iot_topic_rule" "this" {
+  name        = var.name
+  description = var.description
+  enabled     = true
+  sql         = var.sql
+  sql_version = "2016-03-23"
+
+  dynamic "lambda" {
+    for_each = var.action.function[*]
+
+    content {
+      function_arn = lambda.value.arn
+    }
+  }
+
+  dynamic "sqs" {
+    for_each = var.action.queue[*]
+
+    content {
+      queue_url  = sqs.value.url
+      role_arn   = aws_iam_role.this.arn
+      use_base64 = false
+    }
+  }
+
+  error_action {
+    sqs {
+      queue_url  = var.error_queue.url
+      role_arn   = aws_iam_role.this.arn
+      use_base64 = false
+    }
+  }
+
+  tags = var.tags
+
+  # The first message the rule takes must find the rights it is passed on with.
+  depends_on = [aws_iam_role_policy.queues, aws_lambda_permission.this]
+}

@@ -1,0 +1,59 @@
+# What the stack's users and The Things Stack need to know.
+
+output "cross_account_role_arn" {
+  description = "ARN of the role The Things Stack assumes."
+  value       = module.things_stack_role.arn
+}
+
+output "default_frequency_plan_id" {
+  description = "Frequency plan of devices created from AWS that name none."
+  value       = local.frequency_plan_id
+}
+
+output "external_id" {
+  description = "External id The Things Stack shows when it assumes the role."
+  value       = local.external_id
+}
+
+output "function_names" {
+  description = "Names of the functions."
+  value = {
+    configure = module.configure.name
+    downlink  = module.downlink.name
+    registry  = module.registry.name
+    upstream  = module.upstream.name
+  }
+}
+
+output "iot_endpoint" {
+  description = "Host of AWS IoT Core's message broker in this account and region."
+  value       = data.aws_iot_endpoint.this.endpoint_address
+}
+
+output "queue_urls" {
+  description = "URLs of the queue the stack works off, and of those that hold what failed."
+  value = {
+    downlink_failures     = module.downlink.failure_queue.url
+    registry              = module.registry_queue.queue.url
+    registry_dead_letters = module.registry_queue.dead_letter_queue.url
+    upstream_failures     = module.upstream.failure_queue.url
+  }
+}
+
+output "thing_type_name" {
+  description = "Thing type of devices. Known to exist when this value is, unless create_thing_type is false."
+  value       = one(concat(module.thing_type[*].name, var.create_thing_type ? [] : [var.thing_type_name]))
+}
+
+output "things_log_group_name" {
+  description = "Log group with one stream per thing: the first place to look when a device did not appear."
+  value       = module.things_log.name
+}
+
+output "topics" {
+  description = "Topic filters: those the stack listens on (inbound), and those its users subscribe to (public; + is the thing's name)."
+  value = {
+    inbound = local.inbound_topics
+    public  = local.public_topics
+  }
+}

@@ -1,0 +1,123 @@
+# What each function may do beyond writing its own log and its failure queue. The roles are made by modules/function.
+
+locals {
+  iot_arn = "arn:${local.aws.partition}:iot:${local.aws.region}:${local.aws.account_id}"
+
+  # Log groups are checked by their name, log streams by a name below it.
+  things_log_arns = [module.things_log.arn, "${module.things_log.arn}:*"]
+
+  # Registry look-ups by attribute have no resource level in IAM.
+  any_resource = ["*"]
+}
+
+data "aws_iam_policy_document" "upstream" {
+  statement {
+    sid       = "FindThings"
+    actions   = ["iot:ListThings"]
+    resources = local.any_resource
+  }
+
+  statement {
+    sid       = "MakeThings"
+    actions   = ["iot:CreateThing", "iot:DescribeThing"]
+    resources = ["${local.iot_arn}:thing/*"]
+  }
+
+  statement {
+    sid       = "KeepShadows"
+    actions   = ["iot:UpdateThingShadow"]
+    resources = ["${local.iot_arn}:thing/*"]
+  }
+
+  statement {
+    sid       = "PublishMessages"
+    actions   = ["iot:Publish"]
+    resources = ["${local.iot_arn}:topic/lorawan/*"]
+  }
+
+  statement {
+    sid       = "WriteLogOfThings"
+    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    resources = local.things_log_arns
+  }
+}
+
+data "aws_iam_policy_document" "downlink" {
+  statement {
+    sid       = "ReadThings"
+    actions   = ["iot:DescribeThing"]
+    resources = ["${local.iot_arn}:thing/*"]
+  }
+
+  statement {
+    sid       = "RejectRequests"
+    actions   = ["iot:Publish"]
+    resources = ["${local.iot_arn}:topic/lorawan/*/downlink/rejected", "${local.iot_arn}:topic/lorawan/downlink/rejected"]
+  }
+
+  statement {
+    sid       = "ReadApiKey"
+    actions   = ["secretsmanager:GetSecretValue"]
+    resources = [module.secrets.api_key_secret_arn]
+  }
+
+  statement {
+    sid       = "WriteLogOfThings"
+    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    resources = local.things_log_arns
+  }
+}
+
+data "aws_iam_policy_document" "registry" {
+  statement {
+    sid       = "WorkOffQueue"
+    actions   = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
+    resources = [module.registry_queue.static_arn]
+  }
+
+  statement {
+    sid       = "ReadThings"
+    actions   = ["iot:DescribeThing"]
+    resources = ["${local.iot_arn}:thing/*"]
+  }
+
+  statement {
+    sid       = "ReadApiKey"
+    actions   = ["secretsmanager:GetSecretValue"]
+    resources = [module.secrets.api_key_secret_arn]
+  }
+
+  statement {
+    sid       = "WriteLogOfThings"
+    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    resources = local.things_log_arns
+  }
+}
+
+data "aws_iam_policy_document" "configure" {
+  statement {
+    sid       = "ReadApiKey"
+    actions   = ["secretsmanager:GetSecretValue"]
+    resources = [module.secrets.api_key_secret_arn]
+  }
+
+  dynamic "statement" {
+    for_each = var.create_thing_type ? [var.thing_type_name] : []
+
+    content {
+      sid       = "MakeThingType"
+      actions   = ["iot:CreateThingType", "iot:DescribeThingType"]
+      resources = ["${local.iot_arn}:thingtype/${statement.value}"]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.enable_registry_events ? [local.any_resource] : []
+
+    content {
+      sid       = "SwitchOnRegistryEvents"
+      actions   = ["iot:DescribeEventConfigurations", "iot:UpdateEventConfigurations"]
+      resources = statement.value
+    }
+  }
+}

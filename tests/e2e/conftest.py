@@ -1,0 +1,220 @@
+"""The real thing: two stacks applied by Terraform on one AWS account with IAM enforced, and a simulated Things Stack.
+
+The stacks are applied once for the run. Every test has devices of its own, so that none waits for another.
+"""
+
+import itertools
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from local.aws import LocalAws
+from local.mqtt import MqttConnection
+from local.stack import Stack
+from local.things_stack import ThingsStack
+from local.things_stack.aws_access import AwsAccess, foreign_account_credentials
+
+THINGS_STACK_ACCOUNT = "678672909819"
+APP_KEY = "0123456789ABCDEF0123456789ABCDEF"
+PATIENCE = 20.0
+"""Seconds within which what was caused must be seen; the first call of a function takes about one."""
+
+_serial = itertools.count(1)
+
+
+@dataclass
+class Device:
+    """An end device of one application: its identifiers, as The Things Stack and AWS spell them."""
+
+    application_id: str
+    device_id: str
+    dev_eui: str
+    join_eui: str = "A81758FFFE000001"
+
+
+@dataclass
+class Bridge:
+    """One applied stack, with what a test needs to act on both of its sides."""
+
+    name: str
+    application_id: str
+    aws: LocalAws
+    things_stack: ThingsStack
+    topics: MqttConnection
+    outputs: dict[str, Any] = field(default_factory=dict)
+
+    def new_device(self, *, registered: bool = True, **fields: Any) -> Device:
+        """A device that nobody has used; `registered`: as a person would in the Console."""
+        number = next(_serial)
+        device = Device(self.application_id, f"{self.name.lower()}-{number}", f"A81758FFFE{number:06X}")
+        if registered:
+            self.things_stack.register_device(
+                self.application_id,
+                device_id=device.device_id,
+                dev_eui=device.dev_eui,
+                join_eui=device.join_eui,
+                app_key=APP_KEY,
+                **fields,
+            )
+        return device
+
+    def create_thing(self, name: str, **attributes: str) -> None:
+        """A thing of the stack's type, as a person or program makes it in AWS IoT."""
+        self.aws.client("iot").create_thing(
+            thingName=name,
+            thingTypeName=self.outputs["thing_type_name"],
+            attributePayload={"attributes": {"stackName": self.name, **attributes}},
+        )
+
+    def joined_device(self, **fields: Any) -> Device:
+        """A device that has joined and is known as a thing."""
+        device = self.new_device(**fields)
+        self.things_stack.network.join(device.application_id, device.device_id)
+        self.topics.wait_for(f"lorawan/{device.dev_eui}/join", timeout=PATIENCE)
+        return device
+
+    def thing(self, name: str) -> dict[str, Any] | None:
+        iot = self.aws.client("iot")
+        try:
+            return dict(iot.describe_thing(thingName=name))
+        except iot.exceptions.ResourceNotFoundException:
+            return None
+
+    def shadow(self, thing_name: str) -> dict[str, Any]:
+        """What the named shadow `lorawan` reports; empty when there is none."""
+        data = self.aws.client("iot-data")
+        try:
+            answer = data.get_thing_shadow(thingName=thing_name, shadowName="lorawan")
+        except data.exceptions.ResourceNotFoundException:
+            return {}
+        return dict(json.loads(answer["payload"].read())["state"]["reported"])
+
+    def log(self, stream: str) -> list[dict[str, Any]]:
+        """The entries of one stream of the log of things."""
+        logs = self.aws.client("logs")
+        try:
+            events = logs.get_log_events(
+                logGroupName=self.outputs["things_log_group_name"], logStreamName=stream, startFromHead=True
+            )["events"]
+        except logs.exceptions.ResourceNotFoundException:
+            return []
+        return [json.loads(event["message"]) for event in events]
+
+    def dead_letters(self) -> dict[str, int]:
+        """How many messages wait in each queue for what failed (the work queue `registry` is none of them)."""
+        sqs = self.aws.client("sqs")
+        waiting = {}
+        for name, url in self.outputs["queue_urls"].items():
+            if name == "registry":
+                continue
+            attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
+            waiting[name] = int(attributes["Attributes"]["ApproximateNumberOfMessages"])
+        return waiting
+
+    def on_servers(self, device_id: str) -> set[str]:
+        """Names of the servers of The Things Stack that know the device."""
+        servers = self.things_stack.servers
+        at = (self.application_id, device_id)
+        return {name for name in ("identity", "join", "network", "application") if at in getattr(servers, name).devices}
+
+
+@pytest.fixture(scope="session")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
+    with LocalAws.from_environment(tmp_path_factory.mktemp("aws")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def foreign(aws: LocalAws) -> AwsAccess:
+    """What The Things Stack has in AWS: a user in an account of its own."""
+    return foreign_account_credentials(aws.endpoint_url, THINGS_STACK_ACCOUNT)
+
+
+@pytest.fixture(scope="session")
+def simulation(foreign: AwsAccess) -> Iterator[ThingsStack]:
+    running = ThingsStack(port=0, aws=foreign).start()
+    yield running
+    running.stop()
+
+
+@pytest.fixture
+def things_stack(simulation: ThingsStack) -> Iterator[ThingsStack]:
+    """The simulation; a request that breaks the published API fails the test that caused it."""
+    seen = len(simulation.violations)
+    yield simulation
+    simulation.faults.clear()
+    assert list(simulation.violations)[seen:] == []
+
+
+@pytest.fixture(scope="session")
+def topics(aws: LocalAws) -> Iterator[MqttConnection]:
+    """Everything that is published on the public topics."""
+    with aws.mqtt("tests") as connection:
+        connection.subscribe("lorawan/#")
+        yield connection
+
+
+def inputs(simulation: ThingsStack, name: str, application_id: str) -> dict[str, Any]:
+    """Inputs of a stack that is joined with the simulation; makes the application and a key for it."""
+    simulation.create_application(application_id)
+    return {
+        "stack_name": name,
+        "cluster_address": simulation.url,
+        "application_id": application_id,
+        "application_api_key": simulation.create_api_key(application_id),
+        "trusted_account_id": THINGS_STACK_ACCOUNT,
+    }
+
+
+def connected(simulation: ThingsStack, stack: Stack) -> None:
+    """Wait until The Things Stack has connected as told: what it publishes before that is lost, as in reality."""
+    application_id = stack.inputs["application_id"]
+    (pubsub_id,) = [at[1] for at in simulation.servers.application.pubsubs if at[0] == application_id]
+    simulation.integrations.wait(application_id, pubsub_id, until="connected", timeout=PATIENCE)
+
+
+@pytest.fixture(scope="session")
+def stacks(
+    aws: LocalAws, simulation: ThingsStack, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, Stack]]:
+    """`Farm` with the defaults, `orchard` with the other choices; both in one account, for two applications."""
+    directory = tmp_path_factory.mktemp("terraform")
+    others = {"thing_name_scheme": "DeviceID", "on_thing_deleted": "retain", "shadow": {"metrics": False}}
+    made = {
+        "Farm": Stack(directory / "farm", inputs(simulation, "Farm", "farm-app"), environment=aws.environment()),
+        "orchard": Stack(
+            directory / "orchard",
+            {**inputs(simulation, "orchard", "orchard-app"), **others},
+            environment=aws.environment(),
+        ),
+    }
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda stack: stack.apply(), made.values()))
+    for stack in made.values():
+        connected(simulation, stack)
+    yield made
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda stack: stack.destroy(), made.values()))
+
+
+@pytest.fixture
+def farm(
+    aws: LocalAws, things_stack: ThingsStack, topics: MqttConnection, stacks: dict[str, Stack], outputs: Any
+) -> Bridge:
+    return Bridge("Farm", "farm-app", aws, things_stack, topics, outputs["Farm"])
+
+
+@pytest.fixture
+def orchard(
+    aws: LocalAws, things_stack: ThingsStack, topics: MqttConnection, stacks: dict[str, Stack], outputs: Any
+) -> Bridge:
+    return Bridge("orchard", "orchard-app", aws, things_stack, topics, outputs["orchard"])
+
+
+@pytest.fixture(scope="session")
+def outputs(stacks: dict[str, Stack]) -> dict[str, dict[str, Any]]:
+    return {name: stack.output() for name, stack in stacks.items()}

@@ -1,0 +1,112 @@
+"""Things that describe an end device: the device appears on the four servers, and goes with its thing."""
+
+import pytest
+
+from tests.e2e.conftest import APP_KEY, PATIENCE, Bridge, Device
+from tests.e2e.polling import eventually
+
+ALL_SERVERS = {"identity", "join", "network", "application"}
+
+
+def create(bridge: Bridge, device: Device, thing_name: str, **changes: str) -> None:
+    attributes = {
+        "devEUI": device.dev_eui,
+        "joinEUI": device.join_eui,
+        "lorawanVersion": "1.0.3",
+        "regionalParametersVersion": "1.0.3-a",
+        "appKey": APP_KEY,
+        "deviceID": device.device_id,
+    }
+    bridge.create_thing(thing_name, **{name: value for name, value in {**attributes, **changes}.items() if value})
+
+
+def test_a_device_created_from_a_thing_joins_and_sends_under_the_things_name(farm: Bridge) -> None:
+    device = farm.new_device(registered=False)
+    thing_name = f"made-{device.device_id}"
+    create(farm, device, thing_name)
+    eventually("the device on four servers", lambda: farm.on_servers(device.device_id) == ALL_SERVERS)
+    network = farm.things_stack.servers.network.devices[farm.application_id, device.device_id]
+    assert network["frequency_plan_id"] == farm.outputs["default_frequency_plan_id"] == "EU_863_870_TTN"
+    eventually("the record", lambda: [each["event"] for each in farm.log(thing_name)] == ["end_device_created"])
+    farm.things_stack.network.join(device.application_id, device.device_id)
+    farm.topics.wait_for(f"lorawan/{thing_name}/join", timeout=PATIENCE)
+
+
+def test_a_deleted_thing_takes_its_device_with_it(farm: Bridge) -> None:
+    device = farm.new_device(registered=False)
+    create(farm, device, f"gone-{device.device_id}", deviceID="")
+    device_id = f"eui-{device.dev_eui.lower()}"
+    eventually("the device on four servers", lambda: farm.on_servers(device_id) == ALL_SERVERS)
+    farm.aws.client("iot").delete_thing(thingName=f"gone-{device.device_id}")
+    eventually("no device", lambda: not farm.on_servers(device_id))
+
+
+def test_a_stack_that_retains_devices_keeps_them(orchard: Bridge) -> None:
+    device = orchard.new_device(registered=False)
+    create(orchard, device, f"kept-{device.device_id}")
+    eventually("the device on four servers", lambda: orchard.on_servers(device.device_id) == ALL_SERVERS)
+    orchard.aws.client("iot").delete_thing(thingName=f"kept-{device.device_id}")
+    eventually(
+        "the record",
+        lambda: "end_device_retained" in [each["event"] for each in orchard.log(f"kept-{device.device_id}")],
+    )
+    assert orchard.on_servers(device.device_id) == ALL_SERVERS
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"appKey": ""}, "appKey: is missing"),
+        ({"lorawanVersion": "9.9"}, "lorawanVersion: '9.9' is not one of 1.0,"),
+        ({"frequencyPlanID": "EU_1"}, "EU_1"),
+    ],
+    ids=["a missing key", "an unknown version", "an unknown frequency plan"],
+)
+def test_a_thing_that_can_not_become_a_device_says_why_in_its_log_and_leaves_nothing(
+    farm: Bridge, changes: dict[str, str], reason: str
+) -> None:
+    device = farm.new_device(registered=False)
+    before = farm.dead_letters()
+    create(farm, device, f"bad-{device.device_id}", **changes)
+    (entry,) = eventually("the reason", lambda: farm.log(f"bad-{device.device_id}"))
+    assert reason in entry["reason"]
+    assert APP_KEY not in str(entry)
+    assert farm.on_servers(device.device_id) == set()
+    assert farm.dead_letters() == before
+
+
+def test_a_dev_eui_that_is_taken_is_told_and_the_other_device_is_left_alone(farm: Bridge) -> None:
+    taken = farm.new_device()
+    mine = Device(farm.application_id, f"{taken.device_id}-mine", taken.dev_eui)
+    create(farm, mine, f"taken-{taken.device_id}")
+    (entry,) = eventually("the reason", lambda: farm.log(f"taken-{taken.device_id}"))
+    assert taken.device_id in entry["reason"]
+    assert farm.on_servers(mine.device_id) == set()
+    assert farm.on_servers(taken.device_id) == ALL_SERVERS
+    farm.aws.client("iot").delete_thing(thingName=f"taken-{taken.device_id}")
+    eventually("the second record", lambda: len(farm.log(f"taken-{taken.device_id}")) == 2)
+    assert farm.on_servers(taken.device_id) == ALL_SERVERS
+
+
+@pytest.mark.parametrize("server", ["js", "ns", "as"])
+def test_a_server_that_refuses_leaves_no_half_a_device(farm: Bridge, server: str) -> None:
+    device = farm.new_device(registered=False)
+    farm.things_stack.faults.add(method="PUT", path=f"/{server}/applications/.*/{device.device_id}", status=400)
+    create(farm, device, f"half-{device.device_id}")
+    eventually("the reason", lambda: farm.log(f"half-{device.device_id}"))
+    assert farm.on_servers(device.device_id) == set()
+
+
+def test_a_busy_server_is_tried_again(farm: Bridge) -> None:
+    device = farm.new_device(registered=False)
+    farm.things_stack.faults.add(method="PUT", path=f"/ns/applications/.*/{device.device_id}", status=503, times=2)
+    create(farm, device, f"busy-{device.device_id}")
+    eventually("the device on four servers", lambda: farm.on_servers(device.device_id) == ALL_SERVERS)
+
+
+def test_a_thing_made_for_an_uplink_is_no_work(farm: Bridge) -> None:
+    device = farm.joined_device()
+    requests = len(farm.things_stack.requests)
+    create(farm, other := farm.new_device(registered=False), f"after-{device.device_id}")
+    eventually("a later device", lambda: farm.on_servers(other.device_id) == ALL_SERVERS)
+    assert not [each for each in list(farm.things_stack.requests)[requests:] if device.device_id in each.path]

@@ -1,0 +1,111 @@
+"""The stack itself: what a second plan says, what it does to the account, and what its roles may not do."""
+
+from typing import Any
+
+import boto3
+import pytest
+
+from local.mqtt import Credentials, MqttError, connect
+from local.stack import Stack
+from local.things_stack.aws_access import AwsAccess, foreign_account_credentials
+from tests.e2e.conftest import Bridge
+from tests.e2e.polling import eventually
+
+EMULATOR_DIFFERENCES: dict[str, str] = {}
+"""Differences of a second plan that are the local AWS's own, `address.attribute` → cause. None today."""
+
+
+def test_a_second_plan_is_empty(stacks: dict[str, Stack]) -> None:
+    differences = [f"{each.address}.{each.attribute}" for each in stacks["Farm"].plan_changes()]
+    assert [each for each in differences if each not in EMULATOR_DIFFERENCES] == []
+
+
+def test_no_secret_is_in_the_state(stacks: dict[str, Stack], farm: Bridge) -> None:
+    state = (stacks["Farm"].directory / "terraform.tfstate").read_text()
+    secrets = farm.aws.client("secretsmanager")
+    for name in ("ApplicationAPIKey", "AppSKeyKEK"):
+        assert secrets.get_secret_value(SecretId=f"Farm/{name}")["SecretString"] not in state
+
+
+def test_the_key_encryption_key_is_an_aes_128_key_in_upper_case_hex(farm: Bridge) -> None:
+    key = farm.aws.client("secretsmanager").get_secret_value(SecretId="Farm/AppSKeyKEK")["SecretString"]
+    assert len(bytes.fromhex(key)) == 16
+    assert key == key.upper()
+
+
+def test_thing_events_are_on_and_the_accounts_other_event_types_are_as_they_were(farm: Bridge) -> None:
+    events = farm.aws.client("iot").describe_event_configurations()["eventConfigurations"]
+    assert {name for name, configuration in events.items() if configuration["Enabled"]} == {"THING"}
+
+
+def test_the_thing_type_has_the_documented_searchable_attributes(farm: Bridge) -> None:
+    found = farm.aws.client("iot").describe_thing_type(thingTypeName="lorawan")
+    assert sorted(found["thingTypeProperties"]["searchableAttributes"]) == ["devEUI", "stackName"]
+
+
+@pytest.fixture
+def role(farm: Bridge, foreign: AwsAccess) -> Any:
+    """Credentials of the cross-account role, assumed as The Things Stack assumes it."""
+    (integration,) = [
+        each
+        for (application, _), each in farm.things_stack.servers.application.pubsubs.items()
+        if application == farm.application_id
+    ]
+    assume_role = integration["aws_iot"]["assume_role"]
+    sts = foreign.client("sts", farm.aws.region)
+    return sts.assume_role(RoleArn=assume_role["arn"], ExternalId=assume_role["external_id"], RoleSessionName="test")[
+        "Credentials"
+    ]
+
+
+def test_the_role_can_not_be_assumed_without_its_external_id_or_from_another_account(
+    farm: Bridge, foreign: AwsAccess
+) -> None:
+    arn = farm.outputs["cross_account_role_arn"]
+    sts = foreign.client("sts", farm.aws.region)
+    for external in ({}, {"ExternalId": "guessed"}):
+        with pytest.raises(sts.exceptions.ClientError, match="AccessDenied"):
+            sts.assume_role(RoleArn=arn, RoleSessionName="test", **external)
+    other = foreign_account_credentials(farm.aws.endpoint_url, "111122223333").client("sts", farm.aws.region)
+    (integration,) = [
+        each
+        for (application, _), each in farm.things_stack.servers.application.pubsubs.items()
+        if application == farm.application_id
+    ]
+    right = integration["aws_iot"]["assume_role"]["external_id"]
+    with pytest.raises(sts.exceptions.ClientError, match="AccessDenied"):
+        other.assume_role(RoleArn=arn, RoleSessionName="test", ExternalId=right)
+
+
+def test_the_role_publishes_for_its_own_stack_and_for_nobody_else(farm: Bridge, orchard: Bridge, role: Any) -> None:
+    credentials = Credentials(role["AccessKeyId"], role["SecretAccessKey"], role["SessionToken"])
+    host = farm.aws.iot_host()
+
+    def publish(topic: str) -> None:
+        with connect(farm.aws.endpoint_url, host, farm.aws.region, credentials, "thethings-Farm-test") as client:
+            client.publish(topic, {"from": "the role"}, timeout=3)
+
+    publish("thethings/lorawan/Farm/uplink")
+    for topic in ("thethings/lorawan/orchard/uplink", "lorawan/downlink", "$aws/things/x/shadow/update"):
+        with pytest.raises(MqttError):
+            publish(topic)
+
+
+def test_the_role_can_do_nothing_else(farm: Bridge, role: Any) -> None:
+    iot = boto3.client(
+        "iot",
+        endpoint_url=farm.aws.endpoint_url,
+        region_name=farm.aws.region,
+        aws_access_key_id=role["AccessKeyId"],
+        aws_secret_access_key=role["SecretAccessKey"],
+        aws_session_token=role["SessionToken"],
+    )
+    with pytest.raises(iot.exceptions.ClientError, match="not authorized|AccessDenied|Forbidden"):
+        iot.list_things()
+
+
+def test_a_queued_message_that_is_no_event_is_recorded_and_not_tried_again(farm: Bridge) -> None:
+    queue = farm.outputs["queue_urls"]["registry"]
+    farm.aws.client("sqs").send_message(QueueUrl=queue, MessageBody="no event")
+    eventually("the record", lambda: [each for each in farm.log("unidentified") if "registry event" in each["reason"]])
+    eventually("an empty queue", lambda: set(farm.dead_letters().values()) == {0})

@@ -1,0 +1,149 @@
+"""Creating and deleting devices on four servers: whole or not at all, as often as one likes."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
+
+import pytest
+
+from local.things_stack import ThingsStack as Simulation
+from tests.unit.things_stack.conftest import APPLICATION
+from thingbridge.errors import Refused, ThingbridgeError
+from thingbridge.registry.attributes import DeviceReference, NewDevice
+from thingbridge.registry.provisioning import CREATION_ORDER, Server, creation_steps
+from thingbridge.things_stack import end_devices
+from thingbridge.things_stack.client import ThingsStack
+from thingbridge.things_stack.end_devices import Outcome
+
+Open = Callable[..., ThingsStack]
+PATHS = {
+    Server.IDENTITY: "^/api/v3/applications",
+    Server.JOIN: "/js/",
+    Server.NETWORK: "/ns/",
+    Server.APPLICATION: "/as/",
+}
+_serial = count(1)
+
+
+def new_device() -> NewDevice:
+    number = next(_serial)
+    return NewDevice(
+        device_id=f"device-{number}",
+        dev_eui=f"A81758FFFE{number:06X}",
+        join_eui="A81758FFFE000001",
+        mac_version="MAC_V1_0_3",
+        phy_version="PHY_V1_0_3_REV_A",
+        frequency_plan_id="EU_863_870_TTN",
+        app_key="01" * 16,
+        nwk_key=None,
+    )
+
+
+def create(client: ThingsStack, device: NewDevice) -> Outcome:
+    return end_devices.create(client, creation_steps(device, APPLICATION, client.cluster_host))
+
+
+def knowing(client: ThingsStack, device: NewDevice) -> list[Server]:
+    return [each for each in CREATION_ORDER if client.end_device(each, device.device_id, ("ids",)) is not None]
+
+
+def reference(device: NewDevice) -> DeviceReference:
+    return DeviceReference(device.device_id, device.dev_eui, named=True)
+
+
+def test_a_device_is_created_on_all_servers_and_can_join(simulation: Simulation, open_client: Open) -> None:
+    device = new_device()
+    assert create(open_client(), device) is Outcome.CREATED
+    assert simulation.network.join(APPLICATION, device.device_id)
+
+
+def test_a_device_that_is_complete_is_left_as_it_is(simulation: Simulation, open_client: Open) -> None:
+    device = new_device()
+    create(open_client(), device)
+    seen = len(simulation.requests)
+    assert create(open_client(), device) is Outcome.UNCHANGED
+    assert not [each for each in list(simulation.requests)[seen:] if each.method == "PUT"]
+
+
+@pytest.mark.parametrize("missing", CREATION_ORDER[1:])
+def test_what_an_earlier_try_left_out_is_completed(open_client: Open, missing: Server) -> None:
+    device, client = new_device(), open_client()
+    create(client, device)
+    client.delete_end_device(missing, device.device_id)
+    assert create(client, device) is Outcome.COMPLETED
+    assert knowing(client, device) == list(CREATION_ORDER)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 409, 500])
+@pytest.mark.parametrize("server", CREATION_ORDER)
+def test_a_server_that_says_no_undoes_the_rest(
+    simulation: Simulation, open_client: Open, server: Server, status: int
+) -> None:
+    device, client = new_device(), open_client(remaining=1.2)
+    verb = "POST" if server is Server.IDENTITY else "PUT"
+    simulation.faults.add(method=verb, path=PATHS[server], status=status, times=1000)
+    with pytest.raises(ThingbridgeError):
+        create(client, device)
+    simulation.faults.clear()
+    assert knowing(client, device) == []
+
+
+def test_what_could_not_be_undone_is_completed_next_time(simulation: Simulation, open_client: Open) -> None:
+    device, client = new_device(), open_client(remaining=1.2)
+    simulation.faults.add(method="PUT", path="/ns/", status=503, times=1000)
+    simulation.faults.add(method="DELETE", path="/js/", status=503, times=1000)
+    with pytest.raises(ThingbridgeError):
+        create(client, device)
+    simulation.faults.clear()
+    assert knowing(client, device) == [Server.IDENTITY, Server.JOIN]
+    assert create(client, device) is Outcome.COMPLETED
+    assert knowing(client, device) == list(CREATION_ORDER)
+
+
+def test_a_dev_eui_or_a_device_id_that_is_taken_is_refused_by_name(open_client: Open) -> None:
+    device, client = new_device(), open_client()
+    create(client, device)
+    with pytest.raises(Refused, match=device.device_id):
+        create(client, replace(device, device_id=f"{device.device_id}-b"))
+    with pytest.raises(Refused):
+        create(client, replace(device, dev_eui=new_device().dev_eui))
+    assert knowing(client, device) == list(CREATION_ORDER)
+
+
+def test_a_device_is_deleted_on_all_servers_and_once(open_client: Open) -> None:
+    device, client = new_device(), open_client()
+    create(client, device)
+    assert end_devices.delete(client, reference(device)) is Outcome.DELETED
+    assert knowing(client, device) == []
+    assert end_devices.delete(client, reference(device)) is Outcome.ABSENT
+
+
+@pytest.mark.parametrize("server", CREATION_ORDER)
+def test_a_deletion_that_stopped_half_way_can_be_repeated(
+    simulation: Simulation, open_client: Open, server: Server
+) -> None:
+    device, client = new_device(), open_client(remaining=1.2)
+    create(client, device)
+    simulation.faults.add(method="DELETE", path=PATHS[server], status=503, times=1000)
+    with pytest.raises(ThingbridgeError):
+        end_devices.delete(client, reference(device))
+    simulation.faults.clear()
+    assert end_devices.delete(client, reference(device)) is Outcome.DELETED
+    assert knowing(client, device) == []
+
+
+def test_a_device_with_another_dev_eui_is_not_deleted(open_client: Open) -> None:
+    device, client = new_device(), open_client()
+    create(client, device)
+    with pytest.raises(Refused, match="has DevEUI"):
+        end_devices.delete(client, DeviceReference(device.device_id, "A81758FFFEFFFFFF", named=True))
+    assert knowing(client, device) == list(CREATION_ORDER)
+
+
+def test_a_thing_that_names_no_device_stands_for_the_one_with_its_dev_eui(open_client: Open) -> None:
+    device, client = new_device(), open_client()
+    create(client, device)
+    unnamed = DeviceReference(f"eui-{device.dev_eui.lower()}", device.dev_eui, named=False)
+    assert end_devices.resolve(client, unnamed) == device.device_id
+    named = DeviceReference("another-id", device.dev_eui, named=True)
+    assert end_devices.resolve(client, named) is None

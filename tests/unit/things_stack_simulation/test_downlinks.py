@@ -1,0 +1,171 @@
+"""The downlink queue: what it refuses, Class A's order, acknowledgements, sessions."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import pytest
+
+from local.things_stack import ThingsStack
+from local.things_stack.downlinks import CAPACITY
+
+from .conftest import APP, DEVICE, Client, error_of
+from .test_network import encrypted_end_to_end
+
+DOWN = f"/as/applications/{APP}/devices/{DEVICE}/down"
+ITEM = {"f_port": 15, "frm_payload": "Kgc=", "priority": "NORMAL", "correlation_ids": ["my:1"]}
+
+
+def push(client: Client, *items: dict[str, Any], how: str = "push") -> Any:
+    return client.call("POST", f"{DOWN}/{how}", {"downlinks": list(items)})
+
+
+def kinds(simulation: ThingsStack) -> list[str]:
+    return [published.kind for published in simulation.network.published]
+
+
+@pytest.fixture
+def joined(simulation: ThingsStack, device: str) -> str:
+    simulation.network.join(APP, device)
+    simulation.network.published.clear()
+    return device
+
+
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        ({"f_port": 1}, (400, "pkg/applicationserver:no_payload")),
+        ({"frm_payload": "AQ=="}, (400, "pkg/applicationserver:no_f_port")),
+        ({"f_port": 1, "frm_payload": base64.b64encode(bytes(243)).decode()},
+         (400, "pkg/networkserver:application_downlink_too_long")),
+        ({**ITEM, "confirmed": True, "confirmed_retry": {"max_attempts": 33}},
+         (400, "pkg/applicationserver:downlink_max_retries_invalid")),
+    ],
+)  # fmt: skip
+def test_a_downlink_that_can_not_be_sent_is_refused(
+    simulation: ThingsStack, joined: str, client: Client, item: dict[str, Any], expected: tuple[int, str]
+) -> None:
+    assert error_of(push(client, ITEM, item)) == expected
+    assert client.json("GET", DOWN) == {}
+    assert kinds(simulation) == []
+    simulation.assert_no_violations()
+
+
+def test_a_device_that_never_joined_or_is_unknown_gets_none(device: str, client: Client) -> None:
+    assert error_of(push(client, ITEM)) == (400, "pkg/applicationserver:no_device_session")
+    answer = client.call("POST", DOWN.replace(DEVICE, "tank-8") + "/push", {"downlinks": [ITEM]})
+    assert error_of(answer) == (404, "pkg/applicationserver:device_not_found")
+
+
+def test_a_full_queue_refuses_all_of_a_push(simulation: ThingsStack, joined: str, client: Client) -> None:
+    simulation.network.push(APP, joined, [ITEM] * (CAPACITY - 1))
+    assert error_of(push(client, ITEM, ITEM)) == (429, "pkg/networkserver:downlink_queue_capacity")
+    assert push(client, ITEM).status_code == 200
+
+
+def test_push_appends_and_replace_replaces(simulation: ThingsStack, joined: str, client: Client) -> None:
+    push(client, ITEM)
+    push(client, {**ITEM, "f_port": 16})
+    queue = client.json("GET", DOWN)["downlinks"]
+    assert [(item["f_port"], item["f_cnt"]) for item in queue] == [(15, 1), (16, 2)]
+    assert queue[0]["correlation_ids"][0] == "my:1"
+    push(client, {**ITEM, "f_port": 17}, how="replace")
+    assert [item["f_port"] for item in client.json("GET", DOWN)["downlinks"]] == [17]
+    push(client, how="replace")
+    assert client.json("GET", DOWN) == {}
+    assert kinds(simulation) == ["downlink_queued"] * 3
+    simulation.assert_no_violations()
+
+
+def test_one_downlink_follows_each_uplink(simulation: ThingsStack, joined: str, client: Client) -> None:
+    push(client, ITEM, {**ITEM, "f_port": 16})
+    simulation.network.uplink(APP, joined)
+    assert [item["f_port"] for item in simulation.network.received(APP, joined)] == [15]
+    assert kinds(simulation) == ["downlink_queued", "downlink_queued", "uplink_message", "downlink_sent"]
+    sent = simulation.network.published[-1].message
+    assert sent["correlation_ids"][0] == "my:1"
+    assert sent["downlink_sent"]["f_port"] == 15
+    simulation.network.uplink(APP, joined)
+    simulation.network.uplink(APP, joined)
+    assert [item["f_port"] for item in simulation.network.received(APP, joined)] == [15, 16]
+
+
+def test_class_c_receives_at_once(simulation: ThingsStack, client: Client) -> None:
+    simulation.register_device(APP, device_id=DEVICE, dev_eui="00" * 7 + "01", supports_class_c=True)
+    simulation.network.join(APP, DEVICE)
+    push(client, ITEM)
+    assert kinds(simulation) == ["join_accept", "downlink_queued", "downlink_sent"]
+
+
+def test_a_confirmed_downlink_is_acknowledged_by_the_next_uplink(
+    simulation: ThingsStack, joined: str, client: Client
+) -> None:
+    push(client, {**ITEM, "confirmed": True})
+    simulation.network.uplink(APP, joined)
+    simulation.network.uplink(APP, joined)
+    assert kinds(simulation)[2:] == ["downlink_sent", "downlink_ack", "uplink_message"]
+
+
+def test_an_unacknowledged_downlink_is_tried_again_until_attempts_end(
+    simulation: ThingsStack, joined: str, client: Client
+) -> None:
+    push(client, {**ITEM, "confirmed": True, "confirmed_retry": {"max_attempts": 2}})
+    for _ in range(4):
+        simulation.network.uplink(APP, joined, ack=False)
+    assert kinds(simulation).count("downlink_sent") == 2
+    nacks = [item.message["downlink_nack"] for item in simulation.network.published if item.kind == "downlink_nack"]
+    assert [nack["confirmed_retry"]["attempt"] for nack in nacks] == [2, 3]
+
+
+def test_a_failed_transmission_is_published_with_its_error(
+    simulation: ThingsStack, joined: str, client: Client
+) -> None:
+    push(client, ITEM)
+    simulation.network.fail_next_downlink(APP, joined)
+    simulation.network.uplink(APP, joined)
+    failed = simulation.network.published[-1]
+    assert failed.topic == "downlink/failed"
+    assert failed.message["downlink_failed"]["downlink"]["frm_payload"] == "Kgc="
+    assert failed.message["downlink_failed"]["error"]["name"] == "transmission"
+    assert failed.message["correlation_ids"][0] == "my:1"
+    assert simulation.network.received(APP, joined) == []
+
+
+def test_a_new_session_takes_the_queue_over(simulation: ThingsStack, joined: str, client: Client) -> None:
+    push(client, ITEM)
+    join = simulation.network.join(APP, joined).message["join_accept"]
+    queue = client.json("GET", DOWN)["downlinks"]
+    assert [item["session_key_id"] for item in queue] == [join["session_key_id"]]
+    assert simulation.network.invalidate_queue(APP, joined) is None
+    assert client.json("GET", DOWN)["downlinks"][0]["f_cnt"] == 2
+
+
+def test_with_skipped_crypto_the_application_numbers_and_encrypts(
+    simulation: ThingsStack, device: str, client: Client
+) -> None:
+    encrypted_end_to_end(simulation)
+    first = simulation.network.join(APP, device).message["join_accept"]["session_key_id"]
+    assert error_of(push(client, ITEM)) == (400, "pkg/networkserver:f_cnt_too_low")
+    answer = push(client, {**ITEM, "f_cnt": 5, "session_key_id": "AAAA"})
+    assert error_of(answer) == (404, "pkg/networkserver:unknown_session")
+    assert answer.json()["details"][1]["session_key_id"] == first
+    assert push(client, {**ITEM, "f_cnt": 5, "session_key_id": first}).status_code == 200
+    invalidated = simulation.network.invalidate_queue(APP, device)
+    assert invalidated is not None
+    assert invalidated.topic == "downlink/invalidated"
+    assert [item["f_cnt"] for item in invalidated.message["downlink_queue_invalidated"]["downlinks"]] == [5]
+    assert push(client, {**ITEM, "f_cnt": 6}).status_code == 200
+    rejoined = simulation.network.join(APP, device).message["join_accept"]
+    assert [item["f_cnt"] for item in rejoined["invalidated_downlinks"]] == [6]
+    assert client.json("GET", DOWN) == {}
+    simulation.assert_no_violations()
+
+
+def test_a_decoded_payload_is_encoded_when_a_formatter_is_set(simulation: ThingsStack, client: Client) -> None:
+    formatters = {"down_formatter": "FORMATTER_JAVASCRIPT"}
+    simulation.register_device(APP, device_id=DEVICE, dev_eui="00" * 7 + "01", formatters=formatters)
+    simulation.network.join(APP, DEVICE)
+    push(client, {"f_port": 1, "decoded_payload": {"open": True}})
+    simulation.network.uplink(APP, DEVICE)
+    assert base64.b64decode(simulation.network.received(APP, DEVICE)[0]["frm_payload"]) == b'{"open":true}'

@@ -1,0 +1,279 @@
+# What a user says about a stack. Grammar and limits are checked here; what only the other side knows (whether the key is
+# right, whether the cluster answers) is checked by the configure function during the apply.
+
+variable "application_api_key" {
+  description = "API key of the application, with the rights the README lists. Written to Secrets Manager, never kept in a plan or a state. Give this or application_api_key_secret_arn."
+  type        = string
+  default     = null
+  ephemeral   = true
+
+  validation {
+    condition     = (var.application_api_key == null) != (var.application_api_key_secret_arn == null)
+    error_message = "application_api_key and application_api_key_secret_arn: give exactly one of the two."
+  }
+
+  validation {
+    condition     = var.application_api_key == null || can(regex("^[!-~]+$", var.application_api_key))
+    error_message = "application_api_key (its value is not shown) is empty or holds a space, a line end or a character outside ASCII: paste the key alone."
+  }
+}
+
+variable "application_api_key_secret_arn" {
+  description = "ARN of a secret of yours whose string is the API key. It must be known when planning: take it from a data source, not from a resource of the same apply."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.application_api_key_secret_arn == null || can(regex("^arn:[a-z-]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[A-Za-z0-9/_+=.@-]+$", var.application_api_key_secret_arn))
+    error_message = "application_api_key_secret_arn \"${coalesce(var.application_api_key_secret_arn, "null")}\" is no ARN of a secret: write it like arn:<partition>:secretsmanager:<region>:<account>:secret:<name>-<suffix>."
+  }
+}
+
+variable "application_api_key_version" {
+  description = "Raise it when the API key has changed: the new key is written, checked, and used from then on."
+  type        = number
+  default     = 1
+  nullable    = false
+
+  validation {
+    condition     = var.application_api_key_version >= 1 && floor(var.application_api_key_version) == var.application_api_key_version
+    error_message = "application_api_key_version ${var.application_api_key_version} is no version: count in whole numbers from 1."
+  }
+}
+
+variable "application_id" {
+  description = "Application of The Things Stack whose devices become things."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[a-z0-9](?:-?[a-z0-9]){2,}$", var.application_id)) && length(var.application_id) <= 36
+    error_message = "application_id \"${var.application_id}\" is no application ID: The Things Stack takes 3 to 36 lower-case letters and digits, with single dashes between them; copy it from the Console."
+  }
+}
+
+variable "cluster_address" {
+  description = "Cluster of The Things Stack: a host, host:port or URL, e.g. \"eu1.cloud.thethings.network\". http:// only for localhost."
+  type        = string
+
+  validation {
+    condition     = can(regex("^(https?://)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?/?$", var.cluster_address))
+    error_message = "cluster_address \"${var.cluster_address}\" is no cluster: write a host, host:port, or http(s)://host:port without a path, e.g. eu1.cloud.thethings.network."
+  }
+
+  validation {
+    condition     = !startswith(var.cluster_address, "http://") || can(regex("^http://(localhost|127\\.0\\.0\\.1)(:[0-9]+)?/?$", var.cluster_address))
+    error_message = "cluster_address \"${var.cluster_address}\" would send the API key in clear: http:// is for localhost and 127.0.0.1 alone; write https://."
+  }
+
+  validation {
+    condition     = !can(regex("^(https://)?((nam|sam|eu|af|as|au)[0-9]+\\.)?cloud\\.thethings\\.industries(:[0-9]+)?/?$", lower(var.cluster_address)))
+    error_message = "cluster_address \"${var.cluster_address}\" names no tenant: The Things Stack Cloud is addressed as <tenant>.<cluster>.cloud.thethings.industries; put your tenant in front."
+  }
+}
+
+variable "create_thing_type" {
+  description = "Whether the thing type is this stack's business: made when missing, taken over when there, left on destroy. false: somebody else's, neither made nor changed."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "default_frequency_plan_id" {
+  description = "Frequency plan of devices created from AWS that name none. null: the usual one of the AWS region."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.default_frequency_plan_id == null || can(regex("^[A-Z0-9_]+$", var.default_frequency_plan_id))
+    error_message = "default_frequency_plan_id \"${coalesce(var.default_frequency_plan_id, "null")}\" is no frequency plan: write an ID of The Things Stack, upper-case letters, digits and _, e.g. EU_863_870_TTN."
+  }
+
+  validation {
+    condition     = var.default_frequency_plan_id != null || contains(keys(local.frequency_plans), local.aws.region)
+    error_message = "AWS region \"${local.aws.region}\" has no usual frequency plan: set default_frequency_plan_id, e.g. EU_863_870_TTN."
+  }
+}
+
+variable "enable_registry_events" {
+  description = "Whether AWS IoT is told to publish an event when a thing is created, changed or deleted: without them, no device follows its thing. Other types of event are left as they are. false: somebody else switches them on."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
+variable "external_id" {
+  description = "External id The Things Stack shows when it assumes the role. null: one is drawn at random and kept."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.external_id == null || (can(regex("^[A-Za-z0-9_+=,.@:/-]{2,}$", var.external_id)) && try(length(var.external_id), 0) <= 1224)
+    error_message = "external_id \"${coalesce(var.external_id, "null")}\" is no external id: write 2 to 1224 of the characters A-Z a-z 0-9 _ + = , . @ : / and -."
+  }
+}
+
+variable "functions" {
+  description = "How the functions run: processor (\"arm64\" or \"x86_64\"), least severe message logged, memory in MB, runtime."
+  type = object({
+    architecture = optional(string, "arm64")
+    log_level    = optional(string, "INFO")
+    memory_size  = optional(number, 512)
+    runtime      = optional(string, "python3.13")
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = contains(["arm64", "x86_64"], var.functions.architecture)
+    error_message = "functions.architecture \"${var.functions.architecture}\" is none of Lambda's: take \"arm64\" or \"x86_64\"."
+  }
+
+  validation {
+    condition     = contains(["DEBUG", "INFO", "WARN", "ERROR"], var.functions.log_level)
+    error_message = "functions.log_level \"${var.functions.log_level}\" is not known: take \"DEBUG\", \"INFO\", \"WARN\" or \"ERROR\"."
+  }
+
+  validation {
+    condition     = var.functions.memory_size >= 128 && var.functions.memory_size <= 10240 && floor(var.functions.memory_size) == var.functions.memory_size
+    error_message = "functions.memory_size ${var.functions.memory_size}: Lambda takes whole numbers from 128 to 10240."
+  }
+
+  validation {
+    condition     = can(regex("^python3\\.1[1-9]$", var.functions.runtime))
+    error_message = "functions.runtime \"${var.functions.runtime}\" does not run this code: take \"python3.11\" or later, as Lambda has it."
+  }
+}
+
+variable "identity_server_address" {
+  description = "Identity Server of The Things Stack, written like cluster_address. null: derived from it (the hosted ones have it in eu1)."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.identity_server_address == null || can(regex("^(https?://)?[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?/?$", var.identity_server_address))
+    error_message = "identity_server_address \"${coalesce(var.identity_server_address, "null")}\" is no server: write a host, host:port, or http(s)://host:port without a path, or leave it out."
+  }
+
+  validation {
+    condition     = !startswith(coalesce(var.identity_server_address, "-"), "http://") || can(regex("^http://(localhost|127\\.0\\.0\\.1)(:[0-9]+)?/?$", var.identity_server_address))
+    error_message = "identity_server_address \"${coalesce(var.identity_server_address, "null")}\" would send the API key in clear: http:// is for localhost and 127.0.0.1 alone; write https://."
+  }
+}
+
+variable "ingest" {
+  description = "How messages come in. mode \"pubsub\": the application's Pub/Sub integration is configured and connects with the cross-account role. mode \"manual\": the key and the cluster are checked, and you tell The Things Stack the role, the region and the stack's name."
+  type = object({
+    mode = optional(string, "pubsub")
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = contains(["pubsub", "manual"], var.ingest.mode)
+    error_message = "ingest.mode \"${var.ingest.mode}\" is not known: take \"pubsub\" or \"manual\"."
+  }
+
+  # The regions with a usual frequency plan are those The Things Stack's API enumerates.
+  validation {
+    condition     = var.ingest.mode != "pubsub" || contains(keys(local.frequency_plans), local.aws.region)
+    error_message = "ingest.mode \"pubsub\" does not reach AWS region \"${local.aws.region}\": The Things Stack connects to ${join(", ", keys(local.frequency_plans))}; take one of these, or mode \"manual\"."
+  }
+}
+
+variable "on_thing_deleted" {
+  description = "What becomes of a device whose thing is deleted: \"delete\" it in The Things Stack, or \"retain\" it."
+  type        = string
+  default     = "delete"
+  nullable    = false
+
+  validation {
+    condition     = contains(["delete", "retain"], var.on_thing_deleted)
+    error_message = "on_thing_deleted \"${var.on_thing_deleted}\" is not known: take \"delete\" or \"retain\"."
+  }
+}
+
+variable "package" {
+  description = "A prebuilt zip of the functions: a local file, or an object in S3 (with its version, or the base64 SHA-256 of the zip, so that a change is seen). null: it is built during the apply, with python3 and pip."
+  type = object({
+    filename = optional(string)
+    s3 = optional(object({
+      bucket           = string
+      key              = string
+      object_version   = optional(string)
+      source_code_hash = optional(string)
+    }))
+  })
+  default = null
+
+  validation {
+    condition     = var.package == null || try((var.package.filename == null) != (var.package.s3 == null), false)
+    error_message = "package names ${try(var.package.filename, null) == null ? "neither a file nor an object in S3" : "a file and an object in S3"}: give filename or s3."
+  }
+}
+
+variable "shadow" {
+  description = "What is written to the named shadow \"lorawan\" of a thing: metrics (last seen, gateways, frame counters, signal) or nothing."
+  type = object({
+    metrics = optional(bool, true)
+  })
+  default  = {}
+  nullable = false
+}
+
+variable "stack_name" {
+  description = "Name of this integration, unique in the account and region. It stands in topics, log groups, secret names and the thing attribute stackName; changing it makes another stack."
+  type        = string
+
+  # 40, so that the longest name derived from it (a rule's role) keeps within 64.
+  validation {
+    condition     = can(regex("^[A-Za-z][A-Za-z0-9-]{0,39}$", var.stack_name))
+    error_message = "stack_name \"${var.stack_name}\" is no stack name: begin with a letter, go on with letters, digits and dashes, 40 characters at most."
+  }
+}
+
+variable "tags" {
+  description = "Tags of everything that can carry them."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
+
+variable "thing_name_scheme" {
+  description = "Name of things made for devices: \"DevEUI\" (<DevEUI>) or \"DeviceID\" (<stack_name>_<device ID>). Names that you gave are kept."
+  type        = string
+  default     = "DevEUI"
+  nullable    = false
+
+  validation {
+    condition     = contains(["DevEUI", "DeviceID"], var.thing_name_scheme)
+    error_message = "thing_name_scheme \"${var.thing_name_scheme}\" is not known: take \"DevEUI\" or \"DeviceID\"."
+  }
+}
+
+variable "thing_type_name" {
+  description = "Thing type of devices. Stacks of one account may share it."
+  type        = string
+  default     = "lorawan"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9:_-]{1,128}$", var.thing_type_name))
+    error_message = "thing_type_name \"${var.thing_type_name}\" is no thing type name: AWS IoT takes 1 to 128 of the characters A-Z a-z 0-9 : _ and -; replace the others."
+  }
+}
+
+variable "trusted_account_id" {
+  description = "AWS account The Things Stack acts from. null: that of the hosted The Things Stack cluster_address names."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.trusted_account_id == null || can(regex("^[0-9]{12}$", var.trusted_account_id))
+    error_message = "trusted_account_id \"${coalesce(var.trusted_account_id, "null")}\" is no AWS account: write its 12 digits."
+  }
+
+  validation {
+    condition     = var.trusted_account_id != null || local.hosted_account_id != null
+    error_message = "cluster_address \"${var.cluster_address}\" is no hosted The Things Stack, so nobody knows its AWS account: set trusted_account_id to the account it acts from."
+  }
+}
