@@ -38,7 +38,7 @@ def handler(batch: dict[str, Any], context: LambdaContext) -> dict[str, list[dic
         except (BadInput, Refused) as error:
             _record(settings, thing_name, "ERROR", "end_device_not_in_step", reason=str(error))
         except ThingbridgeError as error:
-            emit("WARNING", "event_comes_again", thing=thing_name, reason=str(error))
+            emit("WARN", "event_comes_again", thing=thing_name, reason=str(error))
             failures.append({"itemIdentifier": record["messageId"]})
     return {"batchItemFailures": failures}
 

@@ -8,7 +8,8 @@ import json
 import os
 from typing import Final
 
-_SEVERITY: Final = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERROR": 40}
+_SEVERITY: Final = {"DEBUG": 10, "INFO": 20, "WARN": 30, "ERROR": 40}
+"""Levels by the names that Lambda itself uses for its JSON logs."""
 
 
 def emit(level: str, event: str, **fields: object) -> None:

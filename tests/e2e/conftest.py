@@ -123,12 +123,6 @@ class Bridge:
 
 
 @pytest.fixture(scope="session")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
-    with LocalAws.from_environment(tmp_path_factory.mktemp("aws")) as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
 def foreign(aws: LocalAws) -> AwsAccess:
     """What The Things Stack has in AWS: a user in an account of its own."""
     return foreign_account_credentials(aws.endpoint_url, THINGS_STACK_ACCOUNT)

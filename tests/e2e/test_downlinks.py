@@ -8,6 +8,8 @@ import pytest
 from tests.e2e.conftest import PATIENCE, Bridge, Device
 from tests.e2e.polling import eventually
 
+pytestmark = pytest.mark.xdist_group("stacks")
+
 
 def request(bridge: Bridge, topic: str, body: object) -> None:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()

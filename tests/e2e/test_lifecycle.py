@@ -14,6 +14,9 @@ from local.things_stack import ThingsStack
 from tests.e2e.conftest import PATIENCE, Bridge, connected, inputs
 from thingbridge.things_stack.integration import PUBSUB_RIGHTS, RIGHTS
 
+# Apart from the other tests, whose stacks are applied meanwhile: an apply is mostly waiting.
+pytestmark = pytest.mark.xdist_group("lifecycle")
+
 APPLICATION = "barn-app"
 
 

@@ -8,6 +8,8 @@ import pytest
 from tests.e2e.conftest import PATIENCE, Bridge
 from tests.e2e.polling import eventually
 
+pytestmark = pytest.mark.xdist_group("stacks")
+
 
 def publish_raw(bridge: Bridge, suffix: str, body: bytes) -> None:
     bridge.things_stack.network.publish_raw(bridge.application_id, suffix, body)

@@ -11,6 +11,8 @@ from local.things_stack.aws_access import AwsAccess, foreign_account_credentials
 from tests.e2e.conftest import Bridge
 from tests.e2e.polling import eventually
 
+pytestmark = pytest.mark.xdist_group("stacks")
+
 EMULATOR_DIFFERENCES: dict[str, str] = {}
 """Differences of a second plan that are the local AWS's own, `address.attribute` → cause. None today."""
 

@@ -34,9 +34,7 @@ def test_the_answer_to_a_shadow_write_is_read_so_that_its_connection_can_be_used
     answers = []
     client = clients.client("iot-data")
     update = client.update_thing_shadow
-    monkeypatch.setattr(
-        client, "update_thing_shadow", lambda **given: answers.append(update(**given)) or answers[-1]
-    )
+    monkeypatch.setattr(client, "update_thing_shadow", lambda **given: answers.append(update(**given)) or answers[-1])
     data_plane.report("barn", "lorawan", {"rssi": -71})
     assert answers[0]["payload"].read() == b""
 

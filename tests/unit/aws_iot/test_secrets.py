@@ -35,9 +35,7 @@ def test_a_refused_secret_is_read_anew_at_once(key: Any) -> None:
     ("status", "code", "error"),
     [(400, "AccessDeniedException", Misconfigured), (500, "InternalServiceError", Busy)],
 )
-def test_a_secret_that_can_not_be_read_is_named(
-    answer_with: Any, status: int, code: str, error: type
-) -> None:
+def test_a_secret_that_can_not_be_read_is_named(answer_with: Any, status: int, code: str, error: type) -> None:
     answer_with("secretsmanager", "GetSecretValue", status, code)
     with pytest.raises(error, match="read the secret arn:x"):
         secrets.secret("arn:x")

@@ -28,12 +28,8 @@ def calls(iot: Any) -> list[str]:
     return made
 
 
-def directory(
-    clock: Clock | None = None, scheme: ThingNameScheme = ThingNameScheme.DEV_EUI
-) -> things.ThingDirectory:
-    return things.ThingDirectory(
-        stack_name="farm", thing_type_name="lorawan", scheme=scheme, now=clock or Clock()
-    )
+def directory(clock: Clock | None = None, scheme: ThingNameScheme = ThingNameScheme.DEV_EUI) -> things.ThingDirectory:
+    return things.ThingDirectory(stack_name="farm", thing_type_name="lorawan", scheme=scheme, now=clock or Clock())
 
 
 def make(iot: Any, name: str, **attributes: str) -> None:
@@ -108,9 +104,7 @@ def test_a_deleted_thing_is_made_again_within_the_hour(iot: Any) -> None:
     assert iot.describe_thing(thingName="A81758FFFE0312AB")
 
 
-def test_memory_of_things_is_bounded_and_forgets_the_oldest(
-    iot: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_memory_of_things_is_bounded_and_forgets_the_oldest(iot: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(things, "MAX_KNOWN", 2)
     things_of_stack = directory(scheme=ThingNameScheme.DEVICE_ID)
     for name in ("one", "two", "three"):

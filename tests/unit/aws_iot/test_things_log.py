@@ -52,9 +52,7 @@ def test_the_function_log_tells_the_same(logs: Any, capsys: pytest.CaptureFixtur
     }
 
 
-def test_a_log_that_can_not_be_written_is_no_reason_to_fail(
-    account: None, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_log_that_can_not_be_written_is_no_reason_to_fail(account: None, capsys: pytest.CaptureFixture[str]) -> None:
     things_log.record("/no/such/group", "barn", "ERROR", "message_dropped")
     assert "things_log_failed" in capsys.readouterr().out
 

@@ -39,9 +39,7 @@ def test_device_ids_of_the_grammar_are_taken(device_id: str) -> None:
     assert identifiers.device_id("deviceID", device_id) == device_id
 
 
-@pytest.mark.parametrize(
-    "device_id", ["ab", "a" * 37, "Abc", "a--b", "-abc", "abc-", "a_b", "", None, "abc\n"]
-)
+@pytest.mark.parametrize("device_id", ["ab", "a" * 37, "Abc", "a--b", "-abc", "abc-", "a_b", "", None, "abc\n"])
 def test_device_ids_outside_the_grammar_are_refused(device_id: str | None) -> None:
     with pytest.raises(BadInput):
         identifiers.device_id("deviceID", device_id)

@@ -48,6 +48,4 @@ def test_an_unknown_version_is_refused_with_the_known_spellings() -> None:
 
 
 def test_only_lorawan_1_1_has_a_network_key() -> None:
-    assert [each for each in set(versions.MAC_VERSIONS.values()) if versions.has_network_key(each)] == [
-        "MAC_V1_1"
-    ]
+    assert [each for each in set(versions.MAC_VERSIONS.values()) if versions.has_network_key(each)] == ["MAC_V1_1"]

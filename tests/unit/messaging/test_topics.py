@@ -11,9 +11,7 @@ def test_the_event_is_the_tail_of_the_stacks_topic() -> None:
     assert topics.upstream_event("thethings/lorawan/farm/downlink/ack", "farm") == "downlink/ack"
 
 
-@pytest.mark.parametrize(
-    "topic", ["thethings/lorawan/farm2/uplink", "thethings/lorawan/farm/", "lorawan/x/uplink"]
-)
+@pytest.mark.parametrize("topic", ["thethings/lorawan/farm2/uplink", "thethings/lorawan/farm/", "lorawan/x/uplink"])
 def test_another_topic_has_no_event(topic: str) -> None:
     assert topics.upstream_event(topic, "farm") is None
 
@@ -30,9 +28,7 @@ def test_another_topic_has_no_event(topic: str) -> None:
         (None, None),
     ],
 )
-def test_downlink_requests_are_told_by_their_topic(
-    topic: object, expected: topics.DownlinkTopic | None
-) -> None:
+def test_downlink_requests_are_told_by_their_topic(topic: object, expected: topics.DownlinkTopic | None) -> None:
     assert topics.downlink_request(topic) == expected
 
 

@@ -50,9 +50,7 @@ def test_without_metrics_the_shadow_is_left_alone() -> None:
     assert upstream.deliver(message, "tank", metrics=False).shadow_state is None
 
 
-@pytest.mark.parametrize(
-    "name", ["downlink/push", "downlink/replace", "downlink/rejected", "", "a/b/c/d/e/f/g"]
-)
+@pytest.mark.parametrize("name", ["downlink/push", "downlink/replace", "downlink/rejected", "", "a/b/c/d/e/f/g"])
 def test_an_event_that_would_mean_something_else_in_public_does_not_pass(name: str) -> None:
     with pytest.raises(BadInput):
         upstream.parse(event(json.dumps(BODY).encode(), f"thethings/lorawan/farm/{name}"), "farm")
@@ -96,9 +94,7 @@ JSON = st.recursive(
 
 
 @given(
-    st.dictionaries(
-        st.sampled_from(["uplink_message", "join_accept", "location_solved", "received_at"]), JSON
-    ),
+    st.dictionaries(st.sampled_from(["uplink_message", "join_accept", "location_solved", "received_at"]), JSON),
     st.dictionaries(st.sampled_from(["rx_metadata", "f_cnt", "received_at", "session_key_id"]), JSON),
 )
 def test_whatever_else_a_message_holds_it_is_delivered(body: dict[str, Any], part: dict[str, Any]) -> None:

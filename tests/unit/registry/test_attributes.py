@@ -35,17 +35,12 @@ def test_a_complete_thing_describes_its_device_with_the_documented_defaults() ->
 
 
 def test_device_id_and_frequency_plan_can_be_chosen() -> None:
-    device = attributes.new_device(
-        {**COMPLETE, "deviceID": "tank-7", "frequencyPlanID": "EU_868_1"}, "EU_863_870_TTN"
-    )
+    device = attributes.new_device({**COMPLETE, "deviceID": "tank-7", "frequencyPlanID": "EU_868_1"}, "EU_863_870_TTN")
     assert (device.device_id, device.frequency_plan_id) == ("tank-7", "EU_868_1")
 
 
 def test_the_old_name_of_the_join_eui_is_taken() -> None:
-    assert (
-        attributes.new_device(without("joinEUI", appEUI="A81758FFFE000002"), "X").join_eui
-        == "A81758FFFE000002"
-    )
+    assert attributes.new_device(without("joinEUI", appEUI="A81758FFFE000002"), "X").join_eui == "A81758FFFE000002"
 
 
 def test_a_network_key_is_needed_from_lorawan_1_1_on_and_ignored_before() -> None:
@@ -56,9 +51,7 @@ def test_a_network_key_is_needed_from_lorawan_1_1_on_and_ignored_before() -> Non
         attributes.new_device(newer, "X")
 
 
-@pytest.mark.parametrize(
-    "name", ["devEUI", "joinEUI", "lorawanVersion", "regionalParametersVersion", "appKey"]
-)
+@pytest.mark.parametrize("name", ["devEUI", "joinEUI", "lorawanVersion", "regionalParametersVersion", "appKey"])
 def test_a_missing_attribute_is_named(name: str) -> None:
     with pytest.raises(BadInput, match=f"{name}.*missing"):
         attributes.new_device(without(name), "X")
@@ -76,9 +69,7 @@ def test_a_wrong_attribute_is_named(name: str, value: str) -> None:
 def test_only_a_thing_that_describes_a_device_asks_for_one() -> None:
     assert attributes.asks_for_creation(COMPLETE)
     assert attributes.asks_for_creation({"devEUI": "A81758FFFE0312AB", "lorawanVersion": "1.0.3"})
-    assert not attributes.asks_for_creation(
-        {"devEUI": "A81758FFFE0312AB", "stackName": "farm", "joinEUI": "1"}
-    )
+    assert not attributes.asks_for_creation({"devEUI": "A81758FFFE0312AB", "stackName": "farm", "joinEUI": "1"})
 
 
 def test_a_thing_stands_for_the_device_it_names_or_the_default_one() -> None:

@@ -32,9 +32,7 @@ def test_a_dev_eui_is_the_same_however_it_is_spelled_and_whatever_the_device_id_
 
 
 def test_another_dev_eui_is_another_device() -> None:
-    assert not identity.is_thing_of(
-        DEVICE, "name", {"devEUI": "A81758FFFE0312AC", "stackName": "other"}, "farm"
-    )
+    assert not identity.is_thing_of(DEVICE, "name", {"devEUI": "A81758FFFE0312AC", "stackName": "other"}, "farm")
 
 
 @pytest.mark.parametrize("stack", [{"stackName": "other"}, {}])

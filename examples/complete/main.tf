@@ -1,0 +1,59 @@
+# Two stacks in one account, each with its own application: one on a cluster of one's own with every choice made, one
+# beside it that leaves to the first what an account has only once.
+
+module "vineyard" {
+  source = "../.."
+
+  stack_name                     = "vineyard"
+  cluster_address                = "https://lorawan.example.com:8443"
+  identity_server_address        = "https://identity.example.com"
+  application_id                 = "vineyard-sensors"
+  application_api_key_secret_arn = var.vineyard_api_key_secret_arn
+  application_api_key_version    = 2
+
+  thing_type_name   = "lorawan-device"
+  create_thing_type = true
+  thing_name_scheme = "DeviceID"
+  shadow            = { metrics = false }
+
+  ingest             = { mode = "manual" }
+  trusted_account_id = "123456789012"
+  external_id        = "vineyard-7f3a9c"
+
+  default_frequency_plan_id = "EU_863_870"
+  on_thing_deleted          = "retain"
+  enable_registry_events    = true
+
+  functions = {
+    architecture = "x86_64"
+    log_level    = "DEBUG"
+    memory_size  = 256
+    runtime      = "python3.12"
+  }
+
+  package = {
+    s3 = {
+      bucket         = "example-artifacts"
+      key            = "thingbridge/functions.zip"
+      object_version = "3HL4kqtJvjVBH40Nrjfkd"
+    }
+  }
+
+  tags = {
+    Project = "vineyard"
+  }
+}
+
+module "greenhouse" {
+  source = "../.."
+
+  stack_name          = "greenhouse"
+  cluster_address     = "growers.eu1.cloud.thethings.industries"
+  application_id      = "greenhouse-sensors"
+  application_api_key = var.greenhouse_api_key
+
+  # The first stack makes the type and switches on the events; both share them.
+  thing_type_name        = module.vineyard.thing_type_name
+  create_thing_type      = false
+  enable_registry_events = false
+}

@@ -1,0 +1,7 @@
+# The one thing that is not written down: pass it as TF_VAR_application_api_key.
+
+variable "application_api_key" {
+  description = "API key of the application farm-app."
+  type        = string
+  ephemeral   = true
+}

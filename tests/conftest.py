@@ -1,0 +1,57 @@
+"""What every test runs in: no AWS settings of the person who runs it, and Terraform's provider found once.
+
+`LocalAws`, `Stack` and `ThingsStack` are what tests are built from; the fixtures here start one AWS for a whole run
+(with xdist: for each worker). The stacks that the end-to-end tests apply are in tests/e2e/conftest.py.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import pytest
+
+from local import terraform
+from local.aws import LocalAws
+
+# What a person sets to have the tests run on an AWS emulator of theirs, such as LocalStack.
+CHOSEN = ("AWS_ENDPOINT_URL", "LOCALSTACK_HOST")
+
+
+def pytest_configure() -> None:
+    """A profile or a key of the person who runs the tests must reach no test; the choice of an emulator must."""
+    chosen = any(os.environ.get(name) for name in CHOSEN)
+    for name in [name for name in os.environ if name.startswith("AWS_") and not chosen]:
+        del os.environ[name]
+    os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull
+    os.environ["AWS_EC2_METADATA_DISABLED"] = "true"
+    os.environ["CHECKPOINT_DISABLE"] = "1"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """An AWS for tests that run Terraform themselves: its URL, and a whole environment for `terraform`."""
+
+    url: str
+    environment: Mapping[str, str]
+
+
+@pytest.fixture(scope="session")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
+    """An AWS with IAM enforced: the one that AWS_ENDPOINT_URL or LOCALSTACK_HOST names, else ministack."""
+    with LocalAws.from_environment(tmp_path_factory.mktemp("aws")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def aws_endpoint(aws: LocalAws) -> Endpoint:
+    """The same AWS, for tftest and the terraform command."""
+    return Endpoint(aws.endpoint_url, terraform.cleaned(aws.environment()) | dict(terraform.provider().environment))
+
+
+@pytest.fixture(scope="session")
+def terraform_environment() -> dict[str, str]:
+    """A whole environment for `terraform` without any AWS: enough for mocks and validations."""
+    base = terraform.cleaned(os.environ) | dict(terraform.provider().environment)
+    return base | {"AWS_REGION": "eu-west-1", "TF_IN_AUTOMATION": "1"}

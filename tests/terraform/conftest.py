@@ -1,0 +1,130 @@
+"""Terraform as these tests run it: on a copy of the module, so that nothing is left in the repository.
+
+Where `terraform init` finds the AWS provider, and which AWS plans ask that need one, is decided in tests/conftest.py.
+"""
+
+import functools
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tftest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+# No dot folders: neither a developer's own .terraform nor a cache belongs into a copy.
+_LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.tfstate*")
+_LONGEST_STACK_NAME = "a" + 39 * "b"
+# What the examples ask of whoever applies them.
+_GIVEN = {
+    "TF_VAR_application_api_key": "NNSXS.KEY.SECRET",
+    "TF_VAR_greenhouse_api_key": "NNSXS.KEY.SECRET",
+    "TF_VAR_vineyard_api_key_secret_arn": "arn:aws:secretsmanager:eu-west-1:000000000000:secret:vineyard-key-AbCdEf",
+}
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    return REPOSITORY
+
+
+@pytest.fixture(scope="session")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of all that Terraform reads."""
+    copy = tmp_path_factory.mktemp("module")
+    for file in REPOSITORY.glob("*.tf"):
+        shutil.copy(file, copy)
+    for folder in ("examples", "lambda_src", "modules", "tests/terraform"):
+        shutil.copytree(REPOSITORY / folder, copy / folder, ignore=_LEFT_OUT)
+    return copy
+
+
+@pytest.fixture(scope="session")
+def terraform(terraform_environment: dict[str, str]) -> Run:
+    """Run one command in a folder, knowing no AWS account; a failure fails the test with what Terraform said."""
+
+    def run(folder: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        command = ["terraform", f"-chdir={folder}", *arguments]
+        done = subprocess.run(command, env=terraform_environment, capture_output=True, text=True, check=False)
+        if check and done.returncode:
+            pytest.fail(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}", pytrace=False)
+        return done
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def plan(tree: Path, request: pytest.FixtureRequest) -> Callable[[str], tftest.TerraformPlanOutput]:
+    """The plan of a first apply of `minimal` or `complete` (the examples) or `longest` (the longest stack name).
+
+    Each is made once: a plan takes longer than all that is asked of it.
+    """
+
+    @functools.cache
+    def get(name: str) -> tftest.TerraformPlanOutput:
+        account = request.getfixturevalue("aws_endpoint").environment
+        test = tftest.TerraformTest(str(_folder(name, tree)), env={**account, **_GIVEN})
+        test.setup(cleanup_on_exit=False)
+        return test.plan(output=True)
+
+    return get
+
+
+def _folder(name: str, tree: Path) -> Path:
+    if name != "longest":
+        return tree / "examples" / name
+    folder = tree / "longest"
+    folder.mkdir()
+    (folder / "main.tf").write_text(
+        f"""module "thingbridge" {{
+          source              = "../"
+          stack_name          = "{_LONGEST_STACK_NAME}"
+          cluster_address     = "eu1.cloud.thethings.network"
+          application_id      = "farm-app"
+          application_api_key = "NNSXS.KEY.SECRET"
+        }}"""
+    )
+    return folder
+
+
+def descend(module: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """All resources of a module in a plan's or a state's JSON, and of those within it."""
+    yield from module.get("resources", [])
+    for child in module.get("child_modules", []):
+        yield from descend(child)
+
+
+@pytest.fixture(scope="session")
+def resources() -> Callable[[tftest.TerraformPlanOutput], dict[str, dict[str, Any]]]:
+    """Address -> resource (`type`, `values`) of all that a plan makes."""
+
+    def get(planned: tftest.TerraformPlanOutput) -> dict[str, dict[str, Any]]:
+        return {
+            resource["address"]: resource
+            for resource in descend(planned["planned_values"]["root_module"])
+            if resource["mode"] == "managed"
+        }
+
+    return get
+
+
+@pytest.fixture(scope="session")
+def policy_documents() -> Callable[[tftest.TerraformPlanOutput], dict[str, list[dict[str, Any]]]]:
+    """Address -> statements of every policy document; what is only known after the apply is None."""
+
+    def get(planned: tftest.TerraformPlanOutput) -> dict[str, list[dict[str, Any]]]:
+        documents = {
+            resource["address"]: resource["values"]["statement"]
+            for resource in descend(planned["prior_state"]["values"]["root_module"])
+            if resource["type"] == "aws_iam_policy_document"
+        }
+        for change in planned["resource_changes"]:
+            if change["type"] == "aws_iam_policy_document":
+                documents[change["address"]] = change["change"]["after"]["statement"]
+        return documents
+
+    return get

@@ -1,0 +1,50 @@
+# An account that answers what the root module asks AWS when planning. Everything else is made up by Terraform.
+
+mock_data "aws_caller_identity" {
+  defaults = {
+    account_id = "111122223333"
+  }
+}
+
+mock_data "aws_iam_policy_document" {
+  defaults = {
+    json = "{}"
+  }
+}
+
+mock_data "aws_iot_endpoint" {
+  defaults = {
+    endpoint_address = "example-ats.iot.eu-west-1.amazonaws.com"
+  }
+}
+
+mock_data "aws_partition" {
+  defaults = {
+    partition = "aws"
+  }
+}
+
+mock_data "aws_region" {
+  defaults = {
+    id = "eu-west-1"
+  }
+}
+
+mock_resource "aws_iam_role" {
+  defaults = {
+    arn = "arn:aws:iam::111122223333:role/mocked"
+  }
+}
+
+mock_resource "aws_lambda_function" {
+  defaults = {
+    arn = "arn:aws:lambda:eu-west-1:111122223333:function:mocked"
+  }
+}
+
+mock_resource "aws_sqs_queue" {
+  defaults = {
+    arn = "arn:aws:sqs:eu-west-1:111122223333:mocked"
+    url = "https://sqs.eu-west-1.amazonaws.com/111122223333/mocked"
+  }
+}

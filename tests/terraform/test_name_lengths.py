@@ -1,0 +1,63 @@
+"""The longest stack name, in every name that is derived from it: all of them fit."""
+
+from collections.abc import Callable
+from typing import Any
+
+import tftest
+
+Plan = Callable[[str], tftest.TerraformPlanOutput]
+Resources = Callable[[tftest.TerraformPlanOutput], dict[str, dict[str, Any]]]
+
+# Type of resource -> the attribute that is its name, and the longest AWS takes (the services' API references).
+LIMITS = {
+    "aws_cloudwatch_log_group": ("name", 512),
+    "aws_iam_role": ("name", 64),
+    "aws_iam_role_policy": ("name", 128),
+    "aws_iot_topic_rule": ("name", 128),
+    "aws_lambda_function": ("function_name", 64),
+    "aws_lambda_permission": ("statement_id", 100),
+    "aws_secretsmanager_secret": ("name", 512),
+    "aws_sqs_queue": ("name", 80),
+}
+NAMELESS = {
+    "aws_lambda_event_source_mapping",
+    "aws_lambda_function_event_invoke_config",
+    "aws_lambda_invocation",
+    "aws_secretsmanager_secret_version",
+    "terraform_data",
+}
+LONGEST_STACK_NAME = 40
+LONGEST_DEVICE_ID = 36  # The Things Stack, identifiers
+LONGEST_THING_NAME = 128  # AWS IoT CreateThing
+LONGEST_TOPIC = 256  # AWS IoT message broker, bytes
+MOST_SLASHES = 7
+
+
+def test_every_derived_name_fits(plan: Plan, resources: Resources) -> None:
+    checked = set()
+    for address, resource in resources(plan("longest")).items():
+        kind = resource["type"]
+        assert kind in LIMITS or kind in NAMELESS, f"{address}: give {kind} a limit"
+        if kind in LIMITS:
+            attribute, limit = LIMITS[kind]
+            assert len(resource["values"][attribute]) <= limit, address
+            checked.add(kind)
+    assert checked == set(LIMITS)
+
+
+def test_the_longest_rule_role_leaves_no_room_for_a_much_longer_stack_name(plan: Plan, resources: Resources) -> None:
+    longest = max(
+        len(resource["values"]["name"])
+        for resource in resources(plan("longest")).values()
+        if resource["type"] == "aws_iam_role"
+    )
+    assert 60 <= longest <= 64
+
+
+def test_things_of_the_scheme_device_id_and_their_topics_fit(plan: Plan) -> None:
+    thing = LONGEST_STACK_NAME + len("_") + LONGEST_DEVICE_ID
+    assert thing <= LONGEST_THING_NAME
+    outputs = plan("minimal")["planned_values"]["outputs"]["topics"]["value"]
+    for topic in outputs["public"].values():
+        assert len(topic) - len("+") + LONGEST_THING_NAME <= LONGEST_TOPIC
+        assert topic.count("/") <= MOST_SLASHES

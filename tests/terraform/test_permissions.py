@@ -1,0 +1,89 @@
+"""Least privilege, as the plan has it: a statement says what it is for, and reaches everything only with a reason."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import tftest
+
+Plan = Callable[[str], tftest.TerraformPlanOutput]
+Documents = Callable[[tftest.TerraformPlanOutput], dict[str, list[dict[str, Any]]]]
+
+# Statements whose resource is "*", and why no other is possible. Nothing else may have it.
+EVERYTHING = {
+    "FindEndpoint": "iot:DescribeEndpoint has no resource level in IAM",
+    "FindThings": "iot:ListThings has no resource level in IAM",
+    "SwitchOnRegistryEvents": "event configurations have no resource level in IAM",
+}
+# Resources that name a whole kind of thing, and why they can't name fewer.
+WHOLE_KINDS = {
+    "KeepShadows": "things are named by their users, freely",
+    "MakeThings": "things are named by their users, freely",
+    "ReadThings": "things are named by their users, freely",
+    "Connect": "the client ids of The Things Stack are random",
+}
+STACKS = ["complete", "minimal"]
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_every_statement_says_what_it_is_for(stack: str, plan: Plan, policy_documents: Documents) -> None:
+    for address, statements in policy_documents(plan(stack)).items():
+        sids = [statement["sid"] for statement in statements]
+        assert all(re.fullmatch(r"[A-Z][A-Za-z]+", sid or "") for sid in sids), address
+        assert len(sids) == len(set(sids)), address
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_no_action_holds_a_wildcard(stack: str, plan: Plan, policy_documents: Documents) -> None:
+    for address, statements in policy_documents(plan(stack)).items():
+        for statement in statements:
+            assert not [action for action in statement["actions"] if "*" in action], address
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_only_listed_statements_reach_everything(stack: str, plan: Plan, policy_documents: Documents) -> None:
+    reaching = {
+        statement["sid"]
+        for statements in policy_documents(plan(stack)).values()
+        for statement in statements
+        if "*" in (statement.get("resources") or [])
+    }
+    assert reaching == set(EVERYTHING)
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_resource_is_of_this_account_and_names_no_whole_kind(
+    stack: str, plan: Plan, policy_documents: Documents
+) -> None:
+    whole = set()
+    for address, statements in policy_documents(plan(stack)).items():
+        for statement in statements:
+            for resource in statement.get("resources") or []:
+                if resource is None or resource == "*":
+                    continue
+                assert re.match(r"arn:aws:[a-z]+:[a-z0-9-]+:\d{12}:", resource), (address, statement["sid"])
+                if re.fullmatch(r"[^/]+[:/]\*", resource.split(":", 5)[5]):
+                    whole.add(statement["sid"])
+    assert whole == set(WHOLE_KINDS)
+
+
+def test_services_act_for_one_account_and_one_rule(plan: Plan, policy_documents: Documents) -> None:
+    trusts = {
+        address: statement
+        for address, statements in policy_documents(plan("minimal")).items()
+        for statement in statements
+        if any("iot.amazonaws.com" in principal["identifiers"] for principal in statement.get("principals") or [])
+    }
+    assert len(trusts) == 5
+    for address, statement in trusts.items():
+        conditions = {condition["variable"]: condition["values"] for condition in statement["condition"]}
+        assert set(conditions) == {"aws:SourceAccount", "aws:SourceArn"}, address
+        assert re.search(r":rule/farm_\w+$", conditions["aws:SourceArn"][0]), address
+
+
+def test_the_things_stack_shows_the_external_id(plan: Plan, policy_documents: Documents) -> None:
+    documents = policy_documents(plan("complete"))
+    (trust,) = documents["module.vineyard.module.things_stack_role.data.aws_iam_policy_document.trust"]
+    assert trust["principals"][0]["identifiers"] == ["arn:aws:iam::123456789012:root"]
+    assert [(c["variable"], c["values"]) for c in trust["condition"]] == [("sts:ExternalId", ["vineyard-7f3a9c"])]

@@ -1,0 +1,144 @@
+"""What a first apply makes: the examples' inventories, compared with inventories/, and what holds for every stack.
+
+UPDATE_INVENTORIES=1 writes the inventories anew; the difference is for a person to read.
+"""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tftest
+
+from thingbridge import settings
+from thingbridge.messaging import topics
+
+Plan = Callable[[str], tftest.TerraformPlanOutput]
+Resources = Callable[[tftest.TerraformPlanOutput], dict[str, dict[str, Any]]]
+Documents = Callable[[tftest.TerraformPlanOutput], dict[str, list[dict[str, Any]]]]
+
+INVENTORIES = Path(__file__).parent / "inventories"
+# What is worth reading again when it changes. Nothing that depends on the account.
+SHOWN = {
+    "aws_cloudwatch_log_group": ("name", "retention_in_days"),
+    "aws_iam_role": ("name",),
+    "aws_iot_topic_rule": ("name", "sql"),
+    "aws_lambda_event_source_mapping": ("batch_size", "function_response_types", "scaling_config"),
+    "aws_lambda_function": ("architectures", "function_name", "handler", "memory_size", "runtime", "timeout"),
+    "aws_lambda_function_event_invoke_config": ("maximum_event_age_in_seconds", "maximum_retry_attempts"),
+    "aws_secretsmanager_secret": ("name", "recovery_window_in_days"),
+    "aws_sqs_queue": ("message_retention_seconds", "name", "sqs_managed_sse_enabled", "visibility_timeout_seconds"),
+}
+SETTINGS = {
+    "configure": None,
+    "downlink": settings.ThingsStackSettings,
+    "registry": settings.RegistrySettings,
+    "upstream": settings.UpstreamSettings,
+}
+
+
+@pytest.mark.parametrize("example", ["complete", "minimal"])
+def test_an_example_makes_what_its_inventory_lists(
+    example: str, plan: Plan, resources: Resources, policy_documents: Documents
+) -> None:
+    planned = plan(example)
+    made = resources(planned)
+    inventory = {
+        "counts": dict(sorted(Counter(resource["type"] for resource in made.values()).items())),
+        "resources": {
+            address: {attribute: resource["values"].get(attribute) for attribute in SHOWN[resource["type"]]}
+            for address, resource in sorted(made.items())
+            if resource["type"] in SHOWN
+        },
+        "rights": {
+            address: {statement["sid"]: _rights(statement) for statement in statements}
+            for address, statements in sorted(policy_documents(planned).items())
+        },
+    }
+    file = INVENTORIES / f"{example}.json"
+    if os.environ.get("UPDATE_INVENTORIES"):
+        file.write_text(json.dumps(inventory, indent=2) + "\n")
+    assert inventory == json.loads(file.read_text()), "if this is meant: UPDATE_INVENTORIES=1 pytest tests/terraform"
+
+
+def _rights(statement: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "actions": statement["actions"],
+        "resources": [resource or "(known after apply)" for resource in statement.get("resources") or []],
+    }
+
+
+def test_a_function_is_told_what_it_reads_and_nothing_else(plan: Plan, resources: Resources) -> None:
+    # In this stack, the secret is somebody else's: every value is known before the apply.
+    told = {
+        resource["values"]["function_name"].removeprefix("vineyard-"): set(
+            resource["values"]["environment"][0]["variables"]
+        )
+        for address, resource in resources(plan("complete")).items()
+        if resource["type"] == "aws_lambda_function" and address.startswith("module.vineyard.")
+    }
+    assert told == {
+        function: {"LOG_LEVEL"} | ({setting.name.upper() for setting in fields(read)} if read else set())
+        for function, read in SETTINGS.items()
+    }
+
+
+def test_a_handler_is_there_for_every_function(repository: Path, plan: Plan, resources: Resources) -> None:
+    handlers = {
+        resource["values"]["handler"]
+        for resource in resources(plan("minimal")).values()
+        if resource["type"] == "aws_lambda_function"
+    }
+    assert handlers == {f"handlers.{function}.handler" for function in SETTINGS}
+    for handler in handlers:
+        module, _, name = handler.rpartition(".")
+        file = repository / "lambda_src" / (module.replace(".", "/") + ".py")
+        assert f"def {name}(" in file.read_text()
+
+
+def test_rules_listen_where_the_functions_expect_messages(plan: Plan, resources: Resources) -> None:
+    rules = {
+        resource["values"]["name"]: resource["values"]["sql"]
+        for resource in resources(plan("minimal")).values()
+        if resource["type"] == "aws_iot_topic_rule"
+    }
+    message = "SELECT topic() AS topic, encode(*, 'base64') AS payload FROM"
+    assert rules == {
+        "farm_upstream": f"{message} '{topics.UPSTREAM_BASE}/farm/#'",
+        "farm_downlink": f"{message} '{topics.DOWNLINK_REQUEST}'",
+        "farm_downlink_push": f"{message} '{topics.public('+', topics.DOWNLINK_PUSH)}'",
+        "farm_downlink_replace": f"{message} '{topics.public('+', topics.DOWNLINK_REPLACE)}'",
+        "farm_registry": (
+            "SELECT * FROM '$aws/events/thing/+/+' WHERE thingTypeName = 'lorawan' AND attributes.stackName = 'farm'"
+        ),
+    }
+
+
+def test_every_hop_has_somewhere_to_put_what_failed(plan: Plan, resources: Resources) -> None:
+    made = resources(plan("minimal")).values()
+    rules = [resource["values"] for resource in made if resource["type"] == "aws_iot_topic_rule"]
+    assert rules
+    assert all(rule["error_action"][0]["sqs"] for rule in rules)
+    asynchronous = {rule["name"].split("_")[1] for rule in rules if rule["lambda"]}
+    caught = {
+        resource["values"]["function_name"].removeprefix("farm-")
+        for resource in made
+        if resource["type"] == "aws_lambda_function_event_invoke_config"
+        and resource["values"]["destination_config"][0]["on_failure"]
+    }
+    assert asynchronous == caught == {"upstream", "downlink"}
+
+
+def test_two_stacks_share_no_name(plan: Plan, resources: Resources) -> None:
+    names: Counter[tuple[str, str]] = Counter()
+    for resource in resources(plan("complete")).values():
+        for attribute in ("function_name", "name"):
+            name = resource["values"].get(attribute)
+            if name and resource["type"] in SHOWN and resource["type"] != "aws_lambda_function_event_invoke_config":
+                names[resource["type"], name] += 1
+    assert {name: count for name, count in names.items() if count > 1} == {}
+    assert sum(1 for kind, _ in names if kind == "aws_lambda_function") == 8

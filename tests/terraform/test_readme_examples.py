@@ -1,0 +1,80 @@
+"""Every block of HCL in the documentation is planned, with a mocked provider: what a reader copies, works."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+DOCUMENTS = sorted(
+    document
+    for pattern in ("*.md", "docs/**/*.md", "examples/*/*.md", "modules/*/*.md")
+    for document in REPOSITORY.glob(pattern)
+)
+_FENCE = re.compile(r"^```(?:hcl|terraform)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# Settings of a whole configuration: they can't stand in a module, and the mocked provider needs none.
+_CONFIGURATION = re.compile(r"^(?:provider|terraform)\b[^\n]*\{(?:\}|\n.*?^\})$", re.MULTILINE | re.DOTALL)
+_SOURCE = re.compile(r'^(\s+source\s+= )"([^"]+)"$', re.MULTILINE)
+_VERSION = re.compile(r'^\s+version\s+= "[^"]+"\n', re.MULTILINE)
+# What blocks leave to their readers.
+_GIVEN = {
+    "api_key": '"NNSXS.KEY.SECRET"',
+    "application_api_key": '"NNSXS.KEY.SECRET"',
+}
+
+
+def blocks() -> list[tuple[str, str]]:
+    return [
+        (f"{document.relative_to(REPOSITORY)}:{number}", block)
+        for document in DOCUMENTS
+        for number, block in enumerate(_FENCE.findall(document.read_text()), 1)
+    ]
+
+
+def prepared(block: str, depth: str) -> str:
+    """The block as a module: sources lead into the copy of the repository, and what readers bring along is there."""
+
+    def source(match: re.Match[str]) -> str:
+        module = re.search(r"modules/\w+", match[2])
+        return f'{match[1]}"{depth}{module[0] if module else ""}"'
+
+    block = _VERSION.sub("", _SOURCE.sub(source, _CONFIGURATION.sub("", block)))
+    declared = set(re.findall(r'^variable "(\w+)"', block, re.MULTILINE))
+    for name in sorted(set(re.findall(r"\bvar\.(\w+)", block)) - declared):
+        block += f'\nvariable "{name}" {{\n  default = {_GIVEN[name]}\n}}\n'
+    made = set(re.findall(r'^resource "aws_sqs_queue" "(\w+)"', block, re.MULTILINE))
+    for name in sorted(set(re.findall(r"\baws_sqs_queue\.(\w+)", block)) - made):
+        block += f'\nresource "aws_sqs_queue" "{name}" {{}}\n'
+    return re.sub(
+        r'^variable "(\w+)" \{\n(?!  default)',
+        lambda match: f'variable "{match[1]}" {{\n  default = {_GIVEN[match[1]]}\n',
+        block,
+        flags=re.MULTILINE,
+    )
+
+
+def test_every_module_shows_how_it_is_used() -> None:
+    shown = {name.split("/")[1] for name, _ in blocks() if name.startswith("modules/")}
+    assert shown == {folder.name for folder in (REPOSITORY / "modules").iterdir() if folder.is_dir()}
+
+
+def test_every_block_of_the_documentation_is_planned(tree: Path, terraform: Callable[..., object]) -> None:
+    folder = tree / "documentation"
+    calls = []
+    for number, (name, block) in enumerate(blocks()):
+        module = folder / f"block_{number}"
+        module.mkdir(parents=True)
+        (module / "main.tf").write_text(prepared(block, "../../"))
+        if "functions.zip" in block:
+            (folder / "functions.zip").write_bytes(b"")
+        calls.append(f'# {name}\nmodule "block_{number}" {{\n  source = "./block_{number}"\n}}\n')
+    (folder / "main.tf").write_text("\n".join([(tree / "versions.tf").read_text(), *calls]))
+    (folder / "lambda_src").symlink_to(tree / "lambda_src")
+    (folder / "all.tftest.hcl").write_text(
+        'mock_provider "aws" {\n  source = "../tests/terraform/mocks"\n}\n\nrun "all" {\n  command = plan\n}\n'
+    )
+    if not calls:
+        pytest.fail("the documentation shows no HCL")
+    terraform(folder, "init", "-no-color")
+    terraform(folder, "test", "-no-color")

@@ -1,0 +1,108 @@
+"""The local AWS: what leads to it, and that it answers as an account with IAM and MQTT does."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ClientError
+
+from local import mqtt
+from local.aws import LocalAws
+from local.mqtt import Credentials, MqttError
+from local.processes import answers
+
+
+def test_an_emulator_that_the_user_names_is_taken_and_never_stopped(tmp_path: Path) -> None:
+    chosen = {"AWS_ENDPOINT_URL": "http://localhost:4566/", "AWS_REGION": "us-east-1"}
+    named = LocalAws.from_environment(tmp_path, chosen)
+    assert (named.endpoint_url, named.region, named.process) == ("http://localhost:4566", "us-east-1", None)
+    named.stop()
+    host = LocalAws.from_environment(tmp_path, {"LOCALSTACK_HOST": "here", "AWS_ACCESS_KEY_ID": "mine"})
+    assert (host.endpoint_url, host.access_key) == ("http://here:4566", "mine")
+
+
+def test_nothing_of_the_users_aws_reaches_a_child(tmp_path: Path) -> None:
+    aws = LocalAws.attach("http://127.0.0.1:4566", tmp_path)
+    theirs = {"AWS_PROFILE": "production", "AWS_SESSION_TOKEN": "t", "HOME": "/h", "NO_PROXY": "x"}
+    environment = aws.environment(theirs)
+    assert {name for name in environment if name.startswith("AWS_")} == set(aws.settings())
+    assert environment["HOME"] == "/h"
+    assert environment["NO_PROXY"] == "x,127.0.0.1,localhost"
+    assert environment["AWS_CONFIG_FILE"] == os.devnull
+
+
+@pytest.fixture(scope="module")
+def account(aws: LocalAws) -> LocalAws:
+    """The run's AWS, with a user who may publish on one topic."""
+    iam = aws.client("iam")
+    iam.create_user(UserName="sensor")
+    iam.put_user_policy(
+        UserName="sensor",
+        PolicyName="p",
+        PolicyDocument='{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["iot:Connect","iot:Publish"],'
+        '"Resource":["arn:aws:iot:*:*:client/*","arn:aws:iot:*:*:topic/allowed"]}]}',
+    )
+    return aws
+
+
+def sensor(account: LocalAws) -> Credentials:
+    key = account.client("iam").create_access_key(UserName="sensor")["AccessKey"]
+    return Credentials(key["AccessKeyId"], key["SecretAccessKey"])
+
+
+def test_clients_are_made_once_and_lead_there(account: LocalAws) -> None:
+    assert account.client("iot") is account.client("iot")
+    assert account.client("sts").get_caller_identity()["Arn"].endswith(":root")
+    assert account.client("sts").meta.endpoint_url == account.endpoint_url
+
+
+def test_iam_is_enforced(account: LocalAws) -> None:
+    key = sensor(account)
+    iot = account.client("iot", aws_access_key_id=key.access_key, aws_secret_access_key=key.secret_key)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        iot.list_things()
+
+
+def test_a_message_goes_from_one_client_to_another(account: LocalAws) -> None:
+    with account.mqtt("one") as one, account.mqtt("two") as two:
+        two.subscribe("plain/+")
+        one.publish("plain/a", {"n": 1})
+        assert two.wait_for("plain/#").json() == {"n": 1}
+        seen = len(two.messages())
+        one.publish("plain/b", b"\xff", qos=0)
+        assert two.wait_for("plain/+", after=seen).payload == b"\xff"
+        with pytest.raises(MqttError, match=r"no such message on plain/c within 0\.1 s; got: plain/a, plain/b"):
+            two.wait_for("plain/c", timeout=0.1)
+
+
+def test_a_topic_that_the_policy_does_not_allow_ends_the_connection(account: LocalAws) -> None:
+    with account.mqtt("sensor", sensor(account)) as connection:
+        connection.publish("allowed", b"x")
+        with pytest.raises(MqttError, match="closed by the broker"):
+            connection.publish("forbidden", b"x")
+        assert not connection.connected
+
+
+def test_a_wrong_secret_is_refused(account: LocalAws) -> None:
+    wrong = Credentials(sensor(account).access_key, "wrong")
+    with pytest.raises(MqttError, match="could not connect"):
+        account.mqtt("thief", wrong)
+
+
+def test_a_broker_that_is_not_there_is_named() -> None:
+    with pytest.raises(MqttError, match=r"could not connect to 127\.0\.0\.1:1"):
+        mqtt.connect("http://127.0.0.1:1", "host", "eu-west-1", Credentials("a", "b"), "c")
+
+
+def test_stopping_leaves_nothing_behind(tmp_path: Path) -> None:
+    with LocalAws(tmp_path) as own:
+        process, port = own.process, int(own.endpoint_url.rpartition(":")[2])
+        assert process
+        assert own.answers
+        assert own.mqtt_port
+        assert answers(own.mqtt_port)
+    assert not process.alive
+    assert not answers(port)
+    assert not answers(own.mqtt_port)

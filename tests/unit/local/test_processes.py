@@ -1,0 +1,103 @@
+"""Background processes: stopped with everything they started, and nobody else's is touched."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from local.inspection import eventually
+from local.processes import Running, StartFailed, answers, free_port, start, start_stamp, wait_until_ready
+
+# A leader that starts a worker which heeds no SIGTERM, and ends at once when it is told to.
+LEADER = """
+import signal, subprocess, sys, pathlib, time
+worker = subprocess.Popen([sys.executable, "-c",
+    "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); time.sleep(60)"],
+    stdout=subprocess.PIPE)
+worker.stdout.readline()
+pathlib.Path("worker").write_text(str(worker.pid))
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+time.sleep(60)
+"""
+
+
+def launch(directory: Path, code: str) -> Running:
+    return start(
+        "It", [sys.executable, "-c", code], environment=dict(os.environ), log=directory / "its.log", cwd=directory
+    )
+
+
+def runs(pid: int) -> bool:
+    return start_stamp(pid) is not None
+
+
+def worker_of(directory: Path) -> int:
+    """The pid of the worker, once LEADER has started it."""
+    file = directory / "worker"
+    return int(eventually("the worker", lambda: file.exists() and file.read_text()))
+
+
+def test_free_ports_are_free_and_differ() -> None:
+    first = free_port()
+    with socket.create_server(("127.0.0.1", first)):
+        assert answers(first)
+        assert free_port() != first
+    assert not answers(first)
+
+
+def test_stopping_ends_the_process_and_what_it_started(tmp_path: Path) -> None:
+    running = launch(tmp_path, LEADER)
+    try:
+        worker = worker_of(tmp_path)
+        assert running.alive
+        assert runs(worker)
+    finally:
+        running.stop()
+    assert not running.alive
+    eventually("the worker's end", lambda: not runs(worker), timeout=5)
+
+
+def test_workers_are_ended_even_when_their_leader_was_killed(tmp_path: Path) -> None:
+    running = launch(tmp_path, LEADER)
+    worker = worker_of(tmp_path)
+    os.kill(running.pid, signal.SIGKILL)
+    eventually("the leader's end", lambda: not running.alive, timeout=5)
+    running.stop()
+    eventually("the worker's end", lambda: not runs(worker), timeout=5)
+
+
+def test_a_pid_that_was_given_to_somebody_else_is_not_touched(tmp_path: Path) -> None:
+    running = launch(tmp_path, "import time; time.sleep(60)")
+    try:
+        other = replace(running, started="before that")
+        assert not other.alive
+        other.stop()
+        assert running.alive
+    finally:
+        running.stop()
+
+
+def test_stopping_twice_is_harmless(tmp_path: Path) -> None:
+    running = launch(tmp_path, "import time; time.sleep(60)")
+    running.stop()
+    running.stop()
+    assert not running.alive
+
+
+def test_a_process_that_dies_while_starting_shows_the_end_of_its_log(tmp_path: Path) -> None:
+    running = launch(tmp_path, "print('the port is taken'); raise SystemExit(3)")
+    with pytest.raises(StartFailed, match=r"(?s)It ended while it was starting; .*its\.log\):\nthe port is taken"):
+        wait_until_ready(running, lambda: False, timeout=20)
+
+
+def test_a_process_that_never_gets_ready_is_stopped(tmp_path: Path) -> None:
+    running = launch(tmp_path, "import time; time.sleep(60)")
+    with pytest.raises(StartFailed, match=r"It was not ready within 0\.1 s"):
+        wait_until_ready(running, lambda: False, timeout=0.1)
+    assert not running.alive
