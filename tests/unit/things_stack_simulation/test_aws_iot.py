@@ -172,7 +172,7 @@ def test_with_role_and_external_id_messages_arrive_bit_by_bit_and_downlinks_come
 
 @pytest.mark.parametrize(
     ("external_id", "stack_name", "reason"),
-    [("another", STACK, "sts:AssumeRole"), (EXTERNAL_ID, "foreign", "connecting as thethings-foreign-")],
+    [("another", STACK, "sts:AssumeRole"), (EXTERNAL_ID, "foreign", "as thethings-foreign-")],
 )
 def test_what_the_role_does_not_allow_arrives_nowhere_and_says_why(
     aws: Aws, stack: ThingsStack, external_id: str, stack_name: str, reason: str
