@@ -1,0 +1,198 @@
+"""AWS on this machine: ministack with IAM enforced, started and stopped; or a LocalStack that runs already.
+
+Every boto3 client of the harness, the demo and the tests comes from here, made by localstack-client. What
+is put into this AWS is not known here.
+"""
+
+from __future__ import annotations
+
+import http.client
+import os
+import sys
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import localstack_client.session
+from botocore.config import Config
+
+from local import mqtt
+from local.processes import LOCALHOST, Running, StartFailed, free_port, start, wait_until_ready
+
+REGION = "eu-west-1"
+# The account's root user in ministack and LocalStack; IAM is enforced for everybody else.
+ROOT_KEY = "test"
+ROOT_SECRET = "test"  # noqa: S105
+READY_SECONDS = 30.0
+# What ministack, and with it every function it runs, sees of the environment this was started in: nothing
+# that could lead a function to a real account.
+PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+class LocalAws:
+    """One emulated AWS account. `start()` it, or take over a running one with `attach`.
+
+    `directory` holds its state, temporary files and log (`aws.log`); two instances need two directories.
+    `process` is None until it is started, and for an instance that was attached.
+    """
+
+    def __init__(self, directory: Path, *, region: str = REGION) -> None:
+        self.directory = directory
+        self.region = region
+        self.endpoint_url = ""
+        self.mqtt_port: int | None = None
+        self.process: Running | None = None
+        self.access_key, self.secret_key = ROOT_KEY, ROOT_SECRET
+        self._clients: dict[tuple[Any, ...], Any] = {}
+        self._lock = threading.RLock()
+
+    @classmethod
+    def attach(
+        cls, endpoint_url: str, directory: Path, *, region: str = REGION, process: Running | None = None
+    ) -> LocalAws:
+        """An AWS that answers at `endpoint_url` already; `stop` leaves it alone unless `process` is given."""
+        aws = cls(directory, region=region)
+        aws.endpoint_url = endpoint_url.rstrip("/")
+        aws.process = process
+        return aws
+
+    @classmethod
+    def from_environment(cls, directory: Path, environment: Mapping[str, str] = os.environ) -> LocalAws:
+        """The one that AWS_ENDPOINT_URL or LOCALSTACK_HOST names, with its credentials; else a new one."""
+        url = environment.get("AWS_ENDPOINT_URL", "").strip()
+        if not url and (host := environment.get("LOCALSTACK_HOST", "").strip()):
+            scheme = "https" if environment.get("USE_SSL") in ("1", "true") else "http"
+            url = f"{scheme}://{host if ':' in host else f'{host}:4566'}"
+        if not url:
+            return cls(directory).start()
+        region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or REGION
+        aws = cls.attach(url, directory, region=region)
+        aws.access_key = environment.get("AWS_ACCESS_KEY_ID") or ROOT_KEY
+        aws.secret_key = environment.get("AWS_SECRET_ACCESS_KEY") or ROOT_SECRET
+        return aws
+
+    def start(self) -> LocalAws:
+        """Start ministack and wait until it answers; raises StartFailed with the end of its log."""
+        for attempt in (1, 2, 3):
+            try:
+                self._start(free_port(), free_port())
+                break
+            except StartFailed as failure:
+                # Between being chosen and being bound, a free port may have been given to somebody else.
+                if attempt == 3 or "already in use" not in str(failure):
+                    raise
+        return self
+
+    def stop(self) -> None:
+        """Stop it and the functions' processes; harmless when it is stopped, or was attached."""
+        if self.process:
+            self.process.stop()
+            self.process = None
+
+    def __enter__(self) -> LocalAws:
+        return self if self.endpoint_url else self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    @property
+    def answers(self) -> bool:
+        """Whether it can be used now."""
+        address = urlsplit(self.endpoint_url)
+        secure = address.scheme == "https"
+        connection_class = http.client.HTTPSConnection if secure else http.client.HTTPConnection
+        connection = connection_class(address.hostname or LOCALHOST, address.port, timeout=2)
+        try:
+            connection.request("GET", "/_ministack/ready" if self.process else "/_localstack/health")
+            return connection.getresponse().status == 200
+        except (OSError, http.client.HTTPException):
+            return False
+        finally:
+            connection.close()
+
+    # How others reach it
+
+    def settings(self) -> dict[str, str]:
+        """The variables that lead any AWS SDK, and Terraform, here."""
+        return {
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+            "AWS_ACCESS_KEY_ID": self.access_key,
+            "AWS_SECRET_ACCESS_KEY": self.secret_key,
+            "AWS_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            # The emulator drops a connection now and then, and an operation it lacks is retried for minutes.
+            "AWS_MAX_ATTEMPTS": "5",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        }
+
+    def environment(self, base: Mapping[str, str] = os.environ) -> dict[str, str]:
+        """A whole environment for a child process: `base` with this AWS's settings and none of its own."""
+        kept = {name: value for name, value in base.items() if not name.startswith("AWS_")}
+        for name in ("NO_PROXY", "no_proxy"):
+            kept[name] = ",".join(part for part in (kept.get(name), "127.0.0.1", "localhost") if part)
+        return kept | self.settings()
+
+    def client(self, service: str, **options: Any) -> Any:
+        """A boto3 client (kept: making one is slow) with root's key; others by boto3's own options."""
+        key = (service, *sorted(options.items()))
+        with self._lock:
+            if key not in self._clients:
+                self._clients[key] = self._client(service, **options)
+            return self._clients[key]
+
+    def iot_host(self) -> str:
+        """The name of the account's MQTT endpoint; it need not resolve, `mqtt` connects by address."""
+        endpoint = self.client("iot").describe_endpoint(endpointType="iot:Data-ATS")
+        return str(endpoint["endpointAddress"])
+
+    def mqtt(self, client_id: str, credentials: mqtt.Credentials | None = None) -> mqtt.MqttConnection:
+        """An MQTT connection over WebSocket, as root unless other credentials are given."""
+        chosen = credentials or mqtt.Credentials(self.access_key, self.secret_key)
+        return mqtt.connect(self.endpoint_url, self.iot_host(), self.region, chosen, client_id)
+
+    # Inside
+
+    def _client(self, service: str, **options: Any) -> Any:
+        address = urlsplit(self.endpoint_url)
+        session = localstack_client.session.Session(
+            aws_access_key_id=options.pop("aws_access_key_id", self.access_key),
+            aws_secret_access_key=options.pop("aws_secret_access_key", self.secret_key),
+            region_name=options.pop("region_name", self.region),
+            localstack_host=f"{address.hostname}:{address.port or 4566}",
+        )
+        config = Config(retries={"max_attempts": 4, "mode": "standard"}, connect_timeout=5, read_timeout=60)
+        return session.client(service, config=options.pop("config", config), **options)
+
+    def _start(self, gateway_port: int, mqtt_port: int) -> None:
+        temporary = self.directory / "tmp"
+        temporary.mkdir(parents=True, exist_ok=True)
+        self.endpoint_url, self.mqtt_port = f"http://{LOCALHOST}:{gateway_port}", mqtt_port
+        environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ} | {
+            "AUTH": "true",
+            "BIND_HOST": LOCALHOST,
+            "GATEWAY_PORT": str(gateway_port),
+            "IOT_MTLS_PORT": str(mqtt_port),
+            "SFTP_ENABLED": "0",
+            "MINISTACK_REGION": self.region,
+            "AWS_DEFAULT_REGION": self.region,
+            "PERSIST_STATE": "0",
+            "STATE_DIR": str(self.directory / "state"),
+            "S3_DATA_DIR": str(self.directory / "s3"),
+            "TMPDIR": str(temporary),
+            "HOME": str(self.directory),
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONUNBUFFERED": "1",
+        }
+        self.process = start(
+            "The local AWS (ministack)",
+            [sys.executable, "-m", "ministack"],
+            environment=environment,
+            log=self.directory / "aws.log",
+            cwd=temporary,
+        )
+        wait_until_ready(self.process, lambda: self.answers, READY_SECONDS)

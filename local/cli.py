@@ -1,0 +1,351 @@
+"""The `thingbridge-local` command: the local environment for people and for make.
+
+It parses, calls one thing and prints; what it calls is in local/environment.py, inspection.py and demo.py.
+Every error that a person can do something about is one sentence and exit code 1.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+import shlex
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import requests
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from local import demo as transcript
+from local import inspection, terraform
+from local.environment import APPLICATION, ENVIRONMENTS, Environment, NotUp, clear
+from local.inspection import NotSeen, payload_hex, readable
+from local.mqtt import MqttError
+from local.processes import StartFailed
+from local.stack import TerraformError
+from local.things_stack import Dropped
+from local.things_stack.control import ControlError
+
+UP = ENVIRONMENTS / "up"
+
+
+class Refused(Exception):
+    """What was asked for makes no sense; the message is a sentence."""
+
+
+TOLD = (
+    NotUp,
+    NotSeen,
+    StartFailed,
+    TerraformError,
+    terraform.ProviderNotFound,
+    Refused,
+    MqttError,
+    Dropped,
+    ControlError,
+    ClientError,
+    BotoCoreError,
+    requests.ConnectionError,
+)
+
+app = typer.Typer(
+    pretty_exceptions_enable=False,
+    no_args_is_help=True,
+    add_completion=False,
+    help="AWS and The Things Stack on this machine, with Thingbridge between.",
+)
+# A pipe or a build's log has no width: wide enough there that no table is cut.
+out = Console(highlight=False, width=None if sys.stdout.isatty() else 130)
+err = Console(stderr=True, highlight=False)
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
+FPort = Annotated[int, typer.Option("--f-port", min=1, max=255, help="LoRaWAN port.")]
+Hex = Annotated[str | None, typer.Option("--hex", help="Payload in hexadecimal.")]
+Base64 = Annotated[str | None, typer.Option("--base64", help="Payload in base64.")]
+JsonObject = Annotated[str | None, typer.Option("--json", help="Decoded payload: a JSON object.")]
+Confirmed = Annotated[bool, typer.Option("--confirmed", help="Ask for an acknowledgement.")]
+
+
+@app.command()
+def demo() -> None:
+    """Show everything once, from start to end, and leave nothing running."""
+    transcript.run(out)
+
+
+@app.command()
+def up() -> None:
+    """Start the environment and keep it open; run it again to apply what was changed."""
+    environment = Environment.start(UP, out.print)
+    out.print(f"[dim]{terraform.provider().explanation}[/]")
+    with transcript.progress(out, "terraform apply") as on_progress:
+        seconds = environment.stack.apply(on_progress)
+    out.print(f"Thingbridge: applied in {seconds:.0f} s, configuration in {_short(UP / 'stack')}\n")
+    out.print("Try (with `.venv/bin/` in front, or after `source .venv/bin/activate`):")
+    for command, what in (
+        ("thingbridge-local watch", "see every public message as it comes"),
+        ("thingbridge-local join my-sensor", "a device joins (it is registered first, if it is new)"),
+        ("thingbridge-local uplink my-sensor --hex 0835", "it sends"),
+        ("thingbridge-local things", "the things that came of it"),
+        ("thingbridge-local downlink <thing> --hex 2a07", "request a downlink over MQTT"),
+        ('eval "$(thingbridge-local env)"', "then any AWS tool talks to this AWS"),
+    ):
+        out.print(Text(f"  {command:<48}", style="bold").append(what, style="default"))
+    out.print("\n`make status` shows what runs, `make down` stops it.")
+
+
+@app.command()
+def down() -> None:
+    """Stop everything that was started here, also after a crash, and forget its state."""
+    found = [directory for directory in (UP, ENVIRONMENTS / "demo") if clear(directory)]
+    out.print("Stopped; nothing is left running." if found else "Nothing was up.")
+
+
+@app.command()
+def status(as_json: AsJson = False) -> None:
+    """What runs, and what there is in it; exit code 1 when it is not up."""
+    found = inspection.status(Environment.load(UP))
+    if as_json:
+        _print_json(found)
+    else:
+        _show_status(found)
+    if not all(process["running"] for process in found["processes"]):
+        raise typer.Exit(1)
+
+
+@app.command()
+def env() -> None:
+    """Shell lines that lead the AWS CLI, any SDK and Terraform to this AWS: eval "$(thingbridge-local env)"."""
+    for name, value in _running().aws.settings().items():
+        typer.echo(f"export {name}={shlex.quote(value)}")
+
+
+@app.command()
+def join(device: str, dev_eui: Annotated[str | None, typer.Option(help="Of a new device.")] = None) -> None:
+    """A device joins the network; one that is not known yet is registered first, as in the Console."""
+    environment = _running()
+    if device not in inspection.devices(environment):
+        dev_eui = dev_eui or f"70B3D57ED0{secrets.token_hex(3).upper()}"
+        try:
+            environment.things_stack.register_device(
+                APPLICATION, device_id=device, dev_eui=dev_eui, app_key=secrets.token_hex(16)
+            )
+        except ValueError as error:
+            raise Refused(str(error)) from error
+        out.print(f"registered [bold]{escape(device)}[/] in The Things Stack, DevEUI {dev_eui}")
+    joined = environment.things_stack.network.join(APPLICATION, device)
+    ids = joined["message"]["end_device_ids"]
+    out.print(f"joined: DevEUI {ids['dev_eui']}, DevAddr {ids['dev_addr']}")
+
+
+@app.command()
+def uplink(
+    device: str,
+    hex_: Hex = None,
+    base64_: Base64 = None,
+    decoded: JsonObject = None,
+    f_port: FPort = 1,
+    confirmed: Confirmed = False,
+    gateways: Annotated[int, typer.Option(min=1, max=50, help="How many receive it.")] = 1,
+) -> None:
+    """A device that has joined sends; without a payload it sends MAC commands only."""
+    payload = _payload(hex_, base64_)
+    sent = _running().things_stack.network.uplink(
+        APPLICATION,
+        device,
+        f_port=f_port if payload else None,
+        frm_payload=payload,
+        decoded_payload=_object(decoded),
+        confirmed=confirmed,
+        gateways=gateways,
+    )
+    message = sent["message"]["uplink_message"]
+    out.print(f"sent: {payload_hex(message.get('frm_payload'))}, frame counter {message.get('f_cnt', 0)}")
+
+
+@app.command()
+def downlink(
+    thing: str,
+    hex_: Hex = None,
+    base64_: Base64 = None,
+    payload: JsonObject = None,
+    f_port: FPort = 1,
+    confirmed: Confirmed = False,
+    high_priority: Annotated[bool, typer.Option("--high-priority")] = False,
+) -> None:
+    """Request a downlink for a thing on lorawan/downlink; `watch` shows what becomes of it."""
+    request: dict[str, Any] = {"thingName": thing, "fPort": f_port}
+    if payload is not None:
+        request["payload"] = _object(payload)
+    else:
+        request["bytes"] = base64.b64encode(_payload(hex_, base64_)).decode()
+    request |= {name: True for name, on in (("confirmed", confirmed), ("highPriority", high_priority)) if on}
+    _running().aws.client("iot-data").publish(topic="lorawan/downlink", qos=1, payload=json.dumps(request).encode())
+    out.print(f"requested on lorawan/downlink: {escape(json.dumps(request))}")
+
+
+@app.command()
+def watch(
+    topic_filter: Annotated[str, typer.Argument(help="For instance thethings/# or lorawan/+/uplink.")] = "lorawan/#",
+    count: Annotated[int | None, typer.Option(min=1, help="Leave after so many messages.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Show messages on AWS IoT as they come, until Ctrl-C."""
+    with _running().aws.mqtt(f"watch-{secrets.token_hex(4)}") as connection:
+        connection.subscribe(topic_filter)
+        err.print(f"[dim]watching {escape(topic_filter)}; Ctrl-C ends it[/]")
+        for number, message in enumerate(connection.stream(), 1):
+            body = readable(message.payload)
+            if as_json:
+                line = {"topic": message.topic, "received_at": message.received_at, "payload": body}
+                typer.echo(json.dumps(line))
+            else:
+                out.print(Text(message.topic, style=_colour(message.topic)))
+                out.print_json(data=body) if isinstance(body, dict | list) else out.print(Text(str(body)))
+            if number == count:
+                return
+
+
+@app.command()
+def things(as_json: AsJson = False) -> None:
+    """The stack's things, with their devices and when they were last heard."""
+    aws = _running().aws
+    found = inspection.things(aws)
+    shadows = {thing["thingName"]: inspection.shadow(aws, thing["thingName"]) for thing in found}
+    if as_json:
+        _print_json([{**thing, "shadow": shadows[thing["thingName"]]} for thing in found])
+        return
+    table = Table("Thing", "DevEUI", "Device", "Last seen", "Uplinks", "RSSI")
+    for thing in found:
+        attributes, shadow = thing["attributes"], shadows[thing["thingName"]]
+        seen = [str(shadow.get(name, "–")) for name in ("lastSeen", "fCntUp", "rssi")]
+        table.add_row(thing["thingName"], attributes.get("devEUI", "–"), attributes.get("deviceID", "–"), *seen)
+    out.print(table if found else "No things yet: `thingbridge-local join my-sensor` makes one.")
+
+
+@app.command()
+def thing(name: str, as_json: AsJson = False) -> None:
+    """One thing: its attributes, its shadow and its log."""
+    environment = _running()
+    found = inspection.thing(environment.aws, name)
+    if found is None:
+        raise Refused(f"there is no thing {name}: `thingbridge-local things` lists those there are")
+    group = environment.stack.output().get("things_log_group_name", "")
+    view = {
+        "thing": {
+            "thingName": name,
+            "thingTypeName": found.get("thingTypeName"),
+            "attributes": found["attributes"],
+        },
+        "shadow": inspection.shadow(environment.aws, name),
+        "log": inspection.log(environment.aws, group, name.replace(":", "/")),
+    }
+    if as_json:
+        _print_json(view)
+        return
+    for title, part in view.items():
+        out.print(f"[bold cyan]{title}[/]")
+        out.print_json(data=part)
+
+
+def _running() -> Environment:
+    """The environment that is up; NotUp when none is, or it died."""
+    environment = Environment.load(UP)
+    if not environment.alive:
+        raise NotUp("the environment is not running any more: `make up` starts it anew")
+    return environment
+
+
+def _payload(hex_: str | None, base64_: str | None) -> bytes:
+    try:
+        if hex_ is not None:
+            return bytes.fromhex(hex_)
+        return base64.b64decode(base64_ or "", validate=True)
+    except ValueError as error:
+        wanted = "base64" if hex_ is None else "hexadecimal"
+        raise Refused(f"the payload {hex_ or base64_!r} is no {wanted}") from error
+
+
+def _object(text: str | None) -> dict[str, Any] | None:
+    if text is None:
+        return None
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise Refused(f"{text!r} is no JSON object: write it like '{{\"temperature\": 21.5}}'")
+    return value
+
+
+def _colour(topic: str) -> str:
+    """Uplinks and joins green, downlinks yellow, refusals red."""
+    if topic.endswith(("rejected", "failed", "nack", "invalidated")):
+        return "bold red"
+    return "bold yellow" if "/downlink" in topic else "bold green"
+
+
+def _show_status(found: dict[str, Any]) -> None:
+    table = Table("Process", "", "PID", "Address", "Log")
+    for process in found["processes"]:
+        state = "[green]running[/]" if process["running"] else "[red]gone[/]"
+        log = _short(Path(process["log"])) if process["log"] else "–"
+        table.add_row(process["name"], state, str(process["pid"] or "–"), process["address"], log)
+    out.print(table)
+    for name, integration in found.get("integrations", {}).items():
+        out.print(f"Integration {name}: {integration['state']} {integration['reason']}".rstrip())
+    if found.get("devices"):
+        table = Table("Device of The Things Stack", "Known to")
+        for device, servers in found["devices"].items():
+            table.add_row(device, ", ".join(servers))
+        out.print(table)
+    if found.get("queues"):
+        table = Table("Queue", "Waiting")
+        for queue, waiting in found["queues"].items():
+            table.add_row(queue, str(waiting))
+        out.print(table)
+    for name, value in found["outputs"].items():
+        if isinstance(value, str):
+            out.print(Text(f"{name:<28}", style="dim").append(value, style="default"))
+
+
+def _short(path: Path) -> str:
+    """The path as seen from here, when it is below."""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _print_json(value: Any) -> None:
+    typer.echo(json.dumps(value, indent=2, default=str))
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, requests.ConnectionError):
+        return "the simulated Things Stack does not answer: `make status` shows what runs"
+    return str(error) or type(error).__name__
+
+
+def main(command: Callable[[], Any] = app) -> None:
+    """The console script. Ctrl-C and SIGTERM end a command in the same way: what it started is stopped first."""
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    try:
+        command()
+    except TOLD as error:
+        err.print(f"[bold red]✗[/] {escape(_sentence(error))}", soft_wrap=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

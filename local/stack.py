@@ -1,0 +1,350 @@
+"""Thingbridge applied by real Terraform: one working directory that uses the root module as a user would.
+
+python-terraform is the driver; what it can't do (an environment of its own, progress, a clear error) is added
+here, once. Where the provider comes from is decided in local/terraform.py.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from python_terraform import IsFlagged, IsNotFlagged, Terraform
+
+from local import terraform
+
+ROOT = Path(__file__).resolve().parent.parent
+NAME = "thingbridge"
+# Inputs that Terraform must not keep: declared as ephemeral variables of the working directory, and handed
+# over in the environment, so that they are neither on the disk nor on a command line.
+EPHEMERAL = ("application_api_key",)
+# aws_sqs_queue's create waits about 25 s inside the provider, so all of them had better start at once.
+PARALLELISM = 20
+
+OnProgress = Callable[[int, int, str], None]
+"""Called with: resources done, resources in all, the address of the last one (or what is being done)."""
+
+
+class TerraformError(Exception):
+    """A Terraform command failed. The message is Terraform's first error; `errors` holds all of them."""
+
+    def __init__(self, command: str, errors: list[str]) -> None:
+        self.command = command
+        self.errors = errors or [f"terraform {command} failed without saying why"]
+        super().__init__(self.errors[0])
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One thing that a plan would change. `attribute` is "" for a whole resource (made, replaced, …)."""
+
+    address: str
+    action: str
+    attribute: str = ""
+    before: Any = None
+    after: Any = None
+
+    def __str__(self) -> str:
+        change = f".{self.attribute}: {self.before!r} → {self.after!r}" if self.attribute else ""
+        return f"{self.action} {self.address}{change}"
+
+
+class Stack:
+    """One Thingbridge in one working directory, which is made when it is missing.
+
+    `inputs` are the root module's variables; `environment` is what Terraform runs in (LocalAws.environment).
+    The state stays in the directory: a new object on the same directory goes on where another left off.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        inputs: Mapping[str, Any],
+        *,
+        environment: Mapping[str, str],
+        source: Path = ROOT,
+    ) -> None:
+        self.directory = directory
+        self.inputs = dict(inputs)
+        self.source = source
+        provider = terraform.provider()
+        self._environment = terraform.cleaned({**environment, **provider.environment, "TF_IN_AUTOMATION": "1"})
+        self._environment.pop("TF_DATA_DIR", None)
+        # The zip is built by `python3`: this one is new enough and has pip, which the system's may not.
+        search_path = environment.get("PATH", os.defpath)
+        self._environment["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), search_path))
+        self._ready = False
+
+    def apply(self, on_progress: OnProgress | None = None) -> float:
+        """Apply; returns the seconds it took. Raises TerraformError."""
+        return self._timed(
+            "apply",
+            lambda driver: driver.apply(skip_plan=True, json=IsFlagged, parallelism=PARALLELISM),
+            on_progress,
+        )
+
+    def destroy(self, on_progress: OnProgress | None = None) -> float:
+        """Destroy; returns the seconds it took. Raises TerraformError."""
+        return self._timed(
+            "destroy",
+            lambda driver: driver.destroy(
+                force=IsNotFlagged,
+                auto_approve=IsFlagged,
+                json=IsFlagged,
+                input=False,
+                parallelism=PARALLELISM,
+            ),
+            on_progress,
+        )
+
+    def plan_changes(self) -> list[Difference]:
+        """What an apply would change now: empty when the plan is. Raises TerraformError."""
+        saved = self.directory / ".plan"
+        try:
+            code = self._run("plan", lambda driver: driver.plan(out=saved.name, json=IsFlagged))
+            if code == 0:
+                return []
+            shown = self._driver("show")
+            code, out, _ = shown.cmd("show", saved.name, json=IsFlagged)
+            if code:
+                raise TerraformError("show", shown.errors)
+            return list(differences(json.loads(out)))
+        finally:
+            saved.unlink(missing_ok=True)
+
+    def output(self) -> dict[str, Any]:
+        """The module's outputs by name; empty before the first apply. Raises TerraformError."""
+        driver = self._driver("output")
+        self._make_ready()
+        answer = driver.output() or {}
+        return dict(answer.get(NAME, {}).get("value", {}))
+
+    def resources(self) -> list[str]:
+        """The addresses in the state, sorted. Raises TerraformError."""
+        self._make_ready()
+        driver = self._driver("show")
+        code, out, _ = driver.cmd("show", json=IsFlagged)
+        if code:
+            raise TerraformError("show", driver.errors)
+        return sorted(addresses(json.loads(out).get("values", {}).get("root_module", {})))
+
+    # Inside
+
+    def _make_ready(self) -> None:
+        """Write the configuration, and `terraform init` it when that has not been done for it."""
+        self.directory.mkdir(parents=True, exist_ok=True)
+        main = self.directory / "main.tf"
+        text = configuration(os.path.relpath(self.source, self.directory.resolve()), self.inputs)
+        changed = not main.exists() or main.read_text(encoding="utf-8") != text
+        main.write_text(text, encoding="utf-8")
+        if changed or not (self._ready or (self.directory / ".terraform" / "providers").exists()):
+            self._run("init", lambda driver: driver.cmd("init", json=IsFlagged, input=False), ready=True)
+        self._ready = True
+
+    def _timed(self, name: str, action: Callable[[Driver], Any], on_progress: OnProgress | None) -> float:
+        started = time.monotonic()
+        self._run(name, action, on_progress)
+        return time.monotonic() - started
+
+    def _run(
+        self,
+        name: str,
+        action: Callable[[Driver], tuple[int, str, str]],
+        on_progress: OnProgress | None = None,
+        *,
+        ready: bool = False,
+    ) -> int:
+        if not ready:
+            self._make_ready()
+        driver = self._driver(name, on_progress)
+        code, _, _ = action(driver)
+        # `plan` answers 2 when there is something to do.
+        if code not in (0, 2) or driver.errors:
+            raise TerraformError(name, driver.errors)
+        return code
+
+    def _driver(self, name: str, on_progress: OnProgress | None = None) -> Driver:
+        secret = {f"TF_VAR_{key}": str(self.inputs[key]) for key in EPHEMERAL if self.inputs.get(key) is not None}
+        return Driver(self.directory, self._environment | secret, name, on_progress)
+
+
+class Driver(Terraform):  # type: ignore[misc]
+    """python-terraform, running in a given environment, line by line, in a process group of its own.
+
+    Errors are collected in `errors`, each as "summary: detail" on one line.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        environment: Mapping[str, str],
+        name: str,
+        on_progress: OnProgress | None = None,
+    ) -> None:
+        super().__init__(working_dir=str(directory))
+        self.variables = None
+        self.errors: list[str] = []
+        self._environment = dict(environment)
+        self._name = name
+        self._on_progress = on_progress
+        self._done = self._total = 0
+
+    def read_state_file(self, file_path: str | None = None) -> None:
+        """Not needed, and python-terraform's reader does not know today's format."""
+
+    def cmd(self, cmd: str, *args: str, **options: Any) -> tuple[int, str, str]:
+        """Run one command; returns (exit code, standard output, standard error)."""
+        options.setdefault("no_color", IsFlagged)
+        options.pop("capture_output", None)
+        process = subprocess.Popen(
+            self.generate_cmd_string(cmd, *args, **options),
+            cwd=self.working_dir,
+            env=self._environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        assert process.stdout
+        assert process.stderr
+        refused: list[str] = []
+        reader = threading.Thread(target=lambda: refused.extend(process.stderr or ()), daemon=True)
+        reader.start()
+        lines: list[str] = []
+        try:
+            for line in process.stdout:
+                lines.append(line)
+                self._heed(line)
+            code = process.wait()
+        finally:
+            _end(process)
+            self.temp_var_files.clean_up()
+        reader.join(timeout=5)
+        if code and not self.errors:
+            self.errors = first_errors("".join(refused) or "".join(lines))
+        return code, "".join(lines), "".join(refused)
+
+    def _heed(self, line: str) -> None:
+        """Take an error or a step of progress from one line of Terraform's machine-readable output."""
+        try:
+            event = json.loads(line)
+            kind = event["type"]
+        except (ValueError, KeyError, TypeError):
+            return
+        if kind == "diagnostic" and event["diagnostic"].get("severity") == "error":
+            self.errors.append(one_line(event["diagnostic"]))
+        change = event.get("hook") or event.get("change") or {}
+        # Reading a data source is announced like a change.
+        if kind not in ("planned_change", "apply_start", "apply_complete") or change.get("action") == "read":
+            return
+        self._total += kind == "planned_change"
+        self._done += kind == "apply_complete"
+        if self._on_progress:
+            self._on_progress(self._done, self._total, str(change.get("resource", {}).get("addr", "")))
+
+
+def configuration(source: str, inputs: Mapping[str, Any]) -> str:
+    """A root configuration that uses the module at `source` (a relative path) with these inputs, as HCL."""
+    given = {name: value for name, value in inputs.items() if name not in EPHEMERAL and value is not None}
+    ephemeral = [name for name in EPHEMERAL if inputs.get(name) is not None]
+    width = max((len(name) for name in (*given, *ephemeral)), default=0)
+    arguments = [f"  {name:<{width}} = {hcl(value)}" for name, value in given.items()]
+    arguments += [f"  {name:<{width}} = var.{name}" for name in ephemeral]
+    variables = [f'variable "{name}" {{\n  type      = string\n  ephemeral = true\n}}\n' for name in ephemeral]
+    path = source if source.startswith((".", "/")) else f"./{source}"
+    return "\n".join(
+        [
+            "# Written by the local environment: this is what a user writes to have Thingbridge.",
+            *variables,
+            f'module "{NAME}" {{',
+            f"  source = {json.dumps(path)}",
+            "",
+            *arguments,
+            "}",
+            "",
+            f'output "{NAME}" {{',
+            f"  value     = module.{NAME}",
+            "  sensitive = true",
+            "}",
+            "",
+        ]
+    )
+
+
+def hcl(value: Any) -> str:
+    """A value as an HCL expression: JSON is one, once its template sequences are escaped."""
+    return json.dumps(value, ensure_ascii=False).replace("${", "$${").replace("%{", "%%{")
+
+
+def differences(plan: Mapping[str, Any]) -> Iterator[Difference]:
+    """The differences in a plan as `terraform show -json` gives it."""
+    for change in plan.get("resource_changes", ()):
+        actions = change["change"]["actions"]
+        if actions in (["no-op"], ["read"]):
+            continue
+        if actions != ["update"]:
+            yield Difference(change["address"], "/".join(actions))
+            continue
+        before, after = change["change"].get("before") or {}, change["change"].get("after") or {}
+        unknown = change["change"].get("after_unknown") or {}
+        for name in sorted({*before, *after, *unknown}):
+            value = "(known after apply)" if unknown.get(name) else after.get(name)
+            if before.get(name) != value:
+                yield Difference(change["address"], "update", name, before.get(name), value)
+    for name, change in plan.get("output_changes", {}).items():
+        if change["actions"] != ["no-op"]:
+            yield Difference(f"output.{name}", "/".join(change["actions"]))
+
+
+def addresses(module: Mapping[str, Any]) -> Iterator[str]:
+    """The managed resources of a module and of those below it, in what `terraform show -json` gives."""
+    for resource in module.get("resources", ()):
+        if resource["mode"] == "managed":
+            yield resource["address"]
+    for child in module.get("child_modules", ()):
+        yield from addresses(child)
+
+
+def one_line(diagnostic: Mapping[str, Any]) -> str:
+    """A diagnostic of Terraform's machine-readable output as one line: "summary: detail (address)"."""
+    parts = [str(diagnostic.get("summary", "")).strip(), str(diagnostic.get("detail", "")).strip()]
+    text = ": ".join(" ".join(part.split()) for part in parts if part)
+    text = text.partition(" This was checked by the validation rule at ")[0]
+    address = diagnostic.get("address")
+    return f"{text} ({address})" if address else text
+
+
+def first_errors(text: str) -> list[str]:
+    """The errors in Terraform's output for people, each on one line, without the box drawn around them."""
+    found: list[list[str]] = []
+    for raw in text.splitlines():
+        line = raw.strip().lstrip("╷│╵").strip()
+        if line.startswith("Error: "):
+            found.append([line.removeprefix("Error: ")])
+        elif line.startswith("Warning: ") or raw.startswith("╵"):
+            found.append([])
+        elif found and found[-1] and line:
+            found[-1].append(line)
+    return [": ".join((error[0], " ".join(error[1:]))) if error[1:] else error[0] for error in found if error]
+
+
+def _end(process: subprocess.Popen[str], patience: float = 10.0) -> None:
+    """End a command that was left (interrupted, say) as Ctrl-C would, then for good; its providers too."""
+    for number in (signal.SIGINT, signal.SIGKILL):
+        if process.poll() is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(patience)

@@ -1,0 +1,235 @@
+"""Where Terraform's AWS provider comes from here, decided in a few seconds and said in one line.
+
+Terraform itself (is it there, is it new enough) is checked by local/bootstrap.py; running it is
+local/stack.py's work. `python -m local.terraform` prints the decision.
+"""
+
+from __future__ import annotations
+
+import concurrent.futures
+import functools
+import os
+import platform
+import re
+import shlex
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+# What `terraform init` must reach to download the provider: the index, and where the files are.
+REGISTRY = (
+    "https://registry.terraform.io/.well-known/terraform.json",
+    "https://releases.hashicorp.com/index.json",
+)
+PROBE_SECONDS = 3.0
+MIRROR = "registry.terraform.io"
+PROVIDER = "hashicorp/aws"
+PROVIDED = "Terraform's AWS provider:"
+# The range of the root module's versions.tf.
+VERSIONS = ((5, 100, 0), (7, 0, 0))
+
+
+class ProviderNotFound(Exception):
+    """The provider can't be had; the message is one sentence that says how to get it."""
+
+
+@dataclass(frozen=True)
+class ProviderSource:
+    """The decision: what Terraform must be told (environment variables), and why."""
+
+    explanation: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+
+
+def find_provider(
+    environment: Mapping[str, str],
+    *,
+    reachable: Callable[[], bool] | None = None,
+    roots: Iterable[Path] | None = None,
+    cache: Path = ROOT / ".local" / "cache" / "terraform-providers",
+) -> ProviderSource:
+    """Decide where `terraform init` gets the AWS provider; raises ProviderNotFound.
+
+    In this order: what the user has set; the directories in which Terraform looks by itself before it asks
+    any registry; the registry; a filesystem mirror in one of the usual install roots.
+    """
+    return (
+        _set_by_user(environment)
+        or _implied(environment)
+        or (_registry(environment, cache) if (reachable or registry_answers)() else None)
+        or _installed(environment, roots if roots is not None else install_roots(environment))
+        or _none()
+    )
+
+
+@functools.cache
+def provider() -> ProviderSource:
+    """`find_provider` for this process's own environment, decided once."""
+    return find_provider(os.environ)
+
+
+def cleaned(environment: Mapping[str, str]) -> dict[str, str]:
+    """Without a TF_CLI_CONFIG_FILE that does not exist: Terraform would warn of it in every command."""
+    named = environment.get("TF_CLI_CONFIG_FILE")
+    return {
+        name: value
+        for name, value in environment.items()
+        if name != "TF_CLI_CONFIG_FILE" or (named and Path(named).is_file())
+    }
+
+
+def registry_answers(addresses: Iterable[str] = REGISTRY, seconds: float = PROBE_SECONDS) -> bool:
+    """Whether all these addresses answer within `seconds`, name resolution included."""
+
+    def answers(address: str) -> bool:
+        try:
+            request = urllib.request.Request(address, method="HEAD")
+            with urllib.request.urlopen(request, timeout=seconds):
+                return True
+        except urllib.error.HTTPError:
+            return True
+        except (OSError, ValueError):
+            return False
+
+    addresses = list(addresses)
+    pool = concurrent.futures.ThreadPoolExecutor(len(addresses))
+    try:
+        # A resolver that hangs heeds no time-out, hence the threads, which are left behind.
+        return all(pool.map(answers, addresses, timeout=seconds))
+    except TimeoutError:
+        return False
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def this_platform() -> str:
+    """As Terraform names it: "linux_amd64", "darwin_arm64"."""
+    machine = platform.machine().lower()
+    return f"{platform.system().lower()}_{ {'x86_64': 'amd64', 'aarch64': 'arm64'}.get(machine, machine) }"
+
+
+def mirrored_version(mirror: Path, target: str | None = None) -> str | None:
+    """The newest usable version in a mirror (the directory that holds `registry.terraform.io`), or None.
+
+    Both of Terraform's layouts count: unpacked (`<version>/<os>_<arch>/`) and packed
+    (`terraform-provider-aws_<version>_<os>_<arch>.zip`).
+    """
+    target = target or this_platform()
+    found: set[tuple[int, ...]] = set()
+    for entry in _children(mirror / MIRROR / PROVIDER):
+        unpacked = re.fullmatch(r"(\d+)\.(\d+)\.(\d+)", entry.name)
+        packed = re.fullmatch(rf"terraform-provider-aws_(\d+)\.(\d+)\.(\d+)_{target}\.zip", entry.name)
+        if (unpacked and (entry / target).is_dir()) or packed:
+            found.add(tuple(int(part) for part in (unpacked or packed).groups()))  # type: ignore[union-attr]
+    usable = [version for version in found if VERSIONS[0] <= version < VERSIONS[1]]
+    return ".".join(str(part) for part in max(usable)) if usable else None
+
+
+def implied_directories(environment: Mapping[str, str]) -> list[Path]:
+    """Where Terraform looks for a mirror without being told (its documentation: "Implied Local Mirror")."""
+    home = Path(environment.get("HOME") or Path.home())
+    if sys.platform == "darwin":
+        support = Path("Library/Application Support/io.terraform/plugins")
+        return [home / ".terraform.d/plugins", home / support, Path("/") / support]
+    data_home = Path(environment.get("XDG_DATA_HOME") or home / ".local/share")
+    data_dirs = environment.get("XDG_DATA_DIRS") or "/usr/local/share:/usr/share"
+    data = [data_home, *(Path(part) for part in data_dirs.split(":") if part)]
+    return [home / ".terraform.d/plugins", *(directory / "terraform/plugins" for directory in data)]
+
+
+def install_roots(environment: Mapping[str, str]) -> list[Path]:
+    """Where people and images install things; a mirror is looked for in their top two levels."""
+    home = environment.get("HOME")
+    roots = [
+        "/opt",
+        "/usr/local",
+        "/usr/local/share",
+        "/usr/share",
+        "/usr/lib",
+        "/usr",
+        "/var/lib",
+        "/srv",
+        home,
+    ]
+    return [Path(root) for root in roots if root]
+
+
+def _set_by_user(environment: Mapping[str, str]) -> ProviderSource | None:
+    if "-plugin-dir" in environment.get("TF_CLI_ARGS_init", ""):
+        return ProviderSource(f"{PROVIDED} from the -plugin-dir in your TF_CLI_ARGS_init")
+    for file in _cli_configuration(environment):
+        if re.search(r"^\s*provider_installation\b", file.read_text(encoding="utf-8", errors="replace"), re.M):
+            return ProviderSource(f"{PROVIDED} as {file} says (provider_installation)")
+    return None
+
+
+def _cli_configuration(environment: Mapping[str, str]) -> Iterator[Path]:
+    named = environment.get("TF_CLI_CONFIG_FILE")
+    candidate = Path(named) if named else Path(environment.get("HOME") or Path.home()) / ".terraformrc"
+    if candidate.is_file():
+        yield candidate
+
+
+def _implied(environment: Mapping[str, str]) -> ProviderSource | None:
+    for directory in implied_directories(environment):
+        if version := mirrored_version(directory):
+            return ProviderSource(f"Terraform's AWS provider: {version} from {directory}, where Terraform looks itself")
+    return None
+
+
+def _registry(environment: Mapping[str, str], cache: Path) -> ProviderSource:
+    explanation = f"{PROVIDED} from {MIRROR}"
+    configured = any("plugin_cache_dir" in file.read_text(errors="replace") for file in _cli_configuration(environment))
+    if configured or environment.get("TF_PLUGIN_CACHE_DIR"):
+        return ProviderSource(f"{explanation}, kept in your plugin cache")
+    cache.mkdir(parents=True, exist_ok=True)
+    return ProviderSource(
+        f"{explanation}, downloaded once into {cache}",
+        # Without a lock file Terraform downloads even what is in its cache, to learn the checksums.
+        {"TF_PLUGIN_CACHE_DIR": str(cache), "TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE": "true"},
+    )
+
+
+def _installed(environment: Mapping[str, str], roots: Iterable[Path]) -> ProviderSource | None:
+    for root in roots:
+        for directory in (
+            root,
+            *_children(root),
+            *(below for child in _children(root) for below in _children(child)),
+        ):
+            if version := mirrored_version(directory):
+                arguments = f"{environment.get('TF_CLI_ARGS_init', '')} -plugin-dir={shlex.quote(str(directory))}"
+                return ProviderSource(
+                    f"{PROVIDED} {version} from the mirror in {directory} ({MIRROR} does not answer)",
+                    {"TF_CLI_ARGS_init": arguments.strip()},
+                )
+    return None
+
+
+def _none() -> ProviderSource:
+    lowest, below = (".".join(str(part) for part in version[:2]) for version in VERSIONS)
+    raise ProviderNotFound(
+        f"Terraform's AWS provider ({lowest} or newer, below {below}) can't be had: {MIRROR} does not answer "
+        "and no filesystem mirror is in the usual places; connect once, or make one where there is a "
+        "connection (`terraform providers mirror DIR`) and copy it to ~/.terraform.d/plugins."
+    )
+
+
+def _children(directory: Path) -> list[Path]:
+    """Directories and zips in it, none when it can't be read; hidden ones and links count as well."""
+    try:
+        with os.scandir(directory) as entries:
+            return sorted(Path(entry.path) for entry in entries if entry.name.endswith(".zip") or entry.is_dir())
+    except OSError:
+        return []
+
+
+if __name__ == "__main__":
+    try:
+        print(provider().explanation)
+    except ProviderNotFound as missing:
+        sys.exit(str(missing))
