@@ -52,7 +52,7 @@ format: setup ## put the sources into their usual form
 	@$(BIN)/ruff format --quiet .
 	@terraform fmt -recursive
 
-lock: setup ## pin the development requirements anew (requirements-dev.in → .txt)
+lock: ## pin the development requirements anew (requirements-dev.in → .txt)
 	@$(PYTHON) -m venv .local/cache/uv && .local/cache/uv/bin/pip install --quiet uv==$(UV)
 	@.local/cache/uv/bin/uv pip compile requirements-dev.in --output-file requirements-dev.txt --universal --quiet \
 	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"

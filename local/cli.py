@@ -7,13 +7,12 @@ Every error that a person can do something about is one sentence and exit code 1
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
-import os
 import secrets
 import shlex
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -199,7 +198,10 @@ def watch(
     as_json: AsJson = False,
 ) -> None:
     """Show messages on AWS IoT as they come, until Ctrl-C."""
-    with _running().aws.mqtt(f"watch-{secrets.token_hex(4)}") as connection:
+    with (
+        contextlib.suppress(KeyboardInterrupt),
+        _running().aws.mqtt(f"watch-{secrets.token_hex(4)}") as connection,
+    ):
         connection.subscribe(topic_filter)
         err.print(f"[dim]watching {escape(topic_filter)}; Ctrl-C ends it[/]")
         for number, message in enumerate(connection.stream(), 1):
@@ -332,19 +334,14 @@ def _sentence(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
-def main(command: Callable[[], Any] = app) -> None:
+def main() -> None:
     """The console script. Ctrl-C and SIGTERM end a command in the same way: what it started is stopped first."""
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        command()
+        app()
     except TOLD as error:
         err.print(f"[bold red]✗[/] {escape(_sentence(error))}", soft_wrap=True)
         sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import secrets
 import shutil
+import signal
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -297,9 +298,10 @@ def run(console: Console, directory: Path = ENVIRONMENTS / "demo") -> None:
         console.print(f"\n  [dim]stopping; the logs are kept in {kept}[/]")
         raise
     finally:
-        if demo and demo.topics:
-            demo.topics.close()
-        clear(directory)
+        with uninterrupted():
+            if demo and demo.topics:
+                demo.topics.close()
+            clear(directory)
     shutil.rmtree(LAST_FAILURE, ignore_errors=True)
     demo.summary.append(("everything, start to end", f"{time.monotonic() - started:.0f} s"))
     _title(console, "Summary")
@@ -308,6 +310,17 @@ def run(console: Console, directory: Path = ENVIRONMENTS / "demo") -> None:
         table.add_row(what, f"[bold]{result}[/]")
     console.print(table)
     console.print("\n  [green]Everything is stopped again.[/] `make up` opens the same environment to work in.\n")
+
+
+@contextmanager
+def uninterrupted() -> Iterator[None]:
+    """Whoever presses Ctrl-C twice must not stop the stopping."""
+    before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def keep_logs(directory: Path) -> Path:

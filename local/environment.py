@@ -87,7 +87,7 @@ class Environment:
             url, process = found["things_stack"]["url"], found["things_stack"]["process"]
             if not (url and process and found["api_key"]):
                 raise NotUp("the environment was only half started: `make up` starts it anew")
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, TypeError) as error:
             raise NotUp("nothing is up here: `make up` starts the local environment") from error
         return cls(directory, _aws(directory, found["aws"]), url, Running(**process), found["api_key"])
 
@@ -126,9 +126,10 @@ def clear(directory: Path) -> bool:
     if not directory.exists():
         return False
     try:
-        found = json.loads((directory / DESCRIPTION).read_text(encoding="utf-8"))
+        read = json.loads((directory / DESCRIPTION).read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        found = {}
+        read = {}
+    found = read if isinstance(read, dict) else {}
     aws = found.get("aws") or {}
     if aws.get("endpoint_url") and not aws.get("process") and (directory / "stack").exists():
         with contextlib.suppress(NotUp, TerraformError):

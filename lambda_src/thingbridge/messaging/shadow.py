@@ -5,6 +5,7 @@ Fields and units: `lastSeen`, `activated` RFC 3339; `gateways` how many received
 digits; `sessionID` base64.
 """
 
+import math
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
@@ -14,7 +15,7 @@ SHADOW_NAME: Final = "lorawan"
 def reported(body: Mapping[str, Any]) -> dict[str, Any] | None:
     """The `reported` state of an `ApplicationUp`, or None for a message that says nothing about the device's state.
 
-    A part of another type than TTS documents is passed over: the message itself is still worth delivering.
+    `body` holds `end_device_ids`, an object. A part of another type than TTS documents is passed over: the message itself is still worth delivering.
     """
     match body:
         case {"uplink_message": dict(uplink)}:
@@ -25,11 +26,12 @@ def reported(body: Mapping[str, Any]) -> dict[str, Any] | None:
 
 
 def _uplink(body: Mapping[str, Any], uplink: Mapping[str, Any]) -> dict[str, Any]:
-    receptions = [each for each in uplink.get("rx_metadata") or () if isinstance(each, dict)]
+    metadata = uplink.get("rx_metadata")
+    receptions = [each for each in metadata if isinstance(each, dict)] if isinstance(metadata, list) else []
     state = {
         **_session(body, uplink),
-        "lastSeen": uplink.get("received_at") or body.get("received_at"),
-        "fCntUp": uplink.get("f_cnt", 0),
+        "lastSeen": _text(uplink, "received_at") or _text(body, "received_at"),
+        "fCntUp": max(_numbers([{"f_cnt": 0, **uplink}], "f_cnt"), default=0),
         "gateways": len({_gateway(index, each) for index, each in enumerate(receptions)}),
     }
     if receptions:
@@ -40,13 +42,12 @@ def _uplink(body: Mapping[str, Any], uplink: Mapping[str, Any]) -> dict[str, Any
 
 
 def _join(body: Mapping[str, Any], join: Mapping[str, Any]) -> dict[str, Any]:
-    at = join.get("received_at") or body.get("received_at")
+    at = _text(join, "received_at") or _text(body, "received_at")
     return _known({**_session(body, join), "activated": at, "lastSeen": at, "fCntUp": 0, "fCntDown": 0})
 
 
 def _session(body: Mapping[str, Any], part: Mapping[str, Any]) -> dict[str, Any]:
-    ids = body.get("end_device_ids") or {}
-    return {"devAddr": ids.get("dev_addr"), "sessionID": part.get("session_key_id")}
+    return {"devAddr": _text(body["end_device_ids"], "dev_addr"), "sessionID": _text(part, "session_key_id")}
 
 
 def _known(state: Mapping[str, Any]) -> dict[str, Any]:
@@ -54,9 +55,15 @@ def _known(state: Mapping[str, Any]) -> dict[str, Any]:
     return {field: value for field, value in state.items() if value is not None}
 
 
+def _text(part: Mapping[str, Any], field: str) -> str | None:
+    value = part.get(field)
+    return value if isinstance(value, str) and value else None
+
+
 def _numbers(receptions: Iterable[Mapping[str, Any]], field: str) -> list[float]:
     values = (each.get(field) for each in receptions)
-    return [value for value in values if isinstance(value, int | float) and not isinstance(value, bool)]
+    # Finite ones: Python reads NaN and Infinity from JSON, a shadow document can't hold them.
+    return [v for v in values if isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v)]
 
 
 def _gateway(index: int, reception: Mapping[str, Any]) -> tuple[object, ...]:

@@ -100,4 +100,6 @@ JSON = st.recursive(
 def test_whatever_else_a_message_holds_it_is_delivered(body: dict[str, Any], part: dict[str, Any]) -> None:
     for parts in (body, {"uplink_message": part}, {"join_accept": part}):
         raw = json.dumps({"end_device_ids": {"device_id": "tank-7"}, **parts}).encode()
-        assert upstream.deliver(upstream.parse(event(raw), "farm"), "tank", metrics=True).payload == raw
+        delivery = upstream.deliver(upstream.parse(event(raw), "farm"), "tank", metrics=True)
+        assert delivery.payload == raw
+        json.dumps(delivery.shadow_state, allow_nan=False)

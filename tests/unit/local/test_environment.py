@@ -1,0 +1,151 @@
+"""The environment in its directory: found again, cleared away in whatever state; and the command's manners."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local import cli, demo
+from local.environment import DESCRIPTION, Environment, NotUp, clear
+from local.processes import Running, start
+
+
+@pytest.fixture
+def sleeper(tmp_path: Path) -> Running:
+    """A background process that a description can name."""
+    command = [sys.executable, "-c", "import time; time.sleep(60)"]
+    return start("It", command, environment=dict(os.environ), log=tmp_path / "log", cwd=tmp_path)
+
+
+def describe(directory: Path, **parts: Any) -> Path:
+    """An environment's directory with this description."""
+    directory.mkdir()
+    (directory / DESCRIPTION).write_text(json.dumps(parts))
+    return directory
+
+
+def aws(process: Running | None) -> dict[str, Any]:
+    described = asdict(process) if process else None
+    return {"endpoint_url": "http://127.0.0.1:1", "region": "eu-west-1", "mqtt_port": 2, "process": described}
+
+
+def things_stack(process: Running | None) -> dict[str, Any]:
+    return {"url": "http://127.0.0.1:3", "process": asdict(process) if process else None}
+
+
+def test_an_environment_is_found_again_with_its_inputs(tmp_path: Path, sleeper: Running) -> None:
+    directory = describe(tmp_path / "up", aws=aws(sleeper), things_stack=things_stack(sleeper), api_key="NNSXS.KEY")
+    try:
+        found = Environment.load(directory)
+        assert found.alive
+        assert found.inputs["cluster_address"] == "http://127.0.0.1:3"
+        assert found.inputs["application_api_key"] == "NNSXS.KEY"
+        assert found.aws.mqtt_port == 2
+    finally:
+        assert clear(directory)
+    assert not sleeper.alive
+    assert not directory.exists()
+    assert not clear(directory)
+
+
+def test_what_a_half_started_environment_left_running_is_stopped(tmp_path: Path, sleeper: Running) -> None:
+    directory = describe(tmp_path / "up", aws=aws(sleeper), things_stack=things_stack(None), api_key="")
+    with pytest.raises(NotUp, match="only half started: `make up`"):
+        Environment.load(directory)
+    clear(directory)
+    assert not sleeper.alive
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "{}"])
+def test_a_description_that_can_not_be_read_is_cleared_away(tmp_path: Path, text: str) -> None:
+    directory = describe(tmp_path / "up")
+    (directory / DESCRIPTION).write_text(text)
+    with pytest.raises(NotUp, match="`make up` starts"):
+        Environment.load(directory)
+    assert clear(directory)
+    assert not directory.exists()
+
+
+def test_a_description_is_for_its_user_alone(tmp_path: Path) -> None:
+    from local import environment
+    from local.aws import LocalAws
+
+    environment._describe(tmp_path, LocalAws.attach("http://127.0.0.1:1", tmp_path), None, "NNSXS.KEY")
+    assert stat.S_IMODE((tmp_path / DESCRIPTION).stat().st_mode) == 0o600
+
+
+def command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    """Run `thingbridge-local` in this process; its exit code."""
+    monkeypatch.setattr(sys, "argv", ["thingbridge-local", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    return int(ended.value.code or 0)
+
+
+@pytest.fixture
+def nothing_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cli, "UP", tmp_path / "up")
+    monkeypatch.setattr(cli, "ENVIRONMENTS", tmp_path)
+
+
+@pytest.mark.parametrize("words", [["status"], ["things"], ["join", "tank-7"], ["watch"], ["env"]])
+def test_a_command_without_an_environment_says_how_to_get_one(
+    nothing_up: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str]
+) -> None:
+    assert command(monkeypatch, *words) == 1
+    assert capsys.readouterr().err == "✗ nothing is up here: `make up` starts the local environment\n"
+
+
+def test_down_is_harmless_when_nothing_is_up(
+    nothing_up: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(monkeypatch, "down") == 0
+    assert capsys.readouterr().out == "Nothing was up.\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["uplink", "tank-7", "--hex", "zz"], "the payload 'zz' is no hexadecimal"),
+        (["uplink", "tank-7", "--base64", "?"], "the payload '?' is no base64"),
+        (["downlink", "tank-7", "--json", "[]"], "'[]' is no JSON object"),
+    ],
+)
+def test_a_payload_that_is_none_is_named(
+    nothing_up: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: list[str],
+    sentence: str,
+) -> None:
+    assert command(monkeypatch, *words) == 1
+    assert sentence in capsys.readouterr().err
+
+
+def test_the_demo_stops_everything_when_a_step_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sleeper: Running, capsys: pytest.CaptureFixture[str]
+) -> None:
+    directory = tmp_path / "demo"
+
+    def start_it(where: Path, say: object) -> Environment:
+        describe(where, aws=aws(sleeper), things_stack=things_stack(sleeper), api_key="NNSXS.KEY")
+        return Environment.load(where)
+
+    def fail(_demo: demo.Demo) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(demo.Environment, "start", start_it)
+    monkeypatch.setattr(demo, "STEPS", (demo.Step("It fails", fail),))
+    monkeypatch.setattr(demo, "LAST_FAILURE", tmp_path / "last-failure")
+    with pytest.raises(KeyboardInterrupt):
+        demo.run(cli.out, directory)
+    assert not sleeper.alive
+    assert not directory.exists()
+    assert "the logs are kept in" in capsys.readouterr().out
