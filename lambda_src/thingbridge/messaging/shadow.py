@@ -15,7 +15,8 @@ SHADOW_NAME: Final = "lorawan"
 def reported(body: Mapping[str, Any]) -> dict[str, Any] | None:
     """The `reported` state of an `ApplicationUp`, or None for a message that says nothing about the device's state.
 
-    `body` holds `end_device_ids`, an object. A part of another type than TTS documents is passed over: the message itself is still worth delivering.
+    `body` holds `end_device_ids`, an object. A part of another type than TTS documents is passed over: the message
+    itself is still worth delivering.
     """
     match body:
         case {"uplink_message": dict(uplink)}:

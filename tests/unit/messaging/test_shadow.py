@@ -107,6 +107,8 @@ def test_a_message_that_says_nothing_about_the_state_reports_nothing(body: dict[
     assert shadow.reported(body) is None
 
 
-@pytest.mark.parametrize("receptions", ["text", True, [None, "x", 3], [{"gateway_ids": "x", "rssi": "loud", "snr": True}]])
+@pytest.mark.parametrize(
+    "receptions", ["text", True, [None, "x", 3], [{"gateway_ids": "x", "rssi": "loud", "snr": True}]]
+)
 def test_receptions_of_another_shape_do_not_stop_the_message(receptions: object) -> None:
     assert shadow.reported(uplink(f_cnt=1, rx_metadata=receptions)) is not None
