@@ -18,7 +18,7 @@ from typing import Any
 
 from local.aws import LocalAws
 from local.processes import Running, free_port, start, wait_until_ready
-from local.stack import ROOT, Stack, TerraformError
+from local.stack import COMMAND, ROOT, Stack, TerraformError
 from local.things_stack.aws_access import foreign_account_credentials
 from local.things_stack.control import Control
 
@@ -125,20 +125,26 @@ def clear(directory: Path) -> bool:
     """
     if not directory.exists():
         return False
-    try:
-        read = json.loads((directory / DESCRIPTION).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        read = {}
-    found = read if isinstance(read, dict) else {}
+    found = _read(directory / DESCRIPTION)
     aws = found.get("aws") or {}
     if aws.get("endpoint_url") and not aws.get("process") and (directory / "stack").exists():
         with contextlib.suppress(NotUp, TerraformError):
             Environment.load(directory).stack.destroy()
-    for process in (found.get("things_stack", {}).get("process"), aws.get("process")):
+    command = _read(directory / "stack" / COMMAND)
+    for process in (command, found.get("things_stack", {}).get("process"), aws.get("process")):
         if process:
             Running(**process).stop()
     shutil.rmtree(directory, ignore_errors=True)
     return True
+
+
+def _read(file: Path) -> dict[str, Any]:
+    """The JSON object in a file; empty when there is none."""
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _start_things_stack(directory: Path, aws: LocalAws) -> tuple[Running, str]:

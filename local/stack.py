@@ -15,13 +15,14 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from python_terraform import IsFlagged, IsNotFlagged, Terraform
 
 from local import terraform
+from local.processes import Running, start_stamp
 
 ROOT = Path(__file__).resolve().parent.parent
 NAME = "thingbridge"
@@ -30,6 +31,8 @@ NAME = "thingbridge"
 EPHEMERAL = ("application_api_key",)
 # aws_sqs_queue's create waits about 25 s inside the provider, so all of them had better start at once.
 PARALLELISM = 20
+# Says which Terraform command runs in the directory now: should whoever started it be killed, it can be ended still.
+COMMAND = ".command.json"
 
 OnProgress = Callable[[int, int, str], None]
 """Called with: resources done, resources in all, the address of the last one (or what is being done)."""
@@ -222,13 +225,17 @@ class Driver(Terraform):  # type: ignore[misc]
         reader = threading.Thread(target=lambda: refused.extend(process.stderr or ()), daemon=True)
         reader.start()
         lines: list[str] = []
+        note = Path(self.working_dir) / COMMAND
         try:
+            command = Running(f"terraform {cmd}", process.pid, start_stamp(process.pid) or "", "")
+            note.write_text(json.dumps(asdict(command)), encoding="utf-8")
             for line in process.stdout:
                 lines.append(line)
                 self._heed(line)
             code = process.wait()
         finally:
             _end(process)
+            note.unlink(missing_ok=True)
             self.temp_var_files.clean_up()
         reader.join(timeout=5)
         if code and not self.errors:

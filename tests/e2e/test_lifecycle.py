@@ -46,17 +46,17 @@ def apply_fails(stack: Stack, **changes: Any) -> str:
 def test_what_is_wrong_is_the_first_line_of_a_failed_apply_and_mending_it_is_enough(
     stack: Stack, given: dict[str, Any], simulation: ThingsStack
 ) -> None:
-    error = apply_fails(stack, application_api_key="NNSXS.WRONG.KEY")
+    error = apply_fails(stack, application_api_key="NNSXS.WRONG.KEY", application_api_key_version=2)
     assert f"give a key that was made for the application {APPLICATION}" in error
 
     right = "RIGHT_APPLICATION_TRAFFIC_DOWN_WRITE"
     lacking = simulation.create_api_key(APPLICATION, [each for each in RIGHTS | PUBSUB_RIGHTS if each != right])
-    error = apply_fails(stack, application_api_key=lacking, application_api_key_version=2)
+    error = apply_fails(stack, application_api_key=lacking, application_api_key_version=3)
     assert "Write downlink application traffic" in error
     assert right in error
 
     nobody = f"http://127.0.0.1:{free_port()}"
-    good = {"application_api_key": given["application_api_key"], "application_api_key_version": 3}
+    good = {"application_api_key": given["application_api_key"], "application_api_key_version": 4}
     error = apply_fails(stack, cluster_address=nobody, **good)
     assert nobody.removeprefix("http://") in error
     assert "check cluster_address" in error
@@ -70,6 +70,8 @@ def test_what_is_wrong_is_the_first_line_of_a_failed_apply_and_mending_it_is_eno
 def test_a_destroy_leaves_things_shadows_and_the_thing_type_and_an_apply_takes_them_over(
     stack: Stack, aws: LocalAws, simulation: ThingsStack, topics: MqttConnection
 ) -> None:
+    stack.apply()
+    connected(simulation, stack)
     barn = Bridge("barn", APPLICATION, aws, simulation, topics, stack.output())
     device = barn.joined_device()
     simulation.network.uplink(APPLICATION, device.device_id)

@@ -15,6 +15,7 @@ import pytest
 from local import cli, demo
 from local.environment import DESCRIPTION, Environment, NotUp, clear
 from local.processes import Running, start
+from local.stack import COMMAND
 
 
 @pytest.fixture
@@ -59,6 +60,14 @@ def test_what_a_half_started_environment_left_running_is_stopped(tmp_path: Path,
     directory = describe(tmp_path / "up", aws=aws(sleeper), things_stack=things_stack(None), api_key="")
     with pytest.raises(NotUp, match="only half started: `make up`"):
         Environment.load(directory)
+    clear(directory)
+    assert not sleeper.alive
+
+
+def test_a_terraform_command_whose_caller_was_killed_is_ended(tmp_path: Path, sleeper: Running) -> None:
+    directory = describe(tmp_path / "up")
+    (directory / "stack").mkdir()
+    (directory / "stack" / COMMAND).write_text(json.dumps(asdict(sleeper)))
     clear(directory)
     assert not sleeper.alive
 
