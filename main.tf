@@ -238,6 +238,7 @@ module "registry" {
   environment = merge(local.environment, local.things_stack_environment, {
     DEFAULT_FREQUENCY_PLAN_ID = local.frequency_plan_id
     ON_THING_DELETED          = var.on_thing_deleted
+    SCRUB_KEYS                = tostring(var.scrub_keys)
     THING_TYPE_NAME           = var.thing_type_name
   })
 

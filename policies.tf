@@ -82,6 +82,22 @@ data "aws_iam_policy_document" "registry" {
   }
 
   statement {
+    sid       = "TellOutcomes"
+    actions   = ["iot:UpdateThingShadow"]
+    resources = ["${local.iot_arn}:thing/*"]
+  }
+
+  dynamic "statement" {
+    for_each = var.scrub_keys ? ["${local.iot_arn}:thing/*"] : []
+
+    content {
+      sid       = "RemoveKeys"
+      actions   = ["iot:UpdateThing"]
+      resources = [statement.value]
+    }
+  }
+
+  statement {
     sid       = "ReadApiKey"
     actions   = ["secretsmanager:GetSecretValue"]
     resources = [module.secrets.api_key_secret_arn]

@@ -211,6 +211,13 @@ variable "package" {
   }
 }
 
+variable "scrub_keys" {
+  description = "Whether root keys and claim codes are taken off a thing once its device exists. As long as they are there, whoever may describe the thing can read them."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "shadow" {
   description = "What is written to the named shadow \"lorawan\" of a thing: metrics (last seen, gateways, frame counters, signal) or nothing."
   type = object({

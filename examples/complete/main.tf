@@ -22,6 +22,7 @@ module "vineyard" {
 
   default_frequency_plan_id = "EU_863_870"
   on_thing_deleted          = "retain"
+  scrub_keys                = true
   enable_registry_events    = true
 
   functions = {

@@ -5,18 +5,22 @@ follows from the thing as it is now. A failed event stays in the queue, and ends
 """
 
 import os
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
 from handlers.things_stack_session import LambdaContext, open_session
-from thingbridge.aws_iot import things, things_log
+from thingbridge.aws_iot import data_plane, things, things_log
 from thingbridge.diagnostics import emit
 from thingbridge.errors import BadInput, Refused, ThingbridgeError
-from thingbridge.registry import attributes, events, provisioning
+from thingbridge.messaging.shadow import SHADOW_NAME
+from thingbridge.registry import attributes, events, provisioning, status
 from thingbridge.registry.events import Operation, ThingEvent
+from thingbridge.registry.provisioning import Place
 from thingbridge.settings import OnThingDeleted, RegistrySettings
 from thingbridge.things_stack import end_devices
 from thingbridge.things_stack.client import ThingsStack
+from thingbridge.things_stack.end_devices import Outcome
 
 
 @cache
@@ -30,36 +34,71 @@ def handler(batch: dict[str, Any], context: LambdaContext) -> dict[str, list[dic
     things_stack = open_session(settings, context)
     failures = []
     for record in batch["Records"]:
-        thing_name = None
         try:
-            event = events.parse(record["body"])
-            thing_name = event.thing_name
-            _carry_out(event, settings, things_stack)
-        except (BadInput, Refused) as error:
-            _record(settings, thing_name, "ERROR", "end_device_not_in_step", reason=str(error))
+            _handle(record["body"], settings, things_stack)
         except ThingbridgeError as error:
-            emit("WARN", "event_comes_again", thing=thing_name, reason=str(error))
+            emit("WARN", "event_comes_again", message_id=record["messageId"], reason=str(error))
             failures.append({"itemIdentifier": record["messageId"]})
     return {"batchItemFailures": failures}
 
 
-def _carry_out(event: ThingEvent, settings: RegistrySettings, things_stack: ThingsStack) -> None:
-    thing = things.describe(event.thing_name)
-    if event.operation is not Operation.DELETED:
-        # Gone or given to another stack meanwhile: there is another event for that.
-        if thing and events.belongs_to(thing.attributes, settings.stack_name):
-            _create(thing, settings, things_stack)
-    elif events.is_gone(event, thing.attributes if thing else None, settings.stack_name):
-        _delete(event, settings, things_stack)
-
-
-def _create(thing: things.Thing, settings: RegistrySettings, things_stack: ThingsStack) -> None:
-    if not attributes.asks_for_creation(thing.attributes):
+def _handle(body: str, settings: RegistrySettings, things_stack: ThingsStack) -> None:
+    """Carry out one event, or record why it can't be. Raises what must come again."""
+    try:
+        event = events.parse(body)
+    except BadInput as error:
+        _record(settings, None, "ERROR", "event_not_readable", reason=str(error))
         return
-    device = attributes.new_device(thing.attributes, settings.default_frequency_plan_id)
-    steps = provisioning.creation_steps(device, settings.application_id, things_stack.cluster_host)
-    outcome = end_devices.create(things_stack, steps)
-    _record(settings, thing.name, "INFO", f"end_device_{outcome}", device_id=device.device_id)
+    thing = things.describe(event.thing_name)
+    try:
+        if event.operation is not Operation.DELETED:
+            # Gone or given to another stack meanwhile: there is another event for that.
+            if thing and events.belongs_to(thing.attributes, settings.stack_name):
+                _bring_in_step(thing, event.operation, settings, things_stack)
+        elif events.is_gone(event, thing.attributes if thing else None, settings.stack_name):
+            _delete(event, settings, things_stack)
+    except ThingbridgeError as error:
+        again = not isinstance(error, BadInput | Refused)
+        _record(settings, event.thing_name, "WARN" if again else "ERROR", "end_device_not_in_step", reason=str(error))
+        if thing:
+            data_plane.report(event.thing_name, SHADOW_NAME, status.failed(error, again=again))
+        if again:
+            raise
+
+
+def _bring_in_step(
+    thing: things.Thing, operation: Operation, settings: RegistrySettings, things_stack: ThingsStack
+) -> None:
+    """Create, claim, complete or change the device of a thing, as far as the thing describes one."""
+    if not attributes.describes_device(thing.attributes):
+        return
+    reference = attributes.reference(thing.attributes)
+    known = end_devices.resolve(things_stack, reference)
+    if known:
+        attributes.check_unchangeable(thing.attributes, known)
+    elif not attributes.asks_for_creation(thing.attributes):
+        return
+    outcome = Outcome.UNCHANGED
+    if known is None or attributes.has_secrets(thing.attributes):
+        device = attributes.new_device(thing.attributes, settings.default_frequency_plan_id)
+        if known:
+            device = replace(device, device_id=known.device_id)
+        place = Place(settings.application_id, things_stack.cluster_host, settings.stack_name, thing.name)
+        steps = provisioning.creation_steps(device, place)
+        outcome = end_devices.create(things_stack, steps, known=known is not None)
+        if outcome is Outcome.UNCHANGED and operation is Operation.UPDATED and device.app_key:
+            end_devices.set_root_keys(things_stack, device)
+    if known and outcome is Outcome.UNCHANGED:
+        outcome = end_devices.update(things_stack, known.device_id, attributes.network_settings(thing.attributes))
+    if things.describe(thing.name) is None:
+        # Deleted while its device was being made: that event found no device, so this one has to take it back.
+        end_devices.delete(things_stack, reference)
+        return
+    if settings.scrub_keys and attributes.has_secrets(thing.attributes):
+        things.remove_attributes(thing.name, attributes.SECRETS)
+    if outcome is not Outcome.UNCHANGED:
+        data_plane.report(thing.name, SHADOW_NAME, status.succeeded(outcome))
+        _record(settings, thing.name, "INFO", f"end_device_{outcome}", device_id=reference.device_id)
 
 
 def _delete(event: ThingEvent, settings: RegistrySettings, things_stack: ThingsStack) -> None:

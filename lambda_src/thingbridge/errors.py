@@ -8,7 +8,12 @@ the event as a dead letter until somebody replays it.
 
 
 class ThingbridgeError(Exception):
-    """Base of the tree. Its text is one sentence, written for the person who reads the log."""
+    """Base of the tree. Its text is one sentence, written for the person who reads the log.
+
+    `step` is the server of The Things Stack where a sequence stopped, None outside of one.
+    """
+
+    step: str | None = None
 
 
 class BadInput(ThingbridgeError):

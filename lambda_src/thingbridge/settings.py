@@ -32,6 +32,10 @@ class ShadowSettings:
     metrics: bool = True
 
 
+def _flag(text: str) -> bool:
+    return {"true": True, "false": False}[text]
+
+
 def _shadow(text: str) -> ShadowSettings:
     return ShadowSettings(**json.loads(text))
 
@@ -50,10 +54,12 @@ class Settings:
         for setting in fields(cls):
             variable = setting.name.upper()
             try:
-                values[setting.name] = setting.metadata.get("parse", str)(environment[variable])
+                text = environment[variable]
             except KeyError:
                 raise ValueError(f"the environment variable {variable} is missing") from None
-            except (TypeError, ValueError) as error:
+            try:
+                values[setting.name] = setting.metadata.get("parse", str)(text)
+            except (KeyError, TypeError, ValueError) as error:
                 raise ValueError(f"the environment variable {variable} can't be used: {error}") from error
         return cls(**values)  # type: ignore[arg-type]
 
@@ -84,3 +90,4 @@ class RegistrySettings(ThingsStackSettings):
     thing_type_name: str
     default_frequency_plan_id: str
     on_thing_deleted: OnThingDeleted = field(metadata={"parse": OnThingDeleted})
+    scrub_keys: bool = field(metadata={"parse": _flag})

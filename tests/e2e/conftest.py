@@ -177,7 +177,12 @@ def stacks(
 ) -> Iterator[dict[str, Stack]]:
     """`Farm` with the defaults, `orchard` with the other choices; both in one account, for two applications."""
     directory = tmp_path_factory.mktemp("terraform")
-    others = {"thing_name_scheme": "DeviceID", "on_thing_deleted": "retain", "shadow": {"metrics": False}}
+    others = {
+        "thing_name_scheme": "DeviceID",
+        "on_thing_deleted": "retain",
+        "shadow": {"metrics": False},
+        "scrub_keys": True,
+    }
     made = {
         "Farm": Stack(directory / "farm", inputs(simulation, "Farm", "farm-app"), environment=aws.environment()),
         "orchard": Stack(

@@ -112,3 +112,76 @@ def test_a_thing_made_for_an_uplink_is_no_work(farm: Bridge) -> None:
     create(farm, other := farm.new_device(registered=False), f"after-{device.device_id}")
     eventually("a later device", lambda: farm.on_servers(other.device_id) == ALL_SERVERS)
     assert not [each for each in list(farm.things_stack.requests)[requests:] if device.device_id in each.path]
+
+
+def provisioning(bridge: Bridge, thing_name: str) -> dict[str, str]:
+    return dict(bridge.shadow(thing_name).get("provisioning", {}))
+
+
+def test_the_shadow_of_a_thing_tells_what_became_of_its_device_and_why(farm: Bridge) -> None:
+    device = farm.new_device(registered=False)
+    thing_name = f"told-{device.device_id}"
+    create(farm, device, thing_name, appKey="")
+    failed = eventually("the failure", lambda: provisioning(farm, thing_name))
+    assert (failed["state"], failed["step"]) == ("failed", "attributes")
+    assert "appKey: is missing" in failed["reason"]
+    update(farm, thing_name, appKey=APP_KEY, frequencyPlanID="EU_1")
+    eventually("the next failure", lambda: provisioning(farm, thing_name).get("step") == "Network Server")
+    update(farm, thing_name, frequencyPlanID="EU_868_1")
+    eventually("the success", lambda: provisioning(farm, thing_name).get("state") == "created")
+    assert provisioning(farm, thing_name).keys() == {"state", "at"}
+
+
+def update(bridge: Bridge, thing_name: str, **attributes: str) -> None:
+    payload = {"attributes": attributes, "merge": True}
+    bridge.aws.client("iot").update_thing(thingName=thing_name, attributePayload=payload)
+
+
+def test_a_changed_attribute_of_a_thing_is_applied_to_its_device(farm: Bridge) -> None:
+    device = farm.new_device(registered=False)
+    thing_name = f"changed-{device.device_id}"
+    create(farm, device, thing_name)
+    eventually("the device", lambda: farm.on_servers(device.device_id) == ALL_SERVERS)
+    at = (farm.application_id, device.device_id)
+    update(farm, thing_name, frequencyPlanID="EU_868_1", appKey="FEDCBA9876543210FEDCBA9876543210")
+    network = farm.things_stack.servers.network.devices
+    eventually("the plan", lambda: network[at]["frequency_plan_id"] == "EU_868_1")
+    keys = farm.things_stack.servers.join.devices[at]["root_keys"]
+    assert keys["app_key"]["key"] == "FEDCBA9876543210FEDCBA9876543210"
+    update(farm, thing_name, joinEUI="A81758FFFE00FFFF")
+    eventually("the refusal", lambda: "can't be changed" in provisioning(farm, thing_name).get("reason", ""))
+
+
+def test_a_claimed_device_joins_and_is_unclaimed_when_its_thing_goes(farm: Bridge) -> None:
+    device = farm.new_device(registered=False)
+    device.join_eui = "70B3D57ED0000000"
+    farm.things_stack.claimable(join_eui=device.join_eui, dev_eui=device.dev_eui, authentication_code="C0DE42")
+    thing_name = f"claimed-{device.device_id}"
+    # Keys as well: the claim wins.
+    create(farm, device, thing_name, claimAuthenticationCode="c0de42")
+    eventually("the claim", lambda: provisioning(farm, thing_name).get("state") == "claimed")
+    assert farm.on_servers(device.device_id) == ALL_SERVERS - {"join"}
+    farm.things_stack.network.join(device.application_id, device.device_id)
+    farm.topics.wait_for(f"lorawan/{thing_name}/join", timeout=PATIENCE)
+    farm.aws.client("iot").delete_thing(thingName=thing_name)
+    eventually("no device", lambda: not farm.on_servers(device.device_id))
+    claim = farm.things_stack.servers.claiming.devices[device.join_eui, device.dev_eui]
+    assert claim.claimed_by is None
+
+
+def test_keys_are_taken_off_a_thing_once_they_have_served_where_the_stack_asks_for_it(orchard: Bridge) -> None:
+    device = orchard.new_device(registered=False)
+    thing_name = f"scrubbed-{device.device_id}"
+    create(orchard, device, thing_name)
+
+    def left() -> bool:
+        thing = orchard.thing(thing_name)
+        return bool(thing) and "appKey" not in (thing or {})["attributes"]
+
+    eventually("a thing without keys", left)
+    assert orchard.on_servers(device.device_id) == ALL_SERVERS
+    # Our own change of the thing came back as an event, and changed nothing.
+    update(orchard, thing_name, frequencyPlanID="EU_868_1")
+    network = orchard.things_stack.servers.network.devices[orchard.application_id, device.device_id]
+    eventually("the plan", lambda: network["frequency_plan_id"] == "EU_868_1")
+    assert [each for each in orchard.log(thing_name) if each["level"] != "INFO"] == []

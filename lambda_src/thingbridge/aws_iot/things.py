@@ -1,7 +1,7 @@
 """The thing registry: finding the thing of an end device, making it, and reading a thing by its name."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -34,7 +34,7 @@ class Thing:
 
 
 def describe(thing_name: str) -> Thing | None:
-    """The thing of that name, None without one. Raises Busy or Refused."""
+    """The thing of that name, None without one. Raises Busy, Misconfigured or Refused."""
     with told_apart(f"describe the thing {thing_name}"):
         try:
             found = client("iot").describe_thing(thingName=thing_name)
@@ -43,6 +43,14 @@ def describe(thing_name: str) -> Thing | None:
                 return None
             raise
     return Thing(found["thingName"], dict(found.get("attributes") or {}))
+
+
+def remove_attributes(thing_name: str, names: Iterable[str]) -> None:
+    """Take attributes off a thing; those it does not have are no matter. Raises Busy, Misconfigured or Refused."""
+    # AWS IoT removes an attribute that is merged with an empty value.
+    payload = {"attributes": {str(name): "" for name in names}, "merge": True}
+    with told_apart(f"remove attributes of the thing {thing_name}"):
+        client("iot").update_thing(thingName=thing_name, attributePayload=payload)
 
 
 class ThingDirectory:

@@ -12,6 +12,7 @@ from thingbridge.errors import BadInput
 
 _EUI: Final = re.compile(r"[0-9A-F]{16}")
 _KEY: Final = re.compile(r"[0-9A-F]{32}")
+_CLAIM_CODE: Final = re.compile(r"[0-9A-Z]{1,32}")
 _TTS_ID: Final = re.compile(r"[a-z0-9](?:-?[a-z0-9]){2,}")
 TTS_ID_MAX_LENGTH: Final = 36
 
@@ -43,6 +44,14 @@ def root_key(field: str, value: object) -> str:
         raise BadInput(field, "must be 32 hexadecimal digits")
     if not text.strip("0"):
         raise BadInput(field, "must not be all zeros")
+    return text
+
+
+def claim_authentication_code(field: str, value: object) -> str:
+    """A claim authentication code in upper case (TTS `deviceclaimingserver.proto`). The message never shows it."""
+    text = value.upper() if isinstance(value, str) else ""
+    if not _CLAIM_CODE.fullmatch(text):
+        raise BadInput(field, "must be 1 to 32 letters and digits")
     return text
 
 

@@ -11,6 +11,7 @@ from typing import Final
 
 from thingbridge.errors import BadInput
 from thingbridge.lorawan import identifiers, versions
+from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
 
 
 class Attribute(StrEnum):
@@ -26,18 +27,26 @@ class Attribute(StrEnum):
     FREQUENCY_PLAN_ID = "frequencyPlanID"
     APP_KEY = "appKey"
     NWK_KEY = "nwkKey"
+    CLAIM_AUTHENTICATION_CODE = "claimAuthenticationCode"
 
 
 SEARCHABLE: Final = (Attribute.DEV_EUI, Attribute.STACK_NAME)
 """Attributes of the thing type; AWS IoT allows three searchable ones."""
 
-_CREATION: Final = (
+SECRETS: Final = (Attribute.APP_KEY, Attribute.NWK_KEY, Attribute.CLAIM_AUTHENTICATION_CODE)
+"""What has served once the end device exists; only these tell that it is to be made."""
+
+_SETTINGS: Final = (
     Attribute.LORAWAN_VERSION,
     Attribute.REGIONAL_PARAMETERS_VERSION,
-    Attribute.APP_KEY,
-    Attribute.NWK_KEY,
+    Attribute.FREQUENCY_PLAN_ID,
 )
-"""Any of these on a thing tells that its end device is to be created."""
+
+_CLAIMED_DEFAULTS: Final = {
+    Attribute.LORAWAN_VERSION: "1.0.3",
+    Attribute.REGIONAL_PARAMETERS_VERSION: "1.0.3-a",
+}
+"""A claim tells the keys, not the versions: without the attributes, those most devices made for claiming have."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +60,11 @@ class DeviceReference:
 
 @dataclass(frozen=True)
 class NewDevice:
-    """An over-the-air activated end device, complete enough to be created. Keys are 32 upper-case hex digits."""
+    """An over-the-air activated end device, complete enough to be created or claimed.
+
+    `app_key` and `nwk_key` are 32 upper-case hex digits. With a `claim_authentication_code` the device's keys stay
+    at the Join Server that it is claimed from, and both are None.
+    """
 
     device_id: str
     dev_eui: str
@@ -59,8 +72,9 @@ class NewDevice:
     mac_version: str
     phy_version: str
     frequency_plan_id: str
-    app_key: str
-    nwk_key: str | None
+    app_key: str | None = None
+    nwk_key: str | None = None
+    claim_authentication_code: str | None = None
 
 
 def reference(attributes: Mapping[str, str]) -> DeviceReference:
@@ -75,31 +89,80 @@ def reference(attributes: Mapping[str, str]) -> DeviceReference:
     return DeviceReference(identifiers.default_device_id(read_eui), read_eui, named=False)
 
 
+def describes_device(attributes: Mapping[str, str]) -> bool:
+    """Whether the thing says anything about how its end device is to be; things made for a message never do."""
+    return any(attributes.get(each) for each in (*SECRETS, *_SETTINGS))
+
+
 def asks_for_creation(attributes: Mapping[str, str]) -> bool:
-    """Whether the thing describes an end device to be created, completely or not."""
-    return any(attributes.get(each) for each in _CREATION)
+    """Whether the thing describes an end device to be made, completely or not."""
+    versions_given = (Attribute.LORAWAN_VERSION, Attribute.REGIONAL_PARAMETERS_VERSION)
+    return any(attributes.get(each) for each in (*SECRETS, *versions_given))
+
+
+def has_secrets(attributes: Mapping[str, str]) -> bool:
+    """Whether the thing still carries root keys or a claim code."""
+    return any(attributes.get(each) for each in SECRETS)
 
 
 def new_device(attributes: Mapping[str, str], default_frequency_plan_id: str) -> NewDevice:
-    """The end device that a thing describes. Raises BadInput naming the attribute that is missing or wrong."""
+    """The end device that a thing describes. Raises BadInput naming the attribute that is missing or wrong.
+
+    A claim wins where a thing has keys as well: the Join Server that the device is claimed from has the right ones.
+    """
     join_attribute = Attribute.JOIN_EUI if attributes.get(Attribute.JOIN_EUI) else Attribute.APP_EUI
-    dev_eui = identifiers.eui(Attribute.DEV_EUI, _required(attributes, Attribute.DEV_EUI))
-    mac_version = versions.mac_version(Attribute.LORAWAN_VERSION, _required(attributes, Attribute.LORAWAN_VERSION))
-    nwk_key = None
-    if versions.has_network_key(mac_version):
-        nwk_key = identifiers.root_key(Attribute.NWK_KEY, _required(attributes, Attribute.NWK_KEY))
+    code = attributes.get(Attribute.CLAIM_AUTHENTICATION_CODE)
+    given: dict[str, str] = {}
+    if code:
+        given.update({str(name): value for name, value in _CLAIMED_DEFAULTS.items()})
+    given.update({name: value for name, value in attributes.items() if value})
+    mac_version = versions.mac_version(Attribute.LORAWAN_VERSION, _required(given, Attribute.LORAWAN_VERSION))
+    phy_version = _required(given, Attribute.REGIONAL_PARAMETERS_VERSION)
+    app_key = nwk_key = None
+    if not code:
+        app_key = identifiers.root_key(Attribute.APP_KEY, _required(attributes, Attribute.APP_KEY))
+        if versions.has_network_key(mac_version):
+            nwk_key = identifiers.root_key(Attribute.NWK_KEY, _required(attributes, Attribute.NWK_KEY))
     return NewDevice(
         device_id=reference(attributes).device_id,
-        dev_eui=dev_eui,
+        dev_eui=identifiers.eui(Attribute.DEV_EUI, _required(attributes, Attribute.DEV_EUI)),
         join_eui=identifiers.eui(join_attribute, _required(attributes, join_attribute, "joinEUI (or appEUI)")),
         mac_version=mac_version,
-        phy_version=versions.phy_version(
-            Attribute.REGIONAL_PARAMETERS_VERSION, _required(attributes, Attribute.REGIONAL_PARAMETERS_VERSION)
-        ),
+        phy_version=versions.phy_version(Attribute.REGIONAL_PARAMETERS_VERSION, phy_version),
         frequency_plan_id=attributes.get(Attribute.FREQUENCY_PLAN_ID) or default_frequency_plan_id,
-        app_key=identifiers.root_key(Attribute.APP_KEY, _required(attributes, Attribute.APP_KEY)),
+        app_key=app_key,
         nwk_key=nwk_key,
+        claim_authentication_code=(
+            identifiers.claim_authentication_code(Attribute.CLAIM_AUTHENTICATION_CODE, code) if code else None
+        ),
     )
+
+
+def check_unchangeable(attributes: Mapping[str, str], device: EndDeviceIdentifiers) -> None:
+    """Raise BadInput when a thing tells another JoinEUI than its device has: identifiers are for life.
+
+    Another `devEUI` or `deviceID` is another device, and found out where the device is looked up.
+    """
+    for name in (Attribute.JOIN_EUI, Attribute.APP_EUI):
+        if attributes.get(name):
+            if identifiers.eui(name, attributes[name]) != device.join_eui:
+                raise BadInput(
+                    name,
+                    f"can't be changed: the end device has {device.join_eui or 'none'}; delete the thing, make it anew",
+                )
+            return
+
+
+def network_settings(attributes: Mapping[str, str]) -> dict[str, str]:
+    """The Network Server's settings that a thing tells, by the API's names; only those it tells."""
+    settings = {}
+    if version := attributes.get(Attribute.LORAWAN_VERSION):
+        settings["lorawan_version"] = versions.mac_version(Attribute.LORAWAN_VERSION, version)
+    if version := attributes.get(Attribute.REGIONAL_PARAMETERS_VERSION):
+        settings["lorawan_phy_version"] = versions.phy_version(Attribute.REGIONAL_PARAMETERS_VERSION, version)
+    if plan := attributes.get(Attribute.FREQUENCY_PLAN_ID):
+        settings["frequency_plan_id"] = plan
+    return settings
 
 
 def _required(attributes: Mapping[str, str], name: Attribute, called: str | None = None) -> str:

@@ -1,13 +1,14 @@
-"""How an end device comes into being on The Things Stack: one step for each server, in the order that can be undone.
+"""How an end device comes into being on The Things Stack, changes, and goes: what each server is told, in order.
 
-Order: IS → JS → NS → AS; deletion goes backwards, so the Identity Server, which owns the ids, knows the device
-first and forgets it last (The Things Stack, "Adding devices manually", and its command-line tool).
+A device with its own root keys: IS → JS → NS → AS. A device that is claimed: IS → claim → NS → AS, because the
+claim is looked up by the Identity Server's record, so that only this order can be resumed and undone. Deletion
+goes backwards: the Identity Server, which owns the ids, knows the device first and forgets it last.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from thingbridge.lorawan import versions
 from thingbridge.registry.attributes import NewDevice
@@ -18,12 +19,14 @@ class Server(StrEnum):
 
     IDENTITY = "Identity Server"
     JOIN = "Join Server"
+    CLAIMING = "Device Claiming Server"
     NETWORK = "Network Server"
     APPLICATION = "Application Server"
 
 
-CREATION_ORDER = (Server.IDENTITY, Server.JOIN, Server.NETWORK, Server.APPLICATION)
-DELETION_ORDER = tuple(reversed(CREATION_ORDER))
+THING_ATTRIBUTE: Final = "aws-iot-thing"
+STACK_ATTRIBUTE: Final = "aws-iot-stack"
+"""Attributes of the device on the Identity Server: which thing of which stack it belongs to."""
 
 
 @dataclass(frozen=True)
@@ -35,43 +38,74 @@ class Step:
     paths: tuple[str, ...]
 
 
-def creation_steps(device: NewDevice, application_id: str, cluster_host: str) -> tuple[Step, ...]:
-    """The four steps, in order. `cluster_host`: bare host name of the servers of the device's cluster."""
-    ids = {
-        "device_id": device.device_id,
-        "dev_eui": device.dev_eui,
-        "join_eui": device.join_eui,
-        "application_ids": {"application_id": application_id},
-    }
-    identifiers = ("ids.device_id", "ids.dev_eui", "ids.join_eui")
-    addresses = {f"{name}_server_address": cluster_host for name in ("network", "application", "join")}
-    root_keys = {"app_key": {"key": device.app_key}}
-    # A 1.0.x device with a NwkKey would derive its session from that instead of the AppKey.
-    if device.nwk_key and versions.has_network_key(device.mac_version):
-        root_keys["nwk_key"] = {"key": device.nwk_key}
+@dataclass(frozen=True)
+class Place:
+    """Where a device is made: its application, the bare host of its cluster's servers, and whose thing it is."""
+
+    application_id: str
+    cluster_host: str
+    stack_name: str
+    thing_name: str
+
+
+def creation_steps(device: NewDevice, place: Place) -> tuple[Step, ...]:
+    """The four steps that make a device, in order."""
+    ids = _all_ids(device, place.application_id)
+    named = ("ids.device_id", "ids.dev_eui", "ids.join_eui")
+    addresses = {f"{name}_server_address": place.cluster_host for name in ("network", "application")}
     network = {
         "supports_join": True,
         "lorawan_version": device.mac_version,
         "lorawan_phy_version": device.phy_version,
         "frequency_plan_id": device.frequency_plan_id,
     }
-    return (
-        Step(Server.IDENTITY, {"ids": ids, **addresses}, ()),
-        Step(
+    mark = {"attributes": {THING_ATTRIBUTE: place.thing_name, STACK_ATTRIBUTE: place.stack_name}}
+    if device.claim_authentication_code:
+        # A device without a Join Server address is one that joins through a Join Server outside the cluster.
+        joins = Step(Server.CLAIMING, {"ids": ids, "claim_authentication_code": device.claim_authentication_code}, ())
+        identity = Step(Server.IDENTITY, {"ids": ids, **addresses, **mark}, ())
+    else:
+        keys = _root_keys(device)
+        joins = Step(
             Server.JOIN,
-            {
-                "ids": ids,
-                "network_server_address": cluster_host,
-                "application_server_address": cluster_host,
-                "root_keys": root_keys,
-            },
-            (
-                *identifiers,
-                "network_server_address",
-                "application_server_address",
-                *(f"root_keys.{key}.key" for key in root_keys),
-            ),
-        ),
-        Step(Server.NETWORK, {"ids": ids, **network}, (*identifiers, *network)),
-        Step(Server.APPLICATION, {"ids": ids}, identifiers),
+            {"ids": ids, **addresses, "root_keys": keys},
+            (*named, *addresses, *(f"root_keys.{key}.key" for key in keys)),
+        )
+        identity = Step(
+            Server.IDENTITY, {"ids": ids, **addresses, "join_server_address": place.cluster_host, **mark}, ()
+        )
+    return (
+        identity,
+        joins,
+        Step(Server.NETWORK, {"ids": ids, **network}, (*named, *network)),
+        Step(Server.APPLICATION, {"ids": ids}, named),
     )
+
+
+def settings_step(device_id: str, application_id: str, settings: Mapping[str, str]) -> Step:
+    """Other settings for a device that the Network Server knows."""
+    return Step(Server.NETWORK, {"ids": _ids(device_id, application_id), **settings}, tuple(settings))
+
+
+def root_keys_step(device: NewDevice, application_id: str) -> Step:
+    """Other root keys for a device that the Join Server knows."""
+    keys = _root_keys(device)
+    paths = tuple(f"root_keys.{key}.key" for key in keys)
+    # The Join Server knows devices by their EUIs.
+    return Step(Server.JOIN, {"ids": _all_ids(device, application_id), "root_keys": keys}, paths)
+
+
+def _ids(device_id: str, application_id: str) -> dict[str, Any]:
+    return {"device_id": device_id, "application_ids": {"application_id": application_id}}
+
+
+def _all_ids(device: NewDevice, application_id: str) -> dict[str, Any]:
+    return _ids(device.device_id, application_id) | {"dev_eui": device.dev_eui, "join_eui": device.join_eui}
+
+
+def _root_keys(device: NewDevice) -> dict[str, dict[str, str]]:
+    keys = {"app_key": {"key": device.app_key or ""}}
+    # A 1.0.x device with a NwkKey would derive its session from that instead of the AppKey.
+    if device.nwk_key and versions.has_network_key(device.mac_version):
+        keys["nwk_key"] = {"key": device.nwk_key}
+    return keys

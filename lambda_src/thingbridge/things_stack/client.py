@@ -12,6 +12,7 @@ from urllib.parse import quote, urlsplit
 
 import requests
 
+from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
 from thingbridge.registry.provisioning import Server, Step
 from thingbridge.things_stack.errors import ApiKeyRefused, NotFound, ThingsStackBusy, read_answer, refused
 
@@ -27,6 +28,7 @@ _RETRY_AFTER_HEADERS: Final = ("Retry-After", "X-Rate-Limit-Retry", "X-Ratelimit
 _SERVER_PATHS: Final = {
     Server.IDENTITY: "",
     Server.JOIN: "/js",
+    Server.CLAIMING: "/edcs/claim",
     Server.NETWORK: "/ns",
     Server.APPLICATION: "/as",
 }
@@ -51,6 +53,7 @@ class ThingsStack:
         application_id: str,
         api_key: Callable[[bool], str],
         remaining_seconds: Callable[[], float],
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.application_id = application_id
         self.cluster_host = urlsplit(cluster_address).hostname or cluster_address
@@ -58,7 +61,8 @@ class ThingsStack:
         self._identity_server = identity_server_address.rstrip("/") + API_PREFIX
         self._api_key = api_key
         self.remaining_seconds = remaining_seconds
-        self._session = requests.Session()
+        self._sleep = sleep
+        self.session = requests.Session()
 
     # Application ----------------------------------------------------------------------------------------------
 
@@ -92,27 +96,42 @@ class ThingsStack:
     # End devices ----------------------------------------------------------------------------------------------
 
     def set_end_device(self, step: Step) -> None:
-        """EndDeviceRegistry.Create on the Identity Server, …EndDeviceRegistry.Set on the other servers."""
-        device_id = step.end_device["ids"]["device_id"]
+        """EndDeviceRegistry.Create on the Identity Server, EndDeviceClaimingServer.Claim, …Set on the others."""
+        ids = step.end_device["ids"]
+        device_id = ids["device_id"]
         operation = f"create {device_id} on the {step.server}"
         if step.server is Server.IDENTITY:
             path = f"/applications/{self.application_id}/devices"
             self._identity("POST", path, operation, body={"end_device": step.end_device})
+        elif step.server is Server.CLAIMING:
+            claim = {
+                "authenticated_identifiers": {
+                    "join_eui": ids["join_eui"],
+                    "dev_eui": ids["dev_eui"],
+                    "authentication_code": step.end_device["claim_authentication_code"],
+                },
+                "target_application_ids": ids["application_ids"],
+                "target_device_id": device_id,
+            }
+            self._call("POST", "/edcs/claim", f"claim {device_id}", body=claim)
         else:
             body = {"end_device": step.end_device, "field_mask": {"paths": list(step.paths)}}
             self._call("PUT", self._device_path(step.server, device_id), operation, body=body)
 
     def end_device(self, server: Server, device_id: str, paths: Sequence[str]) -> dict[str, Any] | None:
-        """…EndDeviceRegistry.Get: the fields `paths` of a device as one server knows it, None when it does not."""
+        """…EndDeviceRegistry.Get: the fields `paths` of a device as one server knows it, None when it does not.
+
+        On the Device Claiming Server: GetClaimStatus, which has no field mask.
+        """
         operation = f"read {device_id} from the {server}"
+        query = {"field_mask": ",".join(paths)} if server is not Server.CLAIMING else None
         try:
-            query = {"field_mask": ",".join(paths)}
             return self._on(server)("GET", self._device_path(server, device_id), operation, query=query)
         except NotFound:
             return None
 
     def delete_end_device(self, server: Server, device_id: str) -> bool:
-        """…EndDeviceRegistry.Delete on one server; False when it did not know the device."""
+        """…EndDeviceRegistry.Delete on one server, or Unclaim; False when it did not know the device."""
         operation = f"delete {device_id} on the {server}"
         try:
             self._on(server)("DELETE", self._device_path(server, device_id), operation)
@@ -120,8 +139,8 @@ class ThingsStack:
             return False
         return True
 
-    def find_device_id(self, dev_eui: str) -> str | None:
-        """EndDeviceRegistrySearch: the id of the application's device with this DevEUI, None without one."""
+    def find_device(self, dev_eui: str) -> EndDeviceIdentifiers | None:
+        """EndDeviceRegistrySearch: the application's device with this DevEUI, None without one."""
         answer = self._identity(
             "GET",
             f"/search/applications/{self.application_id}/devices",
@@ -129,8 +148,9 @@ class ThingsStack:
             query={"dev_eui_contains": dev_eui, "field_mask": "ids"},
         )
         for device in answer.get("end_devices", ()):
-            if device["ids"].get("dev_eui") == dev_eui:
-                return str(device["ids"]["device_id"])
+            ids = device["ids"]
+            if ids.get("dev_eui") == dev_eui:
+                return EndDeviceIdentifiers(str(ids["device_id"]), dev_eui, ids.get("join_eui"))
         return None
 
     # Downlinks ------------------------------------------------------------------------------------------------
@@ -152,8 +172,8 @@ class ThingsStack:
     # Transport ------------------------------------------------------------------------------------------------
 
     def _device_path(self, server: Server, device_id: str) -> str:
-        path = f"{_SERVER_PATHS[server]}/applications/{self.application_id}/devices"
-        return f"{path}/{quote(device_id, safe='')}"
+        application = self.application_id if server is Server.CLAIMING else f"applications/{self.application_id}"
+        return f"{_SERVER_PATHS[server]}/{application}/devices/{quote(device_id, safe='')}"
 
     def _on(self, server: Server) -> Callable[..., dict[str, Any]]:
         return self._identity if server is Server.IDENTITY else self._call
@@ -178,7 +198,7 @@ class ThingsStack:
         while True:
             wait, reason = 0.0, ""
             try:
-                response = self._session.request(
+                response = self.session.request(
                     method,
                     url,
                     params=query,
@@ -206,7 +226,7 @@ class ThingsStack:
             wait = max(wait, pause * random.uniform(0.5, 1.0))
             if wait + MARGIN >= self.remaining_seconds():
                 raise ThingsStackBusy(operation, reason)
-            time.sleep(wait)
+            self._sleep(wait)
             pause = min(pause * 2, LONGEST_PAUSE)
 
 

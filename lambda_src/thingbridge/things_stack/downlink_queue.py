@@ -24,7 +24,7 @@ def schedule(
     try:
         things_stack.schedule_downlinks(device.device_id, downlinks, replace=replace)
     except NotFound:
-        device_id = None if device.named else resolve(things_stack, device)
-        if device_id is None:
+        found = None if device.named else resolve(things_stack, device)
+        if found is None:
             raise
-        things_stack.schedule_downlinks(device_id, downlinks, replace=replace)
+        things_stack.schedule_downlinks(found.device_id, downlinks, replace=replace)

@@ -1,48 +1,55 @@
-"""Creating and deleting an end device across the four servers of The Things Stack, never leaving half a device.
+"""Making, changing and deleting an end device across the servers of The Things Stack, never leaving half a device.
 
-Creation resumes what an earlier try left behind and undoes what this try made when a server refuses. Deletion
-goes backwards and takes "not there" for done. Both can be repeated at any point.
+Making resumes what an earlier try left behind, and undoes what this try made when a server refuses. Deletion goes
+backwards and takes "not there" for done. All of it can be repeated at any point.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from typing import Final
 
 from thingbridge.errors import Refused, ThingbridgeError
-from thingbridge.registry.attributes import DeviceReference
-from thingbridge.registry.provisioning import DELETION_ORDER, Server, Step
+from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
+from thingbridge.registry import provisioning
+from thingbridge.registry.attributes import DeviceReference, NewDevice
+from thingbridge.registry.provisioning import Server, Step
 from thingbridge.things_stack.client import ThingsStack
-from thingbridge.things_stack.errors import Conflict
+from thingbridge.things_stack.errors import Conflict, ThingsStackRefused
 
-EUIS = ("ids.dev_eui", "ids.join_eui")
+EUIS: Final = ("ids.dev_eui", "ids.join_eui")
 
 
 class Outcome(StrEnum):
-    """What became of a request to create or delete."""
+    """What became of a device."""
 
     CREATED = "created"
+    CLAIMED = "claimed"
     COMPLETED = "completed"
+    UPDATED = "updated"
     UNCHANGED = "unchanged"
     DELETED = "deleted"
     ABSENT = "absent"
 
 
-def create(things_stack: ThingsStack, steps: Sequence[Step]) -> Outcome:
-    """Carry out creation steps. CREATED, COMPLETED (an earlier try's rest) or UNCHANGED (nothing was missing).
+def create(things_stack: ThingsStack, steps: Sequence[Step], *, known: bool = False) -> Outcome:
+    """Carry out creation steps. `known`: the Identity Server has the device already.
 
-    On any error it undoes what this call made and raises it. Where a server can't be reached for the undoing
-    either, the rest is completed when the event comes again.
+    CREATED, CLAIMED, COMPLETED (an earlier try's rest) or UNCHANGED (nothing was missing). On any error it undoes
+    what this call made and raises it, with the server's name as its `step`. Where a server can't be reached for the
+    undoing either, the rest is completed when the event comes again.
     """
     made: list[Server] = []
     device_id = steps[0].end_device["ids"]["device_id"]
-    try:
-        for step in steps:
+    for step in steps[1:] if known else steps:
+        try:
             if _set(things_stack, step, resumed=Server.IDENTITY not in made):
                 made.append(step.server)
-    except ThingbridgeError:
-        _undo(things_stack, device_id, made)
-        raise
+        except ThingbridgeError as error:
+            error.step = step.server
+            _undo(things_stack, device_id, made)
+            raise
     if Server.IDENTITY in made:
-        return Outcome.CREATED
+        return Outcome.CLAIMED if Server.CLAIMING in made else Outcome.CREATED
     return Outcome.COMPLETED if made else Outcome.UNCHANGED
 
 
@@ -53,7 +60,9 @@ def _set(things_stack: ThingsStack, step: Step, *, resumed: bool) -> bool:
         try:
             things_stack.set_end_device(step)
         except Conflict:
-            if _euis(things_stack, ids["device_id"]) == (ids["dev_eui"], ids["join_eui"]):
+            if _known(things_stack, ids["device_id"]) == EndDeviceIdentifiers(
+                ids["device_id"], ids["dev_eui"], ids["join_eui"]
+            ):
                 return False
             raise
         return True
@@ -65,45 +74,91 @@ def _set(things_stack: ThingsStack, step: Step, *, resumed: bool) -> bool:
 
 
 def _undo(things_stack: ThingsStack, device_id: str, made: Sequence[Server]) -> None:
-    for server in DELETION_ORDER:
-        if server in made:
-            try:
-                things_stack.delete_end_device(server, device_id)
-            except ThingbridgeError:
-                # The order matters more than the rest: the Identity Server must forget the device last, or
-                # nobody could find what is left of it on the others.
-                return
+    for server in reversed(made):
+        try:
+            things_stack.delete_end_device(server, device_id)
+        except ThingbridgeError:
+            # The order matters more than the rest: the Identity Server must forget the device last, or
+            # nobody could find what is left of it on the others.
+            return
+
+
+def update(things_stack: ThingsStack, device_id: str, settings: Mapping[str, str]) -> Outcome:
+    """Bring the Network Server's settings of a device in step with the thing's. UPDATED or UNCHANGED.
+
+    Raises Refused when the Network Server says no, or does not know the device.
+    """
+    if not settings:
+        return Outcome.UNCHANGED
+    try:
+        now = things_stack.end_device(Server.NETWORK, device_id, tuple(settings))
+        if now is None:
+            raise Refused(f"the Network Server does not know {device_id}: give the thing its keys again to complete it")
+        changed = {name: value for name, value in settings.items() if now.get(name) != value}
+        if not changed:
+            return Outcome.UNCHANGED
+        things_stack.set_end_device(provisioning.settings_step(device_id, things_stack.application_id, changed))
+    except ThingbridgeError as error:
+        error.step = Server.NETWORK
+        raise
+    return Outcome.UPDATED
+
+
+def set_root_keys(things_stack: ThingsStack, device: NewDevice) -> None:
+    """Give a device the thing's root keys. They can't be compared first: reading keys is a right the stack lacks."""
+    try:
+        things_stack.set_end_device(provisioning.root_keys_step(device, things_stack.application_id))
+    except ThingbridgeError as error:
+        error.step = Server.JOIN
+        raise
 
 
 def delete(things_stack: ThingsStack, device: DeviceReference) -> Outcome:
-    """Delete the device of a thing on all servers. DELETED, or ABSENT when there was none.
+    """Delete the device of a thing on all servers, and give up its claim. DELETED, or ABSENT when there was none.
 
     Raises Refused when the device id belongs to a device with another DevEUI: it was never this thing's.
     """
-    device_id = resolve(things_stack, device)
-    if device_id is None:
+    known = resolve(things_stack, device)
+    if known is None:
         return Outcome.ABSENT
-    for server in DELETION_ORDER:
+    device_id = known.device_id
+    addresses = things_stack.end_device(Server.IDENTITY, device_id, ("join_server_address",)) or {}
+    for server in (Server.APPLICATION, Server.NETWORK):
         things_stack.delete_end_device(server, device_id)
+    if addresses.get("join_server_address"):
+        things_stack.delete_end_device(Server.JOIN, device_id)
+    else:
+        _unclaim(things_stack, device_id)
+    things_stack.delete_end_device(Server.IDENTITY, device_id)
     return Outcome.DELETED
 
 
-def resolve(things_stack: ThingsStack, device: DeviceReference) -> str | None:
-    """The id of the end device that a thing stands for, None when the application has none.
+def _unclaim(things_stack: ThingsStack, device_id: str) -> None:
+    try:
+        things_stack.delete_end_device(Server.CLAIMING, device_id)
+    except ThingsStackRefused:
+        # Not every device that joins elsewhere was claimed; a refusal must not keep it from being deleted.
+        return
+
+
+def resolve(things_stack: ThingsStack, device: DeviceReference) -> EndDeviceIdentifiers | None:
+    """The end device that a thing stands for, None when the application has none.
 
     A `deviceID` on the thing is taken at its word, and must carry the thing's DevEUI: Refused otherwise. A thing
     without one stands for the device with its DevEUI, whatever id that was given in The Things Stack.
     """
-    known = _euis(things_stack, device.device_id)
-    if known is not None and device.dev_eui in (None, known[0]):
-        return device.device_id
+    known = _known(things_stack, device.device_id)
+    if known is not None and device.dev_eui in (None, known.dev_eui):
+        return known
     if not device.named:
-        return things_stack.find_device_id(device.dev_eui) if device.dev_eui else None
+        return things_stack.find_device(device.dev_eui) if device.dev_eui else None
     if known is not None:
-        raise Refused(f"the end device {device.device_id} has DevEUI {known[0] or 'none'}, not {device.dev_eui}")
+        raise Refused(f"the end device {device.device_id} has DevEUI {known.dev_eui or 'none'}, not {device.dev_eui}")
     return None
 
 
-def _euis(things_stack: ThingsStack, device_id: str) -> tuple[str | None, str | None] | None:
+def _known(things_stack: ThingsStack, device_id: str) -> EndDeviceIdentifiers | None:
     found = things_stack.end_device(Server.IDENTITY, device_id, EUIS)
-    return None if found is None else (found["ids"].get("dev_eui"), found["ids"].get("join_eui"))
+    if found is None:
+        return None
+    return EndDeviceIdentifiers(device_id, found["ids"].get("dev_eui"), found["ids"].get("join_eui"))

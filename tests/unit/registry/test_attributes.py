@@ -3,6 +3,7 @@
 import pytest
 
 from thingbridge.errors import BadInput
+from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
 from thingbridge.registry import attributes
 from thingbridge.registry.attributes import DeviceReference
 
@@ -64,6 +65,38 @@ def test_a_wrong_attribute_is_named(name: str, value: str) -> None:
     with pytest.raises(BadInput) as caught:
         attributes.new_device({**COMPLETE, name: value}, "X")
     assert caught.value.field == name
+
+
+def test_a_claim_needs_neither_keys_nor_versions_and_wins_over_keys() -> None:
+    code = {"devEUI": COMPLETE["devEUI"], "joinEUI": COMPLETE["joinEUI"], "claimAuthenticationCode": "c0de"}
+    for given in (code, {**COMPLETE, **code}):
+        device = attributes.new_device(given, "EU_863_870_TTN")
+        assert (device.claim_authentication_code, device.app_key, device.nwk_key) == ("C0DE", None, None)
+        assert (device.mac_version, device.phy_version) == ("MAC_V1_0_3", "PHY_V1_0_3_REV_A")
+
+
+def test_a_bad_claim_code_is_refused_without_being_shown() -> None:
+    with pytest.raises(BadInput) as caught:
+        attributes.new_device({**COMPLETE, "claimAuthenticationCode": "no-code"}, "X")
+    assert caught.value.field == "claimAuthenticationCode"
+    assert "no-code" not in str(caught.value)
+
+
+def test_another_join_eui_than_the_devices_is_refused() -> None:
+    device = EndDeviceIdentifiers("tank-7", "A81758FFFE0312AB", "A81758FFFE000001")
+    attributes.check_unchangeable(COMPLETE, device)
+    attributes.check_unchangeable({}, device)
+    with pytest.raises(BadInput, match="joinEUI: can't be changed: the end device has A81758FFFE000001"):
+        attributes.check_unchangeable({**COMPLETE, "joinEUI": "A81758FFFE000009"}, device)
+
+
+def test_the_network_settings_are_those_the_thing_tells() -> None:
+    assert attributes.network_settings({"devEUI": "A81758FFFE0312AB"}) == {}
+    assert attributes.network_settings({**COMPLETE, "frequencyPlanID": "EU_868_1"}) == {
+        "lorawan_version": "MAC_V1_0_3",
+        "lorawan_phy_version": "PHY_V1_0_3_REV_A",
+        "frequency_plan_id": "EU_868_1",
+    }
 
 
 def test_only_a_thing_that_describes_a_device_asks_for_one() -> None:

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from thingbridge.registry.attributes import NewDevice
-from thingbridge.registry.provisioning import Server, creation_steps
+from thingbridge.registry.provisioning import Place, Server, Step, creation_steps
 
 DEVICE = NewDevice(
     device_id="tank-7",
@@ -17,9 +17,15 @@ DEVICE = NewDevice(
 )
 
 
+PLACE = Place("farm-app", "eu1.example.com", "Farm", "barn")
+
+
+def steps(device: NewDevice = DEVICE) -> tuple[Step, ...]:
+    return creation_steps(device, PLACE)
+
+
 def test_the_servers_are_told_in_the_order_that_can_be_undone() -> None:
-    steps = creation_steps(DEVICE, "farm-app", "eu1.example.com")
-    assert [step.server for step in steps] == [
+    assert [step.server for step in steps()] == [
         Server.IDENTITY,
         Server.JOIN,
         Server.NETWORK,
@@ -28,19 +34,31 @@ def test_the_servers_are_told_in_the_order_that_can_be_undone() -> None:
 
 
 def test_root_keys_go_to_the_join_server_alone() -> None:
-    told = {step.server for step in creation_steps(DEVICE, "farm-app", "h") if DEVICE.app_key in str(step)}
+    told = {step.server for step in steps() if DEVICE.app_key in str(step)}
     assert told == {Server.JOIN}
 
 
 def test_a_1_0_device_is_never_given_a_network_key() -> None:
     for version, keys in (("MAC_V1_0_4", {"app_key"}), ("MAC_V1_1", {"app_key", "nwk_key"})):
         device = replace(DEVICE, mac_version=version, nwk_key="02" * 16)
-        join = creation_steps(device, "farm-app", "h")[1]
+        join = steps(device)[1]
         assert join.end_device["root_keys"].keys() == keys
         assert {path.split(".")[1] for path in join.paths if path.startswith("root_keys")} == keys
 
 
 def test_every_field_that_a_server_is_told_is_in_its_mask() -> None:
-    for step in creation_steps(DEVICE, "farm-app", "h")[1:]:
+    for step in steps()[1:]:
         fields = {field for field in step.end_device if field != "ids"}
         assert fields == {path.split(".")[0] for path in step.paths if not path.startswith("ids.")}
+
+
+def test_a_claimed_device_is_claimed_between_identity_and_network_and_has_no_join_server() -> None:
+    claimed = replace(DEVICE, app_key=None, claim_authentication_code="C0DE")
+    servers = [step.server for step in steps(claimed)]
+    assert servers == [Server.IDENTITY, Server.CLAIMING, Server.NETWORK, Server.APPLICATION]
+    assert "join_server_address" not in steps(claimed)[0].end_device
+    assert [step.server for step in steps(claimed) if "C0DE" in str(step)] == [Server.CLAIMING]
+
+
+def test_a_device_tells_whose_thing_it_is() -> None:
+    assert steps()[0].end_device["attributes"] == {"aws-iot-thing": "barn", "aws-iot-stack": "Farm"}

@@ -10,7 +10,7 @@ from local.things_stack import ThingsStack as Simulation
 from tests.unit.things_stack.conftest import APPLICATION
 from thingbridge.errors import Refused, ThingbridgeError
 from thingbridge.registry.attributes import DeviceReference, NewDevice
-from thingbridge.registry.provisioning import CREATION_ORDER, Server, creation_steps
+from thingbridge.registry.provisioning import Place, Server, creation_steps
 from thingbridge.things_stack import end_devices
 from thingbridge.things_stack.client import ThingsStack
 from thingbridge.things_stack.end_devices import Outcome
@@ -22,6 +22,7 @@ PATHS = {
     Server.NETWORK: "/ns/",
     Server.APPLICATION: "/as/",
 }
+CREATION_ORDER = tuple(PATHS)
 _serial = count(1)
 
 
@@ -40,7 +41,7 @@ def new_device() -> NewDevice:
 
 
 def create(client: ThingsStack, device: NewDevice) -> Outcome:
-    return end_devices.create(client, creation_steps(device, APPLICATION, client.cluster_host))
+    return end_devices.create(client, creation_steps(device, Place(APPLICATION, client.cluster_host, "Farm", "barn")))
 
 
 def knowing(client: ThingsStack, device: NewDevice) -> list[Server]:
@@ -144,6 +145,55 @@ def test_a_thing_that_names_no_device_stands_for_the_one_with_its_dev_eui(open_c
     device, client = new_device(), open_client()
     create(client, device)
     unnamed = DeviceReference(f"eui-{device.dev_eui.lower()}", device.dev_eui, named=False)
-    assert end_devices.resolve(client, unnamed) == device.device_id
+    found = end_devices.resolve(client, unnamed)
+    assert found
+    assert found.device_id == device.device_id
     named = DeviceReference("another-id", device.dev_eui, named=True)
     assert end_devices.resolve(client, named) is None
+
+
+def test_only_settings_that_differ_are_changed(simulation: Simulation, open_client: Open) -> None:
+    device, client = new_device(), open_client()
+    create(client, device)
+    settings = {"lorawan_version": "MAC_V1_0_3", "frequency_plan_id": "EU_868_1"}
+    assert end_devices.update(client, device.device_id, settings) is Outcome.UPDATED
+    at = (APPLICATION, device.device_id)
+    assert simulation.servers.network.devices[at]["frequency_plan_id"] == "EU_868_1"
+    seen = len(simulation.requests)
+    assert end_devices.update(client, device.device_id, settings) is Outcome.UNCHANGED
+    assert end_devices.update(client, device.device_id, {}) is Outcome.UNCHANGED
+    assert [each.method for each in list(simulation.requests)[seen:]] == ["GET"]
+
+
+def test_settings_of_a_device_that_the_network_server_lost_are_refused(open_client: Open) -> None:
+    with pytest.raises(Refused, match="Network Server does not know") as caught:
+        end_devices.update(open_client(), "no-such-device", {"frequency_plan_id": "EU_868_1"})
+    assert caught.value.step == "Network Server"
+
+
+def test_root_keys_can_be_replaced(simulation: Simulation, open_client: Open) -> None:
+    device, client = new_device(), open_client()
+    create(client, device)
+    end_devices.set_root_keys(client, replace(device, app_key="0F" * 16))
+    kept = simulation.servers.join.devices[APPLICATION, device.device_id]
+    assert kept["root_keys"]["app_key"]["key"] == "0F" * 16
+
+
+def test_a_claimed_device_is_complete_without_a_join_server_and_is_unclaimed_when_deleted(
+    simulation: Simulation, open_client: Open
+) -> None:
+    device = replace(new_device(), join_eui="70B3D57ED0000000", app_key=None, claim_authentication_code="C0DE")
+    claimable = {"join_eui": device.join_eui, "dev_eui": device.dev_eui, "authentication_code": "C0DE"}
+    simulation.claimable(**claimable)
+    client = open_client()
+    wrong = replace(device, claim_authentication_code="WRONG")
+    with pytest.raises(Refused, match="denied") as caught:
+        create(client, wrong)
+    assert caught.value.step == "Device Claiming Server"
+    assert knowing(client, device) == []
+    assert create(client, device) is Outcome.CLAIMED
+    assert create(client, device) is Outcome.UNCHANGED
+    assert knowing(client, device) == [Server.IDENTITY, Server.NETWORK, Server.APPLICATION]
+    assert end_devices.delete(client, reference(device)) is Outcome.DELETED
+    assert knowing(client, device) == []
+    assert simulation.servers.claiming.devices[device.join_eui, device.dev_eui].claimed_by is None
