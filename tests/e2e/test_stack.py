@@ -1,12 +1,15 @@
 """The stack itself: what a second plan says, what it does to the account, and what its roles may not do."""
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 
 from local.mqtt import Credentials, MqttError, connect
-from local.stack import Stack
+from local.stack import ROOT, Stack
 from local.things_stack.aws_access import AwsAccess, foreign_account_credentials
 from tests.e2e.conftest import Bridge
 from tests.e2e.polling import eventually
@@ -111,3 +114,20 @@ def test_a_queued_message_that_is_no_event_is_recorded_and_not_tried_again(farm:
     farm.aws.client("sqs").send_message(QueueUrl=queue, MessageBody="no event")
     eventually("the record", lambda: [each for each in farm.log("unidentified") if "registry event" in each["reason"]])
     eventually("an empty queue", lambda: set(farm.dead_letters().values()) == {0})
+
+
+PROVIDED_BY_LAMBDA = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six.py")
+
+
+def test_the_zip_needs_nothing_but_itself_and_the_lambda_runtime(stacks: dict[str, Stack], tmp_path: Path) -> None:
+    # The local AWS runs functions with this environment's Python, which would find what the zip lacks.
+    (archive,) = (stacks["Farm"].directory / ".terraform" / "thingbridge").rglob("*.zip")
+    for name in PROVIDED_BY_LAMBDA:
+        (tmp_path / name).symlink_to(Path(boto3.__file__).parents[1] / name)
+    handlers = sorted(path.stem for path in (ROOT / "lambda_src" / "handlers").glob("*.py") if path.stem != "__init__")
+    program = f"import sys; sys.path[:0] = [{str(archive)!r}, {str(tmp_path)!r}]; " + "; ".join(
+        f"import handlers.{name}; assert handlers.{name}.__file__.startswith({str(archive)!r})" for name in handlers
+    )
+    # -S: no site-packages; -I: no environment and no current folder.
+    run = subprocess.run([sys.executable, "-S", "-I", "-c", program], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
