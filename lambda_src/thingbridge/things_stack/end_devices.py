@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Final
 
-from thingbridge.errors import Refused, ThingbridgeError
+from thingbridge.errors import Busy, Refused, ThingbridgeError
 from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
 from thingbridge.registry import provisioning
 from thingbridge.registry.attributes import DeviceReference, NewDevice
@@ -17,6 +17,10 @@ from thingbridge.things_stack.client import ThingsStack
 from thingbridge.things_stack.errors import Conflict, ThingsStackRefused
 
 EUIS: Final = ("ids.dev_eui", "ids.join_eui")
+
+
+class Unfinished(Busy):
+    """A deletion stopped half way, or an answer can't be true: it has to come again."""
 
 
 class Outcome(StrEnum):
@@ -39,48 +43,60 @@ def create(things_stack: ThingsStack, steps: Sequence[Step], *, known: bool = Fa
     undoing either, the rest is completed when the event comes again.
     """
     made: list[Server] = []
-    device_id = steps[0].end_device["ids"]["device_id"]
+    ids = steps[0].end_device["ids"]
     for step in steps[1:] if known else steps:
+        told = False
         try:
-            if _set(things_stack, step, resumed=Server.IDENTITY not in made):
+            # What a server knows already is left as it is: a working device keeps its session and its settings.
+            if known and things_stack.end_device(step.server, ids["device_id"], ("ids",)) is not None:
+                continue
+            told = True
+            if _tell(things_stack, step):
                 made.append(step.server)
+            else:
+                known = True
         except ThingbridgeError as error:
             error.step = step.server
-            _undo(things_stack, device_id, made)
+            # Whoever did not answer may have done it all the same.
+            unsure = [step.server] if told and isinstance(error, Busy) else []
+            _undo(things_stack, ids, [*made, *unsure])
             raise
     if Server.IDENTITY in made:
         return Outcome.CLAIMED if Server.CLAIMING in made else Outcome.CREATED
     return Outcome.COMPLETED if made else Outcome.UNCHANGED
 
 
-def _set(things_stack: ThingsStack, step: Step, *, resumed: bool) -> bool:
-    """Tell one server, and whether it was news to it. `resumed`: the device was there before this call."""
+def _tell(things_stack: ThingsStack, step: Step) -> bool:
+    """Carry out one step; False when the Identity Server had the device already."""
     ids = step.end_device["ids"]
-    if step.server is Server.IDENTITY:
-        try:
-            things_stack.set_end_device(step)
-        except Conflict:
-            if _known(things_stack, ids["device_id"]) == EndDeviceIdentifiers(
-                ids["device_id"], ids["dev_eui"], ids["join_eui"]
-            ):
-                return False
+    try:
+        things_stack.set_end_device(step)
+    except Conflict:
+        if step.server is Server.IDENTITY and _is_ours(things_stack, ids):
+            return False
+        raise
+    except ThingsStackRefused:
+        # A claim whose answer was lost is refused when it is tried again: the device is claimed, by us.
+        if step.server is not Server.CLAIMING or things_stack.end_device(step.server, ids["device_id"], ()) is None:
             raise
-        return True
-    # What a server knows already is left as it is: a working device keeps its session and its own settings.
-    if resumed and things_stack.end_device(step.server, ids["device_id"], ("ids",)) is not None:
-        return False
-    things_stack.set_end_device(step)
     return True
 
 
-def _undo(things_stack: ThingsStack, device_id: str, made: Sequence[Server]) -> None:
+def _undo(things_stack: ThingsStack, ids: Mapping[str, str], made: Sequence[Server]) -> None:
     for server in reversed(made):
         try:
-            things_stack.delete_end_device(server, device_id)
+            # An id that is taken by another device is none of ours to delete.
+            if server is not Server.IDENTITY or _is_ours(things_stack, ids):
+                things_stack.delete_end_device(server, ids["device_id"])
         except ThingbridgeError:
             # The order matters more than the rest: the Identity Server must forget the device last, or
             # nobody could find what is left of it on the others.
             return
+
+
+def _is_ours(things_stack: ThingsStack, ids: Mapping[str, str]) -> bool:
+    ours = EndDeviceIdentifiers(ids["device_id"], ids["dev_eui"], ids["join_eui"])
+    return _known(things_stack, ids["device_id"]) == ours
 
 
 def update(things_stack: ThingsStack, device_id: str, settings: Mapping[str, str]) -> Outcome:
@@ -116,29 +132,37 @@ def set_root_keys(things_stack: ThingsStack, device: NewDevice) -> None:
 def delete(things_stack: ThingsStack, device: DeviceReference) -> Outcome:
     """Delete the device of a thing on all servers, and give up its claim. DELETED, or ABSENT when there was none.
 
-    Raises Refused when the device id belongs to a device with another DevEUI: it was never this thing's.
+    Raises Refused when the device id belongs to a device with another DevEUI: it was never this thing's. Once begun,
+    a deletion has to end: what a server refuses from then on is raised as Unfinished, and comes again.
     """
     known = resolve(things_stack, device)
     if known is None:
+        _confirm_absent(things_stack, device)
         return Outcome.ABSENT
-    device_id = known.device_id
-    addresses = things_stack.end_device(Server.IDENTITY, device_id, ("join_server_address",)) or {}
-    for server in (Server.APPLICATION, Server.NETWORK):
-        things_stack.delete_end_device(server, device_id)
-    if addresses.get("join_server_address"):
-        things_stack.delete_end_device(Server.JOIN, device_id)
-    else:
-        _unclaim(things_stack, device_id)
-    things_stack.delete_end_device(Server.IDENTITY, device_id)
+    addresses = things_stack.end_device(Server.IDENTITY, known.device_id, ("join_server_address",))
+    if addresses is None:
+        raise Unfinished(f"the Identity Server says that it both has {known.device_id} and has it not")
+    joins_here = bool(addresses.get("join_server_address"))
+    for server in (Server.APPLICATION, Server.NETWORK, Server.JOIN if joins_here else Server.CLAIMING, Server.IDENTITY):
+        try:
+            _delete_on(things_stack, server, known.device_id)
+        except ThingsStackRefused as error:
+            # Not every device that joins elsewhere was claimed; a refusal must not keep it from being deleted.
+            if server is not Server.CLAIMING:
+                raise Unfinished(str(error)) from error
     return Outcome.DELETED
 
 
-def _unclaim(things_stack: ThingsStack, device_id: str) -> None:
-    try:
-        things_stack.delete_end_device(Server.CLAIMING, device_id)
-    except ThingsStackRefused:
-        # Not every device that joins elsewhere was claimed; a refusal must not keep it from being deleted.
-        return
+def _delete_on(things_stack: ThingsStack, server: Server, device_id: str) -> None:
+    """Delete on one server. "Not found" is looked at twice, because the rest of the device goes on the word of it."""
+    if not things_stack.delete_end_device(server, device_id) and things_stack.end_device(server, device_id, ("ids",)):
+        raise Unfinished(f"the {server} says that it both has {device_id} and has it not")
+
+
+def _confirm_absent(things_stack: ThingsStack, device: DeviceReference) -> None:
+    found = things_stack.find_device(device.dev_eui) if device.dev_eui else None
+    if found and found.device_id == device.device_id:
+        raise Unfinished(f"the Identity Server says that it both has {device.device_id} and has it not")
 
 
 def resolve(things_stack: ThingsStack, device: DeviceReference) -> EndDeviceIdentifiers | None:
