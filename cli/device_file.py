@@ -1,0 +1,156 @@
+"""Files of end devices: The Things Stack's CSV and JSON lines, read and written row by row, never as a whole.
+
+What a row means is device_record.py's.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, TextIO
+
+from cli.device_record import (
+    COLUMNS,
+    THING_NAME_COLUMN,
+    DeviceRecord,
+    column,
+    fault,
+    from_json,
+    record,
+    to_columns,
+    to_json,
+)
+from cli.errors import Failed
+from thingbridge.errors import BadInput
+from thingbridge.registry.attributes import Attribute
+
+
+class Format(StrEnum):
+    """How a file of devices is written."""
+
+    CSV = "csv"
+    JSON_LINES = "jsonl"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row: its number as a spreadsheet or editor shows it, and the device, or what is wrong with it."""
+
+    number: int
+    device: DeviceRecord | None
+    fault: str = ""
+
+
+@dataclass
+class DeviceFile:
+    """A file that holds a device in each row. `defaults`: attributes of devices that do not name their own.
+
+    `ignored` fills while rows are read: columns or fields that no thing can carry.
+    """
+
+    path: Path
+    defaults: Mapping[str, str] = field(default_factory=dict)
+    ignored: set[str] = field(default_factory=set)
+
+    def rows(self) -> Iterator[Row]:
+        """Every row, in order; rows without anything in them are passed over. Failed when the file can't be read."""
+        try:
+            with self.path.open(encoding="utf-8-sig", newline="") as file:
+                start = file.readline()
+                while start and not start.strip():
+                    start = file.readline()
+                if not start:
+                    raise Failed(f"{self.path} is empty: it needs a header row and a row for each device")
+                file.seek(0)
+                yield from self._json(file) if start.lstrip().startswith("{") else self._csv(file)
+        except UnicodeDecodeError as error:
+            raise Failed(f"{self.path} is no UTF-8 text: save it as “CSV UTF-8”") from error
+        except OSError as error:
+            raise Failed(f"{self.path} can't be read: {error.strerror}") from error
+
+    def _csv(self, file: TextIO) -> Iterator[Row]:
+        header_line = file.readline()
+        while not header_line.strip():
+            header_line = file.readline()
+        file.seek(0)
+        delimiter = max(";,\t", key=header_line.count)
+        # Strict: a quote that is never closed would otherwise swallow the rest of the file as one value.
+        reader = enumerate(csv.reader(file, delimiter=delimiter, strict=True), 1)
+        try:
+            header = next(cells for _, cells in reader if any(cell.strip() for cell in cells))
+            attributes = self._columns([name.strip() for name in header])
+            for number, cells in reader:
+                if any(cell.strip() for cell in cells):
+                    yield self._csv_row(number, cells, header, attributes)
+        except csv.Error as error:
+            raise Failed(f"{self.path} is no CSV that can be read: {error}") from error
+
+    def _columns(self, header: list[str]) -> list[str | None]:
+        found: list[str | None] = [
+            THING_NAME_COLUMN if name.lower() == THING_NAME_COLUMN else column(name) for name in header
+        ]
+        self.ignored |= {name for name, known in zip(header, found, strict=True) if not known and name}
+        if Attribute.DEV_EUI not in found:
+            raise Failed(
+                f"{self.path} names no column dev_eui: its first row must be the header of The Things Stack's CSV, "
+                f"such as {';'.join(list(COLUMNS.values())[:7])}"
+            )
+        twice = {known for known in found if known and found.count(known) > 1}
+        if twice:
+            raise Failed(f"{self.path} has two columns for {', '.join(sorted(twice))}: keep one of them")
+        return found
+
+    def _csv_row(self, number: int, cells: list[str], header: list[str], attributes: list[str | None]) -> Row:
+        if len(cells) != len(header):
+            return Row(number, None, f"has {len(cells)} fields, the header has {len(header)}")
+        values = {known: cell.strip() for known, cell in zip(attributes, cells, strict=True) if known}
+        return self._row(number, values, values.pop(THING_NAME_COLUMN, None), COLUMNS)
+
+    def _json(self, file: TextIO) -> Iterator[Row]:
+        for number, line in enumerate(file, 1):
+            if not line.strip():
+                continue
+            try:
+                value = json.loads(line)
+                if not isinstance(value, dict):
+                    raise ValueError
+                values, thing_name, ignored = from_json(value)
+            except BadInput as error:
+                yield Row(number, None, fault(error, {}))
+            except ValueError:
+                yield Row(number, None, "is no JSON object: each line must hold a whole one, as `jq -c .` writes them")
+            else:
+                self.ignored |= ignored
+                yield self._row(number, values, thing_name, COLUMNS if "ids" in value else {})
+
+    def _row(
+        self, number: int, values: Mapping[str, Any], thing_name: str | None, spellings: Mapping[Attribute, str]
+    ) -> Row:
+        try:
+            return Row(number, record(values, thing_name, self.defaults))
+        except BadInput as error:
+            return Row(number, None, fault(error, spellings))
+
+
+class DeviceWriter:
+    """Writes things as rows of a file that `DeviceFile` reads. `keys`: with root keys and claim codes."""
+
+    def __init__(self, file: TextIO, form: Format, *, keys: bool) -> None:
+        self._file = file
+        self._keys = keys
+        self._csv: csv.DictWriter[str] | None = None
+        if form is Format.CSV:
+            names = [THING_NAME_COLUMN, *COLUMNS.values()]
+            self._csv = csv.DictWriter(file, names, delimiter=";", lineterminator="\n")
+            self._csv.writeheader()
+
+    def write(self, thing_name: str, attributes: Mapping[str, str]) -> None:
+        if self._csv:
+            self._csv.writerow(to_columns(thing_name, attributes, keys=self._keys))
+        else:
+            line = json.dumps(to_json(thing_name, attributes, keys=self._keys))
+            self._file.write(line + "\n")

@@ -1,0 +1,207 @@
+"""One end device as a row of a file and as the attributes of a thing: spelling, validation, comparison. Pure.
+
+Whether a device can be made is decided by the code that the functions use (thingbridge.registry.attributes), so
+nothing passes here that fails there. Files are device_file.py's.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from thingbridge.errors import BadInput
+from thingbridge.lorawan import identifiers, versions
+from thingbridge.messaging.topics import THING_NAME
+from thingbridge.registry import attributes as registry
+from thingbridge.registry.attributes import SECRETS, Attribute
+
+COLUMNS: Final = {
+    Attribute.DEV_EUI: "dev_eui",
+    Attribute.JOIN_EUI: "join_eui",
+    Attribute.DEVICE_ID: "id",
+    Attribute.FREQUENCY_PLAN_ID: "frequency_plan_id",
+    Attribute.LORAWAN_VERSION: "lorawan_version",
+    Attribute.REGIONAL_PARAMETERS_VERSION: "lorawan_phy_version",
+    Attribute.APP_KEY: "app_key",
+    Attribute.NWK_KEY: "nwk_key",
+    Attribute.CLAIM_AUTHENTICATION_CODE: "claim_authentication_code",
+}
+"""Attribute → column (The Things Stack, "CSV File Reference"). The claim code is an addition of this command."""
+
+THING_NAME_COLUMN: Final = "thing_name"
+"""A column of ours; The Things Stack passes over columns that it does not know."""
+
+_ALIASES: Final = {"app_eui": Attribute.JOIN_EUI}
+
+_VALUE: Final = re.compile(r"[a-zA-Z0-9_.,@/:#=\[\]-]{1,800}")
+"""AWS IoT `CreateThing`: what the value of an attribute may be."""
+
+_PATHS: Final = {
+    Attribute.DEV_EUI: ("ids", "dev_eui"),
+    Attribute.JOIN_EUI: ("ids", "join_eui"),
+    Attribute.DEVICE_ID: ("ids", "device_id"),
+    Attribute.FREQUENCY_PLAN_ID: ("frequency_plan_id",),
+    Attribute.LORAWAN_VERSION: ("lorawan_version",),
+    Attribute.REGIONAL_PARAMETERS_VERSION: ("lorawan_phy_version",),
+    Attribute.APP_KEY: ("root_keys", "app_key", "key"),
+    Attribute.NWK_KEY: ("root_keys", "nwk_key", "key"),
+    Attribute.CLAIM_AUTHENTICATION_CODE: ("claim_authentication_code", "value"),
+}
+"""Attribute → where The Things Stack's `EndDevice` object has it ("JSON File Reference")."""
+
+_CARRIED: Final = frozenset({path[0] for path in _PATHS.values()} | {"supports_join"})
+
+
+@dataclass(frozen=True)
+class DeviceRecord:
+    """A thing to be: its name (`named`: chosen by the user) and its attributes, without the stack's name."""
+
+    thing_name: str
+    named: bool
+    attributes: dict[str, str]
+
+
+def column(name: str) -> Attribute | None:
+    """The attribute that a column of a CSV file holds."""
+    known = {spelling: attribute for attribute, spelling in COLUMNS.items()} | _ALIASES
+    return known.get(name.strip().lower())
+
+
+def from_json(value: Mapping[str, Any]) -> tuple[dict[str, Any], str | None, set[str]]:
+    """One object of a JSON file → values by attribute, the thing's name if it is told, the fields passed over.
+
+    Either an `EndDevice` of The Things Stack (it has `ids`) or a flat object of a thing's attributes. BadInput for a
+    device that is activated by personalization.
+    """
+    if "ids" not in value:
+        known = {str(name): value.get(name) for name in Attribute if value.get(name)}
+        own = {"thingName", *Attribute}
+        return known, value.get("thingName"), {str(name) for name in value} - own
+    if value.get("supports_join") is False:
+        raise BadInput("supports_join", "is false: only devices that join over the air can be made from a thing")
+    found = {str(attribute): _at(value, path) for attribute, path in _PATHS.items()}
+    return {name: each for name, each in found.items() if each}, None, set(value) - _CARRIED
+
+
+def record(
+    values: Mapping[str, Any], thing_name: str | None = None, defaults: Mapping[str, str] | None = None
+) -> DeviceRecord:
+    """The thing for a device. `values` and `defaults` are by attribute name. BadInput names what is wrong.
+
+    Without a name the thing is called as the stack would call it by default: by its DevEUI.
+    """
+    given = {**(defaults or {}), **{name: value for name, value in values.items() if value}}
+    given.pop(Attribute.STACK_NAME, None)
+    if not given.get(Attribute.JOIN_EUI) and given.get(Attribute.APP_EUI):
+        given[Attribute.JOIN_EUI] = given[Attribute.APP_EUI]
+    given.pop(Attribute.APP_EUI, None)
+    for name, value in given.items():
+        if not isinstance(value, str):
+            raise BadInput(name, "must be text")
+    device = registry.new_device(given, default_frequency_plan_id="")
+    if not versions.has_network_key(device.mac_version):
+        given.pop(Attribute.NWK_KEY, None)
+    spelled = {str(name): _spelled(name, value) for name, value in given.items()}
+    for name, value in spelled.items():
+        if not _VALUE.fullmatch(value):
+            raise BadInput(name, f"{value!r} holds a character that AWS IoT does not allow in an attribute")
+    name = thing_name or device.dev_eui
+    if not isinstance(name, str) or not THING_NAME.fullmatch(name):
+        raise BadInput("thingName", "must be 1 to 128 letters, digits, and : _ -")
+    return DeviceRecord(name, bool(thing_name), spelled)
+
+
+def canonical(attributes: Mapping[str, str]) -> dict[str, str]:
+    """The attributes in the one spelling in which equal devices are equal; what can't be read stays as it is.
+
+    The default device id is told, `appEUI` becomes `joinEUI`, versions are The Things Stack's enumerations.
+    """
+    known = {str(name): value for name in Attribute if (value := attributes.get(name))}
+    if app_eui := known.pop(Attribute.APP_EUI, None):
+        known.setdefault(Attribute.JOIN_EUI, app_eui)
+    known = {name: _read(name, value) for name, value in known.items()}
+    if Attribute.DEVICE_ID not in known and (dev_eui := known.get(Attribute.DEV_EUI)):
+        known[Attribute.DEVICE_ID] = identifiers.default_device_id(dev_eui)
+    return known
+
+
+def differences(wanted: Mapping[str, str], existing: Mapping[str, str]) -> list[str]:
+    """Names of the attributes in which a thing that exists differs from what is wanted; both canonical.
+
+    A key or claim code that the thing has no more is no difference: it is removed once it has served.
+    """
+    return [
+        name
+        for name, value in wanted.items()
+        if existing.get(name) != value and not (name in SECRETS and name not in existing)
+    ]
+
+
+def to_columns(thing_name: str, attributes: Mapping[str, str], *, keys: bool) -> dict[str, str]:
+    """A thing as a row of a CSV file, by column."""
+    told = canonical(attributes)
+    # As the thing tells it: without an id, both sides derive the same one from the DevEUI.
+    told[Attribute.DEVICE_ID] = attributes.get(Attribute.DEVICE_ID, "")
+    row = {spelling: told.get(attribute, "") for attribute, spelling in COLUMNS.items()}
+    if not keys:
+        row |= {COLUMNS[secret]: "" for secret in SECRETS}
+    return {THING_NAME_COLUMN: thing_name, **row}
+
+
+def to_json(thing_name: str, attributes: Mapping[str, str], *, keys: bool) -> dict[str, str]:
+    """A thing as a flat object: `thingName` and the attributes that describe its device."""
+    shown = {
+        str(name): value
+        for name in Attribute
+        if name is not Attribute.STACK_NAME and (keys or name not in SECRETS) and (value := attributes.get(name))
+    }
+    return {"thingName": thing_name, **shown}
+
+
+def fault(error: BadInput, spellings: Mapping[Attribute, str]) -> str:
+    """What is wrong, with the name that the person knows: a column's or an option's instead of an attribute's."""
+    name = Attribute.JOIN_EUI if error.field.startswith(Attribute.JOIN_EUI) else error.field
+    spelling = {str(attribute): each for attribute, each in spellings.items()}.get(str(name), error.field)
+    return f"{spelling} {error.reason}"
+
+
+def _at(value: Any, path: tuple[str, ...]) -> Any:
+    for name in path:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value
+
+
+_READ: Final[Mapping[str, Callable[[str, str], str]]] = {
+    Attribute.DEV_EUI: identifiers.eui,
+    Attribute.JOIN_EUI: identifiers.eui,
+    Attribute.APP_KEY: identifiers.root_key,
+    Attribute.NWK_KEY: identifiers.root_key,
+    Attribute.CLAIM_AUTHENTICATION_CODE: identifiers.claim_authentication_code,
+    Attribute.LORAWAN_VERSION: versions.mac_version,
+    Attribute.REGIONAL_PARAMETERS_VERSION: versions.phy_version,
+}
+
+
+def _read(name: str, value: str) -> str:
+    try:
+        return _READ[name](name, value) if name in _READ else value
+    except BadInput:
+        return value
+
+
+def _spelled(name: str, value: str) -> str:
+    """As a thing has it: the spelling that is documented for the attribute."""
+    read = _read(name, value)
+    if name == Attribute.LORAWAN_VERSION:
+        return _documented(versions.MAC_VERSIONS, read)
+    if name == Attribute.REGIONAL_PARAMETERS_VERSION:
+        return _documented(versions.PHY_VERSIONS, read)
+    return read
+
+
+def _documented(spellings: Mapping[str, str], version: str) -> str:
+    """`MAC_V1_0_3` → `1.0.3`, `PHY_V1_0_3_REV_A` → `1.0.3-a`: the first that tells a revision, or any."""
+    known = [spelling for spelling, each in spellings.items() if each == version]
+    return next((each for each in known if "-" in each), known[0]).replace("rp", "RP")

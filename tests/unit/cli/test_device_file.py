@@ -1,0 +1,144 @@
+"""Files of devices: both formats, both separators, faults by row, and the way from a thing to a file and back."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cli.device_file import DeviceFile, DeviceWriter, Format
+from cli.device_record import canonical, record
+from cli.errors import Failed
+from thingbridge.lorawan.versions import MAC_VERSIONS, PHY_VERSIONS
+
+KEY = "0123456789ABCDEF0123456789ABCDEF"
+HEADER = "dev_eui;join_eui;frequency_plan_id;lorawan_version;lorawan_phy_version;app_key"
+ROW = f"A81758FFFE000001;A81758FFFE00000F;EU_863_870_TTN;MAC_V1_0_3;PHY_V1_0_3_REV_A;{KEY}"
+
+
+def write(directory: Path, *lines: str, encoding: str = "utf-8") -> DeviceFile:
+    path = directory / "devices"
+    path.write_text("\n".join(lines) + "\n", encoding=encoding)
+    return DeviceFile(path)
+
+
+@pytest.mark.parametrize(("separator", "encoding"), [(";", "utf-8"), (",", "utf-8"), ("\t", "utf-8-sig")])
+def test_separator_and_byte_order_mark_are_recognised(tmp_path: Path, separator: str, encoding: str) -> None:
+    lines = (line.replace(";", separator) for line in (HEADER, ROW))
+    (row,) = write(tmp_path, *lines, encoding=encoding).rows()
+    assert row.number == 2
+    assert row.device
+    assert row.device.attributes["frequencyPlanID"] == "EU_863_870_TTN"
+
+
+def test_rows_keep_the_numbers_a_spreadsheet_shows(tmp_path: Path) -> None:
+    file = write(tmp_path, HEADER, ROW, "", ";;;;;", "A8;" + ROW.partition(";")[2], ROW + ";more")
+    assert [(row.number, row.fault) for row in file.rows()] == [
+        (2, ""),
+        (5, "dev_eui must be 16 hexadecimal digits"),
+        (6, "has 7 fields, the header has 6"),
+    ]
+
+
+def test_columns_that_no_thing_carries_are_told(tmp_path: Path) -> None:
+    file = write(tmp_path, f"{HEADER};name;rx1_delay", f'{ROW};"Tank; the big one";RX_DELAY_5')
+    (row,) = file.rows()
+    assert row.device
+    assert file.ignored == {"name", "rx1_delay"}
+
+
+def test_our_own_columns_name_the_thing_and_claim(tmp_path: Path) -> None:
+    file = write(
+        tmp_path,
+        "thing_name;dev_eui;app_eui;claim_authentication_code;id",
+        "tank;A81758FFFE000001;A81758FFFE00000F;BE12;tank-7",
+    )
+    (row,) = file.rows()
+    assert row.device
+    assert (row.device.thing_name, row.device.named) == ("tank", True)
+    assert row.device.attributes["claimAuthenticationCode"] == "BE12"
+
+
+def test_json_lines_are_read_by_line(tmp_path: Path) -> None:
+    tts = {"ids": {"dev_eui": "A81758FFFE000001", "join_eui": "A81758FFFE00000F"}, "lorawan_version": "MAC_V1_0_3"}
+    flat = {"thingName": "tank", "devEUI": "A81758FFFE000002", "joinEUI": "A81758FFFE00000F", "appKey": KEY}
+    versions = {"lorawanVersion": "1.0.3", "regionalParametersVersion": "1.0.3-a"}
+    lines = [json.dumps(tts), "", json.dumps({**flat, **versions, "stackName": "x", "room": "12"}), '{"ids": {', "[1]"]
+    file = write(tmp_path, *lines)
+    first, second, third, fourth = file.rows()
+    assert (first.number, first.fault) == (
+        1,
+        "lorawan_phy_version is missing: the end device can't be created without it",
+    )
+    assert second.device
+    assert (second.number, second.device.thing_name) == (3, "tank")
+    assert "stackName" not in second.device.attributes
+    assert "jq -c" in third.fault
+    assert "jq -c" in fourth.fault
+    assert file.ignored == {"room"}
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"\n\n", "is empty"),
+        (b"a;b\n1;2\n", "no column dev_eui"),
+        (b"dev_eui;join_eui;app_eui\n", "two columns for joinEUI"),
+        ("dev_eui;näme\n".encode("latin-1"), "UTF-8"),
+        (b'dev_eui;join_eui\n"A81758;1\n', "is no CSV"),
+    ],
+)
+def test_a_file_that_can_not_be_read_says_why(tmp_path: Path, content: bytes, told: str) -> None:
+    path = tmp_path / "devices.csv"
+    path.write_bytes(content)
+    with pytest.raises(Failed, match=told):
+        list(DeviceFile(path).rows())
+
+
+def hexadecimal(digits: int) -> st.SearchStrategy[str]:
+    """Not all zeros, which no key may be."""
+    return st.integers(1, 16**digits - 1).flatmap(lambda n: st.sampled_from([f"{n:0{digits}X}", f"{n:0{digits}x}"]))
+
+
+@st.composite
+def things(draw: st.DrawFn) -> tuple[str, dict[str, str]]:
+    """A thing that describes a device, with any documented spelling."""
+    attributes = {
+        "devEUI": draw(hexadecimal(16)),
+        draw(st.sampled_from(["joinEUI", "appEUI"])): draw(hexadecimal(16)),
+        "lorawanVersion": (mac := draw(st.sampled_from([*MAC_VERSIONS, *MAC_VERSIONS.values()]))),
+        "regionalParametersVersion": draw(st.sampled_from([*PHY_VERSIONS, *PHY_VERSIONS.values()])),
+        "appKey": draw(hexadecimal(32)),
+    }
+    if MAC_VERSIONS.get(mac, mac) == "MAC_V1_1":
+        attributes["nwkKey"] = draw(hexadecimal(32))
+    if draw(st.booleans()):
+        attributes["deviceID"] = draw(st.from_regex(r"[a-z0-9](-?[a-z0-9]){2,17}", fullmatch=True))
+    if draw(st.booleans()):
+        attributes["frequencyPlanID"] = draw(st.sampled_from(["EU_863_870_TTN", "US_902_928_FSB_2"]))
+    if draw(st.booleans()):
+        attributes["claimAuthenticationCode"] = draw(st.from_regex(r"[0-9A-Za-z]{1,32}", fullmatch=True))
+    return draw(st.from_regex(r"[a-zA-Z0-9:_-]{1,128}", fullmatch=True)), attributes
+
+
+@given(st.lists(things(), max_size=5), st.sampled_from(Format))
+def test_what_is_exported_is_imported_as_the_same_things(
+    tmp_path_factory: pytest.TempPathFactory, fleet: list[tuple[str, dict[str, str]]], form: Format
+) -> None:
+    written = io.StringIO()
+    writer = DeviceWriter(written, form, keys=True)
+    for name, attributes in fleet:
+        writer.write(name, attributes)
+    path = tmp_path_factory.getbasetemp() / f"round-trip.{form}"
+    path.write_text(written.getvalue(), encoding="utf-8")
+    if not fleet and form is Format.JSON_LINES:
+        return
+    found = list(DeviceFile(path).rows())
+    assert [row.fault for row in found] == ["" for _ in fleet]
+    for row, (name, attributes) in zip(found, fleet, strict=True):
+        assert row.device
+        assert row.device.thing_name == name
+        # The device is the same, and what a second import compares is the same.
+        assert canonical(row.device.attributes) == canonical(record(attributes, name).attributes)

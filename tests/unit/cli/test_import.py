@@ -1,0 +1,238 @@
+"""`thingbridge import` and `thingbridge export`, as a person runs them."""
+
+import csv
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cli.aws import NameTaken, StackAccess
+from cli.pace import Pace
+from tests.unit.cli.conftest import Run
+
+KEY = "0123456789ABCDEF0123456789ABCDEF"
+OTHER_KEY = KEY[::-1]
+HEADER = "dev_eui;join_eui;frequency_plan_id;lorawan_version;lorawan_phy_version;app_key"
+FAST = ("--rate", 1000)
+
+
+def row(number: int, key: str = KEY) -> str:
+    return f"A81758FFFE{number:06X};A81758FFFE00000F;EU_863_870_TTN;MAC_V1_0_3;PHY_V1_0_3_REV_A;{key}"
+
+
+def name(number: int) -> str:
+    return f"A81758FFFE{number:06X}"
+
+
+@pytest.fixture
+def devices(tmp_path: Path) -> Callable[..., Path]:
+    """Write a CSV file of these rows."""
+
+    def write(*rows: str, header: str = HEADER) -> Path:
+        path = tmp_path / "devices.csv"
+        path.write_text("\n".join((header, *rows)) + "\n", encoding="utf-8")
+        return path
+
+    return write
+
+
+def attributes(stack: Any) -> dict[str, dict[str, str]]:
+    pages = stack.get_paginator("list_things").paginate()
+    return {thing["thingName"]: thing["attributes"] for page in pages for thing in page["things"]}
+
+
+def test_an_import_creates_things_that_describe_their_devices(
+    run: Run, stack: Any, devices: Callable[..., Path]
+) -> None:
+    result = run("import", devices(*map(row, range(1, 41))), *FAST)
+    assert (result.exit_code, result.stdout) == (0, "40 rows: 40 created\n")
+    assert attributes(stack)[name(40)] == {
+        "stackName": "Farm",
+        "devEUI": name(40),
+        "joinEUI": "A81758FFFE00000F",
+        "frequencyPlanID": "EU_863_870_TTN",
+        "lorawanVersion": "1.0.3",
+        "regionalParametersVersion": "1.0.3-a",
+        "appKey": KEY,
+    }
+    assert stack.describe_thing(thingName=name(40))["thingTypeName"] == "lorawan"
+
+
+def test_a_second_import_only_reads(run: Run, devices: Callable[..., Path]) -> None:
+    file = devices(*map(row, range(1, 301)))
+    run("import", file, *FAST)
+    answer = json.loads(run("import", file, "--json", *FAST).stdout)
+    assert (answer["unchanged"], answer["created"], answer["failed"]) == (300, 0, 0)
+    assert answer["awsCalls"] == {"DescribeLogGroups": 1, "ListThings": 2}
+
+
+def test_an_import_that_was_interrupted_goes_on(
+    run: Run, stack: Any, devices: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = devices(*map(row, range(1, 101)))
+    turns = iter(range(37))
+
+    def interrupted(pace: Pace) -> None:
+        if next(turns, None) is None:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Pace, "wait", interrupted)
+        result = run("import", file)
+    assert result.exit_code == 130
+    assert "the same command goes on" in result.stderr
+    there = len(attributes(stack))
+    assert 0 < there <= 37
+    answer = json.loads(run("import", file, "--json", *FAST).stdout)
+    assert (answer["unchanged"], answer["created"]) == (there, 100 - there)
+
+
+def test_a_dry_run_says_what_would_be_and_creates_nothing(
+    run: Run, stack: Any, devices: Callable[..., Path], add_thing: Callable[..., None]
+) -> None:
+    run("import", devices(row(1)), *FAST)
+    result = run("import", devices(row(1), row(2)), "--dry-run")
+    assert (result.exit_code, result.stdout) == (0, "2 rows: would be 1 created, 1 unchanged\n")
+    assert list(attributes(stack)) == [name(1)]
+
+
+def test_no_row_is_imported_while_one_is_wrong(
+    run: Run, stack: Any, devices: Callable[..., Path], tmp_path: Path
+) -> None:
+    file = devices(row(1), "A8;" + row(2).partition(";")[2], row(3, key="12"), row(1))
+    result = run("import", file, "--report", tmp_path / "report.csv", *FAST)
+    assert result.exit_code == 1
+    assert "nothing was imported: 3 rows" in result.stderr
+    assert "--skip-invalid" in result.stderr
+    assert attributes(stack) == {}
+    with (tmp_path / "report.csv").open() as report:
+        assert list(csv.reader(report)) == [
+            ["row", "thing", "reason"],
+            ["3", "", "dev_eui must be 16 hexadecimal digits"],
+            ["4", "", "app_key must be 32 hexadecimal digits"],
+            ["5", name(1), f"DevEUI {name(1)} is that of row 2 already: keep one of the two"],
+        ]
+    assert "app_key must be 32 hexadecimal digits" in result.stdout
+
+
+def test_rows_that_are_wrong_can_be_left_out(run: Run, stack: Any, devices: Callable[..., Path]) -> None:
+    result = run("import", devices(row(1), row(2, key="12"), row(1, key=OTHER_KEY)), "--skip-invalid", *FAST)
+    assert result.exit_code == 1
+    assert "3 rows: 1 created, 2 failed" in result.stdout
+    assert attributes(stack)[name(1)]["appKey"] == KEY
+
+
+def test_a_thing_that_differs_is_told_and_changed_only_on_request(
+    run: Run, stack: Any, devices: Callable[..., Path]
+) -> None:
+    run("import", devices(row(1)), *FAST)
+    stack.update_thing(thingName=name(1), attributePayload={"attributes": {"room": "12"}, "merge": True})
+    file = devices(row(1, key=OTHER_KEY))
+    result = run("import", file, *FAST)
+    assert result.exit_code == 1
+    assert f"the thing {name(1)} has another appKey: --update gives it the file's" in result.stdout
+    assert attributes(stack)[name(1)]["appKey"] == KEY
+    assert run("import", file, "--update", *FAST).stdout == "1 row: 1 updated\n"
+    assert (attributes(stack)[name(1)]["appKey"], attributes(stack)[name(1)]["room"]) == (OTHER_KEY, "12")
+
+
+def test_a_thing_of_another_name_stands_for_its_device(
+    run: Run, stack: Any, devices: Callable[..., Path], add_thing: Callable[..., None]
+) -> None:
+    run("import", devices(row(1) + ";tank", header=f"{HEADER};thing_name"), *FAST)
+    assert run("import", devices(row(1)), *FAST).stdout == "1 row: 1 unchanged\n"
+    result = run("import", devices(row(1) + ";pump", header=f"{HEADER};thing_name"), *FAST)
+    assert "its DevEUI is that of the thing tank" in result.stdout
+    assert list(attributes(stack)) == ["tank"]
+
+
+def test_a_name_that_belongs_to_another_stack_fails_alone(
+    run: Run,
+    stack: Any,
+    devices: Callable[..., Path],
+    add_thing: Callable[..., None],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    add_thing(name(1), stack_name="orchard", devEUI=name(1))
+    create = StackAccess.create
+
+    def as_aws_does(self: StackAccess, thing: str, *rest: Any) -> None:
+        # moto replaces a thing that exists; AWS IoT refuses to.
+        if self.describe(thing):
+            raise NameTaken(thing)
+        create(self, thing, *rest)
+
+    monkeypatch.setattr(StackAccess, "create", as_aws_does)
+    result = run("import", devices(row(1), row(2)), *FAST)
+    assert "2 rows: 1 created, 1 failed" in result.stdout
+    assert f"the name {name(1)} is taken: it is one of the stack orchard" in result.stdout
+    assert attributes(stack)[name(1)]["stackName"] == "orchard"
+
+
+def test_a_missing_thing_type_ends_the_import_with_one_sentence(run: Run, devices: Callable[..., Path]) -> None:
+    result = run("import", devices(*map(row, range(1, 101))), "--thing-type", "sensor", *FAST)
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1] == (
+        "✗ there is no thing type sensor in eu-west-1: name the stack's with --thing-type"
+    )
+
+
+def test_a_stack_that_is_not_there_is_told_before_anything_is_created(
+    run: Run, stack: Any, devices: Callable[..., Path]
+) -> None:
+    result = run("import", devices(row(1)), "--stack", "Fram")
+    assert (result.exit_code, attributes(stack)) == (1, {})
+    assert result.stderr == "✗ there is no stack Fram in eu-west-1: those there are: Farm\n"
+
+
+def test_ignored_columns_are_named_once(run: Run, devices: Callable[..., Path]) -> None:
+    file = devices(row(1) + ";5;acme", row(2) + ";5;acme", header=f"{HEADER};rx1_delay;brand_id")
+    result = run("import", file, *FAST)
+    assert result.exit_code == 0
+    assert result.stderr.count("Ignored, because no thing carries it: brand_id, rx1_delay.") == 1
+
+
+def test_values_that_the_file_leaves_open_can_be_given(run: Run, stack: Any, devices: Callable[..., Path]) -> None:
+    file = devices(f"{name(1)};A81758FFFE00000F;{KEY}", header="dev_eui;join_eui;app_key")
+    versions = ("--lorawan-version", "MAC_V1_0_4", "--lorawan-phy-version", "RP002_V1_0_4")
+    assert run("import", file, *versions, "--frequency-plan-id", "EU_863_870", *FAST).exit_code == 0
+    assert attributes(stack)[name(1)]["regionalParametersVersion"] == "RP002-1.0.4"
+    assert attributes(stack)[name(1)]["frequencyPlanID"] == "EU_863_870"
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_an_exported_fleet_is_imported_unchanged(
+    run: Run, stack: Any, devices: Callable[..., Path], tmp_path: Path, form: str
+) -> None:
+    run("import", devices(row(1) + ";tank", row(2) + ";", header=f"{HEADER};thing_name"), *FAST)
+    before = attributes(stack)
+    output = tmp_path / "export"
+    assert run("export", "--format", form, "--output", output, "--show-keys").exit_code == 0
+    assert output.stat().st_mode & 0o077 == 0
+    assert run("import", output, *FAST).stdout == "2 rows: 2 unchanged\n"
+    for each in before:
+        stack.delete_thing(thingName=each)
+    assert run("import", output, *FAST).stdout == "2 rows: 2 created\n"
+    assert attributes(stack) == before
+
+
+def test_an_export_shows_no_key_unless_asked(run: Run, devices: Callable[..., Path]) -> None:
+    run("import", devices(row(1)), *FAST)
+    result = run("export")
+    assert KEY not in result.stdout
+    assert result.stdout.splitlines()[1].startswith(f"{name(1)};{name(1)};A81758FFFE00000F;")
+    assert "1 thing without keys, which --show-keys adds" in result.stderr
+    assert KEY in run("export", "--show-keys").stdout
+
+
+def test_no_message_shows_a_key(run: Run, devices: Callable[..., Path]) -> None:
+    run("import", devices(row(1)), *FAST)
+    for result in (
+        run("import", devices(row(1, key=OTHER_KEY)), *FAST),
+        run("import", devices(row(2, key=OTHER_KEY + "0")), *FAST),
+        run("import", devices(row(1)), "--json", *FAST),
+    ):
+        assert KEY not in result.output
+        assert OTHER_KEY not in result.output
