@@ -85,7 +85,7 @@ def pip(*arguments: str) -> None:
     if done.returncode:
         sys.stderr.write("\n".join(done.stdout.decode(errors="replace").splitlines()[-12:]) + "\n")
         raise Missing(
-            "The Python packages could not be installed (pip's own words are above): is https://pypi.org, "
+            "The Python packages could not be installed (pip's own words are above): is PyPI, "
             "or the index that `pip config list` names, reachable from here?"
         )
 
