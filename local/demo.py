@@ -32,6 +32,8 @@ from local.stack import OnProgress
 LAST_FAILURE = ENVIRONMENTS / "last-failure"
 SENSOR = "soil-moisture-7"
 GATE = "gate-12"
+METER = "meter-3"
+CLAIMABLE_JOIN_EUI = "70B3D57ED0000000"
 JOIN_EUI = "70B3D57ED0000001"
 UPLINKS_TIMED = 20
 # The first call of a function starts a process for it.
@@ -48,6 +50,7 @@ class Demo:
     outputs: dict[str, Any] = field(default_factory=dict)
     summary: list[tuple[str, str]] = field(default_factory=list)
     sensor_eui: str = field(default_factory=lambda: f"70B3D57ED1{secrets.token_hex(3).upper()}")
+    meter_eui: str = field(default_factory=lambda: f"70B3D57ED3{secrets.token_hex(3).upper()}")
     gate_eui: str = field(default_factory=lambda: f"70B3D57ED2{secrets.token_hex(3).upper()}")
 
     # Showing
@@ -192,6 +195,35 @@ def create_from_aws(demo: Demo) -> None:
     demo.tell("it joined with that key, and sends under the name the thing was given")
 
 
+def claim_from_aws(demo: Demo) -> None:
+    """A thing with a claim code claims a device that its maker left at a Join Server outside the cluster."""
+    code = secrets.token_hex(4).upper()
+    demo.environment.things_stack.claimable(
+        join_eui=CLAIMABLE_JOIN_EUI, dev_eui=demo.meter_eui, authentication_code=code
+    )
+    attributes = {
+        "stackName": STACK_NAME,
+        "deviceID": METER,
+        "devEUI": demo.meter_eui,
+        "joinEUI": CLAIMABLE_JOIN_EUI,
+        "claimAuthenticationCode": code,
+    }
+    demo.environment.aws.client("iot").create_thing(
+        thingName=METER,
+        thingTypeName=demo.outputs["thing_type_name"],
+        attributePayload={"attributes": attributes},
+    )
+    demo.show(f"CreateThing {METER}", attributes | {"claimAuthenticationCode": f"{code[:2]}…"})
+    told = eventually(
+        "the claim on the thing's shadow",
+        lambda: inspection.shadow(demo.environment.aws, METER).get("provisioning"),
+        PATIENCE,
+    )
+    demo.tell(f"its shadow says: provisioning {told['state']}")
+    demo.network.join(APPLICATION, METER)
+    demo.arrived(f"lorawan/{METER}/join")
+
+
 def delete_from_aws(demo: Demo) -> None:
     """Deleting the thing deletes the device."""
     demo.environment.aws.client("iot").delete_thing(thingName=GATE)
@@ -272,6 +304,7 @@ STEPS = (
     Step("A device joins and sends: it becomes a thing", join_and_send),
     Step("A downlink, requested over MQTT: queued, sent, acknowledged", downlink),
     Step("A thing created in AWS becomes a device", create_from_aws),
+    Step("A thing with a claim code claims a device", claim_from_aws),
     Step("Deleting the thing deletes the device", delete_from_aws),
     Step("Garbage is recorded, and the next message is handled", garbage),
     Step("How fast a warm uplink is", latency),
