@@ -102,6 +102,7 @@ locals {
   }
 
   registry_function_timeout = 60
+  sync_function_timeout     = 900 # the most Lambda gives; a run that needs longer goes on in another call
 }
 
 # Drawn once and kept: an id that could be worked out from the stack's name would protect nobody.
@@ -239,6 +240,7 @@ module "registry" {
     DEFAULT_FREQUENCY_PLAN_ID = local.frequency_plan_id
     ON_THING_DELETED          = var.on_thing_deleted
     SCRUB_KEYS                = tostring(var.scrub_keys)
+    THING_NAME_SCHEME         = var.thing_name_scheme
     THING_TYPE_NAME           = var.thing_type_name
   })
 
@@ -265,6 +267,46 @@ module "registry_rule" {
   error_queue = module.registry_queue.dead_letter_queue
   aws         = local.aws
   tags        = var.tags
+}
+
+# Both registries, compared on a schedule: what events missed.
+
+module "sync" {
+  source = "./modules/function"
+  count  = var.registry_sync.enabled ? 1 : 0
+
+  name         = "${var.stack_name}-sync"
+  description  = "Compares things and end devices, and hands what is not in step to ${var.stack_name}-registry"
+  handler      = "handlers.sync.handler"
+  code         = module.package.code
+  aws          = local.aws
+  architecture = var.functions.architecture
+  runtime      = var.functions.runtime
+  memory_size  = var.functions.memory_size
+  log_level    = var.functions.log_level
+  timeout      = local.sync_function_timeout
+  policy_json  = data.aws_iam_policy_document.sync[0].json
+
+  environment = merge(local.environment, local.things_stack_environment, {
+    ON_THING_DELETED   = var.on_thing_deleted
+    REGISTRY_QUEUE_URL = module.registry_queue.queue.url
+    SYNC_MODE          = var.registry_sync.mode
+    SYNC_QUEUE_URL     = module.registry_sync[0].queue.url
+  })
+
+  tags = var.tags
+}
+
+module "registry_sync" {
+  source = "./modules/registry_sync"
+  count  = var.registry_sync.enabled ? 1 : 0
+
+  name             = "${var.stack_name}-sync"
+  schedule         = var.registry_sync.schedule
+  function_arn     = module.sync[0].arn
+  function_timeout = local.sync_function_timeout
+  aws              = local.aws
+  tags             = var.tags
 }
 
 # What no resource can set up: done by a function during the apply, undone by it on destroy.
@@ -334,6 +376,7 @@ module "integration" {
     module.registry_events,
     module.registry_queue,
     module.registry_rule,
+    module.registry_sync,
     module.thing_type,
     module.upstream_rule,
   ]

@@ -97,6 +97,27 @@ data "aws_iam_policy_document" "registry" {
     }
   }
 
+  # For the devices that the synchronisation found without a thing.
+  dynamic "statement" {
+    for_each = var.registry_sync.enabled ? [local.any_resource] : []
+
+    content {
+      sid       = "FindThings"
+      actions   = ["iot:ListThings"]
+      resources = statement.value
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.registry_sync.enabled ? ["${local.iot_arn}:thing/*"] : []
+
+    content {
+      sid       = "MakeThings"
+      actions   = ["iot:CreateThing"]
+      resources = [statement.value]
+    }
+  }
+
   statement {
     sid       = "ReadApiKey"
     actions   = ["secretsmanager:GetSecretValue"]
@@ -107,6 +128,34 @@ data "aws_iam_policy_document" "registry" {
     sid       = "WriteLogOfThings"
     actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
     resources = local.things_log_arns
+  }
+}
+
+data "aws_iam_policy_document" "sync" {
+  count = var.registry_sync.enabled ? 1 : 0
+
+  statement {
+    sid       = "TakeTurns"
+    actions   = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage"]
+    resources = [module.registry_sync[0].static_arn]
+  }
+
+  statement {
+    sid       = "HandOverWork"
+    actions   = ["sqs:GetQueueAttributes", "sqs:SendMessage"]
+    resources = [module.registry_queue.static_arn]
+  }
+
+  statement {
+    sid       = "FindThings"
+    actions   = ["iot:ListThings"]
+    resources = local.any_resource
+  }
+
+  statement {
+    sid       = "ReadApiKey"
+    actions   = ["secretsmanager:GetSecretValue"]
+    resources = [module.secrets.api_key_secret_arn]
   }
 }
 

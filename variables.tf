@@ -211,6 +211,27 @@ variable "package" {
   }
 }
 
+variable "registry_sync" {
+  description = "Comparing both registries: whether, when (rate(...) or cron(...)), and whether what is not in step is mended (mode \"apply\") or only counted (\"report\")."
+  type = object({
+    enabled  = optional(bool, true)
+    schedule = optional(string, "rate(10 minutes)")
+    mode     = optional(string, "apply")
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = contains(["apply", "report"], var.registry_sync.mode)
+    error_message = "registry_sync.mode \"${var.registry_sync.mode}\" is not known: take \"apply\" or \"report\"."
+  }
+
+  validation {
+    condition     = can(regex("^(rate|cron)\\(.+\\)$", var.registry_sync.schedule))
+    error_message = "registry_sync.schedule \"${var.registry_sync.schedule}\" is no schedule: write rate(10 minutes) or cron(0 * * * ? *)."
+  }
+}
+
 variable "scrub_keys" {
   description = "Whether root keys and claim codes are taken off a thing once its device exists. As long as they are there, whoever may describe the thing can read them."
   type        = bool

@@ -12,7 +12,7 @@ import typer
 from rich.markup import escape
 from typer.core import TyperGroup
 
-from cli import things, transfer
+from cli import sync, things, transfer
 from cli.aws import SENTENCES, sentence
 from cli.errors import Failed
 from cli.output import err
@@ -41,6 +41,7 @@ app = typer.Typer(
 app.add_typer(things.app, name="things")
 app.command(name="import")(transfer.import_)
 app.command()(transfer.export)
+app.command()(sync.sync)
 
 
 def main() -> None:

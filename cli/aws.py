@@ -7,6 +7,7 @@ The region, the profile and `AWS_ENDPOINT_URL` are boto3's own.
 from __future__ import annotations
 
 import json
+import uuid
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from botocore.exceptions import (
 
 from cli.errors import Failed
 from cli.pace import Pace
+from handlers.sync import MESSAGE_GROUP
 from thingbridge.aws_iot.errors import code
 from thingbridge.aws_iot.things_log import stream
 from thingbridge.messaging.shadow import SHADOW_NAME
@@ -184,6 +186,32 @@ class StackAccess:
         except self._logs.exceptions.ResourceNotFoundException:
             return []
         return [{"at": event["timestamp"], **_entry(event["message"])} for event in answer["events"]]
+
+    def start_sync(self, mode: str) -> str:
+        """Ask the stack for a synchronisation in its turn; returns the run's id. Failed where it has none."""
+        sqs = self._session.client("sqs")
+        try:
+            url = sqs.get_queue_url(QueueName=f"{self.stack_name}-sync.fifo")["QueueUrl"]
+        except sqs.exceptions.QueueDoesNotExist as error:
+            raise Failed(
+                f"the stack {self.stack_name} does not synchronise: apply it with registry_sync = {{ enabled = true }}"
+            ) from error
+        tick = json.dumps({"mode": mode})
+        sent = sqs.send_message(
+            QueueUrl=url, MessageBody=tick, MessageGroupId=MESSAGE_GROUP, MessageDeduplicationId=str(uuid.uuid4())
+        )
+        return str(sent["MessageId"])
+
+    def sync_log(self, since: float) -> Iterator[dict[str, Any]]:
+        """What the function `sync` logged since then (Unix seconds); nothing before its first call."""
+        pages = self._logs.get_paginator("filter_log_events").paginate(
+            logGroupName=f"/aws/lambda/{self.stack_name}-sync", startTime=int(since * 1000)
+        )
+        try:
+            for page in pages:
+                yield from (_entry(event["message"]) for event in page["events"])
+        except self._logs.exceptions.ResourceNotFoundException:
+            return
 
     def _count(self, model: Any, **_: Any) -> None:
         self.calls[model.name] += 1

@@ -24,6 +24,7 @@ module "vineyard" {
   on_thing_deleted          = "retain"
   scrub_keys                = true
   enable_registry_events    = true
+  registry_sync             = { mode = "report", schedule = "cron(0 * * * ? *)" }
 
   functions = {
     architecture = "x86_64"

@@ -5,20 +5,23 @@ follows from the thing as it is now. A failed event stays in the queue, and ends
 """
 
 import os
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from typing import Any
 
+from handlers import devices_without_thing
 from handlers.things_stack_session import LambdaContext, open_session
 from thingbridge.aws_iot import data_plane, things, things_log
 from thingbridge.diagnostics import emit
 from thingbridge.errors import BadInput, Refused, ThingbridgeError
 from thingbridge.messaging.shadow import SHADOW_NAME
-from thingbridge.registry import attributes, events, provisioning, status
+from thingbridge.registry import attributes, events, marks, provisioning, status, work_items
 from thingbridge.registry.events import Operation, ThingEvent
+from thingbridge.registry.marks import Mark
 from thingbridge.registry.provisioning import Place
 from thingbridge.settings import OnThingDeleted, RegistrySettings
-from thingbridge.things_stack import end_devices
+from thingbridge.things_stack import end_devices, marking
 from thingbridge.things_stack.client import ThingsStack
 from thingbridge.things_stack.end_devices import Outcome
 
@@ -29,7 +32,10 @@ def _settings() -> RegistrySettings:
 
 
 def handler(batch: dict[str, Any], context: LambdaContext) -> dict[str, list[dict[str, str]]]:
-    """Take a batch of SQS records, each a registry event. Returns the ids of those that must come again."""
+    """Take a batch of SQS records, each a registry event or a piece of work that the synchronisation found.
+
+    Returns the ids of those that must come again.
+    """
     settings = _settings()
     things_stack = open_session(settings, context)
     failures = []
@@ -44,8 +50,14 @@ def handler(batch: dict[str, Any], context: LambdaContext) -> dict[str, list[dic
 
 def _handle(body: str, settings: RegistrySettings, things_stack: ThingsStack) -> None:
     """Carry out one event, or record why it can't be. Raises what must come again."""
+    piece = work_items.parse(body)
+    if piece and piece.device_id:
+        _settle(piece.device_id, settings, things_stack)
+        return
     try:
-        event = events.parse(body)
+        event = (
+            ThingEvent(Operation.CREATED, piece.thing_name, {}) if piece and piece.thing_name else events.parse(body)
+        )
     except BadInput as error:
         _record(settings, None, "ERROR", "event_not_readable", reason=str(error))
         return
@@ -55,6 +67,8 @@ def _handle(body: str, settings: RegistrySettings, things_stack: ThingsStack) ->
             # Gone or given to another stack meanwhile: there is another event for that.
             if thing and events.belongs_to(thing.attributes, settings.stack_name):
                 _bring_in_step(thing, event.operation, settings, things_stack)
+                if piece or attributes.describes_device(thing.attributes):
+                    _mark(thing, settings, things_stack)
         elif events.is_gone(event, thing.attributes if thing else None, settings.stack_name):
             _delete(event, settings, things_stack)
     except ThingbridgeError as error:
@@ -64,6 +78,25 @@ def _handle(body: str, settings: RegistrySettings, things_stack: ThingsStack) ->
             data_plane.report(event.thing_name, SHADOW_NAME, status.failed(error, again=again))
         if again:
             raise
+        if piece and thing:
+            # It can't be mended before the thing changes: the synchronisation need not ask again until then.
+            with suppress(ThingbridgeError):
+                _mark(thing, settings, things_stack)
+
+
+def _settle(device_id: str, settings: RegistrySettings, things_stack: ThingsStack) -> None:
+    """Look after a device that the synchronisation found no thing for, or record why it can't be."""
+    try:
+        devices_without_thing.settle(device_id, settings, things_stack)
+    except (BadInput, Refused) as error:
+        _record(settings, None, "ERROR", "end_device_without_thing", device_id=device_id, reason=str(error))
+
+
+def _mark(thing: things.Thing, settings: RegistrySettings, things_stack: ThingsStack) -> None:
+    """Let the device of a thing tell whose it is, and what the thing said when both were last looked at."""
+    known = end_devices.resolve(things_stack, attributes.reference(thing.attributes))
+    if known:
+        marking.write(things_stack, known.device_id, Mark.of(thing.name, thing.attributes, settings.stack_name))
 
 
 def _bring_in_step(
@@ -83,7 +116,13 @@ def _bring_in_step(
         device = attributes.new_device(thing.attributes, settings.default_frequency_plan_id)
         if known:
             device = replace(device, device_id=known.device_id)
-        place = Place(settings.application_id, things_stack.cluster_host, settings.stack_name, thing.name)
+        place = Place(
+            settings.application_id,
+            things_stack.cluster_host,
+            settings.stack_name,
+            thing.name,
+            marks.digest(thing.attributes),
+        )
         steps = provisioning.creation_steps(device, place)
         outcome = end_devices.create(things_stack, steps, known=known is not None)
         if outcome is Outcome.UNCHANGED and operation is Operation.UPDATED and device.app_key:
@@ -96,7 +135,8 @@ def _bring_in_step(
         return
     if settings.scrub_keys and attributes.has_secrets(thing.attributes):
         things.remove_attributes(thing.name, attributes.SECRETS)
-    if outcome is not Outcome.UNCHANGED:
+    # Whoever made the thing waits for a word, also when the device was complete before.
+    if outcome is not Outcome.UNCHANGED or operation is Operation.CREATED:
         data_plane.report(thing.name, SHADOW_NAME, status.succeeded(outcome))
         _record(settings, thing.name, "INFO", f"end_device_{outcome}", device_id=reference.device_id)
 

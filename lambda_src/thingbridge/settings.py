@@ -25,6 +25,13 @@ class OnThingDeleted(StrEnum):
     RETAIN = "retain"
 
 
+class SyncMode(StrEnum):
+    """Whether the synchronisation of the registries mends what it finds, or reports it only."""
+
+    APPLY = "apply"
+    REPORT = "report"
+
+
 @dataclass(frozen=True)
 class ShadowSettings:
     """The `shadow` object of the root module. `metrics`: write the radio and session metrics."""
@@ -88,6 +95,17 @@ class RegistrySettings(ThingsStackSettings):
     """Environment of the function that keeps end devices in step with things."""
 
     thing_type_name: str
+    thing_name_scheme: ThingNameScheme = field(metadata={"parse": ThingNameScheme})
     default_frequency_plan_id: str
     on_thing_deleted: OnThingDeleted = field(metadata={"parse": OnThingDeleted})
     scrub_keys: bool = field(metadata={"parse": _flag})
+
+
+@dataclass(frozen=True)
+class SyncSettings(ThingsStackSettings):
+    """Environment of the function that compares both registries."""
+
+    registry_queue_url: str
+    sync_queue_url: str
+    on_thing_deleted: OnThingDeleted = field(metadata={"parse": OnThingDeleted})
+    sync_mode: SyncMode = field(metadata={"parse": SyncMode})

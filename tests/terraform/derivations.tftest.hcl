@@ -217,3 +217,21 @@ run "the_external_id_is_the_same_in_the_next_apply" {
     error_message = "got ${output.external_id} after ${run.an_external_id_is_drawn_and_kept.external_id}"
   }
 }
+
+run "without_synchronisation_nothing_of_it_is_made" {
+  command = plan
+
+  variables {
+    registry_sync = { enabled = false }
+  }
+
+  assert {
+    condition     = length(module.registry_sync) == 0 && length(module.sync) == 0
+    error_message = "registry_sync.enabled = false makes something"
+  }
+
+  assert {
+    condition     = output.function_names.sync == null && output.queue_urls.sync == null
+    error_message = "names of what is not made"
+  }
+}

@@ -344,3 +344,20 @@ run "a_batch_waits_no_longer_than_lambda" {
 
   expect_failures = [var.maximum_batching_window_in_seconds]
 }
+
+run "a_synchronisation_refuses_what_scheduler_and_lambda_refuse" {
+  command = plan
+
+  module {
+    source = "./modules/registry_sync"
+  }
+
+  variables {
+    name             = join("", [for i in range(56) : "x"])
+    function_arn     = "arn:aws:lambda:eu-west-1:111122223333:function:farm-sync"
+    function_timeout = 901
+    schedule         = "every 10 minutes"
+  }
+
+  expect_failures = [var.name, var.function_timeout, var.schedule]
+}

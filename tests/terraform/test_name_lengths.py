@@ -16,6 +16,7 @@ LIMITS = {
     "aws_iot_topic_rule": ("name", 128),
     "aws_lambda_function": ("function_name", 64),
     "aws_lambda_permission": ("statement_id", 100),
+    "aws_scheduler_schedule": ("name", 64),
     "aws_secretsmanager_secret": ("name", 512),
     "aws_sqs_queue": ("name", 80),
 }

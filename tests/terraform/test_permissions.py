@@ -90,3 +90,13 @@ def test_the_things_stack_shows_the_external_id(plan: Plan, policy_documents: Do
     (trust,) = documents["module.vineyard.module.things_stack_role.data.aws_iam_policy_document.trust"]
     assert trust["principals"][0]["identifiers"] == ["arn:aws:iam::123456789012:root"]
     assert [(c["variable"], c["values"]) for c in trust["condition"]] == [("sts:ExternalId", ["vineyard-7f3a9c"])]
+
+
+def test_the_scheduler_acts_for_one_account_and_one_schedule(plan: Plan, policy_documents: Documents) -> None:
+    documents = policy_documents(plan("minimal"))
+    addresses = [address for address in documents if ".module.registry_sync[0]." in address and "trust" in address]
+    (trust,) = documents[addresses[0]]
+    assert trust["principals"][0]["identifiers"] == ["scheduler.amazonaws.com"]
+    conditions = {condition["variable"]: condition["values"] for condition in trust["condition"]}
+    assert set(conditions) == {"aws:SourceAccount", "aws:SourceArn"}
+    assert conditions["aws:SourceArn"][0].endswith(":schedule/default/farm-sync")

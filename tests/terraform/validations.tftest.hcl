@@ -189,3 +189,13 @@ run "a_secret_is_given_by_its_arn" {
 
   expect_failures = [var.application_api_key_secret_arn]
 }
+
+run "a_synchronisation_has_a_known_mode_and_a_schedule" {
+  command = plan
+
+  variables {
+    registry_sync = { mode = "dry-run", schedule = "10 minutes" }
+  }
+
+  expect_failures = [var.registry_sync]
+}

@@ -91,6 +91,10 @@ class ThingDirectory:
             raise known
         return known
 
+    def find(self, device: EndDeviceIdentifiers) -> str | None:
+        """Name of the device's thing as the registry has it now, None without one. Raises like `find_or_make`."""
+        return self._find(device)
+
     def _remember(self, device: EndDeviceIdentifiers, known: str | identity.MismatchingStack, seconds: float) -> None:
         self._known.pop(device, None)
         if len(self._known) >= MAX_KNOWN:

@@ -1,7 +1,8 @@
 """What the shadow of a thing says about its end device: `provisioning` with `state`, `step`, `reason` and `at`.
 
-So a user sees on the thing itself why its device did not appear. `state`: created, claimed, completed, updated;
-failed (not tried again before the thing is changed); retrying. `step`: the server where it stopped. `at`: RFC 3339.
+So a user sees on the thing itself why its device did not appear. `state`: created, claimed, completed, updated,
+unchanged; failed (not tried again before the thing is changed); retrying. `step`: the server where it stopped.
+`at`: RFC 3339.
 """
 
 from datetime import UTC, datetime

@@ -139,6 +139,25 @@ class ThingsStack:
             return False
         return True
 
+    def end_devices(self, page: int, limit: int, paths: Sequence[str]) -> Sequence[dict[str, Any]]:
+        """EndDeviceRegistry.List: a page (from 1) of the application's devices on the Identity Server, by device id."""
+        answer = self._identity(
+            "GET",
+            f"/applications/{self.application_id}/devices",
+            f"list page {page} of the devices",
+            query={"order": "device_id", "limit": str(limit), "page": str(page), "field_mask": ",".join(paths)},
+        )
+        return list(answer.get("end_devices", ()))
+
+    def set_attributes(self, device_id: str, attributes: Mapping[str, str]) -> None:
+        """EndDeviceRegistry.Update: give a device these attributes on the Identity Server, and no others."""
+        self._identity(
+            "PUT",
+            self._device_path(Server.IDENTITY, device_id),
+            f"mark {device_id} on the {Server.IDENTITY}",
+            body={"end_device": {"attributes": dict(attributes)}, "field_mask": {"paths": ["attributes"]}},
+        )
+
     def find_device(self, dev_eui: str) -> EndDeviceIdentifiers | None:
         """EndDeviceRegistrySearch: the application's device with this DevEUI, None without one."""
         answer = self._identity(

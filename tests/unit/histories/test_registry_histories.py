@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from handlers import registry
 from local.things_stack import ThingsStack as Simulation
 from thingbridge.aws_iot import data_plane, things, things_log
-from thingbridge.settings import OnThingDeleted, RegistrySettings
+from thingbridge.settings import OnThingDeleted, RegistrySettings, ThingNameScheme
 from thingbridge.things_stack import client
 from thingbridge.things_stack.client import ThingsStack
 
@@ -130,6 +130,7 @@ class World:
             application_id=APPLICATION,
             api_key_secret_arn="arn",
             thing_type_name="lorawan",
+            thing_name_scheme=ThingNameScheme.DEV_EUI,
             default_frequency_plan_id=PLANS[0],
             on_thing_deleted=OnThingDeleted.DELETE,
             scrub_keys=self.scrub_keys,
@@ -200,7 +201,7 @@ def play(world: World, history: list[Any], failure: Any) -> None:
         (method, path), kind, on_call, times = STEPS[failure[0]], *failure[1:]
         how: dict[str, Any] = {"status": kind}
         if kind == "time-out":
-            how = {"delay": 0.3}
+            how = {"delay": 0.2}
         elif isinstance(kind, str):
             how = {"reset": True, "after": kind == "reset after"}
         # What never ends would make every history end in the dead letters alone.
@@ -238,7 +239,8 @@ def live(world: World, monkeypatch: pytest.MonkeyPatch, history: list[Any], fail
     """Play a history in its world, then look at both registries."""
     if world.claim:
         world.simulation.claimable(join_eui=CLAIMABLE, dev_eui=world.dev_eui, authentication_code="C0DE")
-    monkeypatch.setattr(client, "READ_TIMEOUT", 0.2)
+    # Short only where something is slow on purpose: no other answer may be late on a busy machine.
+    monkeypatch.setattr(client, "READ_TIMEOUT", 0.1 if failure and failure[1] == "time-out" else 10.0)
     monkeypatch.setattr(registry, "_settings", world.settings)
     monkeypatch.setattr(registry, "open_session", world.session)
     monkeypatch.setattr(things, "describe", world.describe)
@@ -259,6 +261,8 @@ def test_no_failure_at_any_step_leaves_half_a_device(
     simulation: Simulation, key: str, monkeypatch: pytest.MonkeyPatch, step: str, claim: bool
 ) -> None:
     for kind, times, history in itertools.product(KINDS, (1, FOR_EVER), LIVES):
+        if (kind, times) == ("time-out", FOR_EVER):
+            continue  # a reset for ever is the same to the client, and does not take its time
         world = World(simulation, key, f"A81758FFFE{next(_serial):06X}", claim, scrub_keys=False)
         try:
             live(world, monkeypatch, history, (step, kind, 1, times))

@@ -1,0 +1,153 @@
+"""Both registries and the queue in memory, behind the very calls the product makes; each takes time and has a quota.
+
+Nothing is stored: a device and a thing follow from their number, so that what is measured is the product's memory.
+"""
+
+import json
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+from thingbridge.aws_iot.queues import AT_ONCE
+from thingbridge.registry.marks import Mark
+
+STACK: Final = "farm"
+CPU_SHARE: Final = 512 / 1769
+"""Part of a processor that a function with 512 MB has; 1769 MB have a whole one (AWS Lambda Developer Guide)."""
+
+DRIFT: Final = 200
+"""One device in so many is out of step."""
+
+QUOTAS: Final = {"ListThings": 10, "EndDeviceRegistry.List": 5}
+"""Calls in any second: AWS IoT's quota for an account, and what is assumed of The Things Stack."""
+
+SECONDS: Final = {
+    "ListThings": 0.10,
+    "EndDeviceRegistry.List": 0.40,
+    "SendMessage": 0.015 / AT_ONCE,
+    "GetQueueAttributes": 0.01,
+}
+"""How long a call takes: estimates for one region and full pages."""
+
+
+class Clock:
+    """Simulated seconds: what calls and waits take, and what this process computes, as slowly as the function would."""
+
+    def __init__(self) -> None:
+        self._passed = 0.0
+        self._own = 0.0
+
+    def __call__(self) -> float:
+        return self._passed + self.cpu_seconds() / CPU_SHARE
+
+    def cpu_seconds(self) -> float:
+        """What the product computed, on this machine's processor."""
+        return time.process_time() - self._own
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """What the registries compute to have an answer is not the product's."""
+        begun = time.process_time()
+        yield
+        self._own += time.process_time() - begun
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        self._passed += seconds
+
+
+class Account:
+    """AWS and The Things Stack with `size` devices and about as many things."""
+
+    def __init__(self, size: int) -> None:
+        self.clock = Clock()
+        self.calls: Counter[str] = Counter()
+        self.handed_over: list[str] = []
+        self._size = size
+        self._lock = threading.Lock()
+        self._recent = {name: deque[float]() for name in QUOTAS}
+
+    def _called(self, operation: str) -> None:
+        self.calls[operation] += 1
+        if recent := self._recent.get(operation):
+            while recent and recent[0] <= self.clock() - 1:
+                recent.popleft()
+            assert len(recent) < QUOTAS[operation], f"{operation}: more than {QUOTAS[operation]} calls within a second"
+        if operation in self._recent:
+            self._recent[operation].append(self.clock())
+        self.clock.sleep(SECONDS[operation])
+
+    # AWS IoT and SQS, as boto3 has them
+
+    def list_things(self, *, maxResults: int, nextToken: str = "0", **_: str) -> dict[str, Any]:  # noqa: N803
+        self._called("ListThings")
+        start = int(nextToken)
+        end = min(start + maxResults, self._size)
+        with self.clock.stopped():
+            # AWS promises no order of things; this one has nothing to do with that of the devices.
+            numbers = [place * 7919 % self._size for place in range(start, end)]
+            things = [{"thingName": name(n), "attributes": attributes(n)} for n in numbers if has_thing(n)]
+            text = json.dumps({"things": things, **({"nextToken": str(end)} if end < self._size else {})})
+        return dict(json.loads(text))
+
+    def get_queue_attributes(self, **request: Any) -> dict[str, Any]:
+        self._called("GetQueueAttributes")
+        return {"Attributes": dict.fromkeys(request["AttributeNames"], "0")}
+
+    def send_message(self, **request: Any) -> dict[str, Any]:
+        with self._lock:
+            self._called("SendMessage")
+            self.handed_over.append(request["MessageBody"])
+        return {}
+
+    # The Things Stack, as its client has it
+
+    def end_devices(self, page: int, limit: int, _paths: Sequence[str]) -> Sequence[dict[str, Any]]:
+        self._called("EndDeviceRegistry.List")
+        numbers = range((page - 1) * limit, min(page * limit, self._size))
+        with self.clock.stopped():
+            text = json.dumps({"end_devices": [end_device(n) for n in numbers]})
+        return list(json.loads(text)["end_devices"])
+
+
+def name(number: int) -> str:
+    return eui(number)
+
+
+def eui(number: int) -> str:
+    return f"A81758FF{number * 2_654_435_761 % 2**32:08X}"
+
+
+def attributes(number: int) -> dict[str, str]:
+    """Of the thing: as a fleet has them that was made from AWS, keys still there."""
+    return {
+        "devEUI": eui(number),
+        "stackName": STACK,
+        "deviceID": f"eui-{eui(number).lower()}",
+        "joinEUI": "A81758FFFE000001",
+        "lorawanVersion": "1.0.3",
+        "regionalParametersVersion": "1.0.3-a",
+        "appKey": f"{number + 1:032X}",
+    }
+
+
+def has_thing(number: int) -> bool:
+    return number % (2 * DRIFT) != 0
+
+
+def end_device(number: int) -> dict[str, Any]:
+    """One of those that are out of step has no thing and no mark, the other has the mark of an earlier state."""
+    mark = Mark.of(name(number), attributes(number), STACK)
+    if number % (2 * DRIFT) == DRIFT:
+        mark = Mark(mark.thing_name, STACK, "0" * 16)
+    ids = {
+        "device_id": f"eui-{eui(number).lower()}",
+        "application_ids": {"application_id": "farm-app"},
+        "dev_eui": eui(number),
+        "join_eui": "A81758FFFE000001",
+    }
+    stamps = {"created_at": "2025-01-02T03:04:05.678901Z", "updated_at": "2025-01-02T03:04:05.678901Z"}
+    return {"ids": ids, **stamps, "attributes": mark.attributes() if has_thing(number) else {}}

@@ -1,0 +1,30 @@
+"""Keeping below a rate: a token bucket whose clock and sleep are the caller's. Which rate, the callers know."""
+
+from collections.abc import Callable
+
+
+class TokenBucket:
+    """Lets `rate` calls a second pass, and up to `burst` at once after a pause.
+
+    `now` gives seconds that never go back; `sleep` waits for seconds.
+    """
+
+    def __init__(
+        self, *, rate: float, burst: float = 1.0, now: Callable[[], float], sleep: Callable[[float], None]
+    ) -> None:
+        self._rate, self._burst, self._now, self._sleep = rate, burst, now, sleep
+        self._tokens, self._at = burst, now()
+
+    def acquire(self) -> None:
+        """Return when the next call may be made."""
+        self._fill()
+        if self._tokens < 1:
+            self._sleep((1 - self._tokens) / self._rate)
+            self._fill()
+        # A sleep that woke a little early is made good by the next one.
+        self._tokens -= 1
+
+    def _fill(self) -> None:
+        now = self._now()
+        self._tokens = min(self._burst, self._tokens + (now - self._at) * self._rate)
+        self._at = now

@@ -1,0 +1,99 @@
+"""What becomes of a thing and an end device, as the listings of both registries show them. Pure decisions.
+
+A listing may be minutes old when its decision is carried out, so a decision is a reason to look, never an order:
+whoever carries it out reads both sides again. Holding a million devices is `device_index`'s business, going through
+the pages `synchronisation`'s.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from thingbridge.errors import BadInput
+from thingbridge.registry import attributes as thing_attributes
+from thingbridge.registry.marks import Mark
+from thingbridge.settings import OnThingDeleted
+
+SAFE_DELETIONS: Final = 10
+SAFE_SHARE: Final = 0.1
+"""More deletions than both in one run look like a mistake (the wrong account, an emptied type): none is done."""
+
+
+class Decision(StrEnum):
+    """What a pair, or one side without the other, calls for."""
+
+    IN_STEP = "in step"
+    MARK_DEVICE = "mark device"
+    DIFFERING = "differing"
+    CREATE_DEVICE = "create device"
+    MAKE_THING = "make thing"
+    DELETE_DEVICE = "delete device"
+    RETAIN_DEVICE = "retain device"
+    LEAVE_THING = "leave thing"
+    DUPLICATE = "duplicate"
+    INCOMPLETE = "incomplete"
+
+
+WORK: Final = frozenset(
+    {
+        Decision.MARK_DEVICE,
+        Decision.DIFFERING,
+        Decision.CREATE_DEVICE,
+        Decision.MAKE_THING,
+        Decision.DELETE_DEVICE,
+    }
+)
+"""Decisions that are handed to the queue; the others are counted."""
+
+
+@dataclass(frozen=True)
+class ListedDevice:
+    """An end device as the Identity Server lists it."""
+
+    device_id: str
+    dev_eui: str | None
+    mark: Mark | None
+
+
+def for_pair(*, marked: bool, foreign: bool, same: bool, again: bool) -> Decision:
+    """A thing of the stack and its device.
+
+    `marked` by this stack, or `foreign`, by another one; `same`: the mark names this thing and tells what it says
+    now; `again`: another thing of the stack was found for the device before.
+    """
+    if again:
+        return Decision.DUPLICATE
+    if foreign:
+        # Two stacks may serve one application; the mark is the other's, and marking it back would never end.
+        return Decision.IN_STEP
+    if not marked:
+        return Decision.MARK_DEVICE
+    return Decision.IN_STEP if same else Decision.DIFFERING
+
+
+def for_thing_alone(attributes: Mapping[str, str]) -> Decision:
+    """A thing of the stack without a device.
+
+    One that describes no device was made for messages, or its keys were taken off it: deleting a device in The Things
+    Stack does nothing to its thing. One that describes a device badly was told so when it was made or changed.
+    """
+    if not thing_attributes.has_secrets(attributes):
+        return Decision.LEAVE_THING
+    try:
+        thing_attributes.new_device(attributes, "")
+    except BadInput:
+        return Decision.INCOMPLETE
+    return Decision.CREATE_DEVICE
+
+
+def for_device_alone(marked: bool, on_thing_deleted: OnThingDeleted) -> Decision:
+    """A device without a thing. `marked` by this stack: it had one, which was deleted while nobody listened."""
+    if not marked:
+        return Decision.MAKE_THING
+    return Decision.DELETE_DEVICE if on_thing_deleted is OnThingDeleted.DELETE else Decision.RETAIN_DEVICE
+
+
+def too_many_deletions(deletions: int, marked: int) -> bool:
+    """Whether so many devices would go in one run that none had better go. `marked`: the stack's devices in all."""
+    return deletions > SAFE_DELETIONS and deletions > SAFE_SHARE * marked

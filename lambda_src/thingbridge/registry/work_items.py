@@ -1,0 +1,36 @@
+"""Pieces of work that the synchronisation hands to the queue of registry events: one thing or one device to look at.
+
+Like a registry event, a piece only says where to look: what is done follows from both registries as they are then.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+OPERATION: Final = "SYNCHRONISE"
+
+
+@dataclass(frozen=True)
+class WorkItem:
+    """A thing by its name, or an end device by its id; exactly one of the two."""
+
+    thing_name: str | None = None
+    device_id: str | None = None
+
+    def body(self) -> str:
+        """The message's text."""
+        named = {"thingName": self.thing_name, "deviceID": self.device_id}
+        return json.dumps({"operation": OPERATION, **{name: value for name, value in named.items() if value}})
+
+
+def parse(text: str) -> WorkItem | None:
+    """Read a message; None when it is none of these, such as a registry event."""
+    try:
+        message: Any = json.loads(text)
+        if message["operation"] != OPERATION:
+            return None
+        item = WorkItem(message.get("thingName"), message.get("deviceID"))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return None
+    names = [name for name in (item.thing_name, item.device_id) if name is not None]
+    return item if len(names) == 1 and isinstance(names[0], str) and names[0] else None

@@ -1,0 +1,266 @@
+"""Two registries that drifted apart while nobody listened: a tick in the queue, and they agree again."""
+
+import itertools
+import json
+import random
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from local.aws import LocalAws
+from local.things_stack.http_api import Received
+from tests.e2e.conftest import APP_KEY, Bridge, Device
+from tests.e2e.polling import eventually
+from tests.e2e.test_registry import ALL_SERVERS
+from thingbridge.settings import SyncSettings
+
+pytestmark = pytest.mark.xdist_group("stacks")
+
+_ticks = itertools.count(1)
+FLEET = 300
+DRIFT = 0.05
+LONG = 120.0
+"""Seconds: a run, and all the work it hands over."""
+
+
+def tick(bridge: Bridge, mode: str | None = None) -> None:
+    """Have both registries compared, as the schedule does."""
+    number = next(_ticks)
+    bridge.aws.client("sqs").send_message(
+        QueueUrl=bridge.outputs["queue_urls"]["sync"],
+        MessageBody=json.dumps({"start": f"test {number}", **({"mode": mode} if mode else {})}),
+        MessageGroupId="sync",
+    )
+
+
+def settled(bridge: Bridge, *queues: str) -> bool:
+    """Whether nothing waits, and nothing is worked on."""
+    sqs = bridge.aws.client("sqs")
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    return not any(
+        int(count)
+        for queue in queues
+        for count in sqs.get_queue_attributes(QueueUrl=bridge.outputs["queue_urls"][queue], AttributeNames=names)[
+            "Attributes"
+        ].values()
+    )
+
+
+def synchronise(bridge: Bridge, mode: str | None = None) -> None:
+    """Compare, and wait until all work that follows is done: a run hands its work over before its message goes."""
+    tick(bridge, mode)
+    eventually("the end of the run", lambda: settled(bridge, "sync"), timeout=LONG)
+    eventually("the end of its work", lambda: settled(bridge, "registry"), timeout=LONG)
+
+
+@contextmanager
+def nobody_listens(aws: LocalAws) -> Iterator[None]:
+    """No thing sends an event."""
+    iot = aws.client("iot")
+    iot.update_event_configurations(eventConfigurations={"THING": {"Enabled": False}})
+    try:
+        yield
+    finally:
+        iot.update_event_configurations(eventConfigurations={"THING": {"Enabled": True}})
+
+
+def described(device: Device, **changes: str) -> dict[str, str]:
+    attributes = {
+        "devEUI": device.dev_eui,
+        "joinEUI": device.join_eui,
+        "lorawanVersion": "1.0.3",
+        "regionalParametersVersion": "1.0.3-a",
+        "appKey": APP_KEY,
+        "deviceID": device.device_id,
+    }
+    return attributes | changes
+
+
+def registered(bridge: Bridge, device: Device) -> dict[str, Any] | None:
+    return bridge.things_stack.servers.identity.devices.get((bridge.application_id, device.device_id))
+
+
+def test_a_device_registered_in_the_things_stack_gets_its_thing_without_an_uplink(farm: Bridge) -> None:
+    device = farm.new_device()
+    synchronise(farm, "report")
+    assert farm.thing(device.dev_eui) is None
+    synchronise(farm)
+    thing = farm.thing(device.dev_eui)
+    assert thing
+    assert thing["attributes"]["stackName"] == "Farm"
+    marked = registered(farm, device)
+    assert marked
+    assert marked["attributes"]["aws-iot-thing"] == device.dev_eui
+    assert farm.on_servers(device.device_id) == ALL_SERVERS
+
+
+def test_a_thing_created_while_nobody_listened_gets_its_device(farm: Bridge) -> None:
+    device = farm.new_device(registered=False)
+    with nobody_listens(farm.aws):
+        farm.create_thing(f"missed-{device.device_id}", **described(device))
+    synchronise(farm)
+    assert farm.on_servers(device.device_id) == ALL_SERVERS
+
+
+def test_a_thing_changed_while_nobody_listened_changes_its_device(farm: Bridge) -> None:
+    device = farm.new_device(registered=False)
+    name = f"altered-{device.device_id}"
+    farm.create_thing(name, **described(device))
+    eventually("the device", lambda: farm.on_servers(device.device_id) == ALL_SERVERS)
+    with nobody_listens(farm.aws):
+        change = {"attributes": {"frequencyPlanID": "EU_868_1"}, "merge": True}
+        farm.aws.client("iot").update_thing(thingName=name, attributePayload=change)
+    synchronise(farm)
+    network = farm.things_stack.servers.network.devices[farm.application_id, device.device_id]
+    assert network["frequency_plan_id"] == "EU_868_1"
+
+
+def test_a_thing_deleted_while_nobody_listened_takes_its_device(farm: Bridge) -> None:
+    device = farm.new_device(registered=False)
+    farm.create_thing(f"lost-{device.device_id}", **described(device))
+    eventually("the device", lambda: farm.on_servers(device.device_id) == ALL_SERVERS)
+    with nobody_listens(farm.aws):
+        farm.aws.client("iot").delete_thing(thingName=f"lost-{device.device_id}")
+    synchronise(farm)
+    assert farm.on_servers(device.device_id) == set()
+
+
+def test_a_stack_that_retains_devices_keeps_those_too(orchard: Bridge) -> None:
+    device = orchard.new_device(registered=False)
+    orchard.create_thing(f"lost-{device.device_id}", **described(device))
+    eventually("the device", lambda: orchard.on_servers(device.device_id) == ALL_SERVERS)
+    with nobody_listens(orchard.aws):
+        orchard.aws.client("iot").delete_thing(thingName=f"lost-{device.device_id}")
+    synchronise(orchard)
+    assert orchard.on_servers(device.device_id) == ALL_SERVERS
+
+
+def test_the_function_is_told_what_it_reads_and_nothing_else(farm: Bridge) -> None:
+    function = farm.aws.client("lambda").get_function_configuration(FunctionName=farm.outputs["function_names"]["sync"])
+    told = set(function["Environment"]["Variables"])
+    assert told == {"LOG_LEVEL"} | {setting.name.upper() for setting in fields(SyncSettings)}
+
+
+def test_the_schedule_ticks_into_the_queue_and_the_tick_starts_a_run(farm: Bridge) -> None:
+    scheduler = farm.aws.client("scheduler")
+    schedule = scheduler.get_schedule(Name="Farm-sync")
+    assert (schedule["ScheduleExpression"], schedule["State"]) == ("rate(1 days)", "ENABLED")
+    assert json.loads(schedule["Target"]["Input"]) == {"start": "<aws.scheduler.scheduled-time>"}
+    device = farm.new_device()
+    scheduler.create_schedule(
+        Name="Farm-sync-now",
+        ScheduleExpression=f"at({datetime.now(UTC):%Y-%m-%dT%H:%M:%S})",
+        FlexibleTimeWindow={"Mode": "OFF"},
+        Target=schedule["Target"],
+        ActionAfterCompletion="DELETE",
+    )
+    eventually("the thing", lambda: farm.thing(device.dev_eui), timeout=LONG)
+
+
+def test_a_tick_that_is_no_tick_is_done_with(farm: Bridge) -> None:
+    farm.aws.client("sqs").send_message(
+        QueueUrl=farm.outputs["queue_urls"]["sync"], MessageBody="no tick", MessageGroupId="sync"
+    )
+    eventually("the end of it", lambda: settled(farm, "sync"))
+    assert farm.dead_letters()["sync_dead_letters"] == 0
+
+
+def test_a_random_drift_of_a_fleet_is_mended_exactly(farm: Bridge, capsys: pytest.CaptureFixture[str]) -> None:
+    fleet = [farm.new_device(registered=False) for _ in range(FLEET)]
+    for device in fleet:
+        farm.create_thing(device.device_id, **described(device))
+    eventually("the fleet", lambda: all(registered(farm, device) for device in fleet), timeout=LONG)
+    # Whatever other tests left is in step as well from here on.
+    synchronise(farm)
+    before = seen(farm)
+
+    each = round(FLEET * DRIFT)
+    chosen = random.Random(2024).sample(fleet, 3 * each)
+    lost_things, lost_devices, changed = chosen[:each], chosen[each : 2 * each], chosen[2 * each :]
+    new_devices = [farm.new_device() for _ in range(each)]
+    new_things = [farm.new_device(registered=False) for _ in range(each)]
+    iot = farm.aws.client("iot")
+    with nobody_listens(farm.aws):
+        for device in lost_things:
+            iot.delete_thing(thingName=device.device_id)
+        for device in lost_devices:
+            forget(farm, device)
+        for device in changed:
+            change = {"attributes": {"frequencyPlanID": "EU_868_1"}, "merge": True}
+            iot.update_thing(thingName=device.device_id, attributePayload=change)
+        for device in new_things:
+            farm.create_thing(device.device_id, **described(device))
+
+    calls = mended(farm)
+    after = seen(farm)
+    assert after["things"] == (
+        before["things"] - {device.device_id for device in lost_things}
+        | {device.dev_eui for device in new_devices}
+        | {device.device_id for device in new_things}
+    )
+    assert after["devices"] == (
+        before["devices"] - {device.device_id for device in lost_things}
+        | {device.device_id for device in (*new_devices, *new_things)}
+    )
+    plans = farm.things_stack.servers.network.devices
+    for device in set_of(fleet) - set_of(lost_things):
+        plan = plans[farm.application_id, device]["frequency_plan_id"]
+        assert plan == ("EU_868_1" if device in set_of(changed) else "EU_863_870_TTN")
+    # Four writes delete a device and four make one; a new device is marked; a changed one is set and marked anew.
+    everybody = set_of([*fleet, *new_devices, *new_things])
+    writes = [call for call in calls if call.method != "GET" and about(call) in everybody]
+    assert len(writes) == each * (4 + 4 + 4 + 1 + 2)
+    with capsys.disabled():
+        sys.stdout.write(
+            f"\n{FLEET} devices, {5 * each} out of step: {len(calls)} calls of The Things Stack, "
+            f"{len(writes)} of them writing\n"
+        )
+    # Other tests leave things that The Things Stack refuses; nobody of the fleet is looked at a second time.
+    again = mended(farm)
+    assert [call for call in again if about(call) in everybody] == []
+    assert [call.operation for call in again].count("EndDeviceRegistry_List") == 1
+    assert set(farm.dead_letters().values()) == {0}
+
+
+def about(call: Received) -> str:
+    """The device that a call names in its path or, to create one, in its body."""
+    if call.operation == "EndDeviceRegistry_Create":
+        return str(call.body["end_device"]["ids"]["device_id"])
+    return call.path.rpartition("/devices/")[2]
+
+
+def set_of(devices: list[Device]) -> set[str]:
+    return {device.device_id for device in devices}
+
+
+def mended(bridge: Bridge) -> list[Received]:
+    """Synchronise; returns the calls of The Things Stack that this took."""
+    before = len(bridge.things_stack.requests)
+    synchronise(bridge)
+    return list(bridge.things_stack.requests)[before:]
+
+
+def forget(bridge: Bridge, device: Device) -> None:
+    """As somebody deletes a device in the Console."""
+    servers = bridge.things_stack.servers
+    with bridge.things_stack.lock:
+        for name in ("identity", "join", "network", "application"):
+            getattr(servers, name).devices.pop((bridge.application_id, device.device_id))
+
+
+def seen(bridge: Bridge) -> dict[str, set[str]]:
+    pages = bridge.aws.client("iot").get_paginator("list_things")
+    things = pages.paginate(attributeName="stackName", attributeValue=bridge.name)
+    return {
+        "things": {thing["thingName"] for page in things for thing in page["things"]},
+        "devices": {
+            device_id
+            for application_id, device_id in list(bridge.things_stack.servers.identity.devices)
+            if application_id == bridge.application_id
+        },
+    }

@@ -1,0 +1,118 @@
+"""Devices held compactly: found by what a thing says, and remembered across calls."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from thingbridge.registry.device_index import DeviceIndex, key_of_device, key_of_thing
+from thingbridge.registry.marks import Mark
+from thingbridge.registry.reconcile import ListedDevice
+
+OURS = Mark("barn", "farm", "0123456789abcdef")
+
+
+def eui(number: int) -> str:
+    return f"{number:016X}"
+
+
+def index_of(*devices: ListedDevice) -> DeviceIndex:
+    index = DeviceIndex("farm")
+    for device in devices:
+        index.add(device)
+    index.close()
+    return index
+
+
+def numbered(numbers: set[int]) -> DeviceIndex:
+    return index_of(*(ListedDevice(f"dev-{number}", eui(number), None) for number in numbers))
+
+
+def take(index: DeviceIndex, number: int) -> bool:
+    return index.take(key_of_device("", eui(number))) is not None
+
+
+@pytest.mark.parametrize(
+    "attributes", [{"devEUI": "a81758fffe0312ab"}, {"devEUI": "A81758FFFE0312AB", "deviceID": "other-name"}]
+)
+def test_a_thing_finds_its_device_by_dev_eui_however_it_is_written(attributes: dict[str, str]) -> None:
+    index = index_of(ListedDevice("tank-7", "A81758FFFE0312AB", OURS))
+    assert index.take(key_of_thing(attributes)) is not None
+
+
+def test_a_device_without_dev_eui_is_found_by_its_id() -> None:
+    index = index_of(ListedDevice("tank-7", None, None))
+    assert index.take(key_of_thing({"deviceID": "tank-8"})) is None
+    assert index.take(key_of_thing({"deviceID": "tank-7"})) is not None
+
+
+def test_an_entry_tells_whose_mark_it_is_and_which() -> None:
+    index = index_of(
+        ListedDevice("mine", eui(1), OURS),
+        ListedDevice("foreign", eui(2), Mark("barn", "orchard", OURS.digest)),
+        ListedDevice("new", eui(3), None),
+    )
+    mine, foreign, new = (index.take(key_of_device("", eui(number))) for number in (1, 2, 3))
+    assert mine
+    assert foreign
+    assert new
+    assert (mine.marked, foreign.marked, new.marked) == (True, False, False)
+    assert (mine.foreign, foreign.foreign, new.foreign) == (False, True, False)
+    assert [each.is_marked_as(OURS) for each in (mine, foreign, new)] == [True, False, False]
+    assert not mine.is_marked_as(Mark("shed", "farm", OURS.digest))
+    assert not mine.is_marked_as(Mark("barn", "farm", "0"))
+    assert index.marked == 1
+
+
+def test_a_device_is_seen_once_it_was_taken() -> None:
+    index = index_of(ListedDevice("one", eui(1), None), ListedDevice("two", eui(2), OURS))
+    first, second = (index.take(key_of_device("", eui(1))) for _ in range(2))
+    assert first
+    assert second
+    assert (first.seen, second.seen) == (False, True)
+    assert list(index.alone()) == [("two", True)]
+
+
+def test_two_devices_with_one_dev_eui_are_seen_together_and_the_marked_one_tells() -> None:
+    index = index_of(ListedDevice("one", eui(1), None), ListedDevice("two", eui(1), OURS))
+    found = index.take(key_of_device("", eui(1)))
+    assert found
+    assert found.is_marked_as(OURS)
+    assert list(index.alone()) == []
+
+
+@given(st.sets(st.integers(0, 2**64 - 1), max_size=900), st.data())
+def test_what_was_seen_is_recalled_exactly_when_the_devices_are_the_same(
+    numbers: set[int], data: st.DataObject
+) -> None:
+    seen = data.draw(st.sets(st.sampled_from(sorted(numbers)))) if numbers else set()
+    before = numbered(numbers)
+    assert all(take(before, number) for number in seen)
+    after = numbered(numbers)
+    assert after.recall(before.remember()) == 0
+    assert set(after.alone()) == {(f"dev-{number}", False) for number in numbers - seen}
+
+
+@settings(max_examples=50)
+@given(st.integers(600, 3000), st.integers(0, 30), st.integers(0, 30))
+def test_devices_that_came_or_went_make_a_few_uncertain_and_none_wrong(count: int, gone: int, new: int) -> None:
+    numbers = {number * 7919 for number in range(count)}
+    seen = {number for number in numbers if number % 3}
+    before = numbered(numbers)
+    assert all(take(before, number) for number in seen)
+    now = (numbers - set(sorted(numbers)[:gone])) | {2**60 + number for number in range(new)}
+    after = numbered(now)
+    unsure = after.recall(before.remember())
+    alone = {device_id for device_id, _ in after.alone()}
+    assert alone <= {f"dev-{number}" for number in now - seen}
+    # Only blocks of about 256 devices that changed are given up.
+    assert unsure <= (gone + new) * 1024
+    if not gone and not new:
+        assert unsure == 0
+
+
+def test_what_is_remembered_takes_two_bits_of_a_message_for_a_device() -> None:
+    index = numbered(set(range(50_000)))
+    for number in range(0, 50_000, 3):
+        take(index, number)
+    # A million take 250 KB, and a message holds 256.
+    assert len(index.remember()) < 50_000 * 2 / 8

@@ -1,0 +1,249 @@
+"""A run through two registries in memory: what it hands over, and that going on gives what one long run gives."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from thingbridge.errors import BadInput
+from thingbridge.registry import synchronisation
+from thingbridge.registry.marks import Mark
+from thingbridge.registry.reconcile import Decision, ListedDevice
+from thingbridge.registry.synchronisation import (
+    DEVICES_PER_PAGE,
+    LONGEST_BACKLOG,
+    Count,
+    ListedThing,
+    Rules,
+    Run,
+)
+from thingbridge.registry.work_items import WorkItem
+from thingbridge.settings import OnThingDeleted, SyncMode
+
+STACK = "farm"
+PLENTY = 900.0
+
+
+@dataclass
+class InMemory:
+    """Both registries, and the queue."""
+
+    end_devices: list[ListedDevice] = field(default_factory=list)
+    all_things: list[ListedThing] = field(default_factory=list)
+    sent: list[WorkItem] = field(default_factory=list)
+    waiting: int = 0
+    page_size: int = 5
+
+    def devices(self, page: int) -> Sequence[ListedDevice]:
+        return self.end_devices[(page - 1) * DEVICES_PER_PAGE : page * DEVICES_PER_PAGE]
+
+    def things(self, token: str | None) -> tuple[Sequence[ListedThing], str | None]:
+        start = int(token or 0)
+        end = start + self.page_size
+        return self.all_things[start:end], str(end) if end < len(self.all_things) else None
+
+    def backlog(self) -> int:
+        return self.waiting
+
+    def send(self, items: Sequence[WorkItem]) -> int:
+        self.sent += items
+        return 1
+
+
+def eui(number: int) -> str:
+    return f"A81758FFFE{number:06X}"
+
+
+def thing(number: int, *, creates: bool = False, **attributes: str) -> ListedThing:
+    described = {
+        "joinEUI": "A81758FFFE000001",
+        "lorawanVersion": "1.0.3",
+        "regionalParametersVersion": "1.0.3-a",
+        "appKey": "01" * 16,
+    }
+    basic = {"devEUI": eui(number), "stackName": STACK}
+    return ListedThing(f"thing-{number}", {**basic, **(described if creates else {}), **attributes})
+
+
+def device(number: int, mark: Mark | None = None) -> ListedDevice:
+    return ListedDevice(f"dev-{number}", eui(number), mark)
+
+
+def marked(number: int, of: ListedThing | None = None) -> ListedDevice:
+    source = of or thing(number)
+    return device(number, Mark.of(source.name, source.attributes, STACK))
+
+
+def rules(told: list[tuple[Decision, str]] | None = None, choice: OnThingDeleted = OnThingDeleted.DELETE) -> Rules:
+    return Rules(STACK, choice, lambda decision, what: (told if told is not None else []).append((decision, what)))
+
+
+def run_once(registries: InMemory, mode: SyncMode = SyncMode.APPLY, **arguments: object) -> dict[str, int]:
+    stopped, finished = synchronisation.go_on(Run("r", mode), registries, rules(**arguments), lambda: PLENTY)  # type: ignore[arg-type]
+    assert finished
+    return {name: count for name, count in stopped.counts.items() if count}
+
+
+def test_each_kind_of_drift_is_handed_over_and_nothing_else() -> None:
+    changed = thing(5, frequencyPlanID="EU_868_1")
+    registries = InMemory(
+        end_devices=[marked(1), device(2), marked(3), device(4), marked(5), device(6, Mark("x", "orchard", ""))],
+        all_things=[thing(1), thing(4), changed, thing(6), thing(7, creates=True), thing(8), thing(9, appKey="1")],
+    )
+    counts = run_once(registries)
+    assert set(registries.sent) == {
+        WorkItem(device_id="dev-2"),
+        WorkItem(device_id="dev-3"),
+        WorkItem(thing_name="thing-4"),
+        WorkItem(thing_name="thing-5"),
+        WorkItem(thing_name="thing-7"),
+    }
+    assert len(registries.sent) == 5
+    assert counts == {
+        Count.SEEN: 13,
+        Count.IN_STEP: 2,
+        Count.MISSING_THINGS: 1,
+        Count.DELETED_THINGS: 1,
+        Count.UNMARKED: 1,
+        Count.DIFFERING: 1,
+        Count.MISSING_DEVICES: 1,
+        Count.LEFT: 1,
+        Count.FAILED: 1,
+        Count.SENT: 5,
+        Count.THING_CALLS: 2,
+        Count.DEVICE_CALLS: 1,
+        Count.QUEUE_CALLS: 1,
+        Count.PARTS: 1,
+    }
+
+
+def test_two_registries_in_step_are_no_work() -> None:
+    registries = InMemory([marked(n) for n in range(20)], [thing(n) for n in range(20)])
+    counts = run_once(registries)
+    assert (counts[Count.IN_STEP], counts[Count.SEEN], registries.sent) == (20, 40, [])
+
+
+def test_a_report_sends_nothing_and_counts_the_same() -> None:
+    def drifted() -> InMemory:
+        return InMemory([device(1), marked(2)], [thing(3, creates=True)])
+
+    applied, reported = drifted(), drifted()
+    told = run_once(reported, SyncMode.REPORT)
+    done = run_once(applied)
+    assert reported.sent == []
+    work = {Count.SENT, Count.QUEUE_CALLS}
+    assert told == {name: count for name, count in done.items() if name not in work}
+    assert len(applied.sent) == 3
+
+
+def test_a_second_thing_of_a_device_is_told_and_never_marks_it_back() -> None:
+    told: list[tuple[Decision, str]] = []
+    twin = ListedThing("twin", thing(1).attributes)
+    registries = InMemory([marked(1)], [thing(1), twin])
+    assert run_once(registries, told=told)[Count.FAILED] == 1
+    assert told == [(Decision.DUPLICATE, "twin")]
+    assert registries.sent == []
+
+
+def test_devices_are_retained_where_the_stack_wants_it() -> None:
+    registries = InMemory([marked(1)], [])
+    counts = run_once(registries, choice=OnThingDeleted.RETAIN)
+    assert (counts[Count.RETAINED], registries.sent) == (1, [])
+
+
+@pytest.mark.parametrize(("gone", "deleted"), [(10, 10), (11, 0)])
+def test_a_mass_deletion_is_refused_as_a_whole_and_told(gone: int, deleted: int) -> None:
+    told: list[tuple[Decision, str]] = []
+    registries = InMemory([marked(n) for n in range(50)] + [device(99)], [thing(n) for n in range(gone, 50)])
+    counts = run_once(registries, told=told)
+    assert counts.get(Count.REFUSED, 0) == gone - deleted
+    assert counts.get(Count.DELETED_THINGS, 0) == deleted
+    # The new device gets its thing nevertheless.
+    assert len(registries.sent) == deleted + 1
+    assert bool(told) is (deleted == 0)
+
+
+def test_work_beyond_what_may_wait_is_left_to_the_next_run() -> None:
+    registries = InMemory([device(n) for n in range(8)], [], waiting=LONGEST_BACKLOG - 3)
+    counts = run_once(registries)
+    assert (counts[Count.SENT], counts[Count.DEFERRED], len(registries.sent)) == (3, 5, 3)
+
+
+def test_a_run_that_stopped_is_read_as_it_was_sent() -> None:
+    registries = InMemory([device(n) for n in range(30)], [thing(n) for n in range(30)])
+    stopped, finished = synchronisation.go_on(Run("r", SyncMode.APPLY), registries, rules(), clock([PLENTY, 0.0]))
+    assert not finished
+
+    assert Run.read(json.loads(stopped.message())["continue"]) == stopped
+    for broken in ({}, {"run_id": "r"}, {**stopped.__dict__, "mode": "x"}, {**stopped.__dict__, "more": 1}):
+        with pytest.raises(BadInput):
+            Run.read(broken)
+
+
+class clock:  # noqa: N801
+    """Seconds left at each look; the last value stays."""
+
+    def __init__(self, values: list[float]) -> None:
+        self._values = values
+
+    def __call__(self) -> float:
+        return self._values.pop(0) if len(self._values) > 1 else self._values[0]
+
+
+@st.composite
+def registries_in_any_state(draw: st.DrawFn) -> InMemory:
+    numbers = range(draw(st.integers(0, 60)))
+    end_devices, things = [], []
+    for number in numbers:
+        kind = draw(st.sampled_from(["in step", "new", "gone", "create", "differs", "unmarked", "foreign", "twin"]))
+        if kind in ("in step", "gone"):
+            end_devices.append(marked(number))
+        if kind in ("new", "unmarked"):
+            end_devices.append(device(number))
+        if kind in ("differs", "twin"):
+            end_devices.append(marked(number, thing(number, deviceID="other")))
+        if kind == "foreign":
+            end_devices.append(device(number, Mark("x", "orchard", "")))
+        if kind in ("in step", "differs", "unmarked", "foreign", "twin"):
+            things.append(thing(number))
+        if kind == "twin":
+            things.append(ListedThing(f"twin-{number}", thing(number).attributes))
+        if kind == "create":
+            things.append(thing(number, creates=True))
+    return InMemory(
+        draw(st.permutations(end_devices)), draw(st.permutations(things)), page_size=draw(st.integers(1, 9))
+    )
+
+
+@settings(max_examples=300)
+@given(both=registries_in_any_state(), pages=st.lists(st.integers(0, 4), min_size=1))
+def test_going_on_gives_the_decisions_of_one_long_run(both: InMemory, pages: list[int]) -> None:
+    whole = InMemory(both.end_devices, both.all_things, page_size=both.page_size)
+    expected = run_once(whole)
+    run, finished, parts = Run("r", SyncMode.APPLY), False, 0
+    while not finished:
+        # So many pages, then time is short: a run is stopped at every possible place.
+        allowed = pages[parts] if parts < len(pages) else 1000
+        run, finished = synchronisation.go_on(run, both, rules(), clock([PLENTY] * allowed + [0.0]))
+        parts += 1
+    assert sorted(map(str, both.sent)) == sorted(map(str, whole.sent))
+    varying = {Count.PARTS, Count.DEVICE_CALLS, Count.QUEUE_CALLS}
+    done = {name: count for name, count in run.counts.items() if count and name not in varying}
+    assert done == {name: count for name, count in expected.items() if name not in varying}
+    assert run.counts[Count.PARTS] == parts
+
+
+def test_devices_that_are_registered_between_two_calls_are_left_to_the_next_run() -> None:
+    registries = InMemory([marked(n) for n in range(40)], [thing(n) for n in range(40)])
+    stopped, finished = synchronisation.go_on(
+        Run("r", SyncMode.APPLY), registries, rules(), clock([PLENTY, PLENTY, 0.0])
+    )
+    assert not finished
+    registries.end_devices.append(device(77))
+    _, finished = synchronisation.go_on(stopped, registries, rules(), lambda: PLENTY)
+    assert finished
+    # None of the forty is taken for one whose thing is gone.
+    assert registries.sent == []
