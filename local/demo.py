@@ -23,7 +23,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from local import inspection, terraform
+from local import inspection, leftovers, terraform
 from local.environment import APPLICATION, ENVIRONMENTS, STACK_NAME, Environment, clear
 from local.inspection import eventually, payload_hex
 from local.mqtt import Message, MqttConnection
@@ -105,7 +105,7 @@ def apply(demo: Demo) -> None:
     demo.tell(f"[dim]{terraform.provider().explanation}[/]")
     stack = demo.environment.stack
     with progress(demo.console, "terraform apply") as on_progress:
-        seconds = stack.apply(on_progress)
+        seconds = leftovers.apply(stack, demo.environment.aws, on_progress)
     demo.outputs = stack.output()
     demo.summary.append(("terraform apply", f"{seconds:.0f} s, {len(stack.resources())} resources"))
     demo.tell(f"applied in {seconds:.0f} s; AWS enforces IAM on everything that follows")

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from local import leftovers
 from local.aws import LocalAws
 from local.mqtt import MqttConnection
 from local.stack import Stack
@@ -194,7 +195,7 @@ def stacks(
         ),
     }
     with ThreadPoolExecutor() as pool:
-        list(pool.map(lambda stack: stack.apply(), made.values()))
+        list(pool.map(lambda stack: leftovers.apply(stack, aws), made.values()))
     for stack in made.values():
         connected(simulation, stack)
     yield made

@@ -1,12 +1,13 @@
 """A stack from its first, mistaken apply to its last destroy, and back again."""
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from local import leftovers
 from local.aws import LocalAws
+from local.leftovers import left_behind
 from local.mqtt import MqttConnection
 from local.processes import free_port
 from local.stack import Stack, TerraformError
@@ -33,31 +34,31 @@ def stack(aws: LocalAws, given: dict[str, Any], tmp_path_factory: pytest.TempPat
     barn.destroy()
 
 
-def apply_fails(stack: Stack, **changes: Any) -> str:
+def apply_fails(stack: Stack, aws: LocalAws, **changes: Any) -> str:
     """Apply with other inputs; the one sentence that the error says."""
     stack.inputs = {**stack.inputs, **changes}
     with pytest.raises(TerraformError) as caught:
-        stack.apply()
+        leftovers.apply(stack, aws)
     assert len(caught.value.errors) == 1
     assert "Traceback" not in str(caught.value)
     return str(caught.value)
 
 
 def test_what_is_wrong_is_the_first_line_of_a_failed_apply_and_mending_it_is_enough(
-    stack: Stack, given: dict[str, Any], simulation: ThingsStack
+    stack: Stack, aws: LocalAws, given: dict[str, Any], simulation: ThingsStack
 ) -> None:
-    error = apply_fails(stack, application_api_key="NNSXS.WRONG.KEY", application_api_key_version=2)
+    error = apply_fails(stack, aws, application_api_key="NNSXS.WRONG.KEY", application_api_key_version=2)
     assert f"give a key that was made for the application {APPLICATION}" in error
 
     right = "RIGHT_APPLICATION_TRAFFIC_DOWN_WRITE"
     lacking = simulation.create_api_key(APPLICATION, [each for each in RIGHTS | PUBSUB_RIGHTS if each != right])
-    error = apply_fails(stack, application_api_key=lacking, application_api_key_version=3)
+    error = apply_fails(stack, aws, application_api_key=lacking, application_api_key_version=3)
     assert "Write downlink application traffic" in error
     assert right in error
 
     nobody = f"http://127.0.0.1:{free_port()}"
     good = {"application_api_key": given["application_api_key"], "application_api_key_version": 4}
-    error = apply_fails(stack, cluster_address=nobody, **good)
+    error = apply_fails(stack, aws, cluster_address=nobody, **good)
     assert nobody.removeprefix("http://") in error
     assert "check cluster_address" in error
 
@@ -70,7 +71,7 @@ def test_what_is_wrong_is_the_first_line_of_a_failed_apply_and_mending_it_is_eno
 def test_a_destroy_leaves_things_shadows_and_the_thing_type_and_an_apply_takes_them_over(
     stack: Stack, aws: LocalAws, simulation: ThingsStack, topics: MqttConnection
 ) -> None:
-    stack.apply()
+    leftovers.apply(stack, aws)
     connected(simulation, stack)
     barn = Bridge("barn", APPLICATION, aws, simulation, topics, stack.output())
     device = barn.joined_device()
@@ -80,7 +81,7 @@ def test_a_destroy_leaves_things_shadows_and_the_thing_type_and_an_apply_takes_t
     assert stack.destroy() < 120
     assert stack.resources() == []
     assert not [at for at in simulation.servers.application.pubsubs if at[0] == APPLICATION]
-    assert left_behind(aws, "barn") == []
+    assert [name for name, _ in left_behind(aws, "barn")] == []
     assert barn.thing(device.dev_eui)
     assert barn.shadow(device.dev_eui)
     assert aws.client("iot").describe_thing_type(thingTypeName="lorawan")
@@ -93,18 +94,3 @@ def test_a_destroy_leaves_things_shadows_and_the_thing_type_and_an_apply_takes_t
     made = barn.thing(device.dev_eui)
     assert made
     assert made["version"] == 1
-
-
-def left_behind(aws: LocalAws, stack_name: str) -> list[str]:
-    """Names of what a stack makes, by kind, that still exist."""
-    prefixes = (f"{stack_name}-", f"{stack_name}_", f"{stack_name}/", f"/thethings/lorawan/{stack_name}/")
-    prefixes = (*prefixes, f"/aws/lambda/{stack_name}-")
-    names = [
-        *(each["FunctionName"] for each in aws.client("lambda").list_functions()["Functions"]),
-        *(each["RoleName"] for each in aws.client("iam").list_roles()["Roles"]),
-        *(each["ruleName"] for each in aws.client("iot").list_topic_rules()["rules"]),
-        *(each["Name"] for each in aws.client("secretsmanager").list_secrets()["SecretList"]),
-        *(each["logGroupName"] for each in aws.client("logs").describe_log_groups()["logGroups"]),
-        *(Path(url).name for url in aws.client("sqs").list_queues().get("QueueUrls", [])),
-    ]
-    return [name for name in names if name.startswith(prefixes)]

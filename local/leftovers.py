@@ -1,0 +1,63 @@
+"""What an apply made without knowing: an emulator under load drops an answer now and then, the provider asks again,
+and is told that the thing exists already. AWS does not do so; on an emulator the way out is to clear up and apply anew.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from local.aws import LocalAws
+from local.stack import OnProgress, Stack, TerraformError
+
+_ASKED_TWICE = ("already exists", "StatusCode: 409", "ResourceConflict", "EntityAlreadyExists")
+
+
+def apply(stack: Stack, aws: LocalAws, on_progress: OnProgress | None = None) -> float:
+    """Apply a stack for the first time; once more from scratch when the emulator dropped an answer. Seconds it took.
+
+    Raises TerraformError for every other failure, and for a second one.
+    """
+    try:
+        return stack.apply(on_progress)
+    except TerraformError as error:
+        if not any(symptom in str(error) for symptom in _ASKED_TWICE):
+            raise
+    stack.destroy()
+    for _, remove in left_behind(aws, str(stack.inputs["stack_name"])):
+        remove()
+    return stack.apply(on_progress)
+
+
+def left_behind(aws: LocalAws, stack_name: str) -> list[tuple[str, Callable[[], Any]]]:
+    """What a stack makes, by its names, that exists: each name, and what removes it."""
+    starts = (f"{stack_name}-", f"{stack_name}_", f"{stack_name}/")
+    starts = (*starts, f"/thethings/lorawan/{stack_name}/", f"/aws/lambda/{stack_name}-")
+    functions, logs, sqs = aws.client("lambda"), aws.client("logs"), aws.client("sqs")
+    iam, iot, secrets = aws.client("iam"), aws.client("iot"), aws.client("secretsmanager")
+
+    def remove_role(name: str) -> None:
+        for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
+            iam.delete_role_policy(RoleName=name, PolicyName=policy)
+        iam.delete_role(RoleName=name)
+
+    found: list[tuple[str, Callable[[], Any]]] = []
+    for each in functions.list_functions()["Functions"]:
+        name = each["FunctionName"]
+        found.append((name, lambda name=name: functions.delete_function(FunctionName=name)))
+    for each in iot.list_topic_rules()["rules"]:
+        name = each["ruleName"]
+        found.append((name, lambda name=name: iot.delete_topic_rule(ruleName=name)))
+    for each in iam.list_roles()["Roles"]:
+        name = each["RoleName"]
+        found.append((name, lambda name=name: remove_role(name)))
+    for each in secrets.list_secrets()["SecretList"]:
+        name = each["Name"]
+        found.append((name, lambda name=name: secrets.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)))
+    for each in logs.describe_log_groups()["logGroups"]:
+        name = each["logGroupName"]
+        found.append((name, lambda name=name: logs.delete_log_group(logGroupName=name)))
+    for url in sqs.list_queues().get("QueueUrls", []):
+        found.append((Path(url).name, lambda url=url: sqs.delete_queue(QueueUrl=url)))
+    return [(name, remove) for name, remove in found if name.startswith(starts)]

@@ -1,0 +1,48 @@
+"""Applying on an emulator that dropped an answer: cleared up and applied once more, and nothing else is."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local import leftovers
+from local.aws import LocalAws
+from local.stack import TerraformError
+
+
+class Stack:
+    """A stack whose applies fail with what is given, one after the other."""
+
+    inputs = {"stack_name": "farm"}
+
+    def __init__(self, *failures: str) -> None:
+        self.failures = list(failures)
+        self.did: list[str] = []
+
+    def apply(self, _on_progress: Any = None) -> float:
+        self.did.append("apply")
+        if self.failures:
+            raise TerraformError("apply", [self.failures.pop(0)])
+        return 1.0
+
+    def destroy(self) -> float:
+        self.did.append("destroy")
+        return 1.0
+
+
+def test_what_an_apply_made_without_knowing_is_removed_and_the_apply_repeated(aws: LocalAws, tmp_path: Path) -> None:
+    logs, sqs = aws.client("logs"), aws.client("sqs")
+    for name in ("/aws/lambda/farm-upstream", "/aws/lambda/farmhouse-upstream"):
+        logs.create_log_group(logGroupName=name)
+    sqs.create_queue(QueueName="farm-registry")
+    stack: Any = Stack("CreateLogGroup: ResourceAlreadyExistsException: already exists")
+    assert leftovers.apply(stack, aws) == 1.0
+    assert stack.did == ["apply", "destroy", "apply"]
+    assert leftovers.left_behind(aws, "farm") == []
+    assert [name for name, _ in leftovers.left_behind(aws, "farmhouse")] == ["/aws/lambda/farmhouse-upstream"]
+
+
+@pytest.mark.parametrize("failures", [("no rights",), ("already exists", "already exists")])
+def test_another_failure_and_a_second_one_are_told(aws: LocalAws, failures: tuple[str, ...]) -> None:
+    with pytest.raises(TerraformError):
+        leftovers.apply(Stack(*failures), aws)  # type: ignore[arg-type]
