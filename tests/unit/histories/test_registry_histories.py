@@ -59,11 +59,9 @@ failures = st.tuples(
 CREATE, UPDATE, DELETE = ("create", PLANS[0]), ("update", PLANS[1]), ("delete", "")
 NOW, LATER, TWICE = [(0, False)], [], [(0, True), (0, False)]
 LIVES = (
-    [(CREATE, TWICE)],
-    [(CREATE, NOW), (UPDATE, NOW)],
+    [(CREATE, TWICE), (UPDATE, NOW)],
     [(CREATE, NOW), (DELETE, TWICE)],
     [(CREATE, LATER), (UPDATE, [(1, False)]), (DELETE, [(1, False)])],
-    [(CREATE, NOW), (DELETE, LATER), (CREATE, [(1, False)])],
 )
 
 
@@ -276,7 +274,7 @@ def test_both_registries_end_alike(
     simulation: Simulation, key: str, monkeypatch: pytest.MonkeyPatch, claim: bool, scrub_keys: bool
 ) -> None:
     @settings(
-        max_examples=150,
+        max_examples=130,
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
     )

@@ -13,9 +13,8 @@ from local.stack import TerraformError
 class Stack:
     """A stack whose applies fail with what is given, one after the other."""
 
-    inputs = {"stack_name": "farm"}
-
     def __init__(self, *failures: str) -> None:
+        self.inputs = {"stack_name": "farm"}
         self.failures = list(failures)
         self.did: list[str] = []
 
