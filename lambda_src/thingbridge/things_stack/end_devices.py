@@ -132,25 +132,36 @@ def set_root_keys(things_stack: ThingsStack, device: NewDevice) -> None:
 def delete(things_stack: ThingsStack, device: DeviceReference) -> Outcome:
     """Delete the device of a thing on all servers, and give up its claim. DELETED, or ABSENT when there was none.
 
-    Raises Refused when the device id belongs to a device with another DevEUI: it was never this thing's. Once begun,
-    a deletion has to end: what a server refuses from then on is raised as Unfinished, and comes again.
+    Raises Refused when the device id belongs to a device with another DevEUI: it was never this thing's. Nothing is
+    left to tell why a device is still there once its thing is gone, so a deletion has to end: what a server refuses
+    is raised as Unfinished, and comes again.
     """
-    known = resolve(things_stack, device)
-    if known is None:
-        _confirm_absent(things_stack, device)
-        return Outcome.ABSENT
-    addresses = things_stack.end_device(Server.IDENTITY, known.device_id, ("join_server_address",))
-    if addresses is None:
-        raise Unfinished(f"the Identity Server says that it both has {known.device_id} and has it not")
-    joins_here = bool(addresses.get("join_server_address"))
-    for server in (Server.APPLICATION, Server.NETWORK, Server.JOIN if joins_here else Server.CLAIMING, Server.IDENTITY):
-        try:
+    try:
+        known = resolve(things_stack, device)
+        if known is None:
+            _confirm_absent(things_stack, device)
+            return Outcome.ABSENT
+        addresses = things_stack.end_device(Server.IDENTITY, known.device_id, ("join_server_address",))
+        if addresses is None:
+            raise Unfinished(f"the Identity Server says that it both has {known.device_id} and has it not")
+        for server in (Server.APPLICATION, Server.NETWORK):
             _delete_on(things_stack, server, known.device_id)
-        except ThingsStackRefused as error:
-            # Not every device that joins elsewhere was claimed; a refusal must not keep it from being deleted.
-            if server is not Server.CLAIMING:
-                raise Unfinished(str(error)) from error
+        if addresses.get("join_server_address"):
+            _delete_on(things_stack, Server.JOIN, known.device_id)
+        else:
+            _unclaim(things_stack, known.device_id)
+        _delete_on(things_stack, Server.IDENTITY, known.device_id)
+    except ThingsStackRefused as error:
+        raise Unfinished(str(error)) from error
     return Outcome.DELETED
+
+
+def _unclaim(things_stack: ThingsStack, device_id: str) -> None:
+    try:
+        _delete_on(things_stack, Server.CLAIMING, device_id)
+    except ThingsStackRefused:
+        # Not every device that joins elsewhere was claimed; a refusal must not keep it from being deleted.
+        return
 
 
 def _delete_on(things_stack: ThingsStack, server: Server, device_id: str) -> None:
