@@ -28,11 +28,11 @@ from botocore.exceptions import (
 )
 
 from cli.errors import Failed
-from cli.pace import Pace
 from handlers.sync import MESSAGE_GROUP
 from thingbridge.aws_iot.errors import code
 from thingbridge.aws_iot.things_log import stream
 from thingbridge.messaging.shadow import SHADOW_NAME
+from thingbridge.pacing import TokenBucket
 from thingbridge.registry.attributes import Attribute
 
 THREADS: Final = 16
@@ -78,7 +78,7 @@ class StackAccess:
         # Set to None when there is none: an empty AWS_PROFILE would be looked for.
         self._session = boto3.Session(profile_name=profile or None, region_name=region or None)
         self._session.events.register("before-call", self._count)
-        self._lists = Pace(LISTS_PER_SECOND)
+        self._lists = TokenBucket(rate=LISTS_PER_SECOND)
         # Adaptive: when AWS throttles, all threads slow down together instead of each trying harder.
         config = Config(
             retries={"mode": "adaptive", "total_max_attempts": 8},
@@ -126,7 +126,7 @@ class StackAccess:
             for each in page["things"]:
                 yield Thing(each["thingName"], each.get("thingTypeName"), dict(each.get("attributes") or {}))
             if page.get("nextToken"):
-                self._lists.wait()
+                self._lists.acquire()
 
     def describe(self, name: str) -> Thing | None:
         """The thing of that name, of whatever stack; None without one."""

@@ -19,7 +19,7 @@ from cli.aws import THREADS, NameTaken, StackAccess, Thing, sentence, stops_ever
 from cli.device_file import DeviceFile
 from cli.device_record import DeviceRecord, differences
 from cli.inventory import Inventory
-from cli.pace import Pace
+from thingbridge.pacing import TokenBucket
 from thingbridge.registry.attributes import Attribute
 
 REGISTRY_QUOTA: Final = 100.0
@@ -56,7 +56,7 @@ class Import:
     file: DeviceFile
     inventory: Inventory
     thing_type: str
-    pace: Pace
+    pace: TokenBucket
     update: bool = False
     dry_run: bool = False
     counts: Counter[Outcome] = field(default_factory=Counter)
@@ -94,7 +94,7 @@ class Import:
                 yield RowResult(decided.number, decided.name, decided.outcome)
             else:
                 # Here, in the one thread that hands out the work, so that the pool as a whole keeps the pace.
-                self.pace.wait()
+                self.pace.acquire()
                 yield decided
 
     def _decide(self, number: int, device: DeviceRecord) -> RowResult | _Write:

@@ -20,7 +20,7 @@ from cli.importing import DEFAULT_RATE, REGISTRY_QUOTA, Import, Outcome, RowResu
 from cli.inventory import Inventory
 from cli.options import THING_TYPE, AsJson, Profile, Region, ShowKeys, StackName, ThingType
 from cli.output import err, out, print_json, progress, say
-from cli.pace import Pace
+from thingbridge.pacing import TokenBucket
 from thingbridge.registry.attributes import SECRETS, Attribute
 
 _SHOWN: Final = 20
@@ -90,7 +90,13 @@ def import_(
         failures = Failures(context.enter_context(_Report(report)).rows if report else None)
         inventory = context.enter_context(Inventory())
         work = Import(
-            access, DeviceFile(file, defaults), inventory, thing_type, Pace(rate), update=update, dry_run=dry_run
+            access,
+            DeviceFile(file, defaults),
+            inventory,
+            thing_type,
+            TokenBucket(rate=rate),
+            update=update,
+            dry_run=dry_run,
         )
         rows = _check(work, failures, as_json)
         if failures.count and not skip_invalid:

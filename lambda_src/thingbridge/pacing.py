@@ -1,5 +1,6 @@
 """Keeping below a rate: a token bucket whose clock and sleep are the caller's. Which rate, the callers know."""
 
+import time
 from collections.abc import Callable
 
 
@@ -10,7 +11,12 @@ class TokenBucket:
     """
 
     def __init__(
-        self, *, rate: float, burst: float = 1.0, now: Callable[[], float], sleep: Callable[[float], None]
+        self,
+        *,
+        rate: float,
+        burst: float = 1.0,
+        now: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._rate, self._burst, self._now, self._sleep = rate, burst, now, sleep
         self._tokens, self._at = burst, now()

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from cli.aws import NameTaken, StackAccess
-from cli.pace import Pace
 from tests.unit.cli.conftest import Run
+from thingbridge.pacing import TokenBucket
 
 KEY = "0123456789ABCDEF0123456789ABCDEF"
 OTHER_KEY = KEY[::-1]
@@ -74,12 +74,12 @@ def test_an_import_that_was_interrupted_goes_on(
     file = devices(*map(row, range(1, 101)))
     turns = iter(range(37))
 
-    def interrupted(pace: Pace) -> None:
+    def interrupted(pace: TokenBucket) -> None:
         if next(turns, None) is None:
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(Pace, "wait", interrupted)
+        patched.setattr(TokenBucket, "acquire", interrupted)
         result = run("import", file)
     assert result.exit_code == 130
     assert "the same command goes on" in result.stderr
