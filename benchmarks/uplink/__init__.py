@@ -1,0 +1,1 @@
+"""What a warm uplink costs: ours against the plain way, in one run."""
