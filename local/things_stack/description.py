@@ -128,11 +128,13 @@ JS_DEVICE: Message = {
 NS_DEVICE: Message = {
     "ids": DEVICE_IDS, **_STAMPS, "version_ids": VERSION_IDS, "lorawan_version": MAC_VERSION,
     "lorawan_phy_version": PHY_VERSION, "frequency_plan_id": TEXT, "supports_join": BOOL, "supports_class_b": BOOL,
-    "supports_class_c": BOOL, "mac_settings": MAC_SETTINGS, "session": SESSION, "multicast": BOOL,
+    "supports_class_c": BOOL, "mac_settings": MAC_SETTINGS, "session": SESSION, "pending_session": SESSION,
+    "multicast": BOOL,
     "battery_percentage": NUMBER, "downlink_margin": INT32,
 }  # fmt: skip
 AS_DEVICE: Message = {
     "ids": DEVICE_IDS, **_STAMPS, "version_ids": VERSION_IDS, "formatters": FORMATTERS, "session": SESSION,
+    "pending_session": SESSION,
     "skip_payload_crypto": BOOL, "skip_payload_crypto_override": BOOL,
 }  # fmt: skip
 DEVICE: Message = {**IS_DEVICE, **JS_DEVICE, **NS_DEVICE, **AS_DEVICE}
