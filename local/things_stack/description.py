@@ -95,9 +95,10 @@ KEY_ENVELOPE: Message = {
     "encrypted_key": Scalar("bytes", longest=1024),
 }
 ROOT_KEYS: Message = {"root_key_id": TEXT, "app_key": KEY_ENVELOPE, "nwk_key": KEY_ENVELOPE}
+_SCRIPT = Scalar("string", longest=40960)
 FORMATTERS: Message = {
-    "up_formatter": FORMATTER, "up_formatter_parameter": TEXT,
-    "down_formatter": FORMATTER, "down_formatter_parameter": TEXT,
+    "up_formatter": FORMATTER, "up_formatter_parameter": _SCRIPT,
+    "down_formatter": FORMATTER, "down_formatter_parameter": _SCRIPT,
 }  # fmt: skip
 MAC_SETTINGS: Message = {
     "rx1_delay": {"value": Scalar("enum", one_of=tuple(f"RX_DELAY_{n}" for n in range(16)))},

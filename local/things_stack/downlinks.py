@@ -9,12 +9,11 @@ minAFCntDown) and networkserver/downlink.go (generateDataDownlink).
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from local.things_stack import errors, lorawan, messages
+from local.things_stack import errors, lorawan, messages, payload_formatters
 from local.things_stack.errors import FAILED_PRECONDITION, INVALID_ARGUMENT, NOT_FOUND, RESOURCE_EXHAUSTED, ApiError
 
 Json = dict[str, Any]
@@ -187,14 +186,15 @@ def _over_capacity() -> ApiError:
 
 # The Application Server ----------------------------------------------------------------------------------------------
 def prepared(item: Json, formatters: Json) -> Json:
-    """A copy ready to be queued: payload there or encoded, attempts counted, correlation id added. A downlink formatter
-    is stood in for by one that gives the compact JSON of `decoded_payload`."""
+    """A copy ready to be queued: payload encoded or decoded by `formatters`, attempts counted, correlation id added.
+    ApiError: no payload, too many attempts, or a formatter that fails to encode."""
     item = item | {"correlation_ids": [*item.get("correlation_ids", []), messages.correlation_id("as:downlink")]}
     if "frm_payload" not in item and "decoded_payload" not in item:
-        raise ApiError(INVALID_ARGUMENT, "pkg/applicationserver:no_payload", "no payload")
-    if "frm_payload" not in item and formatters.get("down_formatter", "FORMATTER_NONE") != "FORMATTER_NONE":
-        encoded = json.dumps(item["decoded_payload"], separators=(",", ":")).encode()
-        item["frm_payload"] = messages.base64_of(encoded)
+        raise no_payload()
+    if "frm_payload" not in item:
+        item = payload_formatters.encode_downlink(formatters, item)
+    elif "decoded_payload" not in item:
+        item = payload_formatters.decode_downlink(formatters, item)
     if item.get("confirmed"):
         item["confirmed_retry"] = {"attempt": 1} | item.get("confirmed_retry", {})
         if item["confirmed_retry"].get("max_attempts", 0) > MOST_ATTEMPTS:
@@ -202,6 +202,10 @@ def prepared(item: Json, formatters: Json) -> Json:
                            "downlink maximum retries exceed configured maximum of {max}",
                            {"max": MOST_ATTEMPTS})  # fmt: skip
     return item
+
+
+def no_payload() -> ApiError:
+    return ApiError(INVALID_ARGUMENT, "pkg/applicationserver:no_payload", "no payload")
 
 
 def operate(

@@ -15,7 +15,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from local.things_stack import downlinks, lorawan, masks, messages
+from local.things_stack import downlinks, lorawan, masks, messages, payload_formatters
 from local.things_stack.downlinks import Session, Sessions
 from local.things_stack.end_device import LAST_F_CNT, EndDevice
 from local.things_stack.errors import ApiError
@@ -90,9 +90,10 @@ class Network:
         decoded_payload: Json | None = None, confirmed: bool = False, ack: bool = True, gateways: int = 1,
         packet_broker: bool = False, rssi: float = -71, snr: float = 8.5, rx_metadata: list[Json] | None = None,
     ) -> Published:  # fmt: skip
-        """The device sends; returns the `uplink_message` published. Without `f_port` it carries MAC commands only.
-        `ack`: whether it acknowledges the confirmed downlink it got before. `rx_metadata` replaces the simulated
-        gateways'. Afterwards the head of its downlink queue goes out. Dropped: no session, or a server lacks it."""
+        """The device encrypts and sends; returns the `uplink_message` published. Without `f_port` it carries MAC
+        commands only. `decoded_payload` is published in place of what a payload formatter says. `ack`: whether it
+        acknowledges the confirmed downlink it got before. `rx_metadata` replaces the simulated gateways'. Afterwards
+        the head of its downlink queue goes out. Dropped: no session, or a server lacks it."""
         at = application_id, device_id
         if frm_payload and not f_port:
             raise ValueError("a payload needs an FPort from 1 to 255")
@@ -118,10 +119,15 @@ class Network:
                 frm_payload = lorawan.crypt_frm_payload(
                     session.app_s_key(), session.dev_addr, f_cnt, ciphertext, downlink=False
                 )
+            decoded: Json = {}
+            if decoded_payload is not None and not skips:
+                decoded = {"decoded_payload": decoded_payload}
+            elif not skips:
+                decoded = payload_formatters.decode_uplink(self._formatters(at), f_port, frm_payload)
             uplink: Json = {
                 "session_key_id": session.key_id, "f_port": f_port, "f_cnt": f_cnt,
                 "frm_payload": messages.base64_of(ciphertext if skips else frm_payload),
-                "decoded_payload": None if skips else decoded_payload,
+                **decoded,
                 "rx_metadata": rx_metadata if rx_metadata is not None else messages.rx_metadata(
                     gateways, rssi=rssi, snr=snr, packet_broker=packet_broker, received_at=now),
                 "settings": messages.settings(now), "received_at": rfc3339(now), "confirmed": confirmed,
@@ -215,15 +221,15 @@ class Network:
         ApiError as the Application Server answers."""
         at = application_id, device_id
         with self._transaction() as send:
-            device = self._servers.application.devices.get(at)
-            if device is None:
+            if at not in self._servers.application.devices:
                 raise ApiError(5, "pkg/applicationserver:device_not_found", "device `{device_uid}` not found",
                                {"device_uid": f"{application_id}.{device_id}"})  # fmt: skip
-            formatters = device.get("formatters") or self._servers.application.links.get(application_id, {}).get(
-                "default_formatters", {}
-            )
-            items = [downlinks.prepared(item, formatters) for item in sent]
             sessions = self._sessions.get(at, Sessions())
+            skips = self._skips_crypto(at, sessions.newest)
+            if skips and any("frm_payload" not in item for item in sent):
+                raise downlinks.no_payload()  # the Stack would send it unencrypted, and the device could not read it
+            formatters = {} if skips else self._formatters(at)
+            items = [downlinks.prepared(item, formatters) for item in sent]
             downlinks.operate(sessions, items, replace=replace, skips=lambda session: self._skips_crypto(at, session))
             first = sessions.all[0]
             numbered = first.queue[len(first.queue) - len(items) :]
@@ -348,6 +354,12 @@ class Network:
         link = self._servers.application.links.get(at[0], {}).get("skip_payload_crypto", False)
         return bool(link if override is None else override)
 
+    def _formatters(self, at: DeviceKey) -> Json:
+        """The device's payload formatters, or its application's when it has none of its own."""
+        link = self._servers.application.links.get(at[0], {})
+        own = self._servers.application.devices[at].get("formatters")
+        return dict(own or link.get("default_formatters") or {})
+
     def _joined(self, at: DeviceKey) -> Sessions:
         for server, name in ((self._servers.network, "Network"), (self._servers.application, "Application")):
             if at not in server.devices:
@@ -377,9 +389,11 @@ class Network:
                 device[name] = messages.proto3(record)
 
     # The Application Server's side of the queue -----------------------------------------------------------------------
-    def _readable(self, at: DeviceKey, session: Session | None, item: Json) -> Json:
-        """A queued downlink as the application gets it: decrypted, unless payload crypto is skipped."""
-        return item if session is None or self._skips_crypto(at, session) else session.crypt(item)
+    def _readable(self, at: DeviceKey, session: Session, item: Json) -> Json:
+        """A queued downlink as the application gets it: decrypted and decoded, unless payload crypto is skipped."""
+        if self._skips_crypto(at, session):
+            return item
+        return payload_formatters.decode_downlink(self._formatters(at), session.crypt(item))
 
     def _queue_anew(self, at: DeviceKey, session: Session, items: list[Json], but: str = "") -> None:
         """Numbers and encrypts anew what was queued in `session`."""

@@ -167,12 +167,3 @@ def test_a_downlink_counter_the_network_used_itself_is_skipped(
         (80_000, "Kgc="),
     ]  # fmt: skip
     assert "downlink_queue_invalidated" not in kinds(simulation)
-
-
-def test_a_decoded_payload_is_encoded_when_a_formatter_is_set(simulation: ThingsStack, client: Client) -> None:
-    formatters = {"down_formatter": "FORMATTER_JAVASCRIPT"}
-    simulation.register_device(APP, device_id=DEVICE, dev_eui="00" * 7 + "01", formatters=formatters)
-    simulation.network.join(APP, DEVICE)
-    push(client, {"f_port": 1, "decoded_payload": {"open": True}})
-    simulation.network.uplink(APP, DEVICE)
-    assert base64.b64decode(simulation.network.received(APP, DEVICE)[0]["frm_payload"]) == b'{"open":true}'
