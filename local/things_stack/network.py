@@ -380,7 +380,7 @@ class Network:
                     device.pop(name, None)
                     continue
                 keys: Json = {"session_key_id": session.key_id}
-                record = {"dev_addr": session.dev_addr, "keys": keys, "started_at": session.started_at}
+                record: Json = {"dev_addr": session.dev_addr, "keys": keys, "started_at": session.started_at}
                 if server is self._servers.application:
                     keys["app_s_key"] = session.envelope
                     record["last_a_f_cnt_down"] = session.last_a_f_cnt_down

@@ -149,7 +149,8 @@ def test_a_counter_must_be_above_what_was_sent_and_what_waits(
     assert refusal(answer)[1]["min_f_cnt_down"] == 10
     assert error_of(push(client, application.downlink(11), application.downlink(10)))[0] == 400
     assert [item["f_cnt"] for item in client.json("GET", DOWN)["downlinks"]] == [5, 9]
-    simulation.network.uplink(APP, encrypted)
+    uplink = simulation.network.uplink(APP, encrypted).message["uplink_message"]
+    assert uplink["last_a_f_cnt_down"] == 9  # what was refused left no trace
     assert push(client, application.downlink(6), how="replace").status_code == 200
     assert [item["f_cnt"] for item in client.json("GET", DOWN)["downlinks"]] == [6]
     assert refusal(push(client, application.downlink(5), how="replace"))[1]["min_f_cnt_down"] == 6
