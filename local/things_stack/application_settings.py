@@ -22,6 +22,8 @@ _NO_SETTINGS = (
     "application activation settings not found",
 )
 
+_FIELD_MASK = "pkg/joinserver:field_mask", "invalid field mask"
+
 
 def _found(
     records: MutableMapping[Any, dict[str, Any]], at: Any, missing: tuple[str, str] = _NOT_FOUND
@@ -89,12 +91,14 @@ def get_settings(call: Call) -> dict[str, Any]:
 def set_settings(call: Call) -> dict[str, Any]:
     sent = call.body.get("settings", {})
     if not call.mask:
-        raise ApiError(INVALID_ARGUMENT, "pkg/joinserver:no_paths", "no paths specified")
-    if any(path.split(".")[0] == "kek" for path in call.mask) and sent.get("kek"):
-        if "kek_label" not in call.mask or not sent.get("kek_label"):
-            raise ApiError(INVALID_ARGUMENT, "pkg/joinserver:no_kek_label", "no KEK label specified")
+        raise ApiError(INVALID_ARGUMENT, *_FIELD_MASK)
+    if {"kek", "kek.key"} & set(call.mask) and "kek" in sent:
         if not int(masks.lookup(sent, "kek.key") or "0", 16):
             raise errors.field_value("pkg/joinserver", "kek.key")
+        if "kek_label" not in call.mask:
+            raise ApiError(INVALID_ARGUMENT, *_FIELD_MASK)
+        if not sent.get("kek_label"):
+            raise ApiError(INVALID_ARGUMENT, "pkg/joinserver:no_kek_label", "no KEK label specified")
     _set(call, call.simulation.servers.join.settings, call.application_id, sent, {})
     return get_settings(call)
 

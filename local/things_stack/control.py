@@ -45,6 +45,12 @@ class Network(_Caller):
     def received(self, application_id: str, device_id: str) -> list[Json]:
         return list(self._call("received", application_id=application_id, device_id=device_id))
 
+    def session(self, application_id: str, device_id: str) -> Json:
+        return self._json("session", application_id=application_id, device_id=device_id)
+
+    def set_frame_counters(self, application_id: str, device_id: str, **counters: int) -> None:
+        self._call("set_frame_counters", application_id=application_id, device_id=device_id, **counters)
+
     def queue(self, application_id: str, device_id: str) -> list[Json]:
         return list(self._call("queue", application_id=application_id, device_id=device_id))
 

@@ -60,6 +60,8 @@ def functions(simulation: ThingsStack) -> dict[str, Callable[..., Any]]:
         "network/join": network.join,
         "network/uplink": network.uplink,
         "network/received": network.received,
+        "network/session": network.session,
+        "network/set_frame_counters": network.set_frame_counters,
         "network/location_solved": network.location_solved,
         "network/service_data": network.service_data,
         "network/publish_raw": network.publish_raw,

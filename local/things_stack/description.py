@@ -95,9 +95,10 @@ KEY_ENVELOPE: Message = {
     "encrypted_key": Scalar("bytes", longest=1024),
 }
 ROOT_KEYS: Message = {"root_key_id": TEXT, "app_key": KEY_ENVELOPE, "nwk_key": KEY_ENVELOPE}
+_SCRIPT = Scalar("string", longest=40960)
 FORMATTERS: Message = {
-    "up_formatter": FORMATTER, "up_formatter_parameter": TEXT,
-    "down_formatter": FORMATTER, "down_formatter_parameter": TEXT,
+    "up_formatter": FORMATTER, "up_formatter_parameter": _SCRIPT,
+    "down_formatter": FORMATTER, "down_formatter_parameter": _SCRIPT,
 }  # fmt: skip
 MAC_SETTINGS: Message = {
     "rx1_delay": {"value": Scalar("enum", one_of=tuple(f"RX_DELAY_{n}" for n in range(16)))},
@@ -128,11 +129,13 @@ JS_DEVICE: Message = {
 NS_DEVICE: Message = {
     "ids": DEVICE_IDS, **_STAMPS, "version_ids": VERSION_IDS, "lorawan_version": MAC_VERSION,
     "lorawan_phy_version": PHY_VERSION, "frequency_plan_id": TEXT, "supports_join": BOOL, "supports_class_b": BOOL,
-    "supports_class_c": BOOL, "mac_settings": MAC_SETTINGS, "session": SESSION, "multicast": BOOL,
+    "supports_class_c": BOOL, "mac_settings": MAC_SETTINGS, "session": SESSION, "pending_session": SESSION,
+    "multicast": BOOL,
     "battery_percentage": NUMBER, "downlink_margin": INT32,
 }  # fmt: skip
 AS_DEVICE: Message = {
     "ids": DEVICE_IDS, **_STAMPS, "version_ids": VERSION_IDS, "formatters": FORMATTERS, "session": SESSION,
+    "pending_session": SESSION,
     "skip_payload_crypto": BOOL, "skip_payload_crypto_override": BOOL,
 }  # fmt: skip
 DEVICE: Message = {**IS_DEVICE, **JS_DEVICE, **NS_DEVICE, **AS_DEVICE}

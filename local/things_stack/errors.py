@@ -78,6 +78,6 @@ def rate_limited(key: str, rate: int, retry_after: int) -> ApiError:
                     {"rate": str(rate), "key": key}, headers=headers)  # fmt: skip
 
 
-def downlink_queue_details(dev_addr: str, session_key_id: str, min_f_cnt_down: int) -> dict[str, Any]:
-    return {"@type": f"{_TYPES}DownlinkQueueOperationErrorDetails", "dev_addr": dev_addr,
-            "session_key_id": session_key_id, "min_f_cnt_down": min_f_cnt_down}  # fmt: skip
+def downlink_queue_details(fields: dict[str, Any]) -> dict[str, Any]:
+    """DownlinkQueueOperationErrorDetails: `dev_addr`, `session_key_id`, `min_f_cnt_down`, and each with `pending_`."""
+    return {"@type": f"{_TYPES}DownlinkQueueOperationErrorDetails", **fields}

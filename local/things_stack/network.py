@@ -14,10 +14,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 
-from local.things_stack import lorawan, messages
-from local.things_stack.downlinks import DownlinkQueue
+from local.things_stack import downlinks, lorawan, masks, messages, payload_formatters
+from local.things_stack.downlinks import Session, Sessions
+from local.things_stack.end_device import LAST_F_CNT, EndDevice
 from local.things_stack.errors import ApiError
 from local.things_stack.messages import Json, Published
 from local.things_stack.servers import DeviceKey, Servers, rfc3339
@@ -33,24 +33,9 @@ class Dropped(Exception):
     """The network dropped a device's message; the text says at which server and why. Nothing was published."""
 
 
-@dataclass
-class Session:
-    """A security session. `envelope` is the AppSKey as the Join Server hands it out (a KeyEnvelope)."""
-
-    key_id: str
-    dev_addr: str
-    app_s_key: bytes
-    envelope: Json
-    next_f_cnt_up: int = 0
-    queue: DownlinkQueue = field(default_factory=DownlinkQueue)
-
-    @property
-    def wrapped(self) -> bool:
-        return "encrypted_key" in self.envelope
-
-
-Send = Callable[[DeviceKey, str, Json], Published]
-"""Puts a message about a device into the outbox: its kind and its content (the value of the kind's field)."""
+Send = Callable[..., Published]
+"""Puts a message about a device into the outbox: the device, the message's kind and its content (the value of the
+kind's field); `dev_addr` when it isn't the one the Application Server has recorded."""
 
 
 class Network:
@@ -62,9 +47,9 @@ class Network:
         self.net_id = net_id
         self.published: deque[Published] = deque(maxlen=100_000)
         self._servers, self._lock, self._deliver = servers, lock, deliver
-        self._sessions: dict[DeviceKey, Session] = {}
+        self._devices: dict[DeviceKey, EndDevice] = {}
+        self._sessions: dict[DeviceKey, Sessions] = {}
         self._joins: dict[DeviceKey, int] = {}
-        self._received: dict[DeviceKey, list[Json]] = {}
         self._transmission_errors: dict[DeviceKey, list[ApiError]] = {}
 
     # What devices do ------------------------------------------------------------------------------------------------
@@ -78,53 +63,71 @@ class Network:
                 raise Dropped(
                     f"join-request of {device_id} dropped: the Join Server found its MIC does not match the root key"
                 )
-            old = self._sessions.get(at)
             join_eui = self._servers.network.devices[at]["ids"]["join_eui"]
             self._joins[at] = nonce = self._joins.get(at, 0) + 1  # the device and the Join Server count alike
             key = lorawan.app_s_key(version, root_key, nonce, int(self.net_id, 16), join_eui, nonce)
+            envelope = self._envelope(at, key)
             if at in self._servers.join.devices:
                 self._servers.join.devices[at] |= {"last_join_nonce": nonce, "last_dev_nonce": nonce}
             key_id = messages.base64_of((time.time_ns() // 10**6).to_bytes(6) + secrets.token_bytes(10))
-            session = Session(key_id, f"260B{secrets.randbelow(2**16):04X}", key, self._envelope(application_id, key))
-            self._sessions[at] = session
-            now = time.time_ns()
-            accept: Json = {"session_key_id": key_id, "received_at": rfc3339(now)}
+            now = rfc3339(time.time_ns())
+            session = Session(key_id, f"260B{secrets.randbelow(2**16):04X}", envelope, now, version != "MAC_V1_1")
+            self._devices.setdefault(at, EndDevice()).join(key, session.dev_addr)
+            sessions = self._sessions.setdefault(at, Sessions())
+            old = sessions.current or sessions.pending
+            invalidated = list(old.queue) if old else []
+            sessions.pending = session
+            accept: Json = {"session_key_id": key_id, "received_at": now}
             if self._skips_crypto(at, session):
-                accept["app_s_key"] = session.envelope
-                accept["invalidated_downlinks"] = list(old.queue.items) if old else []
-            elif old:  # the Application Server computes the queue anew for the new session
-                session.queue.take_over(old.queue, key_id)
-            self._record_session(at, session, now)
-            return send(at, "join_accept", accept)
+                accept |= {"app_s_key": envelope, "invalidated_downlinks": invalidated}
+            elif old and invalidated:  # the Application Server computes the queue anew for the new session
+                self._queue_anew(at, old, invalidated, but=old.key_id)
+            self._record_sessions(at)
+            return send(at, "join_accept", accept, session.dev_addr)
 
     def uplink(
         self, application_id: str, device_id: str, *, f_port: int | None = None, frm_payload: bytes = b"",
         decoded_payload: Json | None = None, confirmed: bool = False, ack: bool = True, gateways: int = 1,
         packet_broker: bool = False, rssi: float = -71, snr: float = 8.5, rx_metadata: list[Json] | None = None,
     ) -> Published:  # fmt: skip
-        """The device sends; returns the `uplink_message` published. Without `f_port` it carries MAC commands only.
-        `ack`: whether it acknowledges the confirmed downlink it got before. `rx_metadata` replaces the simulated
-        gateways'. Afterwards the head of its downlink queue goes out. Dropped: no session, or a server lacks it."""
+        """The device encrypts and sends; returns the `uplink_message` published. Without `f_port` it carries MAC
+        commands only. `decoded_payload` is published in place of what a payload formatter says. `ack`: whether it
+        acknowledges the confirmed downlink it got before. `rx_metadata` replaces the simulated gateways'. Afterwards
+        the head of its downlink queue goes out. Dropped: no session, or a server lacks it."""
         at = application_id, device_id
         if frm_payload and not f_port:
             raise ValueError("a payload needs an FPort from 1 to 255")
         with self._transaction() as send:
-            session = self._session(at)
-            now = time.time_ns()
-            f_cnt, session.next_f_cnt_up = session.next_f_cnt_up, session.next_f_cnt_up + 1
+            sessions, now = self._joined(at), time.time_ns()
+            try:
+                f_cnt, ciphertext = self._devices[at].send(frm_payload)
+            except OverflowError as error:
+                raise Dropped(f"uplink of {device_id} not sent: {error}") from None
+            sessions.confirm()
+            session = sessions.current
+            assert session is not None  # what the device sends in is what was confirmed
+            session.last_f_cnt_up = f_cnt
+            self._servers.identity.devices.get(at, {}).setdefault("activated_at", rfc3339(now))
+            self._record_sessions(at)
             self._settle_confirmed(at, session, ack, send)
             skips = self._skips_crypto(at, session)
             if session.wrapped and not skips:
                 label = session.envelope["kek_label"]
                 raise Dropped(f"uplink of {device_id} dropped: the Application Server can't unwrap the AppSKey "
                               f"(KEK label {label}) and the link does not skip payload crypto")  # fmt: skip
-            if skips:
+            if not skips:
                 frm_payload = lorawan.crypt_frm_payload(
-                    session.app_s_key, session.dev_addr, f_cnt, frm_payload, downlink=False
+                    session.app_s_key(), session.dev_addr, f_cnt, ciphertext, downlink=False
                 )
+            decoded: Json = {}
+            if decoded_payload is not None and not skips:
+                decoded = {"decoded_payload": decoded_payload}
+            elif not skips:
+                decoded = payload_formatters.decode_uplink(self._formatters(at), f_port, frm_payload)
             uplink: Json = {
                 "session_key_id": session.key_id, "f_port": f_port, "f_cnt": f_cnt,
-                "frm_payload": messages.base64_of(frm_payload), "decoded_payload": None if skips else decoded_payload,
+                "frm_payload": messages.base64_of(ciphertext if skips else frm_payload),
+                **decoded,
                 "rx_metadata": rx_metadata if rx_metadata is not None else messages.rx_metadata(
                     gateways, rssi=rssi, snr=snr, packet_broker=packet_broker, received_at=now),
                 "settings": messages.settings(now), "received_at": rfc3339(now), "confirmed": confirmed,
@@ -134,15 +137,49 @@ class Network:
                                 "cluster_id": "eu1", "cluster_address": "eu1.cloud.thethings.network"},
             }  # fmt: skip
             if skips:
-                uplink |= {"app_s_key": session.envelope, "last_a_f_cnt_down": session.queue.last_f_cnt}
+                uplink |= {"app_s_key": session.envelope, "last_a_f_cnt_down": session.last_a_f_cnt_down}
             self._servers.identity.devices.get(at, {})["last_seen_at"] = rfc3339(now)
             published = send(at, "uplink_message", uplink)
-            self._transmit(at, session, send)
+            self._transmit(at, sessions, send)
             return published
 
     def received(self, application_id: str, device_id: str) -> list[Json]:
-        """What the device received, oldest first: f_port, f_cnt, confirmed and the decrypted `frm_payload` (base64)."""
-        return list(self._received.get((application_id, device_id), []))
+        """What the device received in all its sessions, oldest first: f_port, f_cnt, confirmed and `frm_payload`
+        (base64) as the device decrypts it with its AppSKey."""
+        device = self._devices.get((application_id, device_id))
+        return list(device.received) if device else []
+
+    def set_frame_counters(
+        self, application_id: str, device_id: str, *, f_cnt_up: int | None = None, f_cnt_down: int | None = None
+    ) -> None:
+        """Moves the counters of the session the device is in, at the device and the Network Server: `f_cnt_up` is what
+        the next uplink carries, `f_cnt_down` the least the next downlink may carry (from 1 before LoRaWAN 1.1). What is
+        queued with less is invalidated after the device's next uplink. ValueError: no 32 bits. Dropped: no session."""
+        at = application_id, device_id
+        for value in (f_cnt_up, f_cnt_down):
+            if value is not None and not 0 <= value <= LAST_F_CNT:
+                raise ValueError(f"{value} is no frame counter: it has 32 bits")
+        with self._transaction():
+            session = self._joined(at).newest
+            assert session is not None
+            if f_cnt_up is not None:
+                self._devices[at].next_f_cnt_up = f_cnt_up
+            if f_cnt_down is not None:
+                session.last_n_f_cnt_down = session.last_sent_f_cnt = f_cnt_down - 1 if f_cnt_down else None
+
+    def session(self, application_id: str, device_id: str) -> Json:
+        """The session the device is in: `session_key_id`, `dev_addr`, `app_s_key` (hex: the secret only the device and
+        the Join Server have), `pending` until its first uplink, `next_f_cnt_up`, `min_f_cnt_down`. Dropped: none."""
+        at = application_id, device_id
+        with self._lock:
+            sessions, device = self._joined(at), self._devices[at]
+            session = sessions.newest
+            assert session is not None
+            return {
+                "session_key_id": session.key_id, "dev_addr": session.dev_addr,
+                "app_s_key": device.app_s_key.hex().upper(), "pending": sessions.pending is not None,
+                "next_f_cnt_up": device.next_f_cnt_up, "min_f_cnt_down": session.min_f_cnt_down,
+            }  # fmt: skip
 
     # What else the network and its services publish -----------------------------------------------------------------
     def location_solved(
@@ -163,16 +200,15 @@ class Network:
         return self._publish(Published(application_id, "raw", topic, {}, raw=body))
 
     def invalidate_queue(self, application_id: str, device_id: str) -> Published | None:
-        """The network used up a frame counter for itself. The Application Server renumbers its queue; only when it
-        skips payload crypto the queue is lost and published as `downlink_queue_invalidated`."""
+        """The network sends MAC commands alone (FPort 0) and, before LoRaWAN 1.1, uses up a frame counter that the
+        queue shares. The Application Server numbers its queue anew; only when it skips payload crypto the queue is lost
+        and published as `downlink_queue_invalidated`, which is returned. Dropped: no session, or none confirmed yet."""
         at = application_id, device_id
         with self._transaction() as send:
-            session = self._session(at)
-            lost = session.queue.invalidate(keep=not self._skips_crypto(at, session))
-            if not self._skips_crypto(at, session):
-                return None
-            content = {"downlinks": lost, "last_f_cnt_down": session.queue.last_f_cnt, "session_key_id": session.key_id}
-            return send(at, "downlink_queue_invalidated", content)
+            session = self._joined(at).current
+            if session is None:
+                raise Dropped(f"no downlink to {device_id}: its session is pending until its first uplink")
+            return self._invalidated(at, session, send) if session.send_mac_commands() else None
 
     def fail_next_downlink(self, application_id: str, device_id: str, *, error: ApiError = TRANSMISSION_FAILED) -> None:
         """The next downlink of the device is not sent but published as `downlink_failed` with `error`."""
@@ -180,29 +216,29 @@ class Network:
             self._transmission_errors.setdefault((application_id, device_id), []).append(error)
 
     # The downlink queue, as the Application Server offers it ----------------------------------------------------------
-    def push(self, application_id: str, device_id: str, downlinks: list[Json], *, replace: bool = False) -> None:
-        """Adds to the device's queue, or puts `downlinks` in its place; each is published as `downlink_queued`.
+    def push(self, application_id: str, device_id: str, sent: list[Json], *, replace: bool = False) -> None:
+        """Adds to the device's queue, or puts `sent` in its place; each is published as `downlink_queued`.
         ApiError as the Application Server answers."""
         at = application_id, device_id
         with self._transaction() as send:
-            device = self._servers.application.devices.get(at)
-            if device is None:
+            if at not in self._servers.application.devices:
                 raise ApiError(5, "pkg/applicationserver:device_not_found", "device `{device_uid}` not found",
                                {"device_uid": f"{application_id}.{device_id}"})  # fmt: skip
-            formatters = device.get("formatters") or self._servers.application.links.get(application_id, {}).get(
-                "default_formatters"
-            )
-            items = [DownlinkQueue.prepared(item, formatters or {}) for item in downlinks]
-            session = self._sessions.get(at)
-            if session is None or at not in self._servers.network.devices:
-                raise DownlinkQueue.no_device_session()
-            queued = session.queue.add(
-                items, session.key_id, session.dev_addr, replace=replace, skips_crypto=self._skips_crypto(at, session)
-            )
-            for item in queued:
-                send(at, "downlink_queued", item)
+            sessions = self._sessions.get(at, Sessions())
+            skips = self._skips_crypto(at, sessions.newest)
+            if skips and any("frm_payload" not in item for item in sent):
+                raise downlinks.no_payload()  # the Stack would send it unencrypted, and the device could not read it
+            formatters = {} if skips else self._formatters(at)
+            items = [downlinks.prepared(item, formatters) for item in sent]
+            downlinks.operate(sessions, items, replace=replace, skips=lambda session: self._skips_crypto(at, session))
+            first = sessions.all[0]
+            numbered = first.queue[len(first.queue) - len(items) :]
+            for item, queued in zip(items, numbered, strict=False):
+                numbers = {"f_cnt": queued["f_cnt"], "session_key_id": queued["session_key_id"]}
+                send(at, "downlink_queued", item | numbers)
+            self._record_sessions(at)
             if self._servers.network.devices[at].get("supports_class_c"):
-                self._transmit(at, session, send)
+                self._transmit(at, sessions, send)
 
     def queue(self, application_id: str, device_id: str) -> list[Json]:
         """The device's queue; ApiError device_not_found."""
@@ -210,7 +246,12 @@ class Network:
         with self._lock:
             if at not in self._servers.application.devices:
                 raise ApiError(5, "pkg/redis:not_found", "entity not found")
-            return [messages.proto3(item) for item in self._sessions[at].queue.items] if at in self._sessions else []
+            sessions = self._sessions.get(at, Sessions())
+            if not sessions.all:
+                return []
+            session = sessions.all[0]
+            items = [item for item in session.queue if item["session_key_id"] == session.key_id]
+            return [messages.proto3(self._readable(at, session, item)) for item in items]
 
     def forget(self, application_id: str, device_id: str) -> None:
         """A server deleted the device: its session ends."""
@@ -223,8 +264,8 @@ class Network:
         waits for its broker never holds up the API."""
         outbox: list[Published] = []
 
-        def send(at: DeviceKey, kind: str, content: Json) -> Published:
-            ids = self._servers.application.devices[at]["ids"]
+        def send(at: DeviceKey, kind: str, content: Json, dev_addr: str | None = None) -> Published:
+            ids = self._servers.application.devices[at]["ids"] | ({"dev_addr": dev_addr} if dev_addr else {})
             downlink = content.get("downlink", content)
             marks = downlink.get("correlation_ids") or [messages.correlation_id(_ORIGINS.get(kind, "as:up"))]
             message = messages.application_up(ids, kind, content, marks, time.time_ns())
@@ -291,20 +332,35 @@ class Network:
             raise drop("no AppKey specified (pkg/joinserver:no_app_key)")
         return bytes.fromhex(key), version
 
-    def _envelope(self, application_id: str, key: bytes) -> Json:
-        settings = self._servers.join.settings.get(application_id, {})
-        if "kek" not in settings:
+    def _envelope(self, at: DeviceKey, key: bytes) -> Json:
+        """The AppSKey as the Join Server hands it out: wrapped when the application has set a KEK label. Dropped: a
+        label without a KEK, or a label of the cluster, whose key vault is empty here, in the device's record."""
+        if label := self._servers.join.devices.get(at, {}).get("application_server_kek_label"):
+            raise Dropped(f"join-request of {at[1]} dropped: the cluster has no KEK {label} (pkg/joinserver:wrap_key)")
+        settings = self._servers.join.settings.get(at[0], {})
+        if not settings.get("kek_label"):
             return {"key": key.hex().upper()}
-        kek = bytes.fromhex(settings["kek"]["key"])
-        return {"kek_label": settings["kek_label"], "encrypted_key": messages.base64_of(lorawan.wrap(kek, key))}
+        kek = masks.lookup(settings, "kek.key")
+        if kek is None:
+            raise Dropped(f"join-request of {at[1]} dropped: KEK not found (pkg/joinserver:kek)")
+        wrapped = lorawan.wrap(bytes.fromhex(kek), key)
+        return {"kek_label": settings["kek_label"], "encrypted_key": messages.base64_of(wrapped)}
 
-    def _skips_crypto(self, at: DeviceKey, session: Session) -> bool:
-        """The Application Server skips payload crypto only for keys it can't unwrap."""
+    def _skips_crypto(self, at: DeviceKey, session: Session | None) -> bool:
+        """The Application Server skips payload crypto when it is told to, and can't unwrap the session's key."""
+        if session is not None and not session.wrapped:
+            return False
         override = self._servers.application.devices[at].get("skip_payload_crypto_override")
         link = self._servers.application.links.get(at[0], {}).get("skip_payload_crypto", False)
-        return session.wrapped and bool(link if override is None else override)
+        return bool(link if override is None else override)
 
-    def _session(self, at: DeviceKey) -> Session:
+    def _formatters(self, at: DeviceKey) -> Json:
+        """The device's payload formatters, or its application's when it has none of its own."""
+        link = self._servers.application.links.get(at[0], {})
+        own = self._servers.application.devices[at].get("formatters")
+        return dict(own or link.get("default_formatters") or {})
+
+    def _joined(self, at: DeviceKey) -> Sessions:
         for server, name in ((self._servers.network, "Network"), (self._servers.application, "Application")):
             if at not in server.devices:
                 raise Dropped(f"uplink of {at[1]} in {at[0]} dropped: the {name} Server does not know the device")
@@ -312,39 +368,83 @@ class Network:
             raise Dropped(f"uplink of {at[1]} in {at[0]} dropped: the device has not joined")
         return self._sessions[at]
 
-    def _record_session(self, at: DeviceKey, session: Session, now: int) -> None:
+    def _record_sessions(self, at: DeviceKey) -> None:
+        """Shows the sessions in the device's records on the Network and the Application Server."""
+        sessions = self._sessions[at]
         for server in (self._servers.network, self._servers.application):
             device = server.devices[at]
-            device["ids"] = device["ids"] | {"dev_addr": session.dev_addr}
-            device["session"] = {
-                "dev_addr": session.dev_addr,
-                "keys": {"session_key_id": session.key_id},
-                "started_at": rfc3339(now),
-            }
-        self._servers.application.devices[at]["session"]["keys"]["app_s_key"] = session.envelope
-        self._servers.identity.devices[at].setdefault("activated_at", rfc3339(now))
+            if sessions.current is not None:
+                device["ids"] = device["ids"] | {"dev_addr": sessions.current.dev_addr}
+            for name, session in (("session", sessions.current), ("pending_session", sessions.pending)):
+                if session is None:
+                    device.pop(name, None)
+                    continue
+                keys: Json = {"session_key_id": session.key_id}
+                record: Json = {"dev_addr": session.dev_addr, "keys": keys, "started_at": session.started_at}
+                if server is self._servers.application:
+                    keys["app_s_key"] = session.envelope
+                    record["last_a_f_cnt_down"] = session.last_a_f_cnt_down
+                else:
+                    record["last_f_cnt_up"] = session.last_f_cnt_up
+                device[name] = messages.proto3(record)
+
+    # The Application Server's side of the queue -----------------------------------------------------------------------
+    def _readable(self, at: DeviceKey, session: Session, item: Json) -> Json:
+        """A queued downlink as the application gets it: decrypted and decoded, unless payload crypto is skipped."""
+        if self._skips_crypto(at, session):
+            return item
+        return payload_formatters.decode_downlink(self._formatters(at), session.crypt(item))
+
+    def _queue_anew(self, at: DeviceKey, session: Session, items: list[Json], but: str = "") -> None:
+        """Numbers and encrypts anew what was queued in `session`."""
+        readable = [session.crypt(item) for item in items]
+        downlinks.operate(self._sessions[at], readable, skips=lambda session: self._skips_crypto(at, session), but=but)
+
+    def _invalidated(self, at: DeviceKey, session: Session, send: Send) -> Published | None:
+        """The queue's counters were passed by: the Application Server computes it anew, or tells the application."""
+        content = session.evict()
+        session.last_a_f_cnt_down = content["last_f_cnt_down"]
+        published = None
+        if self._skips_crypto(at, session):
+            published = send(at, "downlink_queue_invalidated", content)
+        elif content["downlinks"]:
+            self._queue_anew(at, session, content["downlinks"])
+        self._record_sessions(at)
+        return published
 
     def _settle_confirmed(self, at: DeviceKey, session: Session, ack: bool, send: Send) -> None:
-        """The uplink's ACK bit settles the confirmed downlink before it; after a nack the server tries again."""
-        downlink = session.queue.settle(ack, session.key_id, retry=not self._skips_crypto(at, session))
-        if downlink is not None:
-            send(at, "downlink_ack" if ack else "downlink_nack", downlink)
+        """The uplink's ACK bit settles the confirmed downlink before it; after a nack the Application Server tries
+        again, unless it skips payload crypto."""
+        item, session.waiting = session.waiting, None
+        if item is None:
+            return
+        readable = self._readable(at, session, item)
+        if not ack and not self._skips_crypto(at, session):
+            retry = item["confirmed_retry"]
+            readable = readable | {"confirmed_retry": retry | {"attempt": retry["attempt"] + 1}}
+            if again := downlinks.tried_again(readable):
+                downlinks.operate(self._sessions[at], [again], skips=lambda session: self._skips_crypto(at, session))
+        send(at, "downlink_ack" if ack else "downlink_nack", readable)
 
-    def _transmit(self, at: DeviceKey, session: Session, send: Send) -> None:
-        downlink = session.queue.head()
-        if downlink is None:
+    def _transmit(self, at: DeviceKey, sessions: Sessions, send: Send) -> None:
+        """A downlink slot. Nothing is sent in a session that no uplink confirmed."""
+        session = sessions.current
+        if session is None:
             return
-        if errors := self._transmission_errors.get(at):
-            content = {"downlink": downlink, "error": errors.pop(0).error_details()}
-            send(at, "downlink_failed", content)
+        if session.too_low():
+            self._invalidated(at, session, send)
             return
-        session.queue.sent(downlink)
-        payload = base64.b64decode(downlink.get("frm_payload", ""))
-        if self._skips_crypto(at, session):
-            payload = lorawan.crypt_frm_payload(
-                session.app_s_key, session.dev_addr, downlink["f_cnt"], payload, downlink=True
-            )
-        self._received.setdefault(at, []).append({
-            "f_port": downlink["f_port"], "f_cnt": downlink["f_cnt"], "confirmed": downlink.get("confirmed", False),
-            "frm_payload": messages.base64_of(payload)})  # fmt: skip
-        send(at, "downlink_sent", downlink)
+        failing = self._transmission_errors.get(at)
+        item = session.send_head()
+        if item is None:
+            return
+        readable = self._readable(at, session, item)
+        if failing:
+            session.waiting = None
+            send(at, "downlink_failed", {"downlink": readable, "error": failing.pop(0).error_details()})
+            return
+        self._devices[at].receive(
+            session.dev_addr, item["f_port"], item["f_cnt"], base64.b64decode(item.get("frm_payload", "")),
+            confirmed=item.get("confirmed", False),
+        )  # fmt: skip
+        send(at, "downlink_sent", readable)

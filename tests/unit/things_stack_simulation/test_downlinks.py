@@ -11,7 +11,6 @@ from local.things_stack import ThingsStack
 from local.things_stack.downlinks import CAPACITY
 
 from .conftest import APP, DEVICE, Client, error_of
-from .test_network import encrypted_end_to_end
 
 DOWN = f"/as/applications/{APP}/devices/{DEVICE}/down"
 ITEM = {"f_port": 15, "frm_payload": "Kgc=", "priority": "NORMAL", "correlation_ids": ["my:1"]}
@@ -91,11 +90,21 @@ def test_one_downlink_follows_each_uplink(simulation: ThingsStack, joined: str, 
     assert [item["f_port"] for item in simulation.network.received(APP, joined)] == [15, 16]
 
 
-def test_class_c_receives_at_once(simulation: ThingsStack, client: Client) -> None:
+def test_class_c_receives_at_once_when_an_uplink_has_confirmed_its_session(
+    simulation: ThingsStack, client: Client
+) -> None:
     simulation.register_device(APP, device_id=DEVICE, dev_eui="00" * 7 + "01", supports_class_c=True)
     simulation.network.join(APP, DEVICE)
     push(client, ITEM)
-    assert kinds(simulation) == ["join_accept", "downlink_queued", "downlink_sent"]
+    assert simulation.network.received(APP, DEVICE) == []
+    simulation.network.uplink(APP, DEVICE)
+    push(client, {**ITEM, "f_port": 16})
+    assert kinds(simulation)[1:] == [
+        "downlink_queued", "uplink_message", "downlink_sent", "downlink_queued", "downlink_sent",
+    ]  # fmt: skip
+    assert [(item["f_port"], item["frm_payload"]) for item in simulation.network.received(APP, DEVICE)] == [
+        (15, "Kgc="), (16, "Kgc="),
+    ]  # fmt: skip
 
 
 def test_a_confirmed_downlink_is_acknowledged_by_the_next_uplink(
@@ -133,39 +142,28 @@ def test_a_failed_transmission_is_published_with_its_error(
 
 
 def test_a_new_session_takes_the_queue_over(simulation: ThingsStack, joined: str, client: Client) -> None:
+    simulation.network.uplink(APP, joined)
     push(client, ITEM)
     join = simulation.network.join(APP, joined).message["join_accept"]
-    queue = client.json("GET", DOWN)["downlinks"]
-    assert [item["session_key_id"] for item in queue] == [join["session_key_id"]]
-    assert simulation.network.invalidate_queue(APP, joined) is None
-    assert client.json("GET", DOWN)["downlinks"][0]["f_cnt"] == 2
+    assert set(join) == {"session_key_id", "received_at"}
+    simulation.network.uplink(APP, joined)
+    received = simulation.network.received(APP, joined)
+    assert [(item["f_cnt"], item["frm_payload"]) for item in received] == [(1, "Kgc=")]
+    assert simulation.network.published[-1].message["downlink_sent"]["session_key_id"] == join["session_key_id"]
 
 
-def test_with_skipped_crypto_the_application_numbers_and_encrypts(
-    simulation: ThingsStack, device: str, client: Client
+def test_a_downlink_counter_the_network_used_itself_is_skipped(
+    simulation: ThingsStack, joined: str, client: Client
 ) -> None:
-    encrypted_end_to_end(simulation)
-    first = simulation.network.join(APP, device).message["join_accept"]["session_key_id"]
-    assert error_of(push(client, ITEM)) == (400, "pkg/networkserver:f_cnt_too_low")
-    answer = push(client, {**ITEM, "f_cnt": 5, "session_key_id": "AAAA"})
-    assert error_of(answer) == (404, "pkg/networkserver:unknown_session")
-    assert answer.json()["details"][1]["session_key_id"] == first
-    assert push(client, {**ITEM, "f_cnt": 5, "session_key_id": first}).status_code == 200
-    invalidated = simulation.network.invalidate_queue(APP, device)
-    assert invalidated is not None
-    assert invalidated.topic == "downlink/invalidated"
-    assert [item["f_cnt"] for item in invalidated.message["downlink_queue_invalidated"]["downlinks"]] == [5]
-    assert push(client, {**ITEM, "f_cnt": 6}).status_code == 200
-    rejoined = simulation.network.join(APP, device).message["join_accept"]
-    assert [item["f_cnt"] for item in rejoined["invalidated_downlinks"]] == [6]
-    assert client.json("GET", DOWN) == {}
-    simulation.assert_no_violations()
-
-
-def test_a_decoded_payload_is_encoded_when_a_formatter_is_set(simulation: ThingsStack, client: Client) -> None:
-    formatters = {"down_formatter": "FORMATTER_JAVASCRIPT"}
-    simulation.register_device(APP, device_id=DEVICE, dev_eui="00" * 7 + "01", formatters=formatters)
-    simulation.network.join(APP, DEVICE)
-    push(client, {"f_port": 1, "decoded_payload": {"open": True}})
-    simulation.network.uplink(APP, DEVICE)
-    assert base64.b64decode(simulation.network.received(APP, DEVICE)[0]["frm_payload"]) == b'{"open":true}'
+    simulation.network.uplink(APP, joined)
+    simulation.network.set_frame_counters(APP, joined, f_cnt_down=70_000)
+    push(client, ITEM)
+    assert simulation.network.invalidate_queue(APP, joined) is None
+    assert [item["f_cnt"] for item in client.json("GET", DOWN)["downlinks"]] == [70_001]
+    simulation.network.set_frame_counters(APP, joined, f_cnt_down=80_000)
+    simulation.network.uplink(APP, joined)
+    simulation.network.uplink(APP, joined)
+    assert [(item["f_cnt"], item["frm_payload"]) for item in simulation.network.received(APP, joined)] == [
+        (80_000, "Kgc="),
+    ]  # fmt: skip
+    assert "downlink_queue_invalidated" not in kinds(simulation)

@@ -33,8 +33,15 @@ def test_a_join_is_published_and_recorded_on_the_servers(simulation: ThingsStack
     assert len(base64.b64decode(message["join_accept"]["session_key_id"])) == 16
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z", message["received_at"])
     assert set(message["join_accept"]) == {"session_key_id", "received_at"}
-    assert simulation.servers.network.devices[APP, device]["session"]["dev_addr"] == address
-    assert "activated_at" in simulation.servers.identity.devices[APP, device]
+    servers, at = simulation.servers, (APP, device)
+    for server in (servers.network, servers.application):
+        assert server.devices[at]["pending_session"]["dev_addr"] == address
+        assert "session" not in server.devices[at]
+    simulation.network.uplink(APP, device)
+    for server in (servers.network, servers.application):
+        assert server.devices[at]["session"]["dev_addr"] == server.devices[at]["ids"]["dev_addr"] == address
+        assert "pending_session" not in server.devices[at]
+    assert "activated_at" in servers.identity.devices[at]
 
 
 def test_zero_values_are_left_out_of_the_first_uplink(simulation: ThingsStack, device: str) -> None:

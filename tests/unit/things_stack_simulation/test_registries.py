@@ -180,7 +180,10 @@ def test_link_and_activation_settings_are_set_read_and_deleted(simulation: Thing
         "field_mask": {"paths": ["kek_label", "kek"]},
     }
     without_label = {"settings": kek["settings"], "field_mask": {"paths": ["kek"]}}
-    assert error_of(client.call("POST", settings, without_label)) == (400, "pkg/joinserver:no_kek_label")
+    assert error_of(client.call("POST", settings, without_label)) == (400, "pkg/joinserver:field_mask")
+    unnamed = {"settings": {"kek": {"key": "01" * 16}}, "field_mask": {"paths": ["kek_label", "kek"]}}
+    assert error_of(client.call("POST", settings, unnamed)) == (400, "pkg/joinserver:no_kek_label")
+    assert error_of(client.call("POST", settings, {"settings": {}})) == (400, "pkg/joinserver:field_mask")
     assert client.json("POST", settings, kek)["kek_label"] == "arn:aws:x"
     assert client.json("GET", settings, field_mask="kek_label") == {"kek_label": "arn:aws:x"}
     assert client.json("DELETE", settings) == {}
