@@ -14,6 +14,7 @@ from typing import Any
 from handlers import devices_without_thing
 from handlers.things_stack_session import LambdaContext, open_session
 from thingbridge.aws_iot import data_plane, things, things_log
+from thingbridge.aws_iot.clients import take_calls
 from thingbridge.diagnostics import emit
 from thingbridge.errors import BadInput, Refused, ThingbridgeError
 from thingbridge.messaging.shadow import SHADOW_NAME
@@ -46,6 +47,7 @@ def handler(batch: dict[str, Any], context: LambdaContext) -> dict[str, list[dic
         except ThingbridgeError as error:
             emit("WARN", "event_comes_again", message_id=record["messageId"], reason=str(error))
             failures.append({"itemIdentifier": record["messageId"]})
+    emit("INFO", "aws_calls", **take_calls())
     return {"batchItemFailures": failures}
 
 

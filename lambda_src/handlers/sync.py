@@ -14,6 +14,7 @@ from typing import Any, Final
 from handlers.things_stack_session import LambdaContext, open_session
 from thingbridge import metrics
 from thingbridge.aws_iot import queues, thing_listing
+from thingbridge.aws_iot.clients import take_calls
 from thingbridge.diagnostics import emit
 from thingbridge.errors import BadInput
 from thingbridge.pacing import TokenBucket
@@ -89,6 +90,7 @@ def handler(batch: dict[str, Any], context: LambdaContext) -> None:
             message_id=f"{run.run_id}-{stopped.part}",
         )
         emit("INFO", "sync_goes_on", run=run.run_id, part=stopped.part)
+    emit("INFO", "aws_calls", **take_calls())
 
 
 def _read(record: dict[str, Any], settings: SyncSettings) -> Run | None:

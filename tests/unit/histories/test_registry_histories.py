@@ -10,7 +10,7 @@ import itertools
 import json
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -403,10 +403,10 @@ def check(world: World) -> None:
 
 
 @pytest.fixture
-def live(simulation: Simulation, key: str, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Play a history in a world of its own, then look at both registries."""
+def enter(simulation: Simulation, key: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., World]]:
+    """A new world, in which the functions live from now on."""
 
-    def live(history: list[Any], failure: Failure | None, *, claim: bool, scrub_keys: bool) -> World:
+    def enter(*, claim: bool, scrub_keys: bool) -> World:
         world = World(simulation, key, claim, scrub_keys)
         for module in (things, thing_listing, data_plane, queues, things_log):
             monkeypatch.setattr(module, "client", world.account.client)
@@ -414,6 +414,18 @@ def live(simulation: Simulation, key: str, monkeypatch: pytest.MonkeyPatch) -> A
             monkeypatch.setattr(handler, "_settings", its_settings)
             monkeypatch.setattr(handler, "open_session", world.session)
         monkeypatch.setattr(devices_without_thing, "_pace", Unhurried)
+        return world
+
+    yield enter
+    assert simulation.violations == []
+
+
+@pytest.fixture
+def live(enter: Callable[..., World]) -> Callable[..., World]:
+    """Play a history with a failure in a world of its own."""
+
+    def live(history: list[Any], failure: Failure | None, *, claim: bool, scrub_keys: bool) -> World:
+        world = enter(claim=claim, scrub_keys=scrub_keys)
         arrange(world, failure)
         try:
             play(world, history)
@@ -421,8 +433,7 @@ def live(simulation: Simulation, key: str, monkeypatch: pytest.MonkeyPatch) -> A
             end_failures(world)
         return world
 
-    yield live
-    assert simulation.violations == []
+    return live
 
 
 def mend(world: World) -> None:
@@ -514,3 +525,33 @@ def test_what_was_not_heard_is_mended(live: Any, claim: bool, scrub_keys: bool) 
         agree(world)
 
     play_all()
+
+
+def test_what_is_refused_is_asked_for_again_when_the_thing_changes_or_a_day_later(
+    enter: Callable[..., World], simulation: Simulation
+) -> None:
+    world = enter(claim=False, scrub_keys=False)
+    simulation.create_application("other-app")
+    ids = {"device_id": "taken", "dev_eui": world.dev_eui, "join_eui": "A81758FFFE000001"}
+    simulation.register_device("other-app", **ids)
+
+    def tries(*history: Any) -> tuple[int, int]:
+        """How often the device was asked for, and lines in the thing's log."""
+        simulation.requests.clear()
+        world.account.log.clear()
+        play(world, list(history))
+        return len([each for each in simulation.requests if each.method == "POST"]), len(world.account.log)
+
+    assert tries(CREATE) == (1, 1)
+    assert world.account.shadows[THING]["state"] == "failed"
+    assert "already registered" in world.account.shadows[THING]["reason"]
+    assert tries(SYNC, SYNC) == (0, 0)
+    world.account.shadows[THING]["at"] = "2025-01-02T03:04:05.000Z"
+    assert tries(SYNC, SYNC) == (1, 1)
+    assert tries(unheard(UPDATE), SYNC, SYNC) == (1, 1)
+    for server in SERVERS:
+        getattr(simulation.servers, server).devices.clear()
+    assert tries(SYNC) == (0, 0)
+    assert tries(("update", PLANS[0])) == (1, 1)
+    assert world.known() == world.complete()
+    assert set(world.account.shadows[THING]) == {"state", "at"}
