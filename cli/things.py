@@ -15,6 +15,7 @@ from cli.aws import NameTaken, StackAccess, Thing, whose
 from cli.device_record import DeviceRecord, canonical, differences, fault, record
 from cli.errors import Failed, NotKnownInTime
 from cli.options import THING_TYPE, AsJson, Profile, Region, ShowKeys, StackName, ThingNames, ThingType
+from cli.outcomes import FAILED, LOOK_EVERY, PROVISIONING, described, is_outcome
 from cli.output import HIDDEN, out, print_json, say, shown
 from thingbridge.errors import BadInput
 from thingbridge.registry.attributes import Attribute
@@ -34,14 +35,6 @@ OPTIONS: Final = {
 }
 
 _LISTED: Final = ("Thing", "DevEUI", "Device", "LoRaWAN", "Regional", "Frequency plan")
-
-PROVISIONING: Final = "provisioning"
-"""Field of the shadow in which the stack tells what became of the device: `{state, step, reason, at}`."""
-
-_FAILED: Final = "failed"
-_RETRYING: Final = "retrying"
-_LOOK_EVERY: Final = 0.5
-"""Seconds between two looks at a shadow."""
 
 DevEui = Annotated[str, typer.Option("--dev-eui", help="16 hexadecimal digits.", show_default=False)]
 JoinEui = Annotated[
@@ -131,7 +124,7 @@ def show(
     _print_pairs("Attribute", {name: HIDDEN if value is None else value for name, value in attributes.items()})
     provisioning = shadow.pop(PROVISIONING, None)
     if isinstance(provisioning, Mapping):
-        console.print(f"Device: {_provisioning(provisioning)}\n")
+        console.print(f"Device: {described(provisioning)}\n")
     _print_pairs("Shadow lorawan", shadow)
     _print_log(entries)
 
@@ -264,12 +257,12 @@ def _make(access: StackAccess, device: DeviceRecord, thing_type: str, timeout: f
         )
     if timeout is not None:
         answer[PROVISIONING] = outcome = _outcome(access, name, before, timeout)
-        if outcome["state"] == _FAILED:
+        if outcome["state"] == FAILED:
             if as_json:
                 print_json(answer)
-            raise Failed(f"the device was not made: {_provisioning(outcome)}")
+            raise Failed(f"the device was not made: {described(outcome)}")
         if not as_json:
-            out().print(f"Device: {_provisioning(outcome)}")
+            out().print(f"Device: {described(outcome)}")
     if as_json:
         print_json(answer)
 
@@ -289,15 +282,15 @@ def _outcome(access: StackAccess, name: str, before: Any, timeout: float) -> dic
     deadline = time.monotonic() + timeout
     while True:
         told = access.shadow(name).get(PROVISIONING)
-        if isinstance(told, dict) and told != before and told.get("state") != _RETRYING:
-            return told
+        if is_outcome(told, before):
+            return dict(told)
         if time.monotonic() >= deadline:
-            now = f", so far: {_provisioning(told)}" if isinstance(told, dict) and told != before else ""
+            now = f", so far: {described(told)}" if isinstance(told, dict) and told != before else ""
             raise NotKnownInTime(
                 f"nothing is known of the device after {timeout:g} s{now}; "
                 f"`thingbridge things show {name}` shows it when it is"
             )
-        time.sleep(_LOOK_EVERY)
+        time.sleep(LOOK_EVERY)
 
 
 def _told(thing: Thing, *, keys: bool) -> dict[str, Any]:
@@ -306,14 +299,6 @@ def _told(thing: Thing, *, keys: bool) -> dict[str, Any]:
         "thingTypeName": thing.type_name,
         "attributes": shown(thing.attributes, keys=keys),
     }
-
-
-def _provisioning(told: Mapping[str, Any]) -> str:
-    """`failed at the Join Server: the reason (2026-11-21T10:00:00Z)`, of what is told."""
-    where = f" at {told['step']}" if told.get("step") else ""
-    why = f": {told['reason']}" if told.get("reason") else ""
-    when = f" ({told['at']})" if told.get("at") else ""
-    return f"{told.get('state', '–')}{where}{why}{when}"
 
 
 def _print_pairs(title: str, pairs: Mapping[str, Any]) -> None:
