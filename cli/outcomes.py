@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import Any, Final
 
 from cli.aws import THREADS, StackAccess
@@ -14,7 +15,10 @@ PROVISIONING: Final = "provisioning"
 """Field of the shadow: `{state, step, reason, digest, at}`."""
 
 FAILED: Final = "failed"
-_RETRYING: Final = "retrying"
+RETRYING: Final = "retrying"
+
+LOOKS_A_SECOND: Final = 80.0
+"""Far below AWS IoT's quota for shadows (400 a second in an account), which the fleet's own writes need."""
 
 LOOK_EVERY: Final = 0.5
 """Seconds between two looks at a shadow."""
@@ -22,7 +26,7 @@ LOOK_EVERY: Final = 0.5
 
 def is_outcome(told: Any, before: Any) -> bool:
     """Whether the stack is done with a device. `before`: what was told earlier, perhaps of an earlier thing."""
-    return isinstance(told, dict) and told != before and told.get("state") != _RETRYING
+    return isinstance(told, dict) and told != before and told.get("state") != RETRYING
 
 
 def described(told: Mapping[str, Any]) -> str:
@@ -31,6 +35,16 @@ def described(told: Mapping[str, Any]) -> str:
     why = f": {told['reason']}" if told.get("reason") else ""
     when = f" ({told['at']})" if told.get("at") else ""
     return f"{told.get('state', '–')}{where}{why}{when}"
+
+
+def look(stack: StackAccess, names: Iterable[str], pace: TokenBucket) -> Iterator[tuple[str, Any]]:
+    """Thing and what is told of its device now, None without a word; several shadows at once, and in order."""
+    with ThreadPoolExecutor(THREADS) as pool:
+        ahead = iter(names)
+        while some := list(islice(ahead, THREADS)):
+            for _ in some:
+                pace.acquire()
+            yield from zip(some, pool.map(lambda name: stack.shadow(name).get(PROVISIONING), some), strict=True)
 
 
 def follow(
@@ -48,19 +62,11 @@ def follow(
     """
     waiting, last = dict.fromkeys(before), now()
 
-    def look(name: str) -> Any:
-        return stack.shadow(name).get(PROVISIONING)
-
-    with ThreadPoolExecutor(THREADS) as pool:
-        while waiting and now() - last < patience:
-            began, names = now(), list(waiting)
-            for start in range(0, len(names), THREADS):
-                some = names[start : start + THREADS]
-                for _ in some:
-                    pace.acquire()
-                for name, told in zip(some, pool.map(look, some), strict=True):
-                    if is_outcome(told, before[name]):
-                        del waiting[name]
-                        last = now()
-                        yield name, told
-            sleep(max(0.0, began + LOOK_EVERY - now()))
+    while waiting and now() - last < patience:
+        began = now()
+        for name, told in look(stack, list(waiting), pace):
+            if is_outcome(told, before[name]):
+                del waiting[name]
+                last = now()
+                yield name, told
+        sleep(max(0.0, began + LOOK_EVERY - now()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
@@ -15,9 +15,10 @@ from cli.aws import NameTaken, StackAccess, Thing, whose
 from cli.device_record import DeviceRecord, canonical, differences, fault, record
 from cli.errors import Failed, NotKnownInTime
 from cli.options import THING_TYPE, AsJson, Profile, Region, ShowKeys, StackName, ThingNames, ThingType
-from cli.outcomes import FAILED, LOOK_EVERY, PROVISIONING, described, is_outcome
-from cli.output import HIDDEN, out, print_json, say, shown
+from cli.outcomes import FAILED, LOOK_EVERY, LOOKS_A_SECOND, PROVISIONING, RETRYING, described, is_outcome, look
+from cli.output import HIDDEN, out, print_json, progress, say, shown
 from thingbridge.errors import BadInput
+from thingbridge.pacing import TokenBucket
 from thingbridge.registry.attributes import Attribute
 
 app = typer.Typer(no_args_is_help=True, help="Single things of a stack and their devices.")
@@ -69,6 +70,7 @@ def list_(
     stack: StackName,
     profile: Profile = None,
     region: Region = None,
+    failed: Annotated[bool, typer.Option("--failed", help="Only those whose device was not made, and why.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """List the things of a stack. Keys are in `show --show-keys` and `export --show-keys`."""
@@ -76,6 +78,9 @@ def list_(
     found = sorted(access.things(), key=lambda thing: thing.name)
     if not found:
         access.must_exist()
+    if failed:
+        _list_failed(access, found, as_json)
+        return
     if as_json:
         print_json([_told(thing, keys=False) for thing in found])
         return
@@ -291,6 +296,27 @@ def _outcome(access: StackAccess, name: str, before: Any, timeout: float) -> dic
                 f"`thingbridge things show {name}` shows it when it is"
             )
         time.sleep(LOOK_EVERY)
+
+
+def _list_failed(access: StackAccess, things: Sequence[Thing], as_json: bool) -> None:
+    """Things whose shadow tells of a failure; each shadow is read."""
+    named = {thing.name: thing for thing in things}
+    found: dict[str, dict[str, Any]] = {}
+    with progress(quiet=as_json) as bar:
+        task = bar.add_task("reading shadows", total=len(named))
+        for name, told in look(access, named, TokenBucket(rate=LOOKS_A_SECOND)):
+            bar.advance(task)
+            if isinstance(told, dict) and told.get("state") in (FAILED, RETRYING):
+                found[name] = told
+    if as_json:
+        print_json([{**_told(named[name], keys=False), PROVISIONING: told} for name, told in found.items()])
+        return
+    table = Table("Thing", "DevEUI", Column("What became of its device", overflow="fold"))
+    for name, told in found.items():
+        table.add_row(escape(name), escape(named[name].attributes.get(Attribute.DEV_EUI, "–")), escape(described(told)))
+    if found:
+        out().print(table)
+    say(f"{len(found):,} of {len(named):,} things have no device as they describe it")
 
 
 def _told(thing: Thing, *, keys: bool) -> dict[str, Any]:
