@@ -158,7 +158,8 @@ def _bring_in_step(
         outcome = updated if outcome is Outcome.UNCHANGED else outcome
     if things.describe(thing.name) is None:
         # Deleted while its device was being made: that event found no device, so this one has to take it back.
-        end_devices.delete(things_stack, reference)
+        if settings.on_thing_deleted is OnThingDeleted.DELETE:
+            end_devices.delete(things_stack, reference)
         return None
     if settings.scrub_keys and attributes.has_secrets(thing.attributes):
         things.remove_attributes(thing.name, attributes.SECRETS)

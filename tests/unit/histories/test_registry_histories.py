@@ -155,6 +155,7 @@ class World:
     account: Account = field(default_factory=lambda: Account(STACK))
     dead: list[str] = field(default_factory=list)
     killed: bool = False
+    on_thing_deleted: OnThingDeleted = OnThingDeleted.DELETE
 
     def __post_init__(self) -> None:
         self.wire = Wire(self.simulation)
@@ -271,7 +272,7 @@ class World:
             thing_type_name="lorawan",
             thing_name_scheme=ThingNameScheme.DEV_EUI,
             default_frequency_plan_id=PLANS[0],
-            on_thing_deleted=OnThingDeleted.DELETE,
+            on_thing_deleted=self.on_thing_deleted,
             scrub_keys=self.scrub_keys,
         )
 
@@ -280,7 +281,7 @@ class World:
             **self._session_settings(),
             registry_queue_url="registry",
             sync_queue_url="sync",
-            on_thing_deleted=OnThingDeleted.DELETE,
+            on_thing_deleted=self.on_thing_deleted,
             sync_mode=SyncMode.APPLY,
         )
 
@@ -555,3 +556,13 @@ def test_what_is_refused_is_asked_for_again_when_the_thing_changes_or_a_day_late
     assert tries(("update", PLANS[0])) == (1, 1)
     assert world.known() == world.complete()
     assert set(world.account.shadows[THING]) == {"state", "at"}
+
+
+def test_a_device_whose_thing_is_deleted_while_it_is_made_is_retained_where_the_stack_wants_it(
+    enter: Callable[..., World],
+) -> None:
+    world = enter(claim=False, scrub_keys=False)
+    world.on_thing_deleted = OnThingDeleted.RETAIN
+    arrange(world, ("set on AS", "thing deleted", 1, 1))
+    play(world, [CREATE, DELIVER])
+    assert (world.account.things, world.known()) == ({}, world.complete())
