@@ -21,7 +21,7 @@ from thingbridge.messaging.shadow import SHADOW_NAME
 from thingbridge.registry import attributes, events, marks, provisioning, status, work_items
 from thingbridge.registry.events import Operation, ThingEvent
 from thingbridge.registry.marks import Mark
-from thingbridge.registry.provisioning import Place
+from thingbridge.registry.provisioning import Place, Step
 from thingbridge.settings import OnThingDeleted, RegistrySettings
 from thingbridge.things_stack import end_devices, marking
 from thingbridge.things_stack.client import ThingsStack
@@ -142,6 +142,7 @@ def _bring_in_step(
     elif not attributes.asks_for_creation(thing.attributes):
         return None
     device_id, outcome = known.device_id if known else reference.device_id, Outcome.UNCHANGED
+    steps: tuple[Step, ...] = ()
     if known is None or attributes.has_secrets(thing.attributes):
         device = attributes.new_device(thing.attributes, settings.default_frequency_plan_id)
         device = replace(device, device_id=device_id)
@@ -152,15 +153,15 @@ def _bring_in_step(
         changed = outcome is Outcome.UNCHANGED and operation is Operation.UPDATED
         if device.app_key and (changed or outcome is Outcome.COMPLETED):
             end_devices.set_root_keys(things_stack, device)
+    if things.describe(thing.name) is None:
+        # Deleted while its device was being made: that event found no device, so this one has to take it back.
+        if settings.on_thing_deleted is OnThingDeleted.DELETE:
+            end_devices.take_back(things_stack, reference, steps)
+        return None
     if known:
         settings_now = attributes.network_settings(thing.attributes)
         updated = end_devices.update(things_stack, known.device_id, settings_now)
         outcome = updated if outcome is Outcome.UNCHANGED else outcome
-    if things.describe(thing.name) is None:
-        # Deleted while its device was being made: that event found no device, so this one has to take it back.
-        if settings.on_thing_deleted is OnThingDeleted.DELETE:
-            end_devices.delete(things_stack, reference)
-        return None
     if settings.scrub_keys and attributes.has_secrets(thing.attributes):
         things.remove_attributes(thing.name, attributes.SECRETS)
     # Whoever made the thing waits for a word, also when the device was complete before.
