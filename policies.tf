@@ -108,6 +108,17 @@ data "aws_iam_policy_document" "registry" {
     }
   }
 
+  # What The Things Stack refused is in the thing's shadow: the synchronisation need not try it every time.
+  dynamic "statement" {
+    for_each = var.registry_sync.enabled ? ["${local.iot_arn}:thing/*"] : []
+
+    content {
+      sid       = "ReadOutcomes"
+      actions   = ["iot:GetThingShadow"]
+      resources = [statement.value]
+    }
+  }
+
   dynamic "statement" {
     for_each = var.registry_sync.enabled ? ["${local.iot_arn}:thing/*"] : []
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
@@ -19,6 +19,7 @@ from cli.aws import THREADS, NameTaken, StackAccess, Thing, sentence, stops_ever
 from cli.device_file import DeviceFile
 from cli.device_record import DeviceRecord, differences
 from cli.inventory import Inventory
+from cli.outcomes import PROVISIONING
 from thingbridge.pacing import TokenBucket
 from thingbridge.registry.attributes import Attribute
 
@@ -50,7 +51,11 @@ class RowResult:
 
 @dataclass
 class Import:
-    """One import of a file. `update`: things that differ get the file's values. `dry_run`: nothing is written."""
+    """One import of a file. `update`: things that differ get the file's values. `dry_run`: nothing is written.
+
+    `asked`, with `remember`: of each thing that was created its row, and what its shadow told before (of an earlier
+    thing of that name, if anything).
+    """
 
     stack: StackAccess
     file: DeviceFile
@@ -59,6 +64,8 @@ class Import:
     pace: TokenBucket
     update: bool = False
     dry_run: bool = False
+    remember: bool = False
+    asked: dict[str, tuple[int, Any]] = field(default_factory=dict)
     counts: Counter[Outcome] = field(default_factory=Counter)
 
     def check(self) -> Iterator[RowResult | None]:
@@ -144,7 +151,10 @@ class _Write:
             if self.outcome is Outcome.UPDATED:
                 stack.update(self.name, {each: self.device.attributes[each] for each in self.changed})
             else:
+                before = stack.shadow(self.name).get(PROVISIONING) if self.of.remember else None
                 stack.create(self.name, self.device.attributes, self.of.thing_type)
+                if self.of.remember:
+                    self.of.asked[self.name] = (self.number, before)
         except NameTaken:
             return RowResult(self.number, self.name, Outcome.FAILED, self._taken_by(stack.describe(self.name)))
         except ClientError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
@@ -15,8 +15,10 @@ from cli.aws import NameTaken, StackAccess, Thing, whose
 from cli.device_record import DeviceRecord, canonical, differences, fault, record
 from cli.errors import Failed, NotKnownInTime
 from cli.options import THING_TYPE, AsJson, Profile, Region, ShowKeys, StackName, ThingNames, ThingType
-from cli.output import HIDDEN, out, print_json, say, shown
+from cli.outcomes import FAILED, LOOK_EVERY, LOOKS_A_SECOND, PROVISIONING, RETRYING, described, is_outcome, look
+from cli.output import HIDDEN, out, print_json, progress, say, shown
 from thingbridge.errors import BadInput
+from thingbridge.pacing import TokenBucket
 from thingbridge.registry.attributes import Attribute
 
 app = typer.Typer(no_args_is_help=True, help="Single things of a stack and their devices.")
@@ -34,14 +36,6 @@ OPTIONS: Final = {
 }
 
 _LISTED: Final = ("Thing", "DevEUI", "Device", "LoRaWAN", "Regional", "Frequency plan")
-
-PROVISIONING: Final = "provisioning"
-"""Field of the shadow in which the stack tells what became of the device: `{state, step, reason, at}`."""
-
-_FAILED: Final = "failed"
-_RETRYING: Final = "retrying"
-_LOOK_EVERY: Final = 0.5
-"""Seconds between two looks at a shadow."""
 
 DevEui = Annotated[str, typer.Option("--dev-eui", help="16 hexadecimal digits.", show_default=False)]
 JoinEui = Annotated[
@@ -76,6 +70,7 @@ def list_(
     stack: StackName,
     profile: Profile = None,
     region: Region = None,
+    failed: Annotated[bool, typer.Option("--failed", help="Only those whose device was not made, and why.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """List the things of a stack. Keys are in `show --show-keys` and `export --show-keys`."""
@@ -83,6 +78,9 @@ def list_(
     found = sorted(access.things(), key=lambda thing: thing.name)
     if not found:
         access.must_exist()
+    if failed:
+        _list_failed(access, found, as_json)
+        return
     if as_json:
         print_json([_told(thing, keys=False) for thing in found])
         return
@@ -131,7 +129,7 @@ def show(
     _print_pairs("Attribute", {name: HIDDEN if value is None else value for name, value in attributes.items()})
     provisioning = shadow.pop(PROVISIONING, None)
     if isinstance(provisioning, Mapping):
-        console.print(f"Device: {_provisioning(provisioning)}\n")
+        console.print(f"Device: {described(provisioning)}\n")
     _print_pairs("Shadow lorawan", shadow)
     _print_log(entries)
 
@@ -264,12 +262,12 @@ def _make(access: StackAccess, device: DeviceRecord, thing_type: str, timeout: f
         )
     if timeout is not None:
         answer[PROVISIONING] = outcome = _outcome(access, name, before, timeout)
-        if outcome["state"] == _FAILED:
+        if outcome["state"] == FAILED:
             if as_json:
                 print_json(answer)
-            raise Failed(f"the device was not made: {_provisioning(outcome)}")
+            raise Failed(f"the device was not made: {described(outcome)}")
         if not as_json:
-            out().print(f"Device: {_provisioning(outcome)}")
+            out().print(f"Device: {described(outcome)}")
     if as_json:
         print_json(answer)
 
@@ -289,15 +287,36 @@ def _outcome(access: StackAccess, name: str, before: Any, timeout: float) -> dic
     deadline = time.monotonic() + timeout
     while True:
         told = access.shadow(name).get(PROVISIONING)
-        if isinstance(told, dict) and told != before and told.get("state") != _RETRYING:
-            return told
+        if is_outcome(told, before):
+            return dict(told)
         if time.monotonic() >= deadline:
-            now = f", so far: {_provisioning(told)}" if isinstance(told, dict) and told != before else ""
+            now = f", so far: {described(told)}" if isinstance(told, dict) and told != before else ""
             raise NotKnownInTime(
                 f"nothing is known of the device after {timeout:g} s{now}; "
                 f"`thingbridge things show {name}` shows it when it is"
             )
-        time.sleep(_LOOK_EVERY)
+        time.sleep(LOOK_EVERY)
+
+
+def _list_failed(access: StackAccess, things: Sequence[Thing], as_json: bool) -> None:
+    """Things whose shadow tells of a failure; each shadow is read."""
+    named = {thing.name: thing for thing in things}
+    found: dict[str, dict[str, Any]] = {}
+    with progress(quiet=as_json) as bar:
+        task = bar.add_task("reading shadows", total=len(named))
+        for name, told in look(access, named, TokenBucket(rate=LOOKS_A_SECOND)):
+            bar.advance(task)
+            if isinstance(told, dict) and told.get("state") in (FAILED, RETRYING):
+                found[name] = told
+    if as_json:
+        print_json([{**_told(named[name], keys=False), PROVISIONING: told} for name, told in found.items()])
+        return
+    table = Table("Thing", "DevEUI", Column("What became of its device", overflow="fold"))
+    for name, told in found.items():
+        table.add_row(escape(name), escape(named[name].attributes.get(Attribute.DEV_EUI, "–")), escape(described(told)))
+    if found:
+        out().print(table)
+    say(f"{len(found):,} of {len(named):,} things have no device as they describe it")
 
 
 def _told(thing: Thing, *, keys: bool) -> dict[str, Any]:
@@ -306,14 +325,6 @@ def _told(thing: Thing, *, keys: bool) -> dict[str, Any]:
         "thingTypeName": thing.type_name,
         "attributes": shown(thing.attributes, keys=keys),
     }
-
-
-def _provisioning(told: Mapping[str, Any]) -> str:
-    """`failed at the Join Server: the reason (2026-11-21T10:00:00Z)`, of what is told."""
-    where = f" at {told['step']}" if told.get("step") else ""
-    why = f": {told['reason']}" if told.get("reason") else ""
-    when = f" ({told['at']})" if told.get("at") else ""
-    return f"{told.get('state', '–')}{where}{why}{when}"
 
 
 def _print_pairs(title: str, pairs: Mapping[str, Any]) -> None:

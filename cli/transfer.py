@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import sys
+from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,9 +14,10 @@ import typer
 from rich.markup import escape
 from rich.table import Column, Table
 
+from cli import outcomes
 from cli.aws import StackAccess
 from cli.device_file import DeviceFile, DeviceWriter, Format
-from cli.errors import Failed, Interrupted
+from cli.errors import Failed, Interrupted, NotKnownInTime
 from cli.importing import DEFAULT_RATE, REGISTRY_QUOTA, Import, Outcome, RowResult
 from cli.inventory import Inventory
 from cli.options import THING_TYPE, AsJson, Profile, Region, ShowKeys, StackName, ThingType
@@ -25,6 +27,9 @@ from thingbridge.registry.attributes import SECRETS, Attribute
 
 _SHOWN: Final = 20
 """Failures in the table; people mend the first ones and look again."""
+
+_UNKNOWN: Final = "unknown"
+"""State of a device of which nothing was told in time."""
 
 _TOLD: Final = 1000
 """Failures in the JSON answer. A report has all."""
@@ -61,6 +66,8 @@ def import_(
         Path | None, typer.Option(dir_okay=False, help="Write every row that failed to this CSV file.")
     ] = None,
     rate: Annotated[float, typer.Option(min=0.1, max=1000, help="Things created or updated a second.")] = DEFAULT_RATE,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait until it is known what became of the devices.")] = False,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds to wait for the next device, with --wait.")] = 60,
     lorawan_version: Annotated[str | None, typer.Option(help="For rows without one.")] = None,
     lorawan_phy_version: Annotated[str | None, typer.Option(help="For rows without one.")] = None,
     frequency_plan_id: Annotated[str | None, typer.Option(help="For rows without one.")] = None,
@@ -97,6 +104,7 @@ def import_(
             TokenBucket(rate=rate),
             update=update,
             dry_run=dry_run,
+            remember=wait,
         )
         rows = _check(work, failures, as_json)
         if failures.count and not skip_invalid:
@@ -108,7 +116,13 @@ def import_(
         if _carry_out(work, rows, failures, as_json):
             _show(work, rows, failures, as_json, report)
             raise Interrupted("interrupted: the same command goes on where it stopped")
-        _show(work, rows, failures, as_json, report)
+        devices = _follow(work, failures, timeout, as_json) if wait else None
+        _show(work, rows, failures, as_json, report, devices=devices)
+    if devices and devices[_UNKNOWN]:
+        raise NotKnownInTime(
+            f"nothing is known of {_count(devices[_UNKNOWN], 'device')} after {timeout:g} s without news; "
+            "`thingbridge things show` tells of each"
+        )
     if failures.count:
         raise Failed(f"{_count(failures.count, 'row')} of {file} {'would fail' if dry_run else 'failed'}")
 
@@ -189,8 +203,30 @@ def _carry_out(work: Import, rows: int, failures: Failures, quiet: bool) -> bool
     return False
 
 
+def _follow(work: Import, failures: Failures, timeout: float, quiet: bool) -> Counter[str]:
+    """Wait for the devices of the things that were created; how many came to which state."""
+    states: Counter[str] = Counter()
+    before = {name: told for name, (_, told) in work.asked.items()}
+    with progress(quiet=quiet) as bar:
+        task = bar.add_task("waiting for the devices", total=len(before))
+        for name, told in outcomes.follow(work.stack, before, patience=timeout, pace=work.pace):
+            bar.advance(task)
+            states[str(told.get("state"))] += 1
+            if told.get("state") == outcomes.FAILED:
+                failures.add(RowResult(work.asked[name][0], name, Outcome.FAILED, outcomes.described(told)))
+    states[_UNKNOWN] = len(before) - states.total()
+    return states
+
+
 def _show(
-    work: Import, rows: int, failures: Failures, as_json: bool, report: Path | None, *, stopped: bool = False
+    work: Import,
+    rows: int,
+    failures: Failures,
+    as_json: bool,
+    report: Path | None,
+    *,
+    stopped: bool = False,
+    devices: Counter[str] | None = None,
 ) -> None:
     ignored = sorted(work.file.ignored)
     if as_json:
@@ -199,6 +235,7 @@ def _show(
                 "rows": rows,
                 **{str(outcome): work.counts[outcome] for outcome in Outcome},
                 "dryRun": work.dry_run,
+                **({"devices": dict(sorted(devices.items()))} if devices is not None else {}),
                 "ignored": ignored,
                 "failures": [{"row": f.number, "thingName": f.thing_name, "reason": f.reason} for f in failures.kept],
                 "awsCalls": dict(sorted(work.stack.calls.items())),
@@ -210,6 +247,9 @@ def _show(
     _show_failures(failures, report)
     if not stopped:
         _show_counts(work, rows)
+    if devices:
+        told = ", ".join(f"{count:,} {state}" for state, count in sorted(devices.items()) if count)
+        out().print(f"{_count(devices.total(), 'device')}: {told or 'none to wait for'}")
 
 
 def _show_failures(failures: Failures, report: Path | None) -> None:

@@ -61,3 +61,17 @@ def terraform_environment() -> dict[str, str]:
     """A whole environment for `terraform` without any AWS: enough for mocks and validations."""
     base = terraform.cleaned(os.environ) | dict(terraform.provider().environment)
     return base | {"AWS_REGION": "eu-west-1", "TF_IN_AUTOMATION": "1"}
+
+
+FIGURES = "figures"
+"""Key under which a test records (`record_property`) lines of what it measured."""
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What tests measured, at the end of the output; with xdist it is the controller that shows it."""
+    reports = terminalreporter.getreports("passed")
+    lines = [str(line) for report in reports for name, line in report.user_properties if name == FIGURES]
+    if lines:
+        terminalreporter.section("figures")
+        for line in lines:
+            terminalreporter.write_line(line)

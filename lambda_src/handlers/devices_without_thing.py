@@ -20,10 +20,11 @@ from thingbridge.settings import RegistrySettings
 from thingbridge.things_stack import end_devices, marking
 from thingbridge.things_stack.client import ThingsStack
 
-LOOK_UPS_A_SECOND: Final = 0.5
-"""Two sandboxes with two ListThings for a look-up make 2 a second: with the synchronisation's 6, 80 % of AWS's 10."""
+LOOK_UPS_A_SECOND: Final = 1.5
+"""Two sandboxes with two ListThings for a look-up make 6 a second: with the synchronisation's 2, which it keeps to
+while there is work of this kind, 80 % of AWS's 10."""
 
-LOOK_UPS_AT_ONCE: Final = 10
+LOOK_UPS_AT_ONCE: Final = 2
 
 
 @cache

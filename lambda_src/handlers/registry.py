@@ -7,19 +7,21 @@ follows from the thing as it is now. A failed event stays in the queue, and ends
 import os
 from contextlib import suppress
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
 from handlers import devices_without_thing
 from handlers.things_stack_session import LambdaContext, open_session
 from thingbridge.aws_iot import data_plane, things, things_log
+from thingbridge.aws_iot.clients import take_calls
 from thingbridge.diagnostics import emit
 from thingbridge.errors import BadInput, Refused, ThingbridgeError
 from thingbridge.messaging.shadow import SHADOW_NAME
 from thingbridge.registry import attributes, events, marks, provisioning, status, work_items
 from thingbridge.registry.events import Operation, ThingEvent
 from thingbridge.registry.marks import Mark
-from thingbridge.registry.provisioning import Place
+from thingbridge.registry.provisioning import Place, Step
 from thingbridge.settings import OnThingDeleted, RegistrySettings
 from thingbridge.things_stack import end_devices, marking
 from thingbridge.things_stack.client import ThingsStack
@@ -45,6 +47,7 @@ def handler(batch: dict[str, Any], context: LambdaContext) -> dict[str, list[dic
         except ThingbridgeError as error:
             emit("WARN", "event_comes_again", message_id=record["messageId"], reason=str(error))
             failures.append({"itemIdentifier": record["messageId"]})
+    emit("INFO", "aws_calls", **take_calls())
     return {"batchItemFailures": failures}
 
 
@@ -66,22 +69,25 @@ def _handle(body: str, settings: RegistrySettings, things_stack: ThingsStack) ->
         if event.operation is not Operation.DELETED:
             # Gone or given to another stack meanwhile: there is another event for that.
             if thing and events.belongs_to(thing.attributes, settings.stack_name):
-                _bring_in_step(thing, event.operation, settings, things_stack)
-                if piece or attributes.describes_device(thing.attributes):
-                    _mark(thing, settings, things_stack)
+                if piece and _is_refused(thing, things_stack):
+                    return
+                device_id = _bring_in_step(thing, event.operation, settings, things_stack)
+                if piece or device_id:
+                    _mark(thing, device_id, settings, things_stack)
         elif events.is_gone(event, thing.attributes if thing else None, settings.stack_name):
             _delete(event, settings, things_stack)
     except ThingbridgeError as error:
         again = not isinstance(error, BadInput | Refused)
         _record(settings, event.thing_name, "WARN" if again else "ERROR", "end_device_not_in_step", reason=str(error))
         if thing:
-            data_plane.report(event.thing_name, SHADOW_NAME, status.failed(error, again=again))
+            digest = marks.digest(thing.attributes)
+            data_plane.report(event.thing_name, SHADOW_NAME, status.failed(error, again=again, digest=digest))
         if again:
             raise
         if piece and thing:
             # It can't be mended before the thing changes: the synchronisation need not ask again until then.
             with suppress(ThingbridgeError):
-                _mark(thing, settings, things_stack)
+                _mark(thing, None, settings, things_stack)
 
 
 def _settle(device_id: str, settings: RegistrySettings, things_stack: ThingsStack) -> None:
@@ -92,53 +98,77 @@ def _settle(device_id: str, settings: RegistrySettings, things_stack: ThingsStac
         _record(settings, None, "ERROR", "end_device_without_thing", device_id=device_id, reason=str(error))
 
 
-def _mark(thing: things.Thing, settings: RegistrySettings, things_stack: ThingsStack) -> None:
-    """Let the device of a thing tell whose it is, and what the thing said when both were last looked at."""
-    known = end_devices.resolve(things_stack, attributes.reference(thing.attributes))
-    if known:
-        marking.write(things_stack, known.device_id, Mark.of(thing.name, thing.attributes, settings.stack_name))
+def _is_refused(thing: things.Thing, things_stack: ThingsStack) -> bool:
+    """Whether The Things Stack refused lately to make the thing's device, and would be asked for the very same again.
+
+    A device that is not there can carry no mark, so the thing's shadow has to remember it.
+    """
+    if not attributes.has_secrets(thing.attributes):
+        return False
+    told = data_plane.reported(thing.name, SHADOW_NAME)
+    if not status.is_refused(told, marks.digest(thing.attributes), datetime.now(UTC)):
+        return False
+    try:
+        return end_devices.resolve(things_stack, attributes.reference(thing.attributes)) is None
+    except Refused:
+        return True
+
+
+def _mark(thing: things.Thing, device_id: str | None, settings: RegistrySettings, things_stack: ThingsStack) -> None:
+    """Let the device of a thing tell whose it is, and what the thing said when both were last looked at.
+
+    `device_id` None: whichever it is.
+    """
+    if device_id is None:
+        known = end_devices.resolve(things_stack, attributes.reference(thing.attributes))
+        device_id = known.device_id if known else None
+    if device_id is not None:
+        marking.write(things_stack, device_id, Mark.of(thing.name, thing.attributes, settings.stack_name))
 
 
 def _bring_in_step(
     thing: things.Thing, operation: Operation, settings: RegistrySettings, things_stack: ThingsStack
-) -> None:
-    """Create, claim, complete or change the device of a thing, as far as the thing describes one."""
+) -> str | None:
+    """Create, claim, complete or change the device of a thing, as far as the thing describes one.
+
+    Returns the id of the device that is in step now, None when there is none or the thing says nothing about it.
+    """
     if not attributes.describes_device(thing.attributes):
-        return
+        return None
     reference = attributes.reference(thing.attributes)
     known = end_devices.resolve(things_stack, reference)
     if known:
         attributes.check_unchangeable(thing.attributes, known)
     elif not attributes.asks_for_creation(thing.attributes):
-        return
-    outcome = Outcome.UNCHANGED
+        return None
+    device_id, outcome = known.device_id if known else reference.device_id, Outcome.UNCHANGED
+    steps: tuple[Step, ...] = ()
     if known is None or attributes.has_secrets(thing.attributes):
         device = attributes.new_device(thing.attributes, settings.default_frequency_plan_id)
-        if known:
-            device = replace(device, device_id=known.device_id)
-        place = Place(
-            settings.application_id,
-            things_stack.cluster_host,
-            settings.stack_name,
-            thing.name,
-            marks.digest(thing.attributes),
-        )
+        device = replace(device, device_id=device_id)
+        place = Place(settings.application_id, things_stack.cluster_host, settings.stack_name, thing.name)
         steps = provisioning.creation_steps(device, place)
         outcome = end_devices.create(things_stack, steps, known=known is not None)
-        if outcome is Outcome.UNCHANGED and operation is Operation.UPDATED and device.app_key:
+        # What an earlier try left behind may be of an earlier state of the thing.
+        changed = outcome is Outcome.UNCHANGED and operation is Operation.UPDATED
+        if device.app_key and (changed or outcome is Outcome.COMPLETED):
             end_devices.set_root_keys(things_stack, device)
-    if known and outcome is Outcome.UNCHANGED:
-        outcome = end_devices.update(things_stack, known.device_id, attributes.network_settings(thing.attributes))
     if things.describe(thing.name) is None:
         # Deleted while its device was being made: that event found no device, so this one has to take it back.
-        end_devices.delete(things_stack, reference)
-        return
+        if settings.on_thing_deleted is OnThingDeleted.DELETE:
+            end_devices.take_back(things_stack, reference, steps)
+        return None
+    if known:
+        settings_now = attributes.network_settings(thing.attributes)
+        updated = end_devices.update(things_stack, known.device_id, settings_now)
+        outcome = updated if outcome is Outcome.UNCHANGED else outcome
     if settings.scrub_keys and attributes.has_secrets(thing.attributes):
         things.remove_attributes(thing.name, attributes.SECRETS)
     # Whoever made the thing waits for a word, also when the device was complete before.
     if outcome is not Outcome.UNCHANGED or operation is Operation.CREATED:
         data_plane.report(thing.name, SHADOW_NAME, status.succeeded(outcome))
-        _record(settings, thing.name, "INFO", f"end_device_{outcome}", device_id=reference.device_id)
+        _record(settings, thing.name, "INFO", f"end_device_{outcome}", device_id=device_id)
+    return device_id
 
 
 def _delete(event: ThingEvent, settings: RegistrySettings, things_stack: ThingsStack) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from handlers.things_stack_session import LambdaContext, open_session
 from thingbridge import metrics
 from thingbridge.aws_iot import queues, thing_listing
+from thingbridge.aws_iot.clients import take_calls
 from thingbridge.diagnostics import emit
 from thingbridge.errors import BadInput
 from thingbridge.pacing import TokenBucket
@@ -32,7 +33,10 @@ STALE_AFTER: Final = 60.0
 """Seconds after which a tick that waited behind a run is dropped: what it would have found was just found."""
 
 THING_PAGES_A_SECOND: Final = 6.0
-"""With the function `registry`'s own look-ups, 80 % of the 10 a second that AWS allows an account."""
+"""Below the 10 a second that AWS allows an account, since others look things up too."""
+
+THING_PAGES_BESIDE_WORK: Final = 2.0
+"""While work of an earlier run waits: the function `registry` looks things up for it, 6 a second (80 % in all)."""
 
 DEVICE_PAGES_A_SECOND: Final = 4.0
 """What hosted Things Stacks allow a key is not published; a 429 makes the client wait as long as it is told to."""
@@ -89,6 +93,7 @@ def handler(batch: dict[str, Any], context: LambdaContext) -> None:
             message_id=f"{run.run_id}-{stopped.part}",
         )
         emit("INFO", "sync_goes_on", run=run.run_id, part=stopped.part)
+    emit("INFO", "aws_calls", **take_calls())
 
 
 def _read(record: dict[str, Any], settings: SyncSettings) -> Run | None:
@@ -116,8 +121,11 @@ class Registries:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._settings, self._session = settings, session
-        self._things = TokenBucket(rate=THING_PAGES_A_SECOND, now=now, sleep=sleep)
         self._devices = TokenBucket(rate=DEVICE_PAGES_A_SECOND, now=now, sleep=sleep)
+        # Asked once: devices without a thing, which are looked up, are handed over after the last page of things.
+        self._waiting = queues.waiting(settings.registry_queue_url)
+        rate = THING_PAGES_BESIDE_WORK if self._waiting else THING_PAGES_A_SECOND
+        self._things = TokenBucket(rate=rate, now=now, sleep=sleep)
 
     def devices(self, page: int) -> Sequence[ListedDevice]:
         """A page of the application's devices, from 1."""
@@ -131,8 +139,8 @@ class Registries:
         return [ListedThing(thing.name, thing.attributes) for thing in things], following
 
     def backlog(self) -> int:
-        """How many pieces of work and events wait."""
-        return queues.waiting(self._settings.registry_queue_url)
+        """How many pieces of work and events waited when the call began."""
+        return self._waiting
 
     def send(self, items: Sequence[WorkItem]) -> int:
         """Hand pieces of work over; returns the calls that took."""

@@ -2,8 +2,6 @@
 
 import itertools
 import json
-import random
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
@@ -13,7 +11,6 @@ from typing import Any
 import pytest
 
 from local.aws import LocalAws
-from local.things_stack.http_api import Received
 from tests.e2e.conftest import APP_KEY, Bridge, Device
 from tests.e2e.polling import eventually
 from tests.e2e.test_registry import ALL_SERVERS
@@ -22,8 +19,6 @@ from thingbridge.settings import SyncSettings
 pytestmark = pytest.mark.xdist_group("stacks")
 
 _ticks = itertools.count(1)
-FLEET = 300
-DRIFT = 0.05
 LONG = 120.0
 """Seconds: a run, and all the work it hands over."""
 
@@ -140,6 +135,31 @@ def test_a_stack_that_retains_devices_keeps_those_too(orchard: Bridge) -> None:
     assert orchard.on_servers(device.device_id) == ALL_SERVERS
 
 
+def test_a_device_that_is_refused_is_not_asked_for_by_every_run(farm: Bridge) -> None:
+    device = farm.new_device(registered=False)
+    farm.things_stack.create_application("elsewhere")
+    farm.things_stack.register_device(
+        "elsewhere", device_id="theirs", dev_eui=device.dev_eui, join_eui=device.join_eui, app_key=APP_KEY
+    )
+    name = f"refused-{device.device_id}"
+    farm.create_thing(name, **described(device))
+    told = eventually("the refusal", lambda: farm.shadow(name).get("provisioning"))
+    assert (told["state"], told["step"]) == ("failed", "Identity Server")
+    log, requests = farm.log(name), len(farm.things_stack.requests)
+    synchronise(farm)
+    asked = [each for each in list(farm.things_stack.requests)[requests:] if device.device_id in each.path]
+    assert {each.method for each in asked} == {"GET"}
+    assert farm.shadow(name)["provisioning"] == told
+    assert farm.log(name) == log
+    # What was in the way goes: whoever changes the thing need not wait for the next day.
+    with farm.things_stack.lock:
+        for server in ("identity", "join", "network", "application"):
+            del getattr(farm.things_stack.servers, server).devices["elsewhere", "theirs"]
+    change = {"attributes": {"frequencyPlanID": "EU_868_1"}, "merge": True}
+    farm.aws.client("iot").update_thing(thingName=name, attributePayload=change)
+    eventually("the device", lambda: farm.on_servers(device.device_id) == ALL_SERVERS)
+
+
 def test_the_function_is_told_what_it_reads_and_nothing_else(farm: Bridge) -> None:
     function = farm.aws.client("lambda").get_function_configuration(FunctionName=farm.outputs["function_names"]["sync"])
     told = set(function["Environment"]["Variables"])
@@ -168,99 +188,3 @@ def test_a_tick_that_is_no_tick_is_done_with(farm: Bridge) -> None:
     )
     eventually("the end of it", lambda: settled(farm, "sync"))
     assert farm.dead_letters()["sync_dead_letters"] == 0
-
-
-def test_a_random_drift_of_a_fleet_is_mended_exactly(farm: Bridge, capsys: pytest.CaptureFixture[str]) -> None:
-    fleet = [farm.new_device(registered=False) for _ in range(FLEET)]
-    for device in fleet:
-        farm.create_thing(device.device_id, **described(device))
-    eventually("the fleet", lambda: all(registered(farm, device) for device in fleet), timeout=LONG)
-    # Whatever other tests left is in step as well from here on.
-    synchronise(farm)
-    before = seen(farm)
-
-    each = round(FLEET * DRIFT)
-    chosen = random.Random(2024).sample(fleet, 3 * each)
-    lost_things, lost_devices, changed = chosen[:each], chosen[each : 2 * each], chosen[2 * each :]
-    new_devices = [farm.new_device() for _ in range(each)]
-    new_things = [farm.new_device(registered=False) for _ in range(each)]
-    iot = farm.aws.client("iot")
-    with nobody_listens(farm.aws):
-        for device in lost_things:
-            iot.delete_thing(thingName=device.device_id)
-        for device in lost_devices:
-            forget(farm, device)
-        for device in changed:
-            change = {"attributes": {"frequencyPlanID": "EU_868_1"}, "merge": True}
-            iot.update_thing(thingName=device.device_id, attributePayload=change)
-        for device in new_things:
-            farm.create_thing(device.device_id, **described(device))
-
-    calls = mended(farm)
-    after = seen(farm)
-    assert after["things"] == (
-        before["things"] - {device.device_id for device in lost_things}
-        | {device.dev_eui for device in new_devices}
-        | {device.device_id for device in new_things}
-    )
-    assert after["devices"] == (
-        before["devices"] - {device.device_id for device in lost_things}
-        | {device.device_id for device in (*new_devices, *new_things)}
-    )
-    plans = farm.things_stack.servers.network.devices
-    for device in set_of(fleet) - set_of(lost_things):
-        plan = plans[farm.application_id, device]["frequency_plan_id"]
-        assert plan == ("EU_868_1" if device in set_of(changed) else "EU_863_870_TTN")
-    # Four writes delete a device and four make one; a new device is marked; a changed one is set and marked anew.
-    everybody = set_of([*fleet, *new_devices, *new_things])
-    writes = [call for call in calls if call.method != "GET" and about(call) in everybody]
-    assert len(writes) == each * (4 + 4 + 4 + 1 + 2)
-    with capsys.disabled():
-        sys.stdout.write(
-            f"\n{FLEET} devices, {5 * each} out of step: {len(calls)} calls of The Things Stack, "
-            f"{len(writes)} of them writing\n"
-        )
-    # Other tests leave things that The Things Stack refuses; nobody of the fleet is looked at a second time.
-    again = mended(farm)
-    assert [call for call in again if about(call) in everybody] == []
-    assert [call.operation for call in again].count("EndDeviceRegistry_List") == 1
-    assert set(farm.dead_letters().values()) == {0}
-
-
-def about(call: Received) -> str:
-    """The device that a call names in its path or, to create one, in its body."""
-    if call.operation == "EndDeviceRegistry_Create":
-        return str(call.body["end_device"]["ids"]["device_id"])
-    return call.path.rpartition("/devices/")[2]
-
-
-def set_of(devices: list[Device]) -> set[str]:
-    return {device.device_id for device in devices}
-
-
-def mended(bridge: Bridge) -> list[Received]:
-    """Synchronise; returns the calls of The Things Stack that this took."""
-    before = len(bridge.things_stack.requests)
-    synchronise(bridge)
-    return list(bridge.things_stack.requests)[before:]
-
-
-def forget(bridge: Bridge, device: Device) -> None:
-    """As somebody deletes a device in the Console."""
-    servers = bridge.things_stack.servers
-    with bridge.things_stack.lock:
-        for name in ("identity", "join", "network", "application"):
-            getattr(servers, name).devices.pop((bridge.application_id, device.device_id))
-
-
-def seen(bridge: Bridge) -> dict[str, set[str]]:
-    pages = bridge.aws.client("iot").get_paginator("list_things")
-    things = pages.paginate(attributeName="stackName", attributeValue=bridge.name)
-    return {
-        "things": {thing["thingName"] for page in things for thing in page["things"]},
-        "devices": {
-            device_id
-            for application_id, device_id in list(bridge.things_stack.servers.identity.devices)
-            if application_id == bridge.application_id
-        },
-    }

@@ -20,6 +20,7 @@ EVERYTHING = {
 WHOLE_KINDS = {
     "KeepShadows": "things are named by their users, freely",
     "MakeThings": "things are named by their users, freely",
+    "ReadOutcomes": "things are named by their users, freely",
     "ReadThings": "things are named by their users, freely",
     "RemoveKeys": "things are named by their users, freely",
     "TellOutcomes": "things are named by their users, freely",

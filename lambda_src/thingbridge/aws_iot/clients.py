@@ -1,8 +1,11 @@
 """The boto3 clients of a function: one of each for the life of its sandbox, made when first needed.
 
-A client costs tens of milliseconds of a cold start, so a function pays only for those it uses.
+A client costs tens of milliseconds of a cold start, so a function pays only for those it uses. Every call is counted,
+since quotas and prices go by calls.
 """
 
+import threading
+from collections import Counter
 from functools import cache
 from typing import Any, Final
 
@@ -17,7 +20,26 @@ _CONFIG: Final = Config(
 )
 
 
+_calls: Counter[str] = Counter()
+_counting: Final = threading.Lock()
+
+
 @cache
 def client(service: str) -> Any:
     """The client of a service by its boto3 name (`iot`, `iot-data`, `logs`, `secretsmanager`)."""
-    return boto3.client(service, config=_CONFIG)  # type: ignore[call-overload]
+    made = boto3.client(service, config=_CONFIG)  # type: ignore[call-overload]
+    made.meta.events.register("before-send", _count)
+    return made
+
+
+def take_calls() -> dict[str, int]:
+    """Calls since this was asked last, by operation (`DescribeThing`); each try counts, as it does for AWS."""
+    with _counting:
+        taken = dict(_calls)
+        _calls.clear()
+    return taken
+
+
+def _count(event_name: str, **_: Any) -> None:
+    with _counting:
+        _calls[event_name.rpartition(".")[2]] += 1

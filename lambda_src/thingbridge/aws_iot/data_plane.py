@@ -1,11 +1,13 @@
-"""AWS IoT's data plane: publishing on a topic and writing a named shadow."""
+"""AWS IoT's data plane: publishing on a topic, writing and reading a named shadow."""
 
 import json
 from collections.abc import Mapping
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from thingbridge.aws_iot.clients import client
-from thingbridge.aws_iot.errors import told_apart
+from thingbridge.aws_iot.errors import code, told_apart
 
 
 def publish(topic: str, payload: bytes) -> None:
@@ -21,3 +23,16 @@ def report(thing_name: str, shadow_name: str, reported: Mapping[str, Any]) -> No
         answer = client("iot-data").update_thing_shadow(thingName=thing_name, shadowName=shadow_name, payload=document)
         # Unread, the answer would keep its connection from being used again.
         answer["payload"].read()
+
+
+def reported(thing_name: str, shadow_name: str) -> dict[str, Any]:
+    """What a named shadow reports; empty when there is none. Raises Busy, Misconfigured or Refused."""
+    with told_apart(f"read the shadow {shadow_name} of {thing_name}"):
+        try:
+            answer = client("iot-data").get_thing_shadow(thingName=thing_name, shadowName=shadow_name)
+        except ClientError as error:
+            if code(error) == "ResourceNotFoundException":
+                return {}
+            raise
+        document = json.loads(answer["payload"].read())
+    return dict(document.get("state", {}).get("reported") or {})

@@ -41,16 +41,12 @@ class Step:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a device is made: its application, the bare host of its cluster's servers, and whose thing it is.
-
-    `digest`: of what the thing says (`marks`); it spares the first synchronisation a look.
-    """
+    """Where a device is made: its application, the bare host of its cluster's servers, and whose thing it is."""
 
     application_id: str
     cluster_host: str
     stack_name: str
     thing_name: str
-    digest: str = ""
 
 
 def creation_steps(device: NewDevice, place: Place) -> tuple[Step, ...]:
@@ -64,9 +60,8 @@ def creation_steps(device: NewDevice, place: Place) -> tuple[Step, ...]:
         "lorawan_phy_version": device.phy_version,
         "frequency_plan_id": device.frequency_plan_id,
     }
+    # Without the digest: a device that was made half must not look as if it were in step with its thing.
     mark = {"attributes": {THING_ATTRIBUTE: place.thing_name, STACK_ATTRIBUTE: place.stack_name}}
-    if place.digest:
-        mark["attributes"][DIGEST_ATTRIBUTE] = place.digest
     if device.claim_authentication_code:
         # A device without a Join Server address is one that joins through a Join Server outside the cluster.
         joins = Step(Server.CLAIMING, {"ids": ids, "claim_authentication_code": device.claim_authentication_code}, ())

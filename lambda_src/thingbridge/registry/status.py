@@ -2,26 +2,43 @@
 
 So a user sees on the thing itself why its device did not appear. `state`: created, claimed, completed, updated,
 unchanged; failed (not tried again before the thing is changed); retrying. `step`: the server where it stopped.
-`at`: RFC 3339.
+`at`: RFC 3339. `digest`: of what the thing said when it failed.
 """
 
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 from thingbridge.errors import BadInput, ThingbridgeError
 
+REFUSED_FOR: Final = timedelta(days=1)
+"""How long the synchronisation takes a refusal for the answer, while the thing stays as it is."""
+
 
 def succeeded(outcome: str, at: datetime | None = None) -> dict[str, Any]:
-    """The reported state after a success: null takes an earlier failure's step and reason out of the shadow."""
-    return _provisioning(outcome, None, None, at)
+    """The reported state after a success: null takes an earlier failure's details out of the shadow."""
+    return _provisioning(outcome, None, None, None, at)
 
 
-def failed(error: ThingbridgeError, *, again: bool, at: datetime | None = None) -> dict[str, Any]:
-    """The reported state after a failure. `again`: the event comes again by itself."""
+def failed(error: ThingbridgeError, *, again: bool, digest: str, at: datetime | None = None) -> dict[str, Any]:
+    """The reported state after a failure. `again`: the event comes again by itself. `digest`: as in `marks`."""
     step = "attributes" if isinstance(error, BadInput) else error.step
-    return _provisioning("retrying" if again else "failed", step, str(error), at)
+    return _provisioning("retrying" if again else "failed", step, str(error), digest, at)
 
 
-def _provisioning(state: str, step: str | None, reason: str | None, at: datetime | None) -> dict[str, Any]:
+def is_refused(reported: Mapping[str, Any], digest: str, now: datetime) -> bool:
+    """Whether a shadow's reported state tells of a refusal that still holds for a thing with this digest."""
+    match reported.get("provisioning"):
+        case {"state": "failed", "digest": failed, "at": str(at)} if failed == digest:
+            try:
+                return now - datetime.fromisoformat(at) < REFUSED_FOR
+            except (ValueError, TypeError):  # written by somebody else: not RFC 3339, or without a time zone
+                return False
+    return False
+
+
+def _provisioning(
+    state: str, step: str | None, reason: str | None, digest: str | None, at: datetime | None
+) -> dict[str, Any]:
     moment = (at or datetime.now(UTC)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return {"provisioning": {"state": state, "step": step, "reason": reason, "at": moment}}
+    return {"provisioning": {"state": state, "step": step, "reason": reason, "digest": digest, "at": moment}}

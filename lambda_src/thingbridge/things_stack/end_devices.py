@@ -156,6 +156,18 @@ def delete(things_stack: ThingsStack, device: DeviceReference) -> Outcome:
     return Outcome.DELETED
 
 
+def take_back(things_stack: ThingsStack, device: DeviceReference, steps: Sequence[Step]) -> None:
+    """Delete a device whose thing went while this call carried out `steps`.
+
+    The deletion's own event may have been worked off meanwhile: the Identity Server has forgotten the device then, and
+    nobody could find what the other servers were told after that.
+    """
+    if delete(things_stack, device) is Outcome.ABSENT:
+        for step in reversed(steps):
+            if step.server not in (Server.IDENTITY, Server.CLAIMING):
+                things_stack.delete_end_device(step.server, step.end_device["ids"]["device_id"])
+
+
 def _unclaim(things_stack: ThingsStack, device_id: str) -> None:
     try:
         _delete_on(things_stack, Server.CLAIMING, device_id)

@@ -39,6 +39,13 @@ def test_the_answer_to_a_shadow_write_is_read_so_that_its_connection_can_be_used
     assert answers[0]["payload"].read() == b""
 
 
+def test_what_a_shadow_reports_can_be_read(iot: Any) -> None:
+    iot.create_thing(thingName="barn")
+    assert data_plane.reported("barn", "lorawan") == {}
+    data_plane.report("barn", "lorawan", {"rssi": -71})
+    assert data_plane.reported("barn", "lorawan") == {"rssi": -71}
+
+
 def test_a_missing_permission_is_the_operators(answer_with: Any) -> None:
     answer_with("iot-data", "Publish", 403, "ForbiddenException")
     with pytest.raises(Misconfigured, match="publish on lorawan/barn/uplink: ForbiddenException"):

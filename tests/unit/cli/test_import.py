@@ -236,3 +236,65 @@ def test_no_message_shows_a_key(run: Run, devices: Callable[..., Path]) -> None:
     ):
         assert KEY not in result.output
         assert OTHER_KEY not in result.output
+
+
+@pytest.fixture
+def told(stack: Any, monkeypatch: pytest.MonkeyPatch, report: Any) -> dict[str, dict[str, str]]:
+    """What the stack will tell of a device as soon as its thing is created."""
+    telling: dict[str, dict[str, str]] = {}
+    create = StackAccess.create
+
+    def create_and_tell(self: StackAccess, name: str, *more: Any) -> None:
+        create(self, name, *more)
+        if name in telling:
+            report(name, {"provisioning": telling[name]})
+
+    monkeypatch.setattr(StackAccess, "create", create_and_tell)
+    return telling
+
+
+def test_an_import_that_waits_tells_what_became_of_each_device(
+    run: Run, devices: Callable[..., Path], told: dict[str, dict[str, str]], tmp_path: Path
+) -> None:
+    for number in (1, 2):
+        told[name(number)] = {"state": "created", "at": "2025-01-02T03:04:05Z"}
+    told[name(3)] = {
+        "state": "failed",
+        "step": "Network Server",
+        "reason": "no such plan",
+        "at": "2025-01-02T03:04:05Z",
+    }
+    report_file = tmp_path / "report.csv"
+    result = run("import", devices(row(1), row(2), row(3)), *FAST, "--wait", "--report", report_file)
+    assert result.exit_code == 1
+    assert "3 devices: 2 created, 1 failed" in result.stdout
+    (failed,) = csv.DictReader(report_file.open(encoding="utf-8"))
+    assert (failed["row"], failed["thing"]) == ("4", name(3))
+    assert "Network Server: no such plan" in failed["reason"]
+
+
+def test_an_import_that_waits_in_vain_says_so(
+    run: Run, devices: Callable[..., Path], told: dict[str, dict[str, str]]
+) -> None:
+    told[name(1)] = {"state": "created", "at": "2025-01-02T03:04:05Z"}
+    told[name(2)] = {"state": "retrying", "reason": "busy", "at": "2025-01-02T03:04:05Z"}
+    result = run("import", devices(row(1), row(2)), *FAST, "--wait", "--timeout", 1, "--json")
+    assert result.exit_code == 3
+    assert json.loads(result.stdout)["devices"] == {"created": 1, "unknown": 1}
+    assert "nothing is known of 1 device after 1 s without news" in result.stderr
+
+
+def test_an_import_that_waits_takes_no_word_of_an_earlier_thing(
+    run: Run, stack: Any, devices: Callable[..., Path], report: Any, add_thing: Any
+) -> None:
+    add_thing(name(1))
+    report(name(1), {"provisioning": {"state": "failed", "at": "2025-01-02T03:04:05Z"}})
+    stack.delete_thing(thingName=name(1))
+    assert run("import", devices(row(1)), *FAST, "--wait", "--timeout", 1).exit_code == 3
+
+
+def test_an_import_that_changes_nothing_has_nothing_to_wait_for(run: Run, devices: Callable[..., Path]) -> None:
+    file = devices(row(1))
+    assert run("import", file, *FAST).exit_code == 0
+    result = run("import", file, *FAST, "--wait")
+    assert result.exit_code == 0

@@ -205,3 +205,18 @@ def test_a_wrong_name_among_several_deletes_none(run: Run, add_thing: Callable[.
     assert "there is no thing tonk" in result.stderr
     assert stack.describe_thing(thingName="tank")
     assert json.loads(run("things", "delete", "tank", "--yes", "--json").stdout) == {"deleted": ["tank"]}
+
+
+def test_things_whose_device_was_not_made_are_listed_with_the_reason(
+    run: Run, add_thing: Callable[..., None], report: Callable[[str, dict[str, Any]], None]
+) -> None:
+    for name, state in (("barn", "created"), ("shed", "failed"), ("tank", "retrying"), ("silo", None)):
+        add_thing(name, devEUI="A81758FFFE0312AB")
+        if state:
+            report(name, {"provisioning": {"state": state, "step": "Join Server", "reason": "because"}})
+    listed = run("things", "list", "--failed")
+    assert listed.exit_code == 0
+    assert "failed at Join Server: because" in listed.stdout
+    assert "2 of 4 things have no device as they describe it" in listed.stderr
+    told = json.loads(run("things", "list", "--failed", "--json").stdout)
+    assert {each["thingName"]: each["provisioning"]["state"] for each in told} == {"shed": "failed", "tank": "retrying"}

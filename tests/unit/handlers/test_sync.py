@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import pytest
 
-from handlers import sync, things_stack_session
+from handlers import devices_without_thing, sync, things_stack_session
 from local.things_stack import ThingsStack as Simulation
 from thingbridge.registry.marks import Mark
 from thingbridge.registry.synchronisation import LAST_PAGE_BEFORE_END, Count
@@ -161,3 +161,18 @@ def test_what_is_no_message_is_told_and_done_with(
 ) -> None:
     sync.handler(record(body), Context([900]))
     assert set(lines(capsys)) == {"sync_message_not_readable"}
+
+
+@pytest.mark.parametrize(("waits", "rate"), [(False, 6), (True, 2)])
+def test_things_are_read_more_slowly_while_the_registry_function_looks_things_up(
+    queues: dict[str, str], waits: bool, rate: float
+) -> None:
+    if waits:
+        boto3.client("sqs").send_message(QueueUrl=queues["registry"], MessageBody="work")
+    slept: list[float] = []
+    session: Any = None
+    registries = sync.Registries(sync._settings(), session, now=lambda: 0.0, sleep=slept.append)
+    registries.things(None)
+    registries.things(None)
+    assert slept == [pytest.approx(1 / rate)]
+    assert 2 * 2 * devices_without_thing.LOOK_UPS_A_SECOND + sync.THING_PAGES_BESIDE_WORK <= 8

@@ -1,0 +1,157 @@
+"""What the product uses of an AWS account, in memory: things that send events, shadows, a log and two queues.
+
+It stands where the boto3 clients stand, so all of the product's own code runs. What differs from AWS is the time:
+events wait until a history delivers them. The adapters meet real answers in tests/unit/aws_iot and tests/e2e.
+"""
+
+import io
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import Any
+
+from botocore.exceptions import ClientError, ReadTimeoutError
+
+from local.things_stack.faults import Faults
+
+CODES = {
+    400: "InvalidRequestException",
+    403: "AccessDeniedException",
+    429: "ThrottlingException",
+    500: "InternalFailureException",
+}
+
+
+@dataclass
+class Message:
+    """A message of a queue, and how often it was handed out."""
+
+    body: str
+    received: int = 0
+
+
+def operation(carry_out: Callable[..., Any]) -> Callable[..., Any]:
+    """A call of the account, which `faults` may hit: before it is carried out, or after it."""
+
+    @wraps(carry_out)
+    def call(self: "Account", **request: Any) -> Any:
+        self.called.add(carry_out.__name__)
+        hit = self.faults.strike("AWS", carry_out.__name__)
+        if hit and not hit.after:
+            raise _error(carry_out.__name__, hit.status)
+        answer = carry_out(self, **request)
+        if hit:
+            raise _error(carry_out.__name__, hit.status)
+        return answer
+
+    return call
+
+
+def _error(name: str, status: int | None) -> Exception:
+    if status is None:
+        return ReadTimeoutError(endpoint_url="https://aws.example")
+    answer = {"Error": {"Code": CODES[status], "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(answer, name)
+
+
+def _refusal(name: str, code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": code}, "ResponseMetadata": {"HTTPStatusCode": 404}}, name)
+
+
+@dataclass
+class Account:
+    """`heard`: whether things send events at the moment."""
+
+    stack_name: str
+    heard: bool = True
+    things: dict[str, dict[str, str]] = field(default_factory=dict)
+    shadows: dict[str, dict[str, Any]] = field(default_factory=dict)
+    log: list[dict[str, Any]] = field(default_factory=list)
+    queues: dict[str, list[Message]] = field(default_factory=lambda: {"registry": [], "sync": []})
+    faults: Faults = field(default_factory=Faults)
+    called: set[str] = field(default_factory=set)
+
+    # As boto3 has them ------------------------------------------------------------------------------------------
+
+    def client(self, _service: str) -> "Account":
+        """The client of a service: the names of their operations are all different."""
+        return self
+
+    @operation
+    def describe_thing(self, *, thingName: str) -> dict[str, Any]:  # noqa: N803
+        if thingName not in self.things:
+            raise _refusal("describe_thing", "ResourceNotFoundException")
+        return {"thingName": thingName, "attributes": dict(self.things[thingName])}
+
+    @operation
+    def list_things(self, *, attributeName: str, attributeValue: str, **_: Any) -> dict[str, Any]:  # noqa: N803
+        return {
+            "things": [
+                {"thingName": name, "attributes": dict(attributes)}
+                for name, attributes in self.things.items()
+                if attributes.get(attributeName) == attributeValue
+            ]
+        }
+
+    def get_paginator(self, _operation: str) -> "Account":
+        return self
+
+    def paginate(self, **request: Any) -> Iterator[dict[str, Any]]:
+        yield self.list_things(**request)
+
+    @operation
+    def create_thing(self, *, thingName: str, attributePayload: Any, **_: Any) -> None:  # noqa: N803
+        if thingName in self.things:
+            raise _refusal("create_thing", "ResourceAlreadyExistsException")
+        self.put(thingName, attributePayload["attributes"])
+
+    @operation
+    def update_thing(self, *, thingName: str, attributePayload: Any) -> None:  # noqa: N803
+        if thingName not in self.things:
+            raise _refusal("update_thing", "ResourceNotFoundException")
+        self.put(thingName, self.things[thingName] | attributePayload["attributes"])
+
+    @operation
+    def update_thing_shadow(self, *, thingName: str, shadowName: str, payload: bytes) -> dict[str, Any]:  # noqa: N803
+        told = json.loads(payload)["state"]["reported"]["provisioning"]
+        merged = self.shadows.get(thingName, {}) | told
+        self.shadows[thingName] = {name: value for name, value in merged.items() if value is not None}
+        return {"payload": io.BytesIO(b"{}")}
+
+    @operation
+    def get_thing_shadow(self, *, thingName: str, shadowName: str) -> dict[str, Any]:  # noqa: N803
+        if thingName not in self.shadows:
+            raise _refusal("get_thing_shadow", "ResourceNotFoundException")
+        document = {"state": {"reported": {"provisioning": self.shadows[thingName]}}}
+        return {"payload": io.BytesIO(json.dumps(document).encode())}
+
+    @operation
+    def put_log_events(self, *, logEvents: list[dict[str, Any]], **_: Any) -> None:  # noqa: N803
+        self.log += [json.loads(each["message"]) for each in logEvents]
+
+    @operation
+    def get_queue_attributes(self, *, QueueUrl: str, AttributeNames: list[str]) -> dict[str, Any]:  # noqa: N803
+        return {"Attributes": {name: str(len(self.queues[QueueUrl])) for name in AttributeNames}}
+
+    @operation
+    def send_message(self, *, QueueUrl: str, MessageBody: str, **_: str) -> None:  # noqa: N803
+        self.queues[QueueUrl].append(Message(MessageBody))
+
+    # What a person does, and what follows -------------------------------------------------------------------------
+
+    def put(self, name: str, attributes: dict[str, str]) -> None:
+        """Create or change a thing; an empty value takes an attribute off."""
+        operation = "UPDATED" if name in self.things else "CREATED"
+        self.things[name] = {key: value for key, value in attributes.items() if value}
+        self._announce(operation, name, self.things[name])
+
+    def delete(self, name: str) -> None:
+        """Delete a thing and its shadow."""
+        self.shadows.pop(name, None)
+        self._announce("DELETED", name, self.things.pop(name))
+
+    def _announce(self, operation: str, name: str, attributes: dict[str, str]) -> None:
+        if self.heard and attributes.get("stackName") == self.stack_name:
+            event = {"operation": operation, "thingName": name, "attributes": dict(attributes)}
+            self.queues["registry"].append(Message(json.dumps(event)))
