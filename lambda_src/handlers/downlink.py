@@ -4,6 +4,7 @@ Whoever asks wrongly is answered on `…/downlink/rejected`; a thing of another 
 """
 
 import os
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -11,15 +12,16 @@ from handlers.things_stack_session import LambdaContext, open_session
 from thingbridge.aws_iot import data_plane, things, things_log
 from thingbridge.errors import BadInput, Misconfigured, Refused
 from thingbridge.messaging import downlink
-from thingbridge.registry.attributes import reference
+from thingbridge.registry.attributes import DeviceReference, reference
 from thingbridge.registry.events import belongs_to
-from thingbridge.settings import ThingsStackSettings
+from thingbridge.settings import DownlinkSettings
 from thingbridge.things_stack import downlink_queue
+from thingbridge.things_stack.client import ThingsStack
 
 
 @cache
-def _settings() -> ThingsStackSettings:
-    return ThingsStackSettings.read(os.environ)
+def _settings() -> DownlinkSettings:
+    return DownlinkSettings.read(os.environ)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
@@ -33,9 +35,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
         downlinks = downlink.parse(request)
         if thing is None:
             raise BadInput("thingName", "there is no thing of this name")
-        downlink_queue.schedule(
-            open_session(settings, context), reference(thing.attributes), downlinks, replace=request.replace
-        )
+        _schedule(open_session(settings, context), settings, reference(thing.attributes), downlinks, request.replace)
     except (BadInput, Refused, Misconfigured) as error:
         field = error.field if isinstance(error, BadInput) else None
         reason = error.reason if isinstance(error, BadInput) else str(error)
@@ -44,3 +44,21 @@ def handler(event: dict[str, Any], context: LambdaContext) -> None:
         things_log.record(
             settings.things_log_group, request.thing_name, "ERROR", "downlink_rejected", field=field, reason=reason
         )
+
+
+def _schedule(
+    things_stack: ThingsStack,
+    settings: DownlinkSettings,
+    device: DeviceReference,
+    downlinks: Sequence[Mapping[str, Any]],
+    replace: bool,
+) -> None:
+    if settings.end_to_end_encryption is None:
+        downlink_queue.schedule(things_stack, device, downlinks, replace=replace)
+        return
+    # Imported when they are needed: cryptography is only in the functions' layer then, and costs a cold start.
+    from handlers import encrypted_downlinks
+    from handlers.session_keys import session_keys
+
+    keys = session_keys(settings.end_to_end_encryption)
+    encrypted_downlinks.schedule(keys, things_stack, device, downlinks, replace_queue=replace)

@@ -38,7 +38,17 @@ def handler(event: dict[str, Any], _context: object) -> None:
     try:
         message = upstream.parse(event, settings.stack_name)
         thing_name = _directory().find_or_make(message.device)
-        delivery = upstream.deliver(message, thing_name, metrics=settings.shadow.metrics)
+        if settings.end_to_end_encryption:
+            # Imported when it is needed: cryptography is only in the functions' layer then, and costs a cold start.
+            from handlers import decryption
+
+            message = decryption.decrypt(message, thing_name, settings.end_to_end_encryption, settings.things_log_group)
+        delivery = upstream.deliver(
+            message,
+            thing_name,
+            metrics=settings.shadow.metrics,
+            own_counters=settings.end_to_end_encryption is not None,
+        )
         data_plane.publish(delivery.topic, delivery.payload)
         if delivery.shadow_state:
             data_plane.report(thing_name, shadow.SHADOW_NAME, delivery.shadow_state)

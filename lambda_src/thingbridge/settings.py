@@ -39,12 +39,31 @@ class ShadowSettings:
     metrics: bool = True
 
 
+@dataclass(frozen=True)
+class EncryptionSettings:
+    """Where end-to-end encryption keeps what it needs: the table of sessions, the secret of the key encryption key.
+
+    The secret's ARN is the key's label too, by which The Things Stack names it.
+    """
+
+    sessions_table: str
+    key_encryption_key_secret_arn: str
+
+
 def _flag(text: str) -> bool:
     return {"true": True, "false": False}[text]
 
 
 def _shadow(text: str) -> ShadowSettings:
     return ShadowSettings(**json.loads(text))
+
+
+def _encryption_needed(text: str) -> EncryptionSettings:
+    return EncryptionSettings(**json.loads(text))
+
+
+def _encryption(text: str) -> EncryptionSettings | None:
+    return None if json.loads(text) is None else _encryption_needed(text)
 
 
 @dataclass(frozen=True)
@@ -78,6 +97,7 @@ class UpstreamSettings(Settings):
     thing_type_name: str
     thing_name_scheme: ThingNameScheme = field(metadata={"parse": ThingNameScheme})
     shadow: ShadowSettings = field(metadata={"parse": _shadow})
+    end_to_end_encryption: EncryptionSettings | None = field(metadata={"parse": _encryption})
 
 
 @dataclass(frozen=True)
@@ -88,6 +108,22 @@ class ThingsStackSettings(Settings):
     identity_server_address: str
     application_id: str
     api_key_secret_arn: str
+
+
+@dataclass(frozen=True)
+class DownlinkSettings(ThingsStackSettings):
+    """Environment of the function that takes downlink requests."""
+
+    end_to_end_encryption: EncryptionSettings | None = field(metadata={"parse": _encryption})
+
+
+@dataclass(frozen=True)
+class RequeueSettings(ThingsStackSettings):
+    """Environment of the function that encrypts and queues again what The Things Stack gave back."""
+
+    thing_type_name: str
+    thing_name_scheme: ThingNameScheme = field(metadata={"parse": ThingNameScheme})
+    end_to_end_encryption: EncryptionSettings = field(metadata={"parse": _encryption_needed})
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,9 @@
-"""Writes the functions' zip: the sources, and the pure wheels they pin, byte for byte the same everywhere.
+"""Writes the functions' zip or their layer's: sources, and the wheels they pin, byte for byte the same everywhere.
 
 Terraform runs it with one argument, a JSON object: `source` (folder), `files` (paths below it, as Terraform hashed
-them), `python_version` ("3.13"), `zip` and `stamp` (files to write) and `built_at` (what goes into the stamp).
+them), `requirements` (one of them), `python_version` ("3.13"), `platform` ("any", which leaves wheels without machine
+code, or such as "manylinux2014_aarch64"), `top` (folder in the zip that holds everything, "" for none), `zip` and
+`stamp` (files to write) and `built_at` (what goes into the stamp).
 Which files belong into the zip is decided by Terraform, not here. Needs the standard library and pip, nothing else.
 
 How the bytes become the same: pip only downloads, checking each wheel against its hash, and wheels are unpacked
@@ -34,13 +36,15 @@ def main() -> None:
     archive.parent.mkdir(parents=True, exist_ok=True)
     # The name carries the hash of all that goes in: a sound zip of that name is the right one, and saves the network.
     if not _sound(archive):
-        write_zip(archive, entries(Path(order["source"]), order["files"], order["python_version"]))
+        source = Path(order["source"])
+        contents = dependencies(source / order["requirements"], order["python_version"], order["platform"])
+        write_zip(archive, entries(source, order["files"], contents), order["top"])
     _write(stamp, order["built_at"].encode())
 
 
-def entries(source: Path, files: list[str], python_version: str) -> dict[str, bytes]:
-    """Path in the zip -> content. Raises BuildError when a dependency can't be had or would hide a source."""
-    contents = _dependencies(source / "requirements.txt", python_version)
+def entries(source: Path, files: list[str], dependencies: dict[str, bytes]) -> dict[str, bytes]:
+    """Path in the zip -> content. Raises BuildError when a dependency would hide a source."""
+    contents = dict(dependencies)
     for name in files:
         if name in contents:
             raise BuildError(f"{name} is in the sources and in a dependency: rename the source.")
@@ -48,35 +52,37 @@ def entries(source: Path, files: list[str], python_version: str) -> dict[str, by
     return contents
 
 
-def write_zip(archive: Path, contents: dict[str, bytes]) -> None:
-    """Write the zip, its entries sorted and without anything of this machine or this moment."""
+def write_zip(archive: Path, contents: dict[str, bytes], top: str) -> None:
+    """Write the zip, its entries below `top`, sorted and without anything of this machine or this moment."""
     packed = io.BytesIO()
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_STORED) as out:
         for name in sorted(contents):
-            entry = zipfile.ZipInfo(name, _EPOCH)
+            entry = zipfile.ZipInfo(f"{top}/{name}" if top else name, _EPOCH)
             entry.create_system = _UNIX
             entry.external_attr = _MODE
             out.writestr(entry, contents[name])
     _write(archive, packed.getvalue())
 
 
-def _dependencies(requirements: Path, python_version: str) -> dict[str, bytes]:
+def dependencies(requirements: Path, python_version: str, platform: str) -> dict[str, bytes]:
+    """Path -> content of everything in the wheels that are pinned. Raises BuildError when one can't be had."""
     lines = (line.strip() for line in requirements.read_text(encoding="utf-8").splitlines())
     if not any(line and not line.startswith("#") for line in lines):
         return {}
     with tempfile.TemporaryDirectory() as folder:
-        _download(requirements, python_version, folder)
+        _download(requirements, python_version, platform, folder)
         contents: dict[str, bytes] = {}
         for wheel in sorted(Path(folder).glob("*.whl")):
             contents.update(_unpacked(wheel))
         return contents
 
 
-def _download(requirements: Path, python_version: str, folder: str) -> None:
-    # The tags leave wheels without machine code: the zip fits arm64 and x86_64, and is built the same on both.
+def _download(requirements: Path, python_version: str, platform: str, folder: str) -> None:
+    # The tags say what runs in Lambda, whatever machine this is.
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"]
     command += ["--require-hashes", "--only-binary", ":all:", "--no-deps", "--dest", folder]
-    command += ["--python-version", python_version, "--implementation", "py", "--abi", "none", "--platform", "any"]
+    command += ["--python-version", python_version, "--platform", platform]
+    command += ["--implementation", "py", "--abi", "none"] if platform == "any" else ["--implementation", "cp"]
     command += ["--requirement", str(requirements)]
     run = subprocess.run(command, capture_output=True, text=True, check=False)
     if run.returncode == 0:

@@ -1,4 +1,5 @@
-# The zip the functions run: built here from a folder of sources, or somebody's prebuilt one. It is not uploaded here.
+# The zip the functions run: built here from a folder of sources, or somebody's prebuilt one; and, where it is asked for, the zip
+# of a layer with machine code. Neither is uploaded here.
 
 locals {
   built = var.prebuilt == null
@@ -25,6 +26,18 @@ locals {
   # own time makes the resource below build it again. The builder writes the value beside the zip, so the next plan reads
   # what is in the state. No `fileexists`: Terraform refuses a question that plan and apply answer differently.
   built_at = try([trimspace(file(local.stamp)), filesha256(local.zip)][0], plantimestamp())
+
+  # The same for the layer, which holds no sources: what it is made of is its requirements, and what it is made for.
+  layer_platforms = { arm64 = "manylinux2014_aarch64", x86_64 = "manylinux2014_x86_64" }
+  layer_digest = var.layer == null ? null : sha256(jsonencode({
+    python_version = var.python_version
+    builder        = filesha256("${path.module}/build.py")
+    platform       = local.layer_platforms[var.layer.architecture]
+    requirements   = filesha256("${var.source_path}/${var.layer.requirements}")
+  }))
+  layer_zip      = var.layer == null ? null : "${path.root}/.terraform/thingbridge/${var.name}/${substr(local.layer_digest, 0, 16)}-layer.zip"
+  layer_stamp    = var.layer == null ? null : "${local.layer_zip}.built"
+  layer_built_at = try([trimspace(file(local.layer_stamp)), filesha256(local.layer_zip)][0], plantimestamp())
 }
 
 resource "terraform_data" "this" {
@@ -43,7 +56,10 @@ resource "terraform_data" "this" {
     command = jsonencode({
       source         = var.source_path
       files          = local.sources
+      requirements   = "requirements.txt"
       python_version = var.python_version
+      platform       = "any"
+      top            = ""
       zip            = local.zip
       stamp          = local.stamp
       built_at       = local.built_at
@@ -55,5 +71,31 @@ resource "terraform_data" "this" {
       condition     = contains(local.sources, "requirements.txt")
       error_message = "source_path \"${var.source_path}\" holds no requirements.txt: point it to the folder of the functions' sources, or leave an empty requirements.txt there."
     }
+  }
+}
+
+resource "terraform_data" "layer" {
+  count = var.layer == null ? 0 : 1
+
+  triggers_replace = {
+    digest   = local.layer_digest
+    built_at = local.layer_built_at
+  }
+
+  provisioner "local-exec" {
+    interpreter = ["python3", "${path.module}/build.py"]
+    quiet       = true
+
+    command = jsonencode({
+      source         = var.source_path
+      files          = []
+      requirements   = var.layer.requirements
+      python_version = var.python_version
+      platform       = local.layer_platforms[var.layer.architecture]
+      top            = "python" # Lambda unpacks layers to /opt, and looks for packages in /opt/python
+      zip            = local.layer_zip
+      stamp          = local.layer_stamp
+      built_at       = local.layer_built_at
+    })
   }
 }

@@ -1,4 +1,4 @@
-# What a function takes its code from.
+# What a function takes its code from, and a layer.
 
 output "code" {
   description = "The zip as the module function takes it. Known when planning, there when this value is used."
@@ -10,4 +10,13 @@ output "code" {
     source_code_hash  = local.built ? base64sha256(local.digest) : try(filebase64sha256(var.prebuilt.filename), var.prebuilt.s3.source_code_hash)
   }
   depends_on = [terraform_data.this]
+}
+
+output "layer" {
+  description = "Zip and hash of the layer; null without one. Known when planning, there when this value is used."
+  value = var.layer == null ? null : {
+    filename         = local.layer_zip
+    source_code_hash = base64sha256(local.layer_digest)
+  }
+  depends_on = [terraform_data.layer]
 }

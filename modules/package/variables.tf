@@ -1,5 +1,19 @@
 # What the caller says about the code.
 
+variable "layer" {
+  description = "A layer to build as well: which requirements file in source_path names its packages, and the processor (\"arm64\" or \"x86_64\") whose wheels are taken. null: none."
+  type = object({
+    requirements = string
+    architecture = string
+  })
+  default = null
+
+  validation {
+    condition     = var.layer == null || contains(["arm64", "x86_64"], try(var.layer.architecture, ""))
+    error_message = "layer.architecture \"${try(var.layer.architecture, "null")}\" is none of Lambda's: take \"arm64\" or \"x86_64\"."
+  }
+}
+
 variable "name" {
   description = "Name that keeps the zips of several stacks in one configuration apart, e.g. the stack's."
   type        = string

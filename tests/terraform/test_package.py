@@ -56,12 +56,17 @@ def offline(wheels: Path) -> dict[str, str]:
     return {**os.environ, "PATH": search_path, "PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheels)}
 
 
-def build(source: Path, out: Path, wheels: Path, umask: int = 0o022) -> subprocess.CompletedProcess[str]:
+def build(
+    source: Path, out: Path, wheels: Path, umask: int = 0o022, *, platform: str = "any", top: str = ""
+) -> subprocess.CompletedProcess[str]:
     files = sorted(str(path.relative_to(source)) for path in source.rglob("*") if path.is_file())
     order = {
         "source": str(source),
         "files": files,
+        "requirements": "requirements.txt",
         "python_version": "3.13",
+        "platform": platform,
+        "top": top,
         "zip": str(out),
         "stamp": f"{out}.built",
         "built_at": STAMP,

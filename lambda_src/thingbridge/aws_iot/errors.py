@@ -16,12 +16,14 @@ _BUSY_CODES: Final = frozenset(
         "InternalServerError",
         "InternalServiceError",
         "LimitExceededException",
+        "ProvisionedThroughputExceededException",
         "RequestLimitExceeded",
         "ServiceUnavailable",
         "ServiceUnavailableException",
         "Throttling",
         "ThrottlingException",
         "TooManyRequestsException",
+        "TransactionConflictException",
     }
 )
 

@@ -12,8 +12,11 @@ from typing import Any, Final
 SHADOW_NAME: Final = "lorawan"
 
 
-def reported(body: Mapping[str, Any]) -> dict[str, Any] | None:
+def reported(body: Mapping[str, Any], *, own_counters: bool = False) -> dict[str, Any] | None:
     """The `reported` state of an `ApplicationUp`, or None for a message that says nothing about the device's state.
+
+    `own_counters`: whether downlinks are numbered by this stack, as under end-to-end encryption; The Things Stack
+    tells the numbers it gives only later.
 
     `body` holds `end_device_ids`, an object. A part of another type than TTS documents is passed over: the message
     itself is still worth delivering.
@@ -23,6 +26,8 @@ def reported(body: Mapping[str, Any]) -> dict[str, Any] | None:
             return _uplink(body, uplink)
         case {"join_accept": dict(join)}:
             return _join(body, join)
+        case {"downlink_queued": {"f_cnt": int(f_cnt)}} if own_counters:
+            return {"fCntDown": f_cnt}
     return None
 
 

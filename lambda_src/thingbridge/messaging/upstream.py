@@ -1,7 +1,8 @@
 """A message from The Things Stack: taken apart, and what it becomes on the AWS side.
 
 Shape of the messages: `ApplicationUp` in The Things Stack `messages.proto`, as JSON (proto names, zero values
-left out). The public body is the message exactly as it came, byte for byte.
+left out). The public body is the message exactly as it came, byte for byte; under end-to-end encryption it is
+decrypted in between.
 """
 
 from collections.abc import Mapping
@@ -65,10 +66,12 @@ def _optional_eui(ids: Mapping[str, Any], field: str) -> str | None:
     return identifiers.eui(f"end_device_ids.{field}", ids[field]) if ids.get(field) else None
 
 
-def deliver(message: UpstreamMessage, thing_name: str, *, metrics: bool) -> Delivery:
-    """What becomes of a message of a thing. `metrics`: whether the stack writes the shadow."""
+def deliver(message: UpstreamMessage, thing_name: str, *, metrics: bool, own_counters: bool = False) -> Delivery:
+    """What becomes of a message of a thing. `metrics`: whether the stack writes the shadow; `own_counters`: whether
+    it numbers downlinks itself.
+    """
     return Delivery(
         topic=topics.public(thing_name, message.event),
         payload=message.raw,
-        shadow_state=shadow.reported(message.body) if metrics else None,
+        shadow_state=shadow.reported(message.body, own_counters=own_counters) if metrics else None,
     )

@@ -4,8 +4,8 @@ Shape of an error body: `{"code", "message", "details": [{"namespace", "name", "
 begins `error:<namespace>:<name> (<text>)`.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from thingbridge.errors import Busy, Misconfigured, Refused, ThingbridgeError
@@ -13,12 +13,16 @@ from thingbridge.errors import Busy, Misconfigured, Refused, ThingbridgeError
 
 @dataclass(frozen=True)
 class Answer:
-    """An error answer: HTTP status, the error's namespace and name (`end_device_euis_taken`), its text for people."""
+    """An error answer: HTTP status, the error's namespace and name (`end_device_euis_taken`), its text for people.
+
+    `diagnostics`: the `DownlinkQueueOperationErrorDetails` of a downlink that was refused for its session or counter.
+    """
 
     status: int
     namespace: str
     name: str
     message: str
+    diagnostics: Mapping[str, Any] = field(default_factory=dict)
 
 
 class _Answered(ThingbridgeError):
@@ -72,4 +76,18 @@ def read_answer(status: int, body: Any) -> Answer:
     details = body.get("details")
     first = details[0] if isinstance(details, list) and details and isinstance(details[0], Mapping) else {}
     message = str(body.get("message") or f"HTTP status {status}")
-    return Answer(status, str(first.get("namespace", "")), str(first.get("name", "")), message)
+    return Answer(
+        status, str(first.get("namespace", "")), str(first.get("name", "")), message, _diagnostics(details or ())
+    )
+
+
+def _diagnostics(details: Iterable[Any]) -> Mapping[str, Any]:
+    """The details of a refused downlink: below the error's own (`ErrorDetails.details`), or beside it."""
+    for each in details:
+        if isinstance(each, Mapping):
+            if str(each.get("@type", "")).endswith(".DownlinkQueueOperationErrorDetails"):
+                return each
+            inner = each.get("details")
+            if isinstance(inner, list) and (found := _diagnostics(inner)):
+                return found
+    return {}

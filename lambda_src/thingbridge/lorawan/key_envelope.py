@@ -1,0 +1,79 @@
+"""A session key in its envelope (`KeyEnvelope` of The Things Stack's `keys.proto`, as JSON): taken out of it.
+
+| Envelope | Key |
+|---|---|
+| `key`, 32 hex digits | as it is |
+| `encrypted_key`, base64, without `kek_label` | as it is |
+| `encrypted_key` with `kek_label` | wrapped with the key of that label (RFC 3394) |
+
+Importing this module imports `cryptography`.
+"""
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from cryptography.hazmat.primitives import keywrap
+
+from thingbridge.errors import Refused
+from thingbridge.lorawan.payload_crypto import KEY_BYTES
+
+
+class KeyNotReadable(Refused):
+    """The key can't be had from its envelope. The text tells why, and no key."""
+
+
+def app_s_key(envelope: Mapping[str, Any], key_encryption_key: Callable[[str], bytes | None]) -> bytes:
+    """The 16 bytes of the key in an envelope.
+
+    `key_encryption_key(label)` gives the key encryption key of a label, None for a label that is not known. Raises
+    KeyNotReadable for such a label, for a key that was wrapped with another key, and for what is no key at all.
+    """
+    if plain := envelope.get("key"):
+        return _sixteen_bytes(_from_hex(plain))
+    encrypted = _from_base64(envelope.get("encrypted_key"))
+    label = envelope.get("kek_label")
+    if not label:
+        return _sixteen_bytes(encrypted)
+    kek = key_encryption_key(str(label))
+    if kek is None:
+        raise KeyNotReadable(f"the AppSKey is wrapped with the key {label}, which is not this stack's")
+    try:
+        return _sixteen_bytes(keywrap.aes_key_unwrap(kek, encrypted))
+    except (keywrap.InvalidUnwrap, ValueError) as error:
+        raise KeyNotReadable(f"the AppSKey was not wrapped with the key that {label} holds now") from error
+
+
+def wrapped(key: bytes, key_encryption_key: bytes, label: str) -> dict[str, str]:
+    """The envelope of a key, wrapped with the key encryption key of a label."""
+    encrypted_key = keywrap.aes_key_wrap(key_encryption_key, key)
+    return {"encrypted_key": base64.b64encode(encrypted_key).decode(), "kek_label": label}
+
+
+def is_wrapped(envelope: Mapping[str, Any]) -> bool:
+    """Whether an envelope may be kept: nobody can read it without the key that its label names."""
+    return bool(envelope.get("kek_label")) and not envelope.get("key")
+
+
+def _sixteen_bytes(key: bytes) -> bytes:
+    if len(key) != KEY_BYTES:
+        raise KeyNotReadable(f"the AppSKey has {len(key)} bytes instead of {KEY_BYTES}")
+    return key
+
+
+# `from None`: the causes would show what they could not read.
+
+
+def _from_hex(value: object) -> bytes:
+    try:
+        return bytes.fromhex(str(value))
+    except ValueError:
+        raise KeyNotReadable("the AppSKey is not in hex digits") from None
+
+
+def _from_base64(value: object) -> bytes:
+    try:
+        return base64.b64decode(str(value or ""), validate=True)
+    except (binascii.Error, ValueError):
+        raise KeyNotReadable("the wrapped AppSKey is not base64") from None
