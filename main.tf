@@ -42,6 +42,25 @@ locals {
     uplink               = "lorawan/+/uplink"
   }
 
+  # What The Things Stack leaves to the application under end-to-end encryption.
+  requeue_rules = {
+    evicted = {
+      event       = "downlink/invalidated"
+      where       = " WHERE NOT isUndefined(downlink_queue_invalidated.downlinks)"
+      description = "a queue whose counters were used up"
+    }
+    join = {
+      event       = "join"
+      where       = " WHERE NOT isUndefined(join_accept.invalidated_downlinks)"
+      description = "the queue of the session before a join"
+    }
+    nack = {
+      event       = "downlink/nack"
+      where       = ""
+      description = "a confirmed downlink without an answer"
+    }
+  }
+
   # Base64, so that the function gets the bytes as they were sent: JSON or not, and numbers unrounded.
   message_sql = "SELECT topic() AS topic, encode(*, 'base64') AS payload FROM '%s'"
 
@@ -101,7 +120,17 @@ locals {
     IDENTITY_SERVER_ADDRESS = local.identity_server_url
   }
 
+  # What the functions know of end-to-end encryption: null without.
+  encryption_environment = {
+    END_TO_END_ENCRYPTION = jsonencode(var.end_to_end_encryption ? {
+      sessions_table                = one(module.end_to_end_encryption[*].table_name)
+      key_encryption_key_secret_arn = module.secrets.key_encryption_key_secret_arn
+    } : null)
+  }
+  encryption_layer_arns = module.end_to_end_encryption[*].layer_arn
+
   registry_function_timeout = 60
+  requeue_function_timeout  = 30
   sync_function_timeout     = 900 # the most Lambda gives; a run that needs longer goes on in another call
 }
 
@@ -123,6 +152,11 @@ module "package" {
   source_path    = "${path.module}/lambda_src"
   python_version = trimprefix(var.functions.runtime, "python")
   prebuilt       = var.package
+
+  layer = var.end_to_end_encryption ? {
+    requirements = "requirements-encryption.txt"
+    architecture = var.functions.architecture
+  } : null
 }
 
 module "secrets" {
@@ -158,8 +192,9 @@ module "upstream" {
   log_level    = var.functions.log_level
   timeout      = 15
   policy_json  = data.aws_iam_policy_document.upstream.json
+  layer_arns   = local.encryption_layer_arns
 
-  environment = merge(local.environment, {
+  environment = merge(local.environment, local.encryption_environment, {
     SHADOW            = jsonencode(var.shadow)
     THING_NAME_SCHEME = var.thing_name_scheme
     THING_TYPE_NAME   = var.thing_type_name
@@ -198,7 +233,8 @@ module "downlink" {
   log_level    = var.functions.log_level
   timeout      = 30
   policy_json  = data.aws_iam_policy_document.downlink.json
-  environment  = merge(local.environment, local.things_stack_environment)
+  environment  = merge(local.environment, local.things_stack_environment, local.encryption_environment)
+  layer_arns   = local.encryption_layer_arns
 
   # A command that is an hour old is better answered by its sender than carried out.
   asynchronous_invocation = { maximum_event_age_in_seconds = 3600 }
@@ -215,6 +251,82 @@ module "downlink_rules" {
   sql         = format(local.message_sql, local.inbound_topics[each.key])
   action      = { function = { arn = module.downlink.arn } }
   error_queue = module.downlink.failure_queue
+  aws         = local.aws
+  tags        = var.tags
+}
+
+# End-to-end encryption: keys, counters, and the downlinks that only this stack can encrypt again.
+
+module "end_to_end_encryption" {
+  source = "./modules/end_to_end_encryption"
+  count  = var.end_to_end_encryption ? 1 : 0
+
+  stack_name                = var.stack_name
+  configure_function_name   = module.configure.name
+  cluster_address           = local.cluster_url
+  identity_server_address   = local.identity_server_url
+  application_id            = var.application_id
+  api_key_secret            = { arn = module.secrets.api_key_secret_arn, version = var.application_api_key_version }
+  key_encryption_key_secret = { arn = module.secrets.key_encryption_key_secret_arn }
+
+  layer = {
+    code         = module.package.layer
+    architecture = var.functions.architecture
+    runtime      = var.functions.runtime
+  }
+
+  aws  = local.aws
+  tags = var.tags
+}
+
+module "requeue" {
+  source = "./modules/function"
+  count  = var.end_to_end_encryption ? 1 : 0
+
+  name         = "${var.stack_name}-requeue"
+  description  = "Encrypts downlinks again that The Things Stack gave back: after a join, a used counter, a missing acknowledgement"
+  handler      = "handlers.requeue.handler"
+  code         = module.package.code
+  aws          = local.aws
+  architecture = var.functions.architecture
+  runtime      = var.functions.runtime
+  memory_size  = var.functions.memory_size
+  log_level    = var.functions.log_level
+  timeout      = local.requeue_function_timeout
+  policy_json  = data.aws_iam_policy_document.requeue[0].json
+  layer_arns   = local.encryption_layer_arns
+
+  environment = merge(local.environment, local.things_stack_environment, local.encryption_environment, {
+    THING_NAME_SCHEME = var.thing_name_scheme
+    THING_TYPE_NAME   = var.thing_type_name
+  })
+
+  tags = var.tags
+}
+
+module "requeue_queue" {
+  source = "./modules/work_queue"
+  count  = var.end_to_end_encryption ? 1 : 0
+
+  name                  = "${var.stack_name}-requeue"
+  function_arn          = module.requeue[0].arn
+  function_timeout      = local.requeue_function_timeout
+  batch_size            = 1
+  maximum_concurrency   = 10
+  maximum_receive_count = 480 # a day of tries: a device that joined again may take as long to send
+  aws                   = local.aws
+  tags                  = var.tags
+}
+
+module "requeue_rules" {
+  source   = "./modules/topic_rule"
+  for_each = { for name, rule in local.requeue_rules : name => rule if var.end_to_end_encryption }
+
+  name        = "${local.rule_prefix}_requeue_${each.key}"
+  description = "Downlinks to be encrypted again: ${each.value.description}"
+  sql         = "${format(local.message_sql, "thethings/lorawan/${var.stack_name}/${each.value.event}")}${each.value.where}"
+  action      = { queue = module.requeue_queue[0].queue }
+  error_queue = module.requeue_queue[0].dead_letter_queue
   aws         = local.aws
   tags        = var.tags
 }
@@ -373,10 +485,12 @@ module "integration" {
   # Last to come and first to go: The Things Stack connects as soon as it is told, and every message must find its way.
   depends_on = [
     module.downlink_rules,
+    module.end_to_end_encryption,
     module.registry_events,
     module.registry_queue,
     module.registry_rule,
     module.registry_sync,
+    module.requeue_rules,
     module.thing_type,
     module.upstream_rule,
   ]

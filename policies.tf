@@ -40,6 +40,27 @@ data "aws_iam_policy_document" "upstream" {
     actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
     resources = local.things_log_arns
   }
+
+  # Under end-to-end encryption: the sessions, and the key that session keys are wrapped with.
+  dynamic "statement" {
+    for_each = module.end_to_end_encryption[*].table_static_arn
+
+    content {
+      sid       = "KeepSessions"
+      actions   = ["dynamodb:GetItem", "dynamodb:UpdateItem"]
+      resources = [statement.value]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.end_to_end_encryption ? [module.secrets.key_encryption_key_secret_arn] : []
+
+    content {
+      sid       = "ReadKeyEncryptionKey"
+      actions   = ["secretsmanager:GetSecretValue"]
+      resources = [statement.value]
+    }
+  }
 }
 
 data "aws_iam_policy_document" "downlink" {
@@ -59,6 +80,68 @@ data "aws_iam_policy_document" "downlink" {
     sid       = "ReadApiKey"
     actions   = ["secretsmanager:GetSecretValue"]
     resources = [module.secrets.api_key_secret_arn]
+  }
+
+  statement {
+    sid       = "WriteLogOfThings"
+    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    resources = local.things_log_arns
+  }
+
+  # Under end-to-end encryption: the sessions, and the key that session keys are wrapped with.
+  dynamic "statement" {
+    for_each = module.end_to_end_encryption[*].table_static_arn
+
+    content {
+      sid       = "KeepSessions"
+      actions   = ["dynamodb:GetItem", "dynamodb:UpdateItem"]
+      resources = [statement.value]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.end_to_end_encryption ? [module.secrets.key_encryption_key_secret_arn] : []
+
+    content {
+      sid       = "ReadKeyEncryptionKey"
+      actions   = ["secretsmanager:GetSecretValue"]
+      resources = [statement.value]
+    }
+  }
+}
+
+data "aws_iam_policy_document" "requeue" {
+  count = var.end_to_end_encryption ? 1 : 0
+
+  statement {
+    sid       = "WorkOffQueue"
+    actions   = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
+    resources = [module.requeue_queue[0].static_arn]
+  }
+
+  statement {
+    sid       = "KeepSessions"
+    actions   = ["dynamodb:GetItem", "dynamodb:UpdateItem"]
+    resources = [module.end_to_end_encryption[0].table_static_arn]
+  }
+
+  # To tell on the thing's log what could not be queued again.
+  statement {
+    sid       = "FindThings"
+    actions   = ["iot:ListThings"]
+    resources = local.any_resource
+  }
+
+  statement {
+    sid       = "ReadThings"
+    actions   = ["iot:DescribeThing"]
+    resources = ["${local.iot_arn}:thing/*"]
+  }
+
+  statement {
+    sid       = "ReadKeys"
+    actions   = ["secretsmanager:GetSecretValue"]
+    resources = [module.secrets.api_key_secret_arn, module.secrets.key_encryption_key_secret_arn]
   }
 
   statement {
@@ -175,6 +258,16 @@ data "aws_iam_policy_document" "configure" {
     sid       = "ReadApiKey"
     actions   = ["secretsmanager:GetSecretValue"]
     resources = [module.secrets.api_key_secret_arn]
+  }
+
+  dynamic "statement" {
+    for_each = var.end_to_end_encryption ? [module.secrets.key_encryption_key_secret_arn] : []
+
+    content {
+      sid       = "ReadKeyEncryptionKey"
+      actions   = ["secretsmanager:GetSecretValue"]
+      resources = [statement.value]
+    }
   }
 
   dynamic "statement" {

@@ -101,6 +101,18 @@ variable "enable_registry_events" {
   nullable    = false
 }
 
+variable "end_to_end_encryption" {
+  description = "Whether payloads are encrypted end to end: session keys reach this stack wrapped with a key of its own, The Things Stack reads no payload, and runs no payload formatter. It needs a Join Server in the cluster, and holds for each device from its next join on."
+  type        = bool
+  default     = false
+  nullable    = false
+
+  validation {
+    condition     = !var.end_to_end_encryption || contains(["python3.11", "python3.12", "python3.13", "python3.14"], var.functions.runtime)
+    error_message = "end_to_end_encryption has no layer for functions.runtime \"${var.functions.runtime}\": take \"python3.11\", \"python3.12\", \"python3.13\" or \"python3.14\"."
+  }
+}
+
 variable "external_id" {
   description = "External id The Things Stack shows when it assumes the role. null: one is drawn at random and kept."
   type        = string

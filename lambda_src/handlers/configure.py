@@ -9,11 +9,12 @@ from typing import Any
 
 from handlers.things_stack_session import LambdaContext, open_session
 from thingbridge.aws_iot import account
+from thingbridge.aws_iot.secrets import secret
 from thingbridge.diagnostics import emit
 from thingbridge.settings import ThingsStackSettings
-from thingbridge.things_stack import integration
+from thingbridge.things_stack import end_to_end_encryption, integration
 from thingbridge.things_stack.client import ThingsStack
-from thingbridge.things_stack.integration import Integration
+from thingbridge.things_stack.integration import IngestMode, Integration
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
@@ -69,6 +70,27 @@ def _place(event: dict[str, Any]) -> tuple[object, ...]:
     )
 
 
+def _end_to_end_encryption(
+    event: dict[str, Any], action: str, previous: dict[str, Any], context: LambdaContext
+) -> dict[str, Any]:
+    """The label of the key encryption key is the ARN of its secret."""
+    label, session = event["key_encryption_key_secret_arn"], _session(event, context)
+    if action == "delete":
+        end_to_end_encryption.remove(session, label)
+        return {"removed": label}
+    integration.check(session, IngestMode.MANUAL, end_to_end_encryption.RIGHTS)
+    moved = previous and _application(previous) != _application(event)
+    replaced = previous["key_encryption_key_secret_arn"] if previous and not moved else None
+    end_to_end_encryption.configure(session, label, secret(label, refresh=True), replaced)
+    if moved:
+        end_to_end_encryption.remove(_session(previous, context), previous["key_encryption_key_secret_arn"])
+    return {"kek_label": label}
+
+
+def _application(event: dict[str, Any]) -> tuple[object, ...]:
+    return (event["cluster_address"], event["application_id"])
+
+
 def _session(event: dict[str, Any], context: LambdaContext) -> ThingsStack:
     return open_session(
         ThingsStackSettings(
@@ -86,5 +108,6 @@ def _session(event: dict[str, Any], context: LambdaContext) -> ThingsStack:
 _RESOURCES: dict[str, Callable[[dict[str, Any], str, dict[str, Any], LambdaContext], dict[str, Any]]] = {
     "thing_type": _thing_type,
     "registry_events": _registry_events,
+    "end_to_end_encryption": _end_to_end_encryption,
     "integration": _integration,
 }

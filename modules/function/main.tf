@@ -81,6 +81,7 @@ resource "aws_lambda_function" "this" {
   architectures = [var.architecture]
   memory_size   = var.memory_size
   timeout       = var.timeout
+  layers        = var.layer_arns
 
   filename          = var.code.filename
   s3_bucket         = var.code.s3_bucket

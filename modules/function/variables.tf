@@ -86,6 +86,18 @@ variable "handler" {
   type        = string
 }
 
+variable "layer_arns" {
+  description = "ARNs of the layer versions the function's code finds its packages in, beside its zip."
+  type        = list(string)
+  default     = []
+  nullable    = false
+
+  validation {
+    condition     = length(var.layer_arns) <= 5
+    error_message = "layer_arns names ${length(var.layer_arns)} layers: Lambda takes up to 5; put packages together."
+  }
+}
+
 variable "log_level" {
   description = "Least severe message that is logged: \"DEBUG\", \"INFO\", \"WARN\" or \"ERROR\"."
   type        = string

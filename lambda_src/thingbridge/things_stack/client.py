@@ -76,6 +76,46 @@ class ThingsStack:
         answer = self._call("GET", "/configuration/frequency-plans", "list the frequency plans")
         return frozenset(plan["id"] for plan in answer.get("frequency_plans", ()))
 
+    # End-to-end encryption ------------------------------------------------------------------------------------
+
+    def activation_settings(self, paths: Sequence[str]) -> dict[str, Any] | None:
+        """ApplicationActivationSettingRegistry.Get: the fields `paths` of the Join Server's settings, None without."""
+        try:
+            return self._call(
+                "GET",
+                self._activation_settings_path,
+                "read the Join Server's settings",
+                query={"field_mask": ",".join(paths)},
+            )
+        except NotFound:
+            return None
+
+    def set_activation_settings(self, settings: Mapping[str, Any], paths: Sequence[str]) -> None:
+        """ApplicationActivationSettingRegistry.Set: the fields `paths`; the others keep their values."""
+        self._call(
+            "POST",
+            self._activation_settings_path,
+            "write the Join Server's settings",
+            body={"settings": dict(settings), "field_mask": {"paths": list(paths)}},
+        )
+
+    def delete_activation_settings(self) -> None:
+        """ApplicationActivationSettingRegistry.Delete."""
+        self._call("DELETE", self._activation_settings_path, "remove the Join Server's settings")
+
+    def set_link(self, link: Mapping[str, Any], paths: Sequence[str]) -> None:
+        """As.SetLink: the fields `paths` of the application's link; the others keep their values."""
+        self._call(
+            "PUT",
+            f"/as/applications/{self.application_id}/link",
+            "configure the application's link",
+            body={"link": dict(link), "field_mask": {"paths": list(paths)}},
+        )
+
+    @property
+    def _activation_settings_path(self) -> str:
+        return f"/js/applications/{self.application_id}/settings"
+
     # Pub/Subs -------------------------------------------------------------------------------------------------
 
     def set_pubsub(self, pubsub_id: str, settings: Mapping[str, Any], paths: Sequence[str]) -> None:

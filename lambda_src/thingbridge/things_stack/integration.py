@@ -73,12 +73,12 @@ class Integration:
         return f"{readable.strip('-')}-{digest}"
 
 
-def check(things_stack: ThingsStack, mode: IngestMode) -> None:
+def check(things_stack: ThingsStack, mode: IngestMode, also: Mapping[str, str] | None = None) -> None:
     """Make sure that the servers answer and that the API key may do what the stack needs.
 
-    Raises Misconfigured or Busy with one sentence that names what is wrong and the mend.
+    `also`: rights that are needed beside those of the mode, with the Console's labels. Raises Misconfigured or Busy with one sentence that names what is wrong and the mend.
     """
-    needed = RIGHTS | (PUBSUB_RIGHTS if mode is IngestMode.PUBSUB else {})
+    needed = RIGHTS | (PUBSUB_RIGHTS if mode is IngestMode.PUBSUB else {}) | dict(also or {})
     application = things_stack.application_id
     try:
         rights = things_stack.application_rights()
