@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import http.client
 import os
+import platform
 import sys
 import threading
 from collections.abc import Mapping
@@ -29,6 +30,15 @@ READY_SECONDS = 30.0
 # What ministack, and with it every function it runs, sees of the environment this was started in: nothing
 # that could lead a function to a real account.
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR")
+
+
+def functions() -> dict[str, str]:
+    """The root module's `functions` for an AWS on this machine, which runs them with this Python on this processor.
+
+    A layer with machine code has to fit both. Such layers are built for Linux alone.
+    """
+    processor = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
+    return {"architecture": processor, "runtime": f"python3.{sys.version_info.minor}"}
 
 
 class LocalAws:

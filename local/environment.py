@@ -16,7 +16,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from local.aws import LocalAws
+from local.aws import LocalAws, functions
 from local.processes import Running, free_port, start, wait_until_ready
 from local.stack import COMMAND, ROOT, Stack, TerraformError
 from local.things_stack.aws_access import foreign_account_credentials
@@ -106,6 +106,7 @@ class Environment:
             "application_id": APPLICATION,
             "application_api_key": self.api_key,
             "trusted_account_id": THINGS_STACK_ACCOUNT,
+            "functions": functions(),
         }
 
     @property

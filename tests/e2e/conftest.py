@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from local import leftovers
-from local.aws import LocalAws
+from local.aws import LocalAws, functions
 from local.mqtt import MqttConnection
 from local.stack import Stack
 from local.things_stack import ThingsStack
@@ -106,11 +106,11 @@ class Bridge:
         return [json.loads(event["message"]) for event in events]
 
     def dead_letters(self) -> dict[str, int]:
-        """How many messages wait in each queue for what failed (`registry` and `sync` hold work that is to be done)."""
+        """How many messages wait in each queue for what failed (the others hold work that is to be done)."""
         sqs = self.aws.client("sqs")
         waiting = {}
         for name, url in self.outputs["queue_urls"].items():
-            if name in ("registry", "sync"):
+            if url is None or name in ("registry", "requeue", "sync"):
                 continue
             attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
             waiting[name] = int(attributes["Attributes"]["ApproximateNumberOfMessages"])
@@ -162,6 +162,7 @@ def inputs(simulation: ThingsStack, name: str, application_id: str) -> dict[str,
         "application_id": application_id,
         "application_api_key": simulation.create_api_key(application_id),
         "trusted_account_id": THINGS_STACK_ACCOUNT,
+        "functions": functions(),
         # Runs by the clock would come into other tests' way; those that want one say when (test_sync.py).
         "registry_sync": {"schedule": "rate(1 days)"},
     }

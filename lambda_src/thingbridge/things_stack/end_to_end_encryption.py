@@ -32,8 +32,8 @@ def configure(things_stack: ThingsStack, label: str, key_encryption_key: str, re
     known = (things_stack.activation_settings(("kek_label",)) or {}).get("kek_label")
     if known and known != replaced and not _is_ours(known, label):
         raise Misconfigured(
-            f"the application {things_stack.application_id} has a key encryption key with the label {known} at the Join "
-            f"Server, which is not this stack's: remove it, or leave end_to_end_encryption off"
+            f"the application {things_stack.application_id} has a key encryption key at the Join Server with the label "
+            f"{known}, which is not this stack's: remove it, or leave end_to_end_encryption off"
         )
     things_stack.set_activation_settings({"kek_label": label, "kek": {"key": key_encryption_key}}, ("kek_label", "kek"))
     things_stack.set_link({"skip_payload_crypto": True}, ("skip_payload_crypto",))

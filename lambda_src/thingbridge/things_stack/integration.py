@@ -76,7 +76,8 @@ class Integration:
 def check(things_stack: ThingsStack, mode: IngestMode, also: Mapping[str, str] | None = None) -> None:
     """Make sure that the servers answer and that the API key may do what the stack needs.
 
-    `also`: rights that are needed beside those of the mode, with the Console's labels. Raises Misconfigured or Busy with one sentence that names what is wrong and the mend.
+    `also`: rights that are needed beside those of the mode, with the Console's labels. Raises Misconfigured or Busy
+    with one sentence that names what is wrong and the mend.
     """
     needed = RIGHTS | (PUBSUB_RIGHTS if mode is IngestMode.PUBSUB else {}) | dict(also or {})
     application = things_stack.application_id

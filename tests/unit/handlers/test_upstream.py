@@ -30,6 +30,7 @@ def function(iot: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         "THING_TYPE_NAME": "lorawan",
         "THING_NAME_SCHEME": "DevEUI",
         "SHADOW": '{"metrics": true}',
+        "END_TO_END_ENCRYPTION": "null",
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)

@@ -1,0 +1,72 @@
+"""Which session a message tells of."""
+
+from typing import Any
+
+import pytest
+
+from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
+from thingbridge.messaging import sessions
+from thingbridge.messaging.sessions import Session, SessionSeen
+
+IDS = {"device_id": "tank-7", "dev_addr": "260B1C2D"}
+WRAPPED = {"kek_label": "ours", "encrypted_key": "AAAA"}
+
+
+def test_an_uplink_tells_its_session_and_the_counter_the_stack_has_reached() -> None:
+    body = {
+        "end_device_ids": IDS,
+        "uplink_message": {
+            "session_key_id": "AYxy",
+            "app_s_key": WRAPPED,
+            "last_a_f_cnt_down": 41,
+            "received_at": "1970-01-01T00:00:01.5Z",
+        },
+    }
+    assert sessions.seen(body) == SessionSeen(Session("AYxy", "260B1C2D", WRAPPED), 1_500_000, 42)
+
+
+def test_a_join_tells_a_session_that_begins_at_one() -> None:
+    body = {"end_device_ids": IDS, "join_accept": {"session_key_id": "AYxy", "app_s_key": WRAPPED}}
+    assert sessions.seen(body) == SessionSeen(Session("AYxy", "260B1C2D", WRAPPED), None, 1)
+
+
+def test_a_session_without_an_envelope_is_one_that_the_things_stack_encrypts() -> None:
+    seen = sessions.seen({"end_device_ids": IDS, "uplink_message": {"session_key_id": "AYxy"}})
+    assert seen is not None
+    assert seen.session.app_s_key is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"downlink_sent": {"session_key_id": "AYxy"}},
+        {"uplink_message": {}},
+        {"uplink_message": {"session_key_id": 3}},
+        {"uplink_message": "x"},
+        {},
+    ],
+)
+def test_other_messages_tell_none(body: dict[str, Any]) -> None:
+    assert sessions.seen({"end_device_ids": IDS, **body}) is None
+
+
+def test_a_device_tells_the_session_that_begins_before_the_one_in_use() -> None:
+    current = {"dev_addr": "260B0001", "keys": {"session_key_id": "b2xk", "app_s_key": WRAPPED}, "last_a_f_cnt_down": 7}
+    pending = {"dev_addr": "260B0002", "keys": {"session_key_id": "bmV3", "app_s_key": WRAPPED}}
+    assert sessions.of_device({"session": current}) == SessionSeen(Session("b2xk", "260B0001", WRAPPED), None, 8)
+    assert sessions.of_device({"session": current, "pending_session": pending}) == SessionSeen(
+        Session("bmV3", "260B0002", WRAPPED), None, 1
+    )
+    assert sessions.of_device({}) is None
+
+
+def test_a_key_that_the_things_stack_can_open_is_not_kept() -> None:
+    keys = {"session_key_id": "b2xk", "app_s_key": {"key": "00" * 16, **WRAPPED}}
+    seen = sessions.of_device({"session": {"dev_addr": "260B0001", "keys": keys}})
+    assert seen is not None
+    assert seen.session.app_s_key is None
+
+
+def test_sessions_are_kept_under_the_dev_eui() -> None:
+    assert sessions.device_key(EndDeviceIdentifiers("tank-7", "A81758FFFE0312AB", None)) == "A81758FFFE0312AB"
+    assert sessions.device_key(EndDeviceIdentifiers("tank-7", None, None)) == "tank-7"
