@@ -106,11 +106,6 @@ variable "end_to_end_encryption" {
   type        = bool
   default     = false
   nullable    = false
-
-  validation {
-    condition     = !var.end_to_end_encryption || contains(["python3.11", "python3.12", "python3.13", "python3.14"], var.functions.runtime)
-    error_message = "end_to_end_encryption has no layer for functions.runtime \"${var.functions.runtime}\": take \"python3.11\", \"python3.12\", \"python3.13\" or \"python3.14\"."
-  }
 }
 
 variable "external_id" {

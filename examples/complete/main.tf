@@ -58,4 +58,7 @@ module "greenhouse" {
   thing_type_name        = module.vineyard.thing_type_name
   create_thing_type      = false
   enable_registry_events = false
+
+  # The Things Stack carries what greenhouses measure, and can't read it.
+  end_to_end_encryption = true
 }

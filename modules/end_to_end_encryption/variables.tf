@@ -53,12 +53,6 @@ variable "key_encryption_key_secret" {
     arn     = string
     version = optional(number, 1)
   })
-
-  # The Things Stack takes labels of up to 2048 characters; what matters is that it is a secret, which is read by its ARN.
-  validation {
-    condition     = can(regex("^arn:[a-z-]+:secretsmanager:", var.key_encryption_key_secret.arn))
-    error_message = "key_encryption_key_secret.arn \"${var.key_encryption_key_secret.arn}\" is no ARN of a secret: write it like arn:<partition>:secretsmanager:<region>:<account>:secret:<name>-<suffix>."
-  }
 }
 
 variable "kms_key_arn" {

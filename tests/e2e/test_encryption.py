@@ -4,27 +4,23 @@ import base64
 import json
 import subprocess
 import sys
-import time
 import zipfile
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 
-from handlers import downlink as downlink_function
 from local import leftovers
 from local.aws import LocalAws
 from local.mqtt import MqttConnection
 from local.stack import Stack
 from local.things_stack import ThingsStack
+from tests.e2e import downlink_rush
 from tests.e2e.conftest import APP_KEY, PATIENCE, Bridge, Device, connected, inputs
 from tests.e2e.polling import eventually
 from tests.e2e.test_stack import PROVIDED_BY_LAMBDA
-from thingbridge.aws_iot import clients
 from thingbridge.lorawan.payload_crypto import crypt_downlink
 from thingbridge.things_stack import end_to_end_encryption
 from thingbridge.things_stack.client import ThingsStack as ThingsStackClient
@@ -336,53 +332,26 @@ def test_what_can_not_be_decrypted_is_recorded_and_goes_on_as_it_came(vault: Bri
 # Many at once ------------------------------------------------------------------------------------------------------
 
 RUSH = "rush-app"
-RUSH_DEVICES, RUSH_REQUESTS, RUSH_THREADS = 50, 10_000, 16
-
-
-@dataclass(frozen=True)
-class Invocation:
-    """Lambda's context of a call that has 30 seconds."""
-
-    started: float = field(default_factory=time.monotonic)
-
-    def get_remaining_time_in_millis(self) -> int:
-        return int(1000 * (30 - (time.monotonic() - self.started)))
+RUSH_DEVICES, RUSH_REQUESTS = 50, 10_000
 
 
 @pytest.fixture
-def rush(vault: Bridge, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Device]]:
-    """Devices of an application without an integration, so that the only work is the requests'; the function's code in
-    this process, with the stack's table and keys.
+def rush(vault: Bridge) -> tuple[list[Device], dict[str, str]]:
+    """Devices of an application without an integration, so that the only work is the requests'; and what the function
+    `downlink` is told, with the stack's table and key encryption key.
     """
-    secrets = vault.aws.client("secretsmanager")
-    kek_arn = secrets.describe_secret(SecretId=f"{NAME}/AppSKeyKEK")["ARN"]
-    things_stack = vault.things_stack
+    secrets, things_stack = vault.aws.client("secretsmanager"), vault.things_stack
+    kek = secrets.get_secret_value(SecretId=f"{NAME}/AppSKeyKEK")
     things_stack.create_application(RUSH)
-    api_key = secrets.create_secret(Name=RUSH, SecretString=things_stack.create_api_key(RUSH))["ARN"]
-    environment = {
-        **vault.aws.settings(),
-        "STACK_NAME": NAME,
-        "THINGS_LOG_GROUP": vault.outputs["things_log_group_name"],
-        "CLUSTER_ADDRESS": things_stack.url,
-        "IDENTITY_SERVER_ADDRESS": things_stack.url,
-        "APPLICATION_ID": RUSH,
-        "API_KEY_SECRET_ARN": api_key,
-        "END_TO_END_ENCRYPTION": json.dumps(
-            {"sessions_table": f"{NAME}-sessions", "key_encryption_key_secret_arn": kek_arn}
-        ),
-    }
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    clients.client.cache_clear()
-    downlink_function._settings.cache_clear()
+    api_key = things_stack.create_api_key(RUSH)
     session = ThingsStackClient(
         cluster_address=things_stack.url,
         identity_server_address=things_stack.url,
         application_id=RUSH,
-        api_key=lambda _refresh: secrets.get_secret_value(SecretId=RUSH)["SecretString"],
+        api_key=lambda _refresh: api_key,
         remaining_seconds=lambda: 30,
     )
-    end_to_end_encryption.configure(session, kek_arn, secrets.get_secret_value(SecretId=kek_arn)["SecretString"], None)
+    end_to_end_encryption.configure(session, kek["ARN"], kek["SecretString"], None)
     devices = [Device(RUSH, f"rush-{number}", f"A81758FFFE77{number:04X}") for number in range(RUSH_DEVICES)]
     for device in devices:
         things_stack.register_device(
@@ -391,24 +360,27 @@ def rush(vault: Bridge, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Device
         things_stack.network.join(RUSH, device.device_id)
         things_stack.network.uplink(RUSH, device.device_id)
         vault.create_thing(device.dev_eui, devEUI=device.dev_eui, deviceID=device.device_id)
-    yield devices
-    clients.client.cache_clear()
-    downlink_function._settings.cache_clear()
+    return devices, {
+        **vault.aws.settings(),
+        "STACK_NAME": NAME,
+        "THINGS_LOG_GROUP": vault.outputs["things_log_group_name"],
+        "CLUSTER_ADDRESS": things_stack.url,
+        "IDENTITY_SERVER_ADDRESS": things_stack.url,
+        "APPLICATION_ID": RUSH,
+        "API_KEY_SECRET_ARN": secrets.create_secret(Name=RUSH, SecretString=api_key)["ARN"],
+        "END_TO_END_ENCRYPTION": json.dumps(
+            {"sessions_table": f"{NAME}-sessions", "key_encryption_key_secret_arn": kek["ARN"]}
+        ),
+    }
 
 
-def test_ten_thousand_requests_at_once_use_no_counter_twice(vault: Bridge, rush: list[Device]) -> None:
-    def ask(number: int) -> None:
-        device = rush[number % RUSH_DEVICES]
-        body = {"bytes": base64.b64encode(number.to_bytes(4)).decode()}
-        event = {
-            "topic": f"lorawan/{device.dev_eui}/downlink/push",
-            "payload": base64.b64encode(json.dumps(body).encode()).decode(),
-        }
-        downlink_function.handler(event, Invocation())
-
-    with ThreadPoolExecutor(RUSH_THREADS) as pool:
-        list(pool.map(ask, range(RUSH_REQUESTS)))
-    for index, device in enumerate(rush):
+def test_ten_thousand_requests_at_once_use_no_counter_twice(
+    vault: Bridge, rush: tuple[list[Device], dict[str, str]]
+) -> None:
+    devices, environment = rush
+    rejected = downlink_rush.send(environment, [device.dev_eui for device in devices], RUSH_REQUESTS)
+    assert rejected == 0
+    for index, device in enumerate(devices):
         waiting = queue(vault, device)
         counters = [each["f_cnt"] for each in waiting]
         assert counters == sorted(set(counters))

@@ -86,6 +86,8 @@ def _folder(name: str, tree: Path) -> Path:
           cluster_address     = "eu1.cloud.thethings.network"
           application_id      = "farm-app"
           application_api_key = "NNSXS.KEY.SECRET"
+
+          end_to_end_encryption = true
         }}"""
     )
     return folder

@@ -235,3 +235,35 @@ run "without_synchronisation_nothing_of_it_is_made" {
     error_message = "names of what is not made"
   }
 }
+
+run "without_encryption_nothing_of_it_is_made" {
+  command = plan
+
+  assert {
+    condition     = length(module.end_to_end_encryption) == 0 && length(module.requeue) == 0 && length(module.requeue_rules) == 0 && module.package.layer == null
+    error_message = "end_to_end_encryption = false makes something"
+  }
+
+  assert {
+    condition     = output.function_names.requeue == null && output.queue_urls.requeue == null
+    error_message = "names of what is not made"
+  }
+}
+
+run "with_encryption_its_rules_take_what_the_things_stack_gives_back" {
+  command = plan
+
+  variables {
+    end_to_end_encryption = true
+  }
+
+  assert {
+    condition     = toset(keys(module.requeue_rules)) == toset(["evicted", "join", "nack"])
+    error_message = "got ${jsonencode(keys(module.requeue_rules))}"
+  }
+
+  assert {
+    condition     = endswith(module.package.layer.filename, "-layer.zip")
+    error_message = "got ${module.package.layer.filename}"
+  }
+}

@@ -11,10 +11,12 @@ Resources = Callable[[tftest.TerraformPlanOutput], dict[str, dict[str, Any]]]
 # Type of resource -> the attribute that is its name, and the longest AWS takes (the services' API references).
 LIMITS = {
     "aws_cloudwatch_log_group": ("name", 512),
+    "aws_dynamodb_table": ("name", 255),
     "aws_iam_role": ("name", 64),
     "aws_iam_role_policy": ("name", 128),
     "aws_iot_topic_rule": ("name", 128),
     "aws_lambda_function": ("function_name", 64),
+    "aws_lambda_layer_version": ("layer_name", 140),
     "aws_lambda_permission": ("statement_id", 100),
     "aws_scheduler_schedule": ("name", 64),
     "aws_secretsmanager_secret": ("name", 512),
