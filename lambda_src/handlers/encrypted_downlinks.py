@@ -13,7 +13,7 @@ from handlers.session_keys import SessionKeys
 from thingbridge.errors import Busy, Refused
 from thingbridge.messaging import encryption, sessions
 from thingbridge.messaging.encryption import Retry
-from thingbridge.messaging.sessions import Session
+from thingbridge.messaging.sessions import Session, SessionSeen
 from thingbridge.registry.attributes import DeviceReference
 from thingbridge.registry.provisioning import Server
 from thingbridge.things_stack import downlink_queue
@@ -79,24 +79,27 @@ def _numbered(
     session_key_id = None if retry.look_up else keys.table.latest(at)
     taken = keys.table.take_counters(at, session_key_id, count, retry.at_least) if session_key_id else None
     if taken is None:
-        session_key_id = _look_up(keys, things_stack, device, at)
-        taken = keys.table.take_counters(at, session_key_id, count)
+        seen = _look_up(things_stack, device)
+        if not seen.session.session_key_id:
+            # Nothing names a session that no join began (activation by personalisation): TTS numbers and encrypts.
+            return 0, seen.session
+        keys.table.write(at, seen)
+        taken = keys.table.take_counters(at, seen.session.session_key_id, count)
     if taken is None:
         raise Busy(f"the session of {device.device_id} went away while it was written")
     return taken
 
 
-def _look_up(keys: SessionKeys, things_stack: ThingsStack, device: DeviceReference, at: str) -> str:
-    """Ask the Application Server which session the device is in, and keep it; its session key id."""
+def _look_up(things_stack: ThingsStack, device: DeviceReference) -> SessionSeen:
+    """Ask the Application Server which session the device is in. Raises Refused when it is in none."""
     paths = ("session", "pending_session")
     found = things_stack.end_device(Server.APPLICATION, device.device_id, paths)
     if found is None and (known := resolve(things_stack, device)):
         found = things_stack.end_device(Server.APPLICATION, known.device_id, paths)
     seen = sessions.of_device(found or {})
-    if seen is None or not seen.session.session_key_id:
+    if seen is None:
         raise Refused(f"{device.device_id} has no session: it has to join first (no_device_session)")
-    keys.table.write(at, seen)
-    return seen.session.session_key_id
+    return seen
 
 
 def _push(
@@ -113,9 +116,8 @@ def _push(
     if key is None:
         # The Things Stack encrypts in this session. Naming it makes sure that another one, in which it does not, gets
         # nothing in the clear.
-        prepared: Sequence[Mapping[str, Any]] = [
-            {**each, "session_key_id": session.session_key_id} for each in downlinks
-        ]
+        named = {"session_key_id": session.session_key_id} if session.session_key_id else {}
+        prepared: Sequence[Mapping[str, Any]] = [{**each, **named} for each in downlinks]
     else:
         prepared = encryption.encrypted(downlinks, key, first)
     downlink_queue.schedule(things_stack, device, prepared, replace=replace_queue)

@@ -1,4 +1,4 @@
-"""Many downlink requests at once: the function's own code in several processes, as Lambda runs it in several sandboxes."""
+"""Many downlink requests at once: the function's own code in several processes, as Lambda has several sandboxes."""
 
 import base64
 import json
@@ -23,7 +23,7 @@ class Invocation:
 
 
 def send(environment: Mapping[str, str], thing_names: Sequence[str], count: int) -> int:
-    """Request `count` downlinks, each holding its number in four bytes, of the things in turn; how many were rejected."""
+    """Request `count` downlinks of the things in turn, each holding its number in four bytes; how many are rejected."""
     spawned = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(PROCESSES, spawned, os.environ.update, ({**environment},)) as pool:
         shares = [range(first, count, PROCESSES) for first in range(PROCESSES)]

@@ -88,8 +88,8 @@ def test_a_function_is_told_what_it_reads_and_nothing_else(plan: Plan, resources
         and address.startswith("module.vineyard.")
         and resource["values"]["function_name"] != "vineyard-sync"
     }
-    # What `sync` is told holds URLs of queues, which a plan does not know: tests/e2e/test_sync.py looks at it; `requeue`
-    # is there under end-to-end encryption alone, and starts in tests/e2e/test_encryption.py.
+    # What `sync` is told holds URLs of queues, which a plan does not know: tests/e2e/test_sync.py looks at it. And
+    # `requeue` is only there under end-to-end encryption: tests/e2e/test_encryption.py starts it.
     assert told == {
         function: {"LOG_LEVEL"} | ({setting.name.upper() for setting in fields(read)} if read else set())
         for function, read in SETTINGS.items()

@@ -84,9 +84,8 @@ class SessionTable:
             ":expires": self._in(UNUSED_KEPT_FOR),
         }
         update = "SET dev_addr = :dev_addr, expires = :expires, #next = if_not_exists(#next, :next)"
-        if session.app_s_key is None:
-            update += " REMOVE app_s_key"
-        else:
+        # A session that had a key once keeps it: a message without one must not bring its payloads into the clear.
+        if session.app_s_key is not None:
             update += ", app_s_key = :app_s_key"
             values[":app_s_key"] = {"M": {name: {"S": str(value)} for name, value in session.app_s_key.items()}}
         with told_apart("write a session"):

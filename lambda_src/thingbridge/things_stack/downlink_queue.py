@@ -23,7 +23,10 @@ def schedule(
     """
     try:
         things_stack.schedule_downlinks(device.device_id, downlinks, replace=replace)
-    except NotFound:
+    except NotFound as error:
+        # It is the session that was not found, not the device.
+        if error.answer.name == "unknown_session":
+            raise
         found = None if device.named else resolve(things_stack, device)
         if found is None:
             raise

@@ -96,6 +96,12 @@ def test_a_session_whose_key_the_things_stack_holds_has_no_envelope(table: Sessi
     assert found.session.app_s_key is None
 
 
+def test_a_session_that_had_an_envelope_keeps_it(table: SessionTable) -> None:
+    table.write(DEVICE, SessionSeen(OLD, at=1, next_f_cnt_down=1))
+    table.write(DEVICE, SessionSeen(Session("b2xk", "260B0001", None), at=2, next_f_cnt_down=1))
+    assert table.take_counters(DEVICE, "b2xk", 1) == (1, OLD)
+
+
 def test_counters_go_on_where_the_things_stack_is_and_never_go_back(table: SessionTable) -> None:
     table.write(DEVICE, SessionSeen(OLD, at=1, next_f_cnt_down=42))
     assert table.take_counters(DEVICE, "b2xk", 3) == (42, OLD)

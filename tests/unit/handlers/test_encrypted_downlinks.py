@@ -219,6 +219,17 @@ def test_what_is_meant_for_such_a_session_is_never_carried_in_the_clear(
     assert air.received() == [b"secret"]
 
 
+def test_a_device_without_joins_is_left_to_the_things_stack(
+    simulation: Simulation, keys: SessionKeys, things_stack: ThingsStack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    personalised = {"session": {"dev_addr": "260B0001", "keys": {"app_s_key": {"key": "00" * 16}}}}
+    monkeypatch.setattr(things_stack, "end_device", lambda *_: personalised)
+    pushed: list[Any] = []
+    monkeypatch.setattr(things_stack, "schedule_downlinks", lambda *given, **_: pushed.append(given))
+    encrypted_downlinks.schedule(keys, things_stack, DEVICE, [{"f_port": 1, "frm_payload": "AQ=="}])
+    assert pushed == [(DEVICE.device_id, [{"f_port": 1, "frm_payload": "AQ=="}])]
+
+
 def test_a_queue_is_replaced_and_cleared(air: Air, schedule: Schedule) -> None:
     air.told(air.join())
     air.told(air.uplink())
