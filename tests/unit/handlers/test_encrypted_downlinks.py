@@ -37,24 +37,28 @@ def running() -> Iterator[Simulation]:
 
 @pytest.fixture
 def simulation(running: Simulation, encryption: Encryption, things_stack: ThingsStack) -> Iterator[Simulation]:
+    """The simulation with one device of LoRaWAN 1.0.3, in an application under end-to-end encryption."""
     seen = len(running.violations)
     end_to_end_encryption.configure(things_stack, encryption.label, KEK, None)
-    running.register_device(
-        APPLICATION, device_id=DEVICE.device_id, dev_eui=DEVICE.dev_eui, join_eui="A81758FFFE000001", app_key=APP_KEY
-    )
+    register(running)
     yield running
     running.faults.clear()
     end_to_end_encryption.remove(things_stack, encryption.label)
-    for server in (
-        running.servers.application,
-        running.servers.network,
-        running.servers.join,
-        running.servers.identity,
-    ):
-        server.devices.pop((APPLICATION, DEVICE.device_id), None)
-    running.network.forget(APPLICATION, DEVICE.device_id)
+    forget(running)
     running.network.published.clear()
     assert list(running.violations)[seen:] == []
+
+
+def register(simulation: Simulation, **options: str) -> None:
+    ids = {"device_id": DEVICE.device_id, "dev_eui": str(DEVICE.dev_eui), "join_eui": "A81758FFFE000001"}
+    simulation.register_device(APPLICATION, **ids, app_key=APP_KEY, **options)  # type: ignore[arg-type]
+
+
+def forget(simulation: Simulation) -> None:
+    servers = simulation.servers
+    for server in (servers.application, servers.network, servers.join, servers.identity):
+        server.devices.pop((APPLICATION, DEVICE.device_id), None)
+    simulation.network.forget(APPLICATION, DEVICE.device_id)
 
 
 @pytest.fixture
@@ -205,6 +209,9 @@ def test_a_session_the_things_stack_encrypts_in_gets_nothing_encrypted_twice(
 def test_what_is_meant_for_such_a_session_is_never_carried_in_the_clear(
     air: Air, schedule: Schedule, simulation: Simulation, things_stack: ThingsStack, encryption: Encryption
 ) -> None:
+    # From LoRaWAN 1.1 on a new session takes the counter 0, which is what a downlink without one has.
+    forget(simulation)
+    register(simulation, lorawan_version="MAC_V1_1", lorawan_phy_version="PHY_V1_1_REV_B", nwk_key="02" * 16)
     end_to_end_encryption.remove(things_stack, encryption.label)
     air.told(air.join())
     air.told(air.uplink())
@@ -326,13 +333,15 @@ def test_an_invalidated_queue_is_queued_again_in_its_order_under_fresh_counters(
 
 
 def test_the_queue_before_a_rejoin_comes_again_until_the_device_has_sent(
-    air: Air, schedule: Schedule, queue_again: QueueAgain
+    air: Air, schedule: Schedule, keys: SessionKeys, queue_again: QueueAgain
 ) -> None:
     air.told(air.join())
     air.told(air.uplink())
     schedule(b"one", b"two")
     join = air.join()
     assert queue_again(join) == ["0"]
+    # Nothing is meant for the old session any more, even before `upstream` has seen the join.
+    assert keys.table.latest(str(DEVICE.dev_eui)) == join.message["join_accept"]["session_key_id"]
     air.uplink()
     assert queue_again(join) == []
     assert queue_again(join) == []
