@@ -25,9 +25,13 @@ class Invocation:
 def send(environment: Mapping[str, str], thing_names: Sequence[str], count: int) -> int:
     """Request `count` downlinks of the things in turn, each holding its number in four bytes; how many are rejected."""
     spawned = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(PROCESSES, spawned, os.environ.update, ({**environment},)) as pool:
+    with ProcessPoolExecutor(PROCESSES, spawned, _tell, (environment,)) as pool:
         shares = [range(first, count, PROCESSES) for first in range(PROCESSES)]
         return sum(pool.map(_send_share, [thing_names] * PROCESSES, shares))
+
+
+def _tell(environment: Mapping[str, str]) -> None:
+    os.environ.update(environment)
 
 
 def _send_share(thing_names: Sequence[str], numbers: range) -> int:
