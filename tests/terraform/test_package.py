@@ -129,6 +129,23 @@ def test_what_would_differ_or_surprise_is_refused(
     assert not list(tmp_path.glob("*.zip*"))
 
 
+def test_a_layer_holds_machine_code_for_its_own_processor_below_the_folder_lambda_looks_in(tmp_path: Path) -> None:
+    requirements = make_wheel(tmp_path / "wheels", tag="cp313-abi3-manylinux2014_aarch64")
+    (source := tmp_path / "src").mkdir()
+    (source / "requirements.txt").write_text(requirements)
+    layers = []
+    for number in range(2):
+        layers.append(tmp_path / str(number) / "layer.zip")
+        done = build(source, layers[-1], tmp_path / "wheels", platform="manylinux2014_aarch64", top="python")
+        assert done.returncode == 0, done.stderr
+    assert layers[0].read_bytes() == layers[1].read_bytes()
+    with zipfile.ZipFile(layers[0]) as packed:
+        assert "python/pinned/__init__.py" in packed.namelist()
+        assert all(name.startswith("python/") for name in packed.namelist())
+    done = build(source, tmp_path / "other.zip", tmp_path / "wheels", platform="manylinux2014_x86_64", top="python")
+    assert "pip could not download" in done.stderr
+
+
 def test_a_zip_that_is_whole_is_kept_and_a_broken_one_is_not(tmp_path: Path) -> None:
     source = make_sources(tmp_path / "src", "")
     out = tmp_path / "functions.zip"
