@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 from thingbridge.aws_iot.clients import client
 from thingbridge.aws_iot.errors import code, told_apart
 from thingbridge.errors import Refused
-from thingbridge.messaging.sessions import Session, SessionSeen
+from thingbridge.messaging.sessions import LAST_FRAME_COUNTER, Session, SessionSeen
 
 LATEST: Final = "latest"
 """Sort key of the item that tells the latest session: no session key id, as it is no base64 of whole bytes."""
@@ -35,8 +35,6 @@ UNUSED_KEPT_FOR: Final = 400 * 86400
 
 REPLACED_KEPT_FOR: Final = 30 * 86400
 """Seconds a session is kept that another one has replaced: late messages still have to be read."""
-
-_LAST_FRAME_COUNTER: Final = 2**32 - 1
 
 
 @dataclass(frozen=True)
@@ -127,7 +125,7 @@ class SessionTable:
         if item is None:
             return None
         first = int(item["next_f_cnt_down"]["N"]) - count
-        if first + count - 1 > _LAST_FRAME_COUNTER:
+        if first + count - 1 > LAST_FRAME_COUNTER:
             raise Refused("the session's frame counters are used up: the device has to join again")
         return first, _stored(session_key_id, item).session
 

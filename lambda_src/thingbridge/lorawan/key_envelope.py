@@ -51,9 +51,9 @@ def wrapped(key: bytes, key_encryption_key: bytes, label: str) -> dict[str, str]
     return {"encrypted_key": base64.b64encode(encrypted_key).decode(), "kek_label": label}
 
 
-def is_wrapped(envelope: Mapping[str, Any]) -> bool:
+def is_wrapped(envelope: object) -> bool:
     """Whether an envelope may be kept: nobody can read it without the key that its label names."""
-    return bool(envelope.get("kek_label")) and not envelope.get("key")
+    return isinstance(envelope, Mapping) and bool(envelope.get("kek_label")) and not envelope.get("key")
 
 
 def _sixteen_bytes(key: bytes) -> bytes:

@@ -11,9 +11,6 @@ from typing import Final
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 
 KEY_BYTES: Final = 16
-LAST_FRAME_COUNTER: Final = 2**32 - 1
-"""Frame counters have 32 bits, of which the air carries the lower 16 (LoRaWAN 1.0.3 §4.3.1.5)."""
-
 _UP: Final = 0
 _DOWN: Final = 1
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 from thingbridge.errors import BadInput
 from thingbridge.lorawan.key_envelope import is_wrapped
 from thingbridge.lorawan.payload_crypto import crypt_downlink, crypt_uplink
+from thingbridge.messaging.sessions import LAST_FRAME_COUNTER
 
 MOST_ATTEMPTS: Final = 8
 """How often a confirmed downlink is sent unless it says otherwise: the Application Server's default."""
@@ -64,9 +65,7 @@ def as_it_came(body: Mapping[str, Any]) -> dict[str, Any]:
     A wrapped one stays, so that whoever has the key it is wrapped with can still read the payload.
     """
     return {
-        kind: _without_envelope(part)
-        if isinstance(part, Mapping) and not is_wrapped(part.get("app_s_key") or {})
-        else part
+        kind: _without_envelope(part) if isinstance(part, Mapping) and not is_wrapped(part.get("app_s_key")) else part
         for kind, part in body.items()
     }
 
@@ -77,7 +76,7 @@ def downlink_in_clear(downlink: Mapping[str, Any], key_of: KeyOf) -> dict[str, A
     key = key_of(str(downlink.get("session_key_id", ""))) if payload else None
     if not payload or not key:
         return dict(downlink)
-    clear = crypt_downlink(key.app_s_key, key.dev_addr, int(downlink.get("f_cnt", 0)), payload)
+    clear = crypt_downlink(key.app_s_key, key.dev_addr, _counter(downlink), payload)
     return {**downlink, "frm_payload": base64.b64encode(clear).decode()}
 
 
@@ -86,7 +85,7 @@ def _uplink(uplink: Mapping[str, Any], key_of: KeyOf) -> dict[str, Any]:
     key = key_of(str(uplink.get("session_key_id", ""))) if payload else None
     clear = _without_envelope(uplink)
     if payload and key:
-        plain = crypt_uplink(key.app_s_key, key.dev_addr, int(uplink.get("f_cnt", 0)), payload)
+        plain = crypt_uplink(key.app_s_key, key.dev_addr, _counter(uplink), payload)
         clear["frm_payload"] = base64.b64encode(plain).decode()
     return clear
 
@@ -99,6 +98,13 @@ def _several(part: Mapping[str, Any], name: str, key_of: KeyOf) -> dict[str, Any
 
 def _without_envelope(part: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in part.items() if name != "app_s_key"}
+
+
+def _counter(part: Mapping[str, Any], name: str = "f_cnt") -> int:
+    value = part.get(name, 0)
+    if not isinstance(value, int) or not 0 <= value <= LAST_FRAME_COUNTER:
+        raise BadInput(name, "is no frame counter")
+    return value
 
 
 def _bytes(value: object) -> bytes:
@@ -190,7 +196,7 @@ def given_back(body: Mapping[str, Any]) -> GivenBack:
     """
     match body:
         case {"downlink_queue_invalidated": {"downlinks": list(downlinks)} as invalidated}:
-            return GivenBack(_downlinks(downlinks), int(invalidated.get("last_f_cnt_down", 0)))
+            return GivenBack(_downlinks(downlinks), _counter(invalidated, "last_f_cnt_down"))
         case {"join_accept": {"invalidated_downlinks": list(downlinks)}}:
             return GivenBack(_downlinks(downlinks))
         case {"downlink_nack": dict(downlink)}:
@@ -203,8 +209,9 @@ def _downlinks(values: Sequence[object]) -> Sequence[Mapping[str, Any]]:
 
 
 def _tried_again(downlink: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    retry = downlink.get("confirmed_retry") or {}
-    attempt = int(retry.get("attempt", 0)) + 1
-    if attempt > int(retry.get("max_attempts", MOST_ATTEMPTS)):
+    given = downlink.get("confirmed_retry")
+    retry = given if isinstance(given, Mapping) else {}
+    attempt = _counter(retry, "attempt") + 1
+    if attempt > (_counter(retry, "max_attempts") or MOST_ATTEMPTS):
         return ()
     return ({**downlink, "confirmed_retry": {**retry, "attempt": attempt}},)

@@ -5,6 +5,7 @@ an envelope that it can't open itself. A message without one belongs to a sessio
 encrypts, such as that of a device that joined before encryption was switched on.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,6 +15,11 @@ from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
 
 FIRST_F_CNT_DOWN: Final = 1
 """The Application Server gives out downlink counters from 1 on (TTS `applicationserver.go`)."""
+
+LAST_FRAME_COUNTER: Final = 2**32 - 1
+"""Frame counters have 32 bits, of which the air carries the lower 16 (LoRaWAN 1.0.3 §4.3.1.5)."""
+
+_DEV_ADDR: Final = re.compile(r"[0-9A-Fa-f]{8}")
 
 
 @dataclass(frozen=True)
@@ -50,12 +56,12 @@ def seen(body: Mapping[str, Any]) -> SessionSeen | None:
     if not isinstance(part, Mapping):
         return None
     session_key_id, dev_addr = part.get("session_key_id"), body["end_device_ids"].get("dev_addr")
-    if not isinstance(session_key_id, str) or not isinstance(dev_addr, str) or not (session_key_id and dev_addr):
+    if not isinstance(session_key_id, str) or not session_key_id or not _DEV_ADDR.fullmatch(str(dev_addr)):
         return None
     envelope = part.get("app_s_key")
     last = part.get("last_a_f_cnt_down")
     return SessionSeen(
-        Session(session_key_id, dev_addr, envelope if isinstance(envelope, Mapping) else None),
+        Session(session_key_id, str(dev_addr), envelope if isinstance(envelope, Mapping) else None),
         _microseconds(part.get("received_at")) or _microseconds(body.get("received_at")),
         last + 1 if isinstance(last, int) else FIRST_F_CNT_DOWN,
     )

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -113,6 +114,24 @@ def test_what_can_not_be_decrypted_keeps_a_wrapped_key_and_loses_one_in_the_clea
     for plain in ({"key": "00" * 16}, {"encrypted_key": "AAAA"}, {"key": "?", **WRAPPED}):
         body = {"end_device_ids": IDS, "uplink_message": {"frm_payload": "AQ==", "app_s_key": plain}}
         assert encryption.as_it_came(body)["uplink_message"] == {"frm_payload": "AQ=="}
+
+
+texts = st.sampled_from(["", "AQ==", KEY.session_key_id, "?"])
+scalars = st.none() | st.booleans() | st.integers() | st.floats() | texts
+fields = st.sampled_from(["session_key_id", "f_cnt", "frm_payload", "app_s_key", "downlink", "downlinks", "error",
+                          "key", "invalidated_downlinks", "last_f_cnt_down", "kek_label", "confirmed_retry", "attempt",
+                          "max_attempts"])  # fmt: skip
+anything = st.recursive(scalars, lambda each: st.lists(each, max_size=3) | st.dictionaries(fields, each, max_size=5))
+kinds = st.sampled_from(["uplink_message", "join_accept", "downlink_queued", "downlink_failed", "downlink_nack",
+                         "downlink_queue_invalidated"])  # fmt: skip
+
+
+@given(kinds, anything)
+def test_whatever_a_message_holds_it_is_read_or_called_bad_input(kind: str, part: Any) -> None:
+    body = {"end_device_ids": IDS, kind: part}
+    for read in (lambda: decrypted(body, key_of), lambda: given_back(body), lambda: encryption.as_it_came(body)):
+        with suppress(BadInput):
+            read()
 
 
 def test_a_session_key_shows_no_key() -> None:
