@@ -359,7 +359,6 @@ def rush(vault: Bridge) -> tuple[list[Device], dict[str, str]]:
         )
         things_stack.network.join(RUSH, device.device_id)
         things_stack.network.uplink(RUSH, device.device_id)
-        vault.create_thing(device.dev_eui, devEUI=device.dev_eui, deviceID=device.device_id)
     return devices, {
         **vault.aws.settings(),
         "STACK_NAME": NAME,
@@ -378,7 +377,7 @@ def test_ten_thousand_requests_at_once_use_no_counter_twice(
     vault: Bridge, rush: tuple[list[Device], dict[str, str]]
 ) -> None:
     devices, environment = rush
-    rejected = downlink_rush.send(environment, [device.dev_eui for device in devices], RUSH_REQUESTS)
+    rejected = downlink_rush.send(environment, {each.dev_eui: each.device_id for each in devices}, RUSH_REQUESTS)
     assert rejected == 0
     for index, device in enumerate(devices):
         waiting = queue(vault, device)
