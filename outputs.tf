@@ -16,11 +16,12 @@ output "external_id" {
 }
 
 output "function_names" {
-  description = "Names of the functions; sync is null without registry_sync."
+  description = "Names of the functions; shadow is null unless shadow.min_interval_seconds is set, sync without registry_sync."
   value = {
     configure = module.configure.name
     downlink  = module.downlink.name
     registry  = module.registry.name
+    shadow    = one(module.shadow[*].name)
     sync      = one(module.sync[*].name)
     upstream  = module.upstream.name
   }
@@ -32,11 +33,13 @@ output "iot_endpoint" {
 }
 
 output "queue_urls" {
-  description = "URLs of the queues the stack works off (registry, sync), and of those that hold what failed. Those of sync are null without registry_sync."
+  description = "URLs of the queues the stack works off (registry, shadow, sync), and of those that hold what failed. Those of shadow are null unless shadow.min_interval_seconds is set, those of sync without registry_sync."
   value = {
     downlink_failures     = module.downlink.failure_queue.url
     registry              = module.registry_queue.queue.url
     registry_dead_letters = module.registry_queue.dead_letter_queue.url
+    shadow                = one(module.shadow_queue[*].queue.url)
+    shadow_dead_letters   = one(module.shadow_queue[*].dead_letter_queue.url)
     sync                  = one(module.registry_sync[*].queue.url)
     sync_dead_letters     = one(module.registry_sync[*].dead_letter_queue.url)
     upstream_failures     = module.upstream.failure_queue.url

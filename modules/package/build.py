@@ -1,7 +1,8 @@
 """Writes the functions' zip: the sources, and the pure wheels they pin, byte for byte the same everywhere.
 
 Terraform runs it with one argument, a JSON object: `source` (folder), `files` (paths below it, as Terraform hashed
-them), `python_version` ("3.13"), `zip` and `stamp` (files to write) and `built_at` (what goes into the stamp).
+them), `codecs` (path in the zip → file), `python_version` ("3.13"), `zip` and `stamp` (files to write) and `built_at`
+(what goes into the stamp).
 Which files belong into the zip is decided by Terraform, not here. Needs the standard library and pip, nothing else.
 
 How the bytes become the same: pip only downloads, checking each wheel against its hash, and wheels are unpacked
@@ -34,7 +35,8 @@ def main() -> None:
     archive.parent.mkdir(parents=True, exist_ok=True)
     # The name carries the hash of all that goes in: a sound zip of that name is the right one, and saves the network.
     if not _sound(archive):
-        write_zip(archive, entries(Path(order["source"]), order["files"], order["python_version"]))
+        contents = entries(Path(order["source"]), order["files"], order["python_version"])
+        write_zip(archive, contents | {name: Path(path).read_bytes() for name, path in order["codecs"].items()})
     _write(stamp, order["built_at"].encode())
 
 

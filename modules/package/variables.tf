@@ -1,5 +1,13 @@
 # What the caller says about the code.
 
+variable "codecs" {
+  description = "A second folder, whose *.py go into the zip below device_codecs/. null: none."
+  type = object({
+    source_path = string
+  })
+  default = null
+}
+
 variable "name" {
   description = "Name that keeps the zips of several stacks in one configuration apart, e.g. the stack's."
   type        = string

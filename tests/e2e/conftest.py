@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +24,11 @@ THINGS_STACK_ACCOUNT = "678672909819"
 APP_KEY = "0123456789ABCDEF0123456789ABCDEF"
 PATIENCE = 20.0
 """Seconds within which what was caused must be seen; the first call of a function takes about one."""
+
+SHADOW_INTERVAL = 3
+DELTA_F_PORT = 20
+CODECS = Path(__file__).parent / "codecs"
+"""Of the stack `orchard`: the least seconds between two writes of a shadow, where desired states go, its decoders."""
 
 _serial = itertools.count(1)
 
@@ -106,11 +112,11 @@ class Bridge:
         return [json.loads(event["message"]) for event in events]
 
     def dead_letters(self) -> dict[str, int]:
-        """How many messages wait in each queue for what failed (`registry` and `sync` hold work that is to be done)."""
+        """How many messages wait in each queue for what failed (`registry`, `shadow` and `sync` hold work to be done)."""
         sqs = self.aws.client("sqs")
         waiting = {}
         for name, url in self.outputs["queue_urls"].items():
-            if name in ("registry", "sync"):
+            if name in ("registry", "shadow", "sync") or url is None:
                 continue
             attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
             waiting[name] = int(attributes["Attributes"]["ApproximateNumberOfMessages"])
@@ -183,7 +189,8 @@ def stacks(
     others = {
         "thing_name_scheme": "DeviceID",
         "on_thing_deleted": "retain",
-        "shadow": {"metrics": False},
+        "shadow": {"min_interval_seconds": SHADOW_INTERVAL, "decoded_payload": True, "delta_f_port": DELTA_F_PORT},
+        "codecs": {"source_path": str(CODECS)},
         "scrub_keys": True,
     }
     made = {

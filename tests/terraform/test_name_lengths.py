@@ -11,6 +11,7 @@ Resources = Callable[[tftest.TerraformPlanOutput], dict[str, dict[str, Any]]]
 # Type of resource -> the attribute that is its name, and the longest AWS takes (the services' API references).
 LIMITS = {
     "aws_cloudwatch_log_group": ("name", 512),
+    "aws_dynamodb_table": ("name", 255),
     "aws_iam_role": ("name", 64),
     "aws_iam_role_policy": ("name", 128),
     "aws_iot_topic_rule": ("name", 128),

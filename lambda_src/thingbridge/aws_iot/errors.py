@@ -20,6 +20,7 @@ _BUSY_CODES: Final = frozenset(
         "ServiceUnavailable",
         "ServiceUnavailableException",
         "Throttling",
+        "ProvisionedThroughputExceededException",
         "ThrottlingException",
         "TooManyRequestsException",
     }

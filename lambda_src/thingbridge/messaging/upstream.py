@@ -1,17 +1,22 @@
 """A message from The Things Stack: taken apart, and what it becomes on the AWS side.
 
 Shape of the messages: `ApplicationUp` in The Things Stack `messages.proto`, as JSON (proto names, zero values
-left out). The public body is the message exactly as it came, byte for byte.
+left out). The public body is the message as it came, byte for byte, but for what a codec adds.
 """
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from thingbridge.errors import BadInput
 from thingbridge.lorawan import identifiers
 from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
 from thingbridge.messaging import rule_payload, shadow, topics
+from thingbridge.settings import ShadowSettings
+
+MAX_MESSAGE_BYTES: Final = 128 * 1024
+"""AWS IoT quota "maximum publish payload size"."""
 
 
 @dataclass(frozen=True)
@@ -28,12 +33,15 @@ class UpstreamMessage:
 class Delivery:
     """What is to be done with a message: publish `payload` on `topic`, then write `shadow_state` if there is one.
 
-    `shadow_state` is the `reported` part of the named shadow `lorawan`.
+    `shadow_state` is a part of `reported` of the named shadow `lorawan`; `told_at` its time, as text that sorts, None
+    when the message does not tell. `left_out` says which part of the decoder's output a shadow can't hold.
     """
 
     topic: str
     payload: bytes
-    shadow_state: Mapping[str, Any] | None
+    shadow_state: Mapping[str, Any]
+    told_at: str | None
+    left_out: str | None
 
 
 def parse(event: Mapping[str, Any], stack_name: str) -> UpstreamMessage:
@@ -65,10 +73,53 @@ def _optional_eui(ids: Mapping[str, Any], field: str) -> str | None:
     return identifiers.eui(f"end_device_ids.{field}", ids[field]) if ids.get(field) else None
 
 
-def deliver(message: UpstreamMessage, thing_name: str, *, metrics: bool) -> Delivery:
-    """What becomes of a message of a thing. `metrics`: whether the stack writes the shadow."""
+def with_decoded_payload(message: UpstreamMessage, output: Mapping[str, Any]) -> UpstreamMessage:
+    """The uplink with `decoded_payload`, which it did not have; all its other bytes stay as they are.
+
+    Raises BadInput when it would be longer than a message may be.
+    """
+    encoding = json.detect_encoding(message.raw)
+    text = message.raw.decode(encoding, "surrogatepass")
+    at = _member(text, "uplink_message") + 1
+    member = f'"decoded_payload":{json.dumps(output)}'
+    raw = f"{text[:at]}{member},{text[at:]}".encode(encoding, "surrogatepass")
+    if len(raw) > MAX_MESSAGE_BYTES:
+        raise BadInput("decoded_payload", f"makes the message {len(raw)} bytes, the limit is {MAX_MESSAGE_BYTES}")
+    uplink = {**message.body["uplink_message"], "decoded_payload": output}
+    return replace(message, body={**message.body, "uplink_message": uplink}, raw=raw)
+
+
+def _member(text: str, name: str) -> int:
+    """Where the value of a member begins in the JSON text of an object that has it: the last one of that name."""
+    decoder = json.JSONDecoder()
+    at, found = text.index("{") + 1, -1
+    while True:
+        at = _next(text, at)
+        if text[at] == "}":
+            return found
+        key, at = decoder.raw_decode(text, at)
+        at = _next(text, _next(text, at) + 1)
+        found = at if key == name else found
+        _, at = decoder.raw_decode(text, at)
+        at = _next(text, at)
+        at += text[at] == ","
+
+
+def _next(text: str, at: int) -> int:
+    while text[at] in " \t\n\r":
+        at += 1
+    return at
+
+
+def deliver(message: UpstreamMessage, thing_name: str, settings: ShadowSettings) -> Delivery:
+    """What becomes of a message of a thing. `settings`: what the stack writes to the shadow."""
+    body = message.body
+    state = (shadow.metrics(body) or {}) if settings.metrics else {}
+    payload, left_out = shadow.decoded(body) if settings.decoded_payload else ({}, None)
     return Delivery(
         topic=topics.public(thing_name, message.event),
         payload=message.raw,
-        shadow_state=shadow.reported(message.body) if metrics else None,
+        shadow_state={**state, **payload},
+        told_at=shadow.told_at(body),
+        left_out=left_out,
     )
