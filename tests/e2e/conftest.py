@@ -98,7 +98,7 @@ class Bridge:
             answer = data.get_thing_shadow(thingName=thing_name, shadowName="lorawan")
         except data.exceptions.ResourceNotFoundException:
             return {}
-        return dict(json.loads(answer["payload"].read())["state"]["reported"])
+        return dict(json.loads(answer["payload"].read())["state"].get("reported", {}))
 
     def log(self, stream: str) -> list[dict[str, Any]]:
         """The entries of one stream of the log of things."""
@@ -112,7 +112,7 @@ class Bridge:
         return [json.loads(event["message"]) for event in events]
 
     def dead_letters(self) -> dict[str, int]:
-        """How many messages wait in each queue for what failed (`registry`, `shadow` and `sync` hold work to be done)."""
+        """How many messages wait in each queue for what failed (`registry`, `shadow`, `sync` hold work)."""
         sqs = self.aws.client("sqs")
         waiting = {}
         for name, url in self.outputs["queue_urls"].items():

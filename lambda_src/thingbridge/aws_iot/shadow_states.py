@@ -3,6 +3,8 @@
 What a row says, the callers know.
 """
 
+import random
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
@@ -19,8 +21,11 @@ KEPT_FOR_SECONDS: Final = 30 * 86_400
 MAX_REMEMBERED: Final = 5_000
 """Rows remembered in one sandbox, which saves reading them: about 10 MB."""
 
-ATTEMPTS: Final = 10
-"""Times a row is changed anew because another sandbox was faster. A device does not send faster than that."""
+ATTEMPTS: Final = 15
+LONGEST_PAUSE: Final = 0.05
+"""Times a row is changed because another sandbox was faster, and seconds in between, at random up to this. Devices don't
+send that fast; messages that were held up somewhere come all at once.
+"""
 
 State = TypeVar("State")
 
@@ -52,6 +57,7 @@ class ShadowStates:
             text = change(stored.text if stored else None)
             if (stored and text == stored.text) or self._store(thing_name, text, stored, now):
                 return text
+            time.sleep(random.uniform(0, LONGEST_PAUSE))
             stored = self._read(thing_name)
         raise Busy(f"keep the shadow's state of {thing_name}: others were faster {ATTEMPTS} times")
 

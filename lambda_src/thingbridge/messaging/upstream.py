@@ -80,7 +80,10 @@ def with_decoded_payload(message: UpstreamMessage, output: Mapping[str, Any]) ->
     """
     encoding = json.detect_encoding(message.raw)
     text = message.raw.decode(encoding, "surrogatepass")
-    at = _member(text, "uplink_message") + 1
+    try:
+        at = _member(text, "uplink_message") + 1
+    except RecursionError as error:
+        raise BadInput("decoded_payload", "can't be put into a message that is nested so deeply") from error
     member = f'"decoded_payload":{json.dumps(output)}'
     raw = f"{text[:at]}{member},{text[at:]}".encode(encoding, "surrogatepass")
     if len(raw) > MAX_MESSAGE_BYTES:

@@ -5,5 +5,5 @@ from collections.abc import Mapping
 DEVICES = [{"f_port": 40}]
 
 
-def decode_uplink(payload: bytes, f_port: int, version_ids: Mapping[str, str]) -> dict[str, object]:  # noqa: ARG001
+def decode_uplink(payload: bytes, f_port: int, version_ids: Mapping[str, str]) -> dict[str, object]:
     return {"level": payload[0], "battery": payload[1] / 10}

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 DEVICES = [{"f_port": 41}]
 
 
-def decode_uplink(payload: bytes, f_port: int, version_ids: Mapping[str, str]) -> dict[str, object]:  # noqa: ARG001
+def decode_uplink(payload: bytes, f_port: int, version_ids: Mapping[str, str]) -> dict[str, object]:
     while True:
         try:
             while True:

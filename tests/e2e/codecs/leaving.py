@@ -6,5 +6,5 @@ from collections.abc import Mapping
 DEVICES = [{"f_port": 42}]
 
 
-def decode_uplink(payload: bytes, f_port: int, version_ids: Mapping[str, str]) -> dict[str, object]:  # noqa: ARG001
+def decode_uplink(payload: bytes, f_port: int, version_ids: Mapping[str, str]) -> dict[str, object]:
     sys.exit("the secret payload is " + payload.hex())
