@@ -1,4 +1,4 @@
-"""Whatever is thrown at the topics: each message is answered or recorded once, none comes again, none ends a function."""
+"""Whatever is thrown at the topics: each message is answered or recorded once, none comes again, no function ends."""
 
 import json
 import random

@@ -1,4 +1,4 @@
-"""Shadows written only so often, on an account in process: the table, the queue and the shadow as functions use them."""
+"""Shadows written only so often, on an account in process: table, queue and shadow as the functions use them."""
 
 import json
 import time

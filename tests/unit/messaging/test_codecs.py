@@ -134,6 +134,14 @@ def test_a_codec_that_can_not_be_imported_is_told_by_messages_that_find_no_other
     assert (failure.value.codec, failure.value.reason) == ("bad", reason)
 
 
+def test_the_example_decodes(install: Install) -> None:
+    source = Path(__file__).parents[3] / "examples" / "complete" / "codecs" / "acme_soil.py"
+    found = install(acme_soil=source.read_text())
+    soil = {"brand_id": "acme", "model_id": "soil-1"}
+    assert found.decode(uplink(b"\x08\x35\x64", **soil, firmware_version="1.0")) == {"moisture": 21.01}
+    assert found.decode(uplink(b"\x08\x35\x64", **soil, firmware_version="1.1")) == {"moisture": 21.01, "battery": 100}
+
+
 @pytest.mark.parametrize(
     ("body", "wanted"),
     [
