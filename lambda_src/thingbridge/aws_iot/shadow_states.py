@@ -23,8 +23,8 @@ MAX_REMEMBERED: Final = 5_000
 
 ATTEMPTS: Final = 15
 LONGEST_PAUSE: Final = 0.05
-"""Times a row is changed anew as another sandbox was faster, and seconds in between, at random up to this. Devices don't
-send that fast; messages that were held up somewhere come all at once.
+"""Times a row is changed anew as another sandbox was faster, and seconds in between, at random up to this. Devices
+don't send that fast; messages that were held up somewhere come all at once.
 """
 
 State = TypeVar("State")
