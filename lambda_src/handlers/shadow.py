@@ -18,7 +18,7 @@ def _writer() -> InTurn:
         settings.things_log_group,
         ShadowStates(settings.shadow_states_table),
         settings.shadow_queue_url,
-        settings.shadow.min_interval_seconds,
+        settings.shadow,
     )
 
 

@@ -1,6 +1,7 @@
 """What a delta of the shadow `lorawan` calls for; part of the function `downlink` (`shadow.delta_f_port`)."""
 
 import time
+from collections.abc import Mapping
 from typing import Any, Final
 
 from handlers import shadow_writing
@@ -32,26 +33,33 @@ def handle(event: dict[str, Any], f_port: int, settings: DownlinkSettings, conte
     thing = things.describe(delta.thing_name)
     if thing is None or not belongs_to(thing.attributes, settings.stack_name):
         return
-    change = _claim(delta)
+    try:
+        change = _claim(delta)
+    except (BadInput, Refused) as error:
+        # Not noted in the shadow: it is the shadow that can't be read, or can't hold the note.
+        _reject(delta, {}, error, settings)
+        return
     if change is None:
         return
     try:
         downlinks = (shadow_delta.downlink(change, f_port),)
         downlink_queue.schedule(open_session(settings, context), reference(thing.attributes), downlinks, replace=False)
     except (BadInput, Refused, Misconfigured) as error:
-        _refuse(delta, change, str(error), settings)
+        _reject(delta, change.values, error, settings)
+        note = shadow_delta.note(Note.REFUSED, change, delta, time.time(), str(error))
+        shadow_writing.write(settings.things_log_group, delta.thing_name, note)
     else:
         shadow_writing.write(settings.things_log_group, delta.thing_name, shadow_delta.sent(change, delta, time.time()))
 
 
 def _claim(delta: Delta) -> Change | None:
-    """The change, when it is this delta's to send, and noted so. Raises Busy while an older one is being sent."""
+    """The change, when it is this delta's to send, and noted so.
+
+    Raises Busy while an older one is being sent, BadInput for a desired state that is no object, or Refused.
+    """
     for pause in PAUSES:
         document = data_plane.shadow(delta.thing_name, SHADOW_NAME)
-        try:
-            change = shadow_delta.change(document) if document else None
-        except BadInput:
-            return None
+        change = shadow_delta.change(document) if document else None
         following = shadow_delta.what_next(change, delta, time.time()) if change else Next.NOTHING
         if change is None or following is Next.NOTHING:
             return None
@@ -63,10 +71,13 @@ def _claim(delta: Delta) -> Change | None:
     raise Busy(f"send the desired state of {delta.thing_name}: another change is being sent")
 
 
-def _refuse(delta: Delta, change: Change, reason: str, settings: DownlinkSettings) -> None:
-    request = ReceivedRequest(delta.thing_name, False, {"desired": change.values, "version": change.version}, None)
-    topic, answer = downlink.rejection(request, settings.stack_name, None, reason)
+def _reject(
+    delta: Delta, values: Mapping[str, Any], error: BadInput | Refused | Misconfigured, settings: DownlinkSettings
+) -> None:
+    field, reason = (error.field, error.reason) if isinstance(error, BadInput) else (None, str(error))
+    request = ReceivedRequest(delta.thing_name, False, {"desired": values, "version": delta.version}, None)
+    topic, answer = downlink.rejection(request, settings.stack_name, field, reason)
     data_plane.publish(topic, answer)
-    things_log.record(settings.things_log_group, delta.thing_name, "ERROR", "downlink_rejected", reason=reason)
-    note = shadow_delta.note(Note.REFUSED, change, delta, time.time(), reason)
-    shadow_writing.write(settings.things_log_group, delta.thing_name, note)
+    things_log.record(
+        settings.things_log_group, delta.thing_name, "ERROR", "downlink_rejected", field=field, reason=reason
+    )

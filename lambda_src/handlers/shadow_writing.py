@@ -14,6 +14,7 @@ from thingbridge.messaging import shadow_pacing
 from thingbridge.messaging.shadow import DECODED_PAYLOAD, SHADOW_NAME
 from thingbridge.messaging.shadow_order import NewestStates
 from thingbridge.messaging.shadow_pacing import Row, Turn
+from thingbridge.settings import ShadowSettings
 
 
 def write(log_group: str, thing_name: str, state: Mapping[str, Any]) -> None:
@@ -46,12 +47,12 @@ class EachMessage:
 
 @dataclass
 class InTurn:
-    """Writes what changed, at most once in `interval` seconds for each thing, whichever sandbox the messages meet."""
+    """Writes what changed, as often as `settings` allow for each thing, whichever sandbox the messages meet."""
 
     log_group: str
     states: ShadowStates
     queue_url: str
-    interval: float
+    settings: ShadowSettings
 
     def __call__(self, thing_name: str, state: Mapping[str, Any], told_at: str | None) -> None:
         """Take a state over, and write it when nothing was written lately. Raises Busy or Misconfigured."""
@@ -61,7 +62,7 @@ class InTurn:
 
         def receive(text: str | None) -> str:
             row = Row.read(text) if text else Row()
-            return shadow_pacing.receive(row, state, at, at, now, self.interval).text()
+            return shadow_pacing.receive(row, state, at, at, now, self.settings.min_interval_seconds).text()
 
         row = Row.read(self.states.change(thing_name, receive, now))
         if row.turn is None or row.turn.ticket != at:
@@ -80,12 +81,15 @@ class InTurn:
             self._take(turn["thing"], row, time.time())
 
     def _take(self, thing_name: str, row: Row, now: float) -> None:
-        write(self.log_group, thing_name, shadow_pacing.unwritten(row, now))
+        # Sent desired states are reported as decoded ones, without this row.
+        shared = frozenset({DECODED_PAYLOAD} if self.settings.delta_f_port else ())
+        write(self.log_group, thing_name, shadow_pacing.unwritten(row, now, shared))
+        interval = self.settings.min_interval_seconds
         following, queued = str(uuid.uuid4()), False
 
         def wrote(text: str | None) -> str:
             nonlocal queued
-            after = shadow_pacing.wrote(row, Row.read(text) if text else row, following, now, self.interval)
+            after = shadow_pacing.wrote(row, Row.read(text) if text else row, following, now, interval)
             if after.turn and after.turn.ticket == following and not queued:
                 # Queued before it is stored: a turn that is stored and not queued would be taken by nobody.
                 self._put_off(thing_name, after.turn, shadow_pacing.delay(after.turn, now))

@@ -41,8 +41,7 @@ def _shadow_writer() -> EachMessage | InTurn:
     settings = _settings()
     if settings.shadow_states_table and settings.shadow_queue_url:
         states = ShadowStates(settings.shadow_states_table)
-        interval = settings.shadow.min_interval_seconds
-        return InTurn(settings.things_log_group, states, settings.shadow_queue_url, interval)
+        return InTurn(settings.things_log_group, states, settings.shadow_queue_url, settings.shadow)
     return EachMessage(settings.things_log_group)
 
 

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from botocore.exceptions import ClientError
 
 from thingbridge.aws_iot.clients import client
 from thingbridge.aws_iot.errors import code, told_apart
+
+CONFLICT: Final = 409
 
 
 def publish(topic: str, payload: bytes) -> None:
@@ -28,7 +30,7 @@ def report(thing_name: str, shadow_name: str, reported: Mapping[str, Any], *, ve
                 thingName=thing_name, shadowName=shadow_name, payload=document
             )
         except ClientError as error:
-            if version and code(error) == "ConflictException":
+            if version and error.response["ResponseMetadata"]["HTTPStatusCode"] == CONFLICT:
                 return False
             raise
         # Unread, the answer would keep its connection from being used again.

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, partial
 from types import ModuleType
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeVar, cast
 
 PACKAGE: Final = "device_codecs"
 """Not `codecs`, which is a module of Python itself."""
@@ -97,8 +97,8 @@ class Codecs:
 def undecoded(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The uplink of an `ApplicationUp` that The Things Stack has not decoded; None for any other message."""
     match body:
-        case {"uplink_message": {"f_port": int(f_port)} as uplink} if f_port and "decoded_payload" not in uplink:
-            return dict(uplink)
+        case {"uplink_message": {"f_port": int(f_port)} as uplink} if f_port > 0 and "decoded_payload" not in uplink:
+            return None if isinstance(f_port, bool) else cast("Mapping[str, Any]", uplink)
     return None
 
 

@@ -17,7 +17,7 @@ OVERDUE_SECONDS: Final = 1800.0
 WHOLE_EVERY_SECONDS: Final = 86_400.0
 """So often a write holds all fields, not only those that changed: it makes good what others did to the shadow."""
 
-KEPT_BY_OTHERS: Final = ("fCntDown",)
+KEPT_BY_OTHERS: Final = frozenset({"fCntDown"})
 """Reported by a join, then counted elsewhere: not for repeating."""
 
 Path = tuple[str, ...]
@@ -33,12 +33,16 @@ class Turn:
 
 @dataclass(frozen=True)
 class Row:
-    """What is known of one thing's shadow. Paths name fields: `("decodedPayload", "moisture")`."""
+    """What is known of one thing's shadow. Paths name fields: `("decodedPayload", "moisture")`.
+
+    `written_at`, `whole_at`: seconds since 1970. `told`: the time of the newest message in the shadow.
+    """
 
     fields: Mapping[Path, tuple[str, Any]] = field(default_factory=dict)
     written: Mapping[Path, Any] = field(default_factory=dict)
     written_at: float = 0.0
     whole_at: float = 0.0
+    told: str = ""
     turn: Turn | None = None
 
     def text(self) -> str:
@@ -49,6 +53,7 @@ class Row:
                 "written": [[path, value] for path, value in self.written.items()],
                 "written_at": self.written_at,
                 "whole_at": self.whole_at,
+                "told": self.told,
                 "turn": [self.turn.ticket, self.turn.due] if self.turn else None,
             },
             separators=(",", ":"),
@@ -63,6 +68,7 @@ class Row:
             written={tuple(path): value for path, value in row["written"]},
             written_at=row["written_at"],
             whole_at=row["whole_at"],
+            told=row["told"],
             turn=Turn(*row["turn"]) if row["turn"] else None,
         )
 
@@ -86,15 +92,19 @@ def delay(turn: Turn, now: float) -> int:
     return max(0, math.ceil(turn.due - now))
 
 
-def unwritten(row: Row, now: float) -> dict[str, Any]:
-    """What a write has to hold now: what changed since the last one, or from time to time everything."""
+def unwritten(row: Row, now: float, shared: frozenset[str] = frozenset()) -> dict[str, Any]:
+    """What a write has to hold now: what changed since the last one, or from time to time everything.
+
+    `shared` names the fields that others write as well: of those it is what was told since, changed or not.
+    """
     whole = now - row.whole_at >= WHOLE_EVERY_SECONDS
-    changed = {
-        path: (at, value)
-        for path, (at, value) in row.fields.items()
-        if path not in row.written or row.written[path] != value or (whole and path[0] not in KEPT_BY_OTHERS)
-    }
-    return _nested(changed)
+
+    def is_due(path: Path, at: str, value: Any) -> bool:
+        if path not in row.written or row.written[path] != value:
+            return True
+        return at > row.told if path[0] in shared else whole and path[0] not in KEPT_BY_OTHERS
+
+    return _nested({path: (at, value) for path, (at, value) in row.fields.items() if is_due(path, at, value)})
 
 
 def wrote(written: Row, current: Row, ticket: str, now: float, interval: float) -> Row:
@@ -112,6 +122,7 @@ def wrote(written: Row, current: Row, ticket: str, now: float, interval: float) 
         written={path: value for path, (_, value) in written.fields.items()},
         written_at=now,
         whole_at=now if whole else written.whole_at,
+        told=max((at for at, _ in written.fields.values()), default=""),
         turn=turn,
     )
 

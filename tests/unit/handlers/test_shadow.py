@@ -13,6 +13,7 @@ from handlers.shadow_writing import InTurn
 from thingbridge.aws_iot import clients
 from thingbridge.aws_iot.shadow_states import ShadowStates
 from thingbridge.errors import Busy
+from thingbridge.settings import ShadowSettings
 
 GROUP = "/thethings/lorawan/farm/things"
 INTERVAL = 60
@@ -50,7 +51,9 @@ def queue_url(iot: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 @pytest.fixture
 def sandbox(queue_url: str) -> Any:
     """Make another sandbox: all of them have one table and one queue, and nothing else in common."""
-    return lambda: InTurn(GROUP, ShadowStates("farm-shadow-states"), queue_url, INTERVAL)
+    return lambda: InTurn(
+        GROUP, ShadowStates("farm-shadow-states"), queue_url, ShadowSettings(min_interval_seconds=INTERVAL)
+    )
 
 
 @pytest.fixture

@@ -45,6 +45,17 @@ def test_only_what_changed_is_written_and_from_time_to_time_everything() -> None
     }
 
 
+def test_what_others_write_as_well_is_written_when_it_was_told_and_only_then() -> None:
+    shared = frozenset({"decodedPayload"})
+    row = received(Row(), {"rssi": -70, "decodedPayload": {"level": 1, "mode": "a"}}, 1)
+    row = shadow_pacing.wrote(row, row, "next", 1000.0, INTERVAL)
+    row = received(row, {"rssi": -70, "decodedPayload": {"level": 1}}, 2, now=2000.0)
+    assert shadow_pacing.unwritten(row, 2000.0, shared) == {"decodedPayload": {"level": 1}}
+    assert shadow_pacing.unwritten(row, 2000.0) == {}
+    row = shadow_pacing.wrote(row, row, "next", 2000.0, INTERVAL)
+    assert shadow_pacing.unwritten(row, 2000.0 + WHOLE_EVERY_SECONDS, shared) == {"rssi": -70}
+
+
 def test_what_came_in_during_a_write_gets_a_turn_of_its_own() -> None:
     before = received(Row(), {"rssi": -70}, 1)
     meanwhile = received(before, {"rssi": -75}, 2)
