@@ -80,8 +80,11 @@ def test_a_shadow_is_written_once_in_an_interval_and_ends_with_the_last_state(or
     device = joined(orchard)
     eventually("the join in the shadow", lambda: "activated" in orchard.shadow(thing_of(device)))
     before, started = document(orchard, thing_of(device))["version"], time.monotonic()
-    sent = [uplink(orchard, device, decoded_payload={f"v{number}": number}) for number in range(20)]
-    last = sent[-1]["uplink_message"]["received_at"]
+    topic = f"lorawan/{thing_of(device)}/uplink"
+    for number in range(20):
+        sent = uplink(orchard, device, decoded_payload={f"v{number}": number})
+        eventually(f"uplink {number}", lambda number=number: len(orchard.topics.messages(topic)) > number)
+    last = sent["uplink_message"]["received_at"]
     eventually("the last state", lambda: orchard.shadow(thing_of(device)).get("lastSeen") == last)
     reported = orchard.shadow(thing_of(device))
     # What each of the twenty said of its own is there, and the counter of the last one.
