@@ -75,7 +75,10 @@ def handler(event: dict[str, Any], _context: object) -> None:
             settings.things_log_group, thing_name, "WARN", "decoded_payload_left_out", reason=delivery.left_out
         )
     if delivery.shadow_state:
-        _shadow_writer()(thing_name, delivery.shadow_state, delivery.told_at)
+        try:
+            _shadow_writer()(thing_name, delivery.shadow_state, delivery.told_at)
+        except Refused as error:
+            things_log.record(settings.things_log_group, thing_name, "ERROR", "shadow_not_written", reason=str(error))
 
 
 def _decoded(message: UpstreamMessage, thing_name: str, log_group: str) -> UpstreamMessage:
