@@ -124,6 +124,23 @@ def test_a_turn_that_comes_twice_writes_once(sandbox: Any, turns: list[dict[str,
     assert written == []
 
 
+def test_a_turn_that_was_taken_does_not_take_the_next_one_early(
+    sandbox: Any, turns: list[dict[str, Any]], clock: Any
+) -> None:
+    one = sandbox()
+    for second in (1, 2):
+        one("tank", {"rssi": -70 - second}, told_at(second))
+    (taken,) = turns
+    clock(60)
+    hand_over(taken)
+    one("tank", {"rssi": -80}, told_at(3))
+    hand_over(taken)
+    assert reported() == {"rssi": -72}
+    clock(60)
+    hand_over(turns[1])
+    assert reported() == {"rssi": -80}
+
+
 def test_a_warm_message_between_two_turns_costs_one_write_of_the_table(sandbox: Any, queue_url: str) -> None:
     one = sandbox()
     for second in (1, 2):
