@@ -42,7 +42,7 @@ class EachMessage:
     def __call__(self, thing_name: str, state: Mapping[str, Any], told_at: str | None) -> None:
         """Raises Busy or Misconfigured."""
         write(self.log_group, thing_name, self._newest.news(thing_name, state, told_at))
-        self._newest.written(thing_name, told_at)
+        self._newest.written(thing_name, state, told_at)
 
 
 @dataclass

@@ -11,21 +11,29 @@ OF_THE_JOIN: Final = "activated"
 
 
 class NewestStates:
-    """The time of the newest state that was written for each thing, as far as one sandbox knows."""
+    """The time of the newest state that was written for each thing, as far as one sandbox knows.
+
+    States of uplinks and joins replace one another; those that don't tell `lastSeen` only each other.
+    """
 
     def __init__(self) -> None:
-        self._newest: dict[str, str] = {}
+        self._newest: dict[tuple[str, bool], str] = {}
 
     def news(self, thing_name: str, state: Mapping[str, Any], told_at: str | None) -> dict[str, Any]:
         """The part of a state that nothing newer has been written for; a repeated state is news again."""
-        if told_at is None or told_at >= self._newest.get(thing_name, ""):
+        if told_at is None or told_at >= self._newest.get(_kind(thing_name, state), ""):
             return dict(state)
         return {field: value for field, value in state.items() if field == OF_THE_JOIN}
 
-    def written(self, thing_name: str, told_at: str | None) -> None:
+    def written(self, thing_name: str, state: Mapping[str, Any], told_at: str | None) -> None:
         """Remember that a state of that time is in the shadow."""
-        newest = max(told_at or "", self._newest.pop(thing_name, ""))
+        kind = _kind(thing_name, state)
+        newest = max(told_at or "", self._newest.pop(kind, ""))
         if newest:
             if len(self._newest) >= MAX_REMEMBERED:
                 del self._newest[next(iter(self._newest))]
-            self._newest[thing_name] = newest
+            self._newest[kind] = newest
+
+
+def _kind(thing_name: str, state: Mapping[str, Any]) -> tuple[str, bool]:
+    return thing_name, "lastSeen" in state
