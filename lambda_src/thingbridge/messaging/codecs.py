@@ -95,10 +95,14 @@ class Codecs:
 
 
 def undecoded(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
-    """The uplink of an `ApplicationUp` that The Things Stack has not decoded; None for any other message."""
+    """The uplink of an `ApplicationUp` that The Things Stack has not decoded; None for any other message.
+
+    One that comes with its AppSKey is encrypted still: The Things Stack hands the key out instead of using it.
+    """
     match body:
-        case {"uplink_message": {"f_port": int(f_port)} as uplink} if f_port > 0 and "decoded_payload" not in uplink:
-            return None if isinstance(f_port, bool) else cast("Mapping[str, Any]", uplink)
+        case {"uplink_message": {"f_port": int(f_port)} as uplink} if f_port > 0 and not isinstance(f_port, bool):
+            done = "decoded_payload" in uplink or "app_s_key" in uplink
+            return None if done else cast("Mapping[str, Any]", uplink)
     return None
 
 
