@@ -129,6 +129,15 @@ locals {
   }
   encryption_layer_arns = module.end_to_end_encryption[*].layer_arn
 
+  # What the functions that write shadows are told.
+  paced = var.shadow.min_interval_seconds > 0
+  shadow_environment = merge({ SHADOW = jsonencode(var.shadow) }, local.paced ? {
+    SHADOW_QUEUE_URL    = module.shadow_queue[0].queue.url
+    SHADOW_STATES_TABLE = module.shadow_states[0].name
+  } : {})
+  delta_topic = "$aws/things/+/shadow/name/lorawan/update/delta"
+
+  shadow_function_timeout   = 30
   registry_function_timeout = 60
   requeue_function_timeout  = 30
   sync_function_timeout     = 900 # the most Lambda gives; a run that needs longer goes on in another call
@@ -150,6 +159,7 @@ module "package" {
 
   name           = var.stack_name
   source_path    = "${path.module}/lambda_src"
+  codecs         = var.codecs
   python_version = trimprefix(var.functions.runtime, "python")
   prebuilt       = var.package
 
@@ -194,8 +204,7 @@ module "upstream" {
   policy_json  = data.aws_iam_policy_document.upstream.json
   layer_arns   = local.encryption_layer_arns
 
-  environment = merge(local.environment, local.encryption_environment, {
-    SHADOW            = jsonencode(var.shadow)
+  environment = merge(local.environment, local.encryption_environment, local.shadow_environment, {
     THING_NAME_SCHEME = var.thing_name_scheme
     THING_TYPE_NAME   = var.thing_type_name
   })
@@ -217,6 +226,48 @@ module "upstream_rule" {
   tags        = var.tags
 }
 
+# A shadow that is written only so often: its newest state waits in a table, its turn in a queue.
+
+module "shadow_states" {
+  source = "./modules/shadow_states"
+  count  = local.paced ? 1 : 0
+
+  name = "${var.stack_name}-shadow-states"
+  aws  = local.aws
+  tags = var.tags
+}
+
+module "shadow" {
+  source = "./modules/function"
+  count  = local.paced ? 1 : 0
+
+  name         = "${var.stack_name}-shadow"
+  description  = "Shadows: writes what waited for its turn"
+  handler      = "handlers.shadow.handler"
+  code         = module.package.code
+  aws          = local.aws
+  architecture = var.functions.architecture
+  runtime      = var.functions.runtime
+  memory_size  = var.functions.memory_size
+  log_level    = var.functions.log_level
+  timeout      = local.shadow_function_timeout
+  policy_json  = data.aws_iam_policy_document.shadow[0].json
+  environment  = merge(local.environment, local.shadow_environment)
+  tags         = var.tags
+}
+
+module "shadow_queue" {
+  source = "./modules/work_queue"
+  count  = local.paced ? 1 : 0
+
+  name                = "${var.stack_name}-shadow"
+  function_arn        = module.shadow[0].arn
+  function_timeout    = local.shadow_function_timeout
+  maximum_concurrency = 10
+  aws                 = local.aws
+  tags                = var.tags
+}
+
 # Users of things → The Things Stack.
 
 module "downlink" {
@@ -233,8 +284,14 @@ module "downlink" {
   log_level    = var.functions.log_level
   timeout      = 30
   policy_json  = data.aws_iam_policy_document.downlink.json
-  environment  = merge(local.environment, local.things_stack_environment, local.encryption_environment)
   layer_arns   = local.encryption_layer_arns
+
+  environment = merge(
+    local.environment,
+    local.things_stack_environment,
+    local.encryption_environment,
+    var.shadow.delta_f_port == null ? {} : { DELTA_F_PORT = tostring(var.shadow.delta_f_port) },
+  )
 
   # A command that is an hour old is better answered by its sender than carried out.
   asynchronous_invocation = { maximum_event_age_in_seconds = 3600 }
@@ -249,6 +306,20 @@ module "downlink_rules" {
   name        = "${local.rule_prefix}_${each.key}"
   description = "Downlink requests on ${local.inbound_topics[each.key]}"
   sql         = format(local.message_sql, local.inbound_topics[each.key])
+  action      = { function = { arn = module.downlink.arn } }
+  error_queue = module.downlink.failure_queue
+  aws         = local.aws
+  tags        = var.tags
+}
+
+# All stacks of the account have this shadow, and a message is of one thing: whose it is, the function asks.
+module "shadow_delta_rule" {
+  source = "./modules/topic_rule"
+  count  = var.shadow.delta_f_port == null ? 0 : 1
+
+  name        = "${local.rule_prefix}_shadow_delta"
+  description = "Desired states of shadows that differ from the reported ones"
+  sql         = "${format(local.message_sql, local.delta_topic)} WHERE NOT isUndefined(state.decodedPayload)"
   action      = { function = { arn = module.downlink.arn } }
   error_queue = module.downlink.failure_queue
   aws         = local.aws

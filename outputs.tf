@@ -16,12 +16,13 @@ output "external_id" {
 }
 
 output "function_names" {
-  description = "Names of the functions; requeue is null without end_to_end_encryption, sync without registry_sync."
+  description = "Names of the functions. null: requeue without end_to_end_encryption, shadow unless shadow.min_interval_seconds is set, sync without registry_sync."
   value = {
     configure = module.configure.name
     downlink  = module.downlink.name
     registry  = module.registry.name
     requeue   = one(module.requeue[*].name)
+    shadow    = one(module.shadow[*].name)
     sync      = one(module.sync[*].name)
     upstream  = module.upstream.name
   }
@@ -33,13 +34,15 @@ output "iot_endpoint" {
 }
 
 output "queue_urls" {
-  description = "URLs of the queues the stack works off (registry, requeue, sync), and of those that hold what failed. Those of requeue are null without end_to_end_encryption, those of sync without registry_sync."
+  description = "URLs of the queues the stack works off (registry, requeue, shadow, sync), and of those that hold what failed. null: those of requeue without end_to_end_encryption, of shadow unless shadow.min_interval_seconds is set, of sync without registry_sync."
   value = {
     downlink_failures     = module.downlink.failure_queue.url
     registry              = module.registry_queue.queue.url
     registry_dead_letters = module.registry_queue.dead_letter_queue.url
     requeue               = one(module.requeue_queue[*].queue.url)
     requeue_dead_letters  = one(module.requeue_queue[*].dead_letter_queue.url)
+    shadow                = one(module.shadow_queue[*].queue.url)
+    shadow_dead_letters   = one(module.shadow_queue[*].dead_letter_queue.url)
     sync                  = one(module.registry_sync[*].queue.url)
     sync_dead_letters     = one(module.registry_sync[*].dead_letter_queue.url)
     upstream_failures     = module.upstream.failure_queue.url

@@ -29,6 +29,26 @@ data "aws_iam_policy_document" "upstream" {
     resources = ["${local.iot_arn}:thing/*"]
   }
 
+  dynamic "statement" {
+    for_each = module.shadow_states[*].arn
+
+    content {
+      sid       = "KeepStates"
+      actions   = ["dynamodb:GetItem", "dynamodb:UpdateItem"]
+      resources = [statement.value]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = module.shadow_queue[*].static_arn
+
+    content {
+      sid       = "PutOffTurns"
+      actions   = ["sqs:SendMessage"]
+      resources = [statement.value]
+    }
+  }
+
   statement {
     sid       = "PublishMessages"
     actions   = ["iot:Publish"]
@@ -63,11 +83,49 @@ data "aws_iam_policy_document" "upstream" {
   }
 }
 
+data "aws_iam_policy_document" "shadow" {
+  count = local.paced ? 1 : 0
+
+  statement {
+    sid       = "TakeTurns"
+    actions   = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage"]
+    resources = [module.shadow_queue[0].static_arn]
+  }
+
+  statement {
+    sid       = "KeepStates"
+    actions   = ["dynamodb:GetItem", "dynamodb:UpdateItem"]
+    resources = [module.shadow_states[0].arn]
+  }
+
+  statement {
+    sid       = "KeepShadows"
+    actions   = ["iot:UpdateThingShadow"]
+    resources = ["${local.iot_arn}:thing/*"]
+  }
+
+  statement {
+    sid       = "WriteLogOfThings"
+    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    resources = local.things_log_arns
+  }
+}
+
 data "aws_iam_policy_document" "downlink" {
   statement {
     sid       = "ReadThings"
     actions   = ["iot:DescribeThing"]
     resources = ["${local.iot_arn}:thing/*"]
+  }
+
+  dynamic "statement" {
+    for_each = var.shadow.delta_f_port == null ? [] : ["${local.iot_arn}:thing/*"]
+
+    content {
+      sid       = "FollowDesiredStates"
+      actions   = ["iot:GetThingShadow", "iot:UpdateThingShadow"]
+      resources = [statement.value]
+    }
   }
 
   statement {

@@ -71,6 +71,24 @@ variable "cluster_address" {
   }
 }
 
+variable "codecs" {
+  description = "Decoders of yours for devices whose formatter is not in The Things Stack: a folder of Python files (docs/codecs.md). null: none."
+  type = object({
+    source_path = string
+  })
+  default = null
+
+  validation {
+    condition     = var.codecs == null || try(length(fileset(var.codecs.source_path, "**/*.py")) > 0, false)
+    error_message = "codecs.source_path \"${try(var.codecs.source_path, "null")}\" holds no Python file: give the folder of your decoders, or leave codecs out."
+  }
+
+  validation {
+    condition     = var.codecs == null || var.package == null
+    error_message = "codecs can't be put into the prebuilt zip that package names: put them into its folder device_codecs when you build it, or leave package out."
+  }
+}
+
 variable "create_thing_type" {
   description = "Whether the thing type is this stack's business: made when missing, taken over when there, left on destroy. false: somebody else's, neither made nor changed."
   type        = bool
@@ -247,12 +265,30 @@ variable "scrub_keys" {
 }
 
 variable "shadow" {
-  description = "What is written to the named shadow \"lorawan\" of a thing: metrics (last seen, gateways, frame counters, signal) or nothing."
+  description = "The named shadow \"lorawan\" of a thing. metrics: report last seen, gateways, frame counters and signal. min_interval_seconds: write it at most that often (0: with each message). decoded_payload: report the decoder's output. delta_f_port: FPort on which a changed desired.decodedPayload is sent (null: it is not)."
   type = object({
-    metrics = optional(bool, true)
+    metrics              = optional(bool, true)
+    min_interval_seconds = optional(number, 0)
+    decoded_payload      = optional(bool, false)
+    delta_f_port         = optional(number)
   })
   default  = {}
   nullable = false
+
+  validation {
+    condition     = var.shadow.min_interval_seconds >= 0 && var.shadow.min_interval_seconds <= 900 && floor(var.shadow.min_interval_seconds) == var.shadow.min_interval_seconds
+    error_message = "shadow.min_interval_seconds ${var.shadow.min_interval_seconds}: take whole seconds from 1 to 900, the longest a queue holds a message back, or 0 for each message."
+  }
+
+  validation {
+    condition     = var.shadow.min_interval_seconds == 0 || var.shadow.metrics || var.shadow.decoded_payload
+    error_message = "shadow.min_interval_seconds ${var.shadow.min_interval_seconds} has nothing to write: switch on metrics or decoded_payload, or leave it out."
+  }
+
+  validation {
+    condition     = try(var.shadow.delta_f_port >= 1 && var.shadow.delta_f_port <= 223 && floor(var.shadow.delta_f_port) == var.shadow.delta_f_port, var.shadow.delta_f_port == null)
+    error_message = "shadow.delta_f_port ${coalesce(tostring(var.shadow.delta_f_port), "null")}: LoRaWAN gives applications FPort 1 to 223; take one of these, or null."
+  }
 }
 
 variable "stack_name" {

@@ -83,10 +83,12 @@ def log_streams(aws: LocalAws, group: str) -> list[str]:
     return sorted(str(stream["logStreamName"]) for stream in answer["logStreams"])
 
 
-def queues(aws: LocalAws, urls: dict[str, str]) -> dict[str, int]:
-    """How many messages wait in each queue."""
+def queues(aws: LocalAws, urls: dict[str, str | None]) -> dict[str, int]:
+    """How many messages wait in each queue that the stack has."""
     waiting = {}
     for name, url in urls.items():
+        if url is None:
+            continue
         wanted = ["ApproximateNumberOfMessages"]
         answer = aws.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=wanted)
         waiting[name] = int(answer["Attributes"][wanted[0]])

@@ -14,7 +14,7 @@ module "vineyard" {
   thing_type_name   = "lorawan-device"
   create_thing_type = true
   thing_name_scheme = "DeviceID"
-  shadow            = { metrics = false }
+  shadow            = { metrics = false, decoded_payload = true, delta_f_port = 10 }
 
   ingest             = { mode = "manual" }
   trusted_account_id = "123456789012"
@@ -53,6 +53,8 @@ module "greenhouse" {
   cluster_address     = "growers.eu1.cloud.thethings.industries"
   application_id      = "greenhouse-sensors"
   application_api_key = var.greenhouse_api_key
+  shadow              = { min_interval_seconds = 300 }
+  codecs              = { source_path = "${path.module}/codecs" }
 
   # The first stack makes the type and switches on the events; both share them.
   thing_type_name        = module.vineyard.thing_type_name

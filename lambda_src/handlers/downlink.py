@@ -8,10 +8,12 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
+from handlers import shadow_delta
 from handlers.things_stack_session import LambdaContext, open_session
 from thingbridge.aws_iot import data_plane, things, things_log
 from thingbridge.errors import BadInput, Misconfigured, Refused
 from thingbridge.messaging import downlink
+from thingbridge.messaging.shadow_delta import thing_of
 from thingbridge.registry.attributes import DeviceReference, reference
 from thingbridge.registry.events import belongs_to
 from thingbridge.settings import DownlinkSettings
@@ -27,6 +29,9 @@ def _settings() -> DownlinkSettings:
 def handler(event: dict[str, Any], context: LambdaContext) -> None:
     """Take the rule's output `{"topic", "payload"}`. Raises Busy, so that the request comes again."""
     settings = _settings()
+    if settings.delta_f_port and thing_of(event.get("topic")):
+        shadow_delta.handle(event, settings.delta_f_port, settings, context)
+        return
     request = downlink.receive(event)
     try:
         thing = things.describe(request.thing_name) if request.thing_name else None

@@ -6,7 +6,7 @@ raises when the function starts and names the variable.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import MISSING, dataclass, field, fields
 from enum import StrEnum
 from typing import Self
 
@@ -34,9 +34,16 @@ class SyncMode(StrEnum):
 
 @dataclass(frozen=True)
 class ShadowSettings:
-    """The `shadow` object of the root module. `metrics`: write the radio and session metrics."""
+    """The `shadow` object of the root module.
+
+    `metrics`: write the radio and session metrics; `decoded_payload`: the decoder's output. `min_interval_seconds`: the
+    least time between two writes to one shadow, 0 for none. `delta_f_port`: where a changed desired state is sent.
+    """
 
     metrics: bool = True
+    min_interval_seconds: int = 0
+    decoded_payload: bool = False
+    delta_f_port: int | None = None
 
 
 @dataclass(frozen=True)
@@ -82,6 +89,8 @@ class Settings:
             try:
                 text = environment[variable]
             except KeyError:
+                if setting.default is not MISSING:
+                    continue
                 raise ValueError(f"the environment variable {variable} is missing") from None
             try:
                 values[setting.name] = setting.metadata.get("parse", str)(text)
@@ -98,6 +107,17 @@ class UpstreamSettings(Settings):
     thing_name_scheme: ThingNameScheme = field(metadata={"parse": ThingNameScheme})
     shadow: ShadowSettings = field(metadata={"parse": _shadow})
     end_to_end_encryption: EncryptionSettings | None = field(metadata={"parse": _encryption})
+    shadow_states_table: str | None = None
+    shadow_queue_url: str | None = None
+
+
+@dataclass(frozen=True)
+class ShadowPacingSettings(Settings):
+    """Environment of the function that writes what waits for a shadow's next turn."""
+
+    shadow: ShadowSettings = field(metadata={"parse": _shadow})
+    shadow_states_table: str
+    shadow_queue_url: str
 
 
 @dataclass(frozen=True)
@@ -112,9 +132,10 @@ class ThingsStackSettings(Settings):
 
 @dataclass(frozen=True)
 class DownlinkSettings(ThingsStackSettings):
-    """Environment of the function that takes downlink requests."""
+    """Environment of the function that takes downlink requests, and shadow deltas when `delta_f_port` is set."""
 
     end_to_end_encryption: EncryptionSettings | None = field(metadata={"parse": _encryption})
+    delta_f_port: int | None = field(default=None, metadata={"parse": int})
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """Writes the functions' zip or their layer's: sources, and the wheels they pin, byte for byte the same everywhere.
 
 Terraform runs it with one argument, a JSON object: `source` (folder), `files` (paths below it, as Terraform hashed
-them), `requirements` (one of them), `python_version` ("3.13"), `platform` ("any", which leaves wheels without machine
-code, or such as "manylinux2014_aarch64"), `top` (folder in the zip that holds everything, "" for none), `zip` and
-`stamp` (files to write) and `built_at` (what goes into the stamp).
+them), `codecs` (path in the zip → file), `requirements` (one of the files), `python_version` ("3.13"), `platform`
+("any", which leaves wheels without machine code, or such as "manylinux2014_aarch64"), `top` (folder in the zip that
+holds everything, "" for none), `zip` and `stamp` (files to write) and `built_at` (what goes into the stamp).
 Which files belong into the zip is decided by Terraform, not here. Needs the standard library and pip, nothing else.
 
 How the bytes become the same: pip only downloads, checking each wheel against its hash, and wheels are unpacked
@@ -38,7 +38,9 @@ def main() -> None:
     if not _sound(archive):
         source = Path(order["source"])
         contents = dependencies(source / order["requirements"], order["python_version"], order["platform"])
-        write_zip(archive, entries(source, order["files"], contents), order["top"])
+        contents = entries(source, order["files"], contents)
+        contents |= {name: Path(path).read_bytes() for name, path in order["codecs"].items()}
+        write_zip(archive, contents, order["top"])
     _write(stamp, order["built_at"].encode())
 
 

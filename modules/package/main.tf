@@ -11,10 +11,17 @@ locals {
     if !can(regex("(^|/)\\.", path))
   ]
 
+  # Not below "codecs", a module of Python itself.
+  codecs = var.codecs == null ? {} : {
+    for path in fileset(var.codecs.source_path, "**/*.py") : "device_codecs/${path}" => "${var.codecs.source_path}/${path}"
+    if !can(regex("(^|/)\\.", path))
+  }
+
   digest = sha256(jsonencode({
     python_version = var.python_version
     builder        = filesha256("${path.module}/build.py")
     sources        = { for path in local.sources : path => filesha256("${var.source_path}/${path}") }
+    codecs         = { for name, path in local.codecs : name => filesha256(path) }
   }))
 
   # Below .terraform, as whoever runs Terraform may write there, git never looks there, and the path is the same on every machine.
@@ -56,6 +63,7 @@ resource "terraform_data" "this" {
     command = jsonencode({
       source         = var.source_path
       files          = local.sources
+      codecs         = local.codecs
       requirements   = "requirements.txt"
       python_version = var.python_version
       platform       = "any"
@@ -89,6 +97,7 @@ resource "terraform_data" "layer" {
     command = jsonencode({
       source         = var.source_path
       files          = []
+      codecs         = {}
       requirements   = var.layer.requirements
       python_version = var.python_version
       platform       = local.layer_platforms[var.layer.architecture]

@@ -1,5 +1,13 @@
 # What the caller says about the code.
 
+variable "codecs" {
+  description = "A second folder, whose *.py go into the zip below device_codecs/. null: none."
+  type = object({
+    source_path = string
+  })
+  default = null
+}
+
 variable "layer" {
   description = "A layer to build as well: which requirements file in source_path names its packages, and the processor (\"arm64\" or \"x86_64\") whose wheels are taken. null: none."
   type = object({

@@ -8,6 +8,7 @@ import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +24,11 @@ THINGS_STACK_ACCOUNT = "678672909819"
 APP_KEY = "0123456789ABCDEF0123456789ABCDEF"
 PATIENCE = 20.0
 """Seconds within which what was caused must be seen; the first call of a function takes about one."""
+
+SHADOW_INTERVAL = 3
+DELTA_F_PORT = 20
+CODECS = Path(__file__).parent / "codecs"
+"""Of the stack `orchard`: the least seconds between two writes of a shadow, where desired states go, its decoders."""
 
 _serial = itertools.count(1)
 
@@ -92,7 +98,7 @@ class Bridge:
             answer = data.get_thing_shadow(thingName=thing_name, shadowName="lorawan")
         except data.exceptions.ResourceNotFoundException:
             return {}
-        return dict(json.loads(answer["payload"].read())["state"]["reported"])
+        return dict(json.loads(answer["payload"].read())["state"].get("reported", {}))
 
     def log(self, stream: str) -> list[dict[str, Any]]:
         """The entries of one stream of the log of things."""
@@ -110,7 +116,7 @@ class Bridge:
         sqs = self.aws.client("sqs")
         waiting = {}
         for name, url in self.outputs["queue_urls"].items():
-            if url is None or name in ("registry", "requeue", "sync"):
+            if url is None or name in ("registry", "requeue", "shadow", "sync"):
                 continue
             attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
             waiting[name] = int(attributes["Attributes"]["ApproximateNumberOfMessages"])
@@ -184,7 +190,8 @@ def stacks(
     others = {
         "thing_name_scheme": "DeviceID",
         "on_thing_deleted": "retain",
-        "shadow": {"metrics": False},
+        "shadow": {"min_interval_seconds": SHADOW_INTERVAL, "decoded_payload": True, "delta_f_port": DELTA_F_PORT},
+        "codecs": {"source_path": str(CODECS)},
         "scrub_keys": True,
     }
     made = {

@@ -7,6 +7,7 @@ import pytest
 
 from tests.e2e.conftest import PATIENCE, Bridge, Device
 from tests.e2e.polling import eventually
+from thingbridge.messaging.downlink import PRIORITIES
 
 pytestmark = pytest.mark.xdist_group("stacks")
 
@@ -72,9 +73,11 @@ def test_a_device_whose_id_the_thing_does_not_tell_is_found_by_its_dev_eui(farm:
         ({"bytes": "AQ==", "fPort": 0}, "fPort", "whole number from 1 to 255"),
         ({}, "bytes", "give either bytes"),
         (b"not JSON", "payload", "is not JSON"),
+        (b'{"payload": {"level": NaN}}', "payload", "a number that JSON can't"),
+        (b'{"payload": ' + b'{"a": ' * 300 + b"1" + b"}" * 301, "payload", "is deeper than 50 levels"),
         ({"bytes": "AAAA" * 84}, None, "too_long"),
     ],
-    ids=["no base64", "a bad port", "no payload", "no JSON", "longer than the data rate allows"],
+    ids=["no base64", "a bad port", "no payload", "no JSON", "NaN", "nesting", "longer than the data rate allows"],
 )
 def test_a_bad_request_is_answered_with_what_is_wrong(farm: Bridge, body: Any, field: str | None, reason: str) -> None:
     device = farm.joined_device()
@@ -89,6 +92,63 @@ def test_a_bad_request_is_answered_with_what_is_wrong(farm: Bridge, body: Any, f
     )
     assert entry["reason"] == answer["reason"]
     assert farm.dead_letters() == before
+
+
+def test_every_field_of_several_downlinks_reaches_the_queue_in_order(farm: Bridge) -> None:
+    device = farm.joined_device()
+    several = [{"bytes": "AQ==", "priority": priority, "fPort": 10 + n} for n, priority in enumerate(PRIORITIES)]
+    class_c = {"gateways": ["roof", "barn"], "absoluteTime": "2040-01-31T12:00:00Z"}
+    request(
+        farm,
+        f"lorawan/{device.dev_eui}/downlink/push",
+        {"downlinks": [*several, {"bytes": "Ag==", "highPriority": True, "classBC": class_c}]},
+    )
+    queued = eventually("all of them", lambda: found if len(found := queue(farm, device)) == 8 else None)
+    assert [each["priority"] for each in queued] == [*PRIORITIES, "HIGH"]
+    assert [each["f_port"] for each in queued] == [10, 11, 12, 13, 14, 15, 16, 1]
+    assert queued[-1]["class_b_c"]["absolute_time"] == class_c["absoluteTime"]
+    gateways = [each["gateway_ids"]["gateway_id"] for each in queued[-1]["class_b_c"]["gateways"]]
+    assert gateways == class_c["gateways"]
+
+
+def test_of_several_downlinks_one_of_which_is_wrong_none_is_taken_and_the_wrong_one_is_named(farm: Bridge) -> None:
+    device = farm.joined_device()
+    body = {"downlinks": [{"bytes": "AQ=="}, {"bytes": "AQ==", "fPort": 224}]}
+    request(farm, f"lorawan/{device.dev_eui}/downlink/push", body)
+    assert rejected(farm, device.dev_eui)["field"] == "downlinks[1].fPort"
+    assert queue(farm, device) == []
+
+
+def test_correlation_ids_come_back_to_the_end_whatever_becomes_of_the_downlink(farm: Bridge) -> None:
+    device = farm.joined_device()
+    push = f"lorawan/{device.dev_eui}/downlink/push"
+    for name in ("lost", "unheard"):
+        request(farm, push, {"bytes": "AQ==", "confirmed": name == "unheard", "correlationIDs": [f"order:{name}"]})
+        eventually("it in the queue", lambda: queue(farm, device))
+        if name == "lost":
+            farm.things_stack.network.fail_next_downlink(device.application_id, device.device_id)
+        uplink(farm, device)
+    farm.things_stack.network.uplink(device.application_id, device.device_id, ack=False)
+    failed = farm.topics.wait_for(f"lorawan/{device.dev_eui}/downlink/failed", timeout=PATIENCE).json()
+    assert "order:lost" in failed["downlink_failed"]["downlink"]["correlation_ids"]
+    assert failed["downlink_failed"]["error"]["name"] == "transmission"
+    nack = farm.topics.wait_for(f"lorawan/{device.dev_eui}/downlink/nack", timeout=PATIENCE).json()
+    assert "order:unheard" in nack["downlink_nack"]["correlation_ids"]
+
+
+@pytest.mark.parametrize("status", [400, 403, 404, 409])
+def test_what_the_things_stack_refuses_is_told_to_the_sender_once(farm: Bridge, status: int) -> None:
+    device = farm.joined_device()
+    before = farm.dead_letters()
+    farm.things_stack.faults.add(method="POST", path=f"{device.device_id}/down/push", status=status, times=9)
+    body = {"bytes": "AQ==", "correlationIDs": ["order:1"]}
+    request(farm, f"lorawan/{device.dev_eui}/downlink/push", body)
+    answer = rejected(farm, device.dev_eui)
+    assert answer["field"] is None
+    assert f"The Things Stack answered {status}" in answer["reason"]
+    assert answer["request"] == body
+    assert farm.dead_letters() == before
+    assert len(farm.topics.messages(f"lorawan/{device.dev_eui}/downlink/rejected")) == 1
 
 
 def test_a_device_that_never_joined_can_not_be_sent_to(farm: Bridge) -> None:

@@ -168,5 +168,3 @@ def test_two_stacks_see_only_their_own_devices(farm: Bridge, orchard: Bridge) ->
     assert [thing and thing["attributes"]["stackName"] for thing in things] == ["orchard", "Farm"]
     assert farm.thing(apple.dev_eui) is None
     assert orchard.thing(f"orchard_{cow.device_id}") is None
-    # The orchard was asked to leave shadows alone.
-    assert orchard.shadow(f"orchard_{apple.device_id}") == {}

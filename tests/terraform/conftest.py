@@ -86,8 +86,7 @@ def _folder(name: str, tree: Path) -> Path:
           cluster_address     = "eu1.cloud.thethings.network"
           application_id      = "farm-app"
           application_api_key = "NNSXS.KEY.SECRET"
-
-          end_to_end_encryption = true
+          shadow              = {{ min_interval_seconds = 900, delta_f_port = 223 }}
         }}"""
     )
     return folder

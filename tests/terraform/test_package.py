@@ -57,13 +57,21 @@ def offline(wheels: Path) -> dict[str, str]:
 
 
 def build(
-    source: Path, out: Path, wheels: Path, umask: int = 0o022, *, platform: str = "any", top: str = ""
+    source: Path,
+    out: Path,
+    wheels: Path,
+    umask: int = 0o022,
+    *,
+    platform: str = "any",
+    top: str = "",
+    codecs: dict[str, str] | None = None,
 ) -> subprocess.CompletedProcess[str]:
     files = sorted(str(path.relative_to(source)) for path in source.rglob("*") if path.is_file())
     order = {
         "source": str(source),
         "files": files,
         "requirements": "requirements.txt",
+        "codecs": codecs or {},
         "python_version": "3.13",
         "platform": platform,
         "top": top,
@@ -220,3 +228,13 @@ def test_an_apply_has_its_zip_whatever_became_of_the_last_one(
     assert second["source_code_hash"] != first["source_code_hash"]
     assert (configuration / second["filename"]).exists()
     assert str(configuration) not in (configuration / "terraform.tfstate").read_text()
+
+
+def test_codecs_go_into_a_folder_of_their_own(tmp_path: Path) -> None:
+    source = make_sources(tmp_path / "src", "")
+    codec = tmp_path / "soil.py"
+    codec.write_text("DEVICES = []\n")
+    out = tmp_path / "functions.zip"
+    assert build(source, out, tmp_path, codecs={"device_codecs/soil.py": str(codec)}).returncode == 0
+    with zipfile.ZipFile(out) as packed:
+        assert packed.read("device_codecs/soil.py") == b"DEVICES = []\n"

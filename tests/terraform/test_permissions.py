@@ -18,6 +18,7 @@ EVERYTHING = {
 }
 # Resources that name a whole kind of thing, and why they can't name fewer.
 WHOLE_KINDS = {
+    "FollowDesiredStates": "things are named by their users, freely",
     "KeepShadows": "things are named by their users, freely",
     "MakeThings": "things are named by their users, freely",
     "ReadOutcomes": "things are named by their users, freely",
@@ -68,8 +69,8 @@ def test_a_resource_is_of_this_account_and_names_no_whole_kind(
                 assert re.match(r"arn:aws:[a-z]+:[a-z0-9-]+:\d{12}:", resource), (address, statement["sid"])
                 if re.fullmatch(r"[^/]+[:/]\*", resource.split(":", 5)[5]):
                     whole.add(statement["sid"])
-    # RemoveKeys comes with scrub_keys, which the minimal stack leaves off.
-    assert whole == set(WHOLE_KINDS) - ({"RemoveKeys"} if stack == "minimal" else set())
+    # These come with choices that the minimal stack leaves off: scrub_keys, shadow.delta_f_port.
+    assert whole == set(WHOLE_KINDS) - ({"RemoveKeys", "FollowDesiredStates"} if stack == "minimal" else set())
 
 
 def test_services_act_for_one_account_and_one_rule(plan: Plan, policy_documents: Documents) -> None:

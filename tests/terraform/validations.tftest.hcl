@@ -199,3 +199,63 @@ run "a_synchronisation_has_a_known_mode_and_a_schedule" {
 
   expect_failures = [var.registry_sync]
 }
+
+run "a_shadow_waits_no_longer_than_a_queue_holds_back" {
+  command = plan
+
+  variables {
+    shadow = { min_interval_seconds = 901 }
+  }
+
+  expect_failures = [var.shadow]
+}
+
+run "a_shadow_waits_whole_seconds" {
+  command = plan
+
+  variables {
+    shadow = { min_interval_seconds = 1.5 }
+  }
+
+  expect_failures = [var.shadow]
+}
+
+run "a_shadow_that_waits_has_something_to_write" {
+  command = plan
+
+  variables {
+    shadow = { min_interval_seconds = 60, metrics = false }
+  }
+
+  expect_failures = [var.shadow]
+}
+
+run "desired_states_go_to_an_f_port_of_applications" {
+  command = plan
+
+  variables {
+    shadow = { delta_f_port = 224 }
+  }
+
+  expect_failures = [var.shadow]
+}
+
+run "f_port_0_is_the_networks" {
+  command = plan
+
+  variables {
+    shadow = { delta_f_port = 0 }
+  }
+
+  expect_failures = [var.shadow]
+}
+
+run "codecs_are_python_files_and_not_beside_a_prebuilt_zip" {
+  command = plan
+
+  variables {
+    codecs = { source_path = "./modules/package/nowhere" }
+  }
+
+  expect_failures = [var.codecs]
+}

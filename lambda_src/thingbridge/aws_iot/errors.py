@@ -21,6 +21,7 @@ _BUSY_CODES: Final = frozenset(
         "ServiceUnavailable",
         "ServiceUnavailableException",
         "Throttling",
+        "ProvisionedThroughputExceededException",
         "ThrottlingException",
         "TooManyRequestsException",
         "TransactionConflictException",

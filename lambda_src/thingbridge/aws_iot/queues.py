@@ -39,3 +39,9 @@ def send_in_turn(queue_url: str, body: str, *, group: str, message_id: str) -> N
         client("sqs").send_message(
             QueueUrl=queue_url, MessageBody=body, MessageGroupId=group, MessageDeduplicationId=message_id
         )
+
+
+def send_later(queue_url: str, body: str, seconds: int) -> None:
+    """Send one message that comes after so many seconds (0–900). Raises Busy, Misconfigured or Refused."""
+    with told_apart("put off work"):
+        client("sqs").send_message(QueueUrl=queue_url, MessageBody=body, DelaySeconds=min(900, seconds))

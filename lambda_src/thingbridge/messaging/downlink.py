@@ -20,6 +20,9 @@ PRIORITIES: Final = ("LOWEST", "LOW", "BELOW_NORMAL", "NORMAL", "ABOVE_NORMAL", 
 
 MAX_PAYLOAD_BYTES: Final = 255
 MAX_CORRELATION_ID_LENGTH: Final = 100
+MAX_LEVELS: Final = 50
+"""Objects and lists within each other in a request."""
+
 MAX_REJECTION_BYTES: Final = 128 * 1024
 """AWS IoT quota "maximum publish payload size"."""
 
@@ -49,7 +52,7 @@ def receive(event: Mapping[str, Any]) -> ReceivedRequest:
     body: dict[str, Any] | None = None
     fault: BadInput | None = None
     try:
-        body = rule_payload.json_object(rule_payload.raw(event))
+        body = _sendable(rule_payload.json_object(rule_payload.raw(event)))
     except BadInput as error:
         fault = error
     name = topic.thing_name if topic.thing_name is not None else (body or {}).get("thingName")
@@ -95,6 +98,25 @@ def rejection(request: ReceivedRequest, stack_name: str, field: str | None, reas
     if len(encoded) > MAX_REJECTION_BYTES:
         encoded = json.dumps({**answer, "request": None}).encode()
     return topic, encoded
+
+
+def _sendable(body: dict[str, Any]) -> dict[str, Any]:
+    """The body, when it can be written as JSON again: to The Things Stack, and in an answer. Raises BadInput."""
+    level: list[Any] = [body]
+    for _ in range(MAX_LEVELS):
+        level = [
+            each
+            for value in level
+            for each in (value.values() if isinstance(value, dict) else value)
+            if isinstance(each, dict | list)
+        ]
+    if level:
+        raise BadInput("payload", f"is deeper than {MAX_LEVELS} levels")
+    try:
+        json.dumps(body, allow_nan=False)
+    except ValueError as error:
+        raise BadInput("payload", "holds a number that JSON can't") from error
+    return body
 
 
 def _downlink(body: Mapping[str, Any], at: str) -> dict[str, Any]:

@@ -2,18 +2,24 @@
 
 Fields and units: `lastSeen`, `activated` RFC 3339; `gateways` how many received the last uplink; `rssi` dBm and
 `snr` dB of the best reception; `fCntUp`, `fCntDown` frame counters of the session; `devAddr` 8 upper-case hex
-digits; `sessionID` base64.
+digits; `sessionID` base64; `decodedPayload` what the decoder made of the last uplink, or the `state` in it.
 """
 
 import math
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from thingbridge.messaging.shadow_limits import fitting
+
 SHADOW_NAME: Final = "lorawan"
+DECODED_PAYLOAD: Final = "decodedPayload"
+
+_TIME: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z")
 
 
-def reported(body: Mapping[str, Any], *, own_counters: bool = False) -> dict[str, Any] | None:
-    """The `reported` state of an `ApplicationUp`, or None for a message that says nothing about the device's state.
+def metrics(body: Mapping[str, Any], *, own_counters: bool = False) -> dict[str, Any] | None:
+    """The radio and session state of an `ApplicationUp`, or None for a message that says nothing about them.
 
     `own_counters`: whether downlinks are numbered by this stack, as under end-to-end encryption; The Things Stack
     tells the numbers it gives only later.
@@ -28,6 +34,32 @@ def reported(body: Mapping[str, Any], *, own_counters: bool = False) -> dict[str
             return _join(body, join)
         case {"downlink_queued": {"f_cnt": int(f_cnt)}} if own_counters:
             return {"fCntDown": f_cnt}
+    return None
+
+
+def decoded(body: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
+    """`{"decodedPayload": …}` of an uplink, empty without one; and what of it can't be in a shadow, None for nothing.
+
+    An object `state` in the decoder's output is what the decoder wants in the shadow (the convention of the V2
+    integration); without one it is the whole output.
+    """
+    match body:
+        case {"uplink_message": {"decoded_payload": {"state": dict(output)}}}:
+            pass
+        case {"uplink_message": {"decoded_payload": dict(output)}}:
+            pass
+        case _:
+            return {}, None
+    kept, left_out = fitting(output)
+    return ({DECODED_PAYLOAD: kept} if kept else {}), left_out
+
+
+def told_at(body: Mapping[str, Any]) -> str | None:
+    """When the network had the uplink or join, as text that sorts by time (RFC 3339 with nanoseconds); None unknown."""
+    for part in (body.get("uplink_message"), body.get("join_accept"), body):
+        match = _TIME.fullmatch(_text(part, "received_at") or "") if isinstance(part, dict) else None
+        if match:
+            return f"{match[1]}.{match[2] or '':0<9}Z"
     return None
 
 

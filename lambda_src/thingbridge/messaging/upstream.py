@@ -1,18 +1,23 @@
 """A message from The Things Stack: taken apart, and what it becomes on the AWS side.
 
 Shape of the messages: `ApplicationUp` in The Things Stack `messages.proto`, as JSON (proto names, zero values
-left out). The public body is the message exactly as it came, byte for byte; under end-to-end encryption it is
-decrypted in between.
+left out). The public body is the message as it came, byte for byte, but for what decryption (under end-to-end
+encryption) and a codec change.
 """
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from thingbridge.errors import BadInput
 from thingbridge.lorawan import identifiers
 from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
 from thingbridge.messaging import rule_payload, shadow, topics
+from thingbridge.settings import ShadowSettings
+
+MAX_MESSAGE_BYTES: Final = 128 * 1024
+"""AWS IoT quota "maximum publish payload size"."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +34,15 @@ class UpstreamMessage:
 class Delivery:
     """What is to be done with a message: publish `payload` on `topic`, then write `shadow_state` if there is one.
 
-    `shadow_state` is the `reported` part of the named shadow `lorawan`.
+    `shadow_state` is a part of `reported` of the named shadow `lorawan`; `told_at` its time, as text that sorts, None
+    when the message does not tell. `left_out` says which part of the decoder's output a shadow can't hold.
     """
 
     topic: str
     payload: bytes
-    shadow_state: Mapping[str, Any] | None
+    shadow_state: Mapping[str, Any]
+    told_at: str | None
+    left_out: str | None
 
 
 def parse(event: Mapping[str, Any], stack_name: str) -> UpstreamMessage:
@@ -66,12 +74,31 @@ def _optional_eui(ids: Mapping[str, Any], field: str) -> str | None:
     return identifiers.eui(f"end_device_ids.{field}", ids[field]) if ids.get(field) else None
 
 
-def deliver(message: UpstreamMessage, thing_name: str, *, metrics: bool, own_counters: bool = False) -> Delivery:
-    """What becomes of a message of a thing. `metrics`: whether the stack writes the shadow; `own_counters`: whether
-    it numbers downlinks itself.
+def with_decoded_payload(message: UpstreamMessage, output: Mapping[str, Any]) -> UpstreamMessage:
+    """The uplink with `decoded_payload`, which it did not have.
+
+    Raises BadInput when the message would be longer than AWS IoT takes.
     """
+    body = {**message.body, "uplink_message": {**message.body["uplink_message"], "decoded_payload": output}}
+    raw = json.dumps(body, separators=(",", ":")).encode()
+    if len(raw) > MAX_MESSAGE_BYTES:
+        raise BadInput("decoded_payload", f"makes the message {len(raw)} bytes, the limit is {MAX_MESSAGE_BYTES}")
+    return replace(message, body=body, raw=raw)
+
+
+def deliver(
+    message: UpstreamMessage, thing_name: str, settings: ShadowSettings, *, own_counters: bool = False
+) -> Delivery:
+    """What becomes of a message of a thing. `settings`: what the stack writes to the shadow; `own_counters`: whether it
+    numbers downlinks itself.
+    """
+    body = message.body
+    state = (shadow.metrics(body, own_counters=own_counters) or {}) if settings.metrics else {}
+    payload, left_out = shadow.decoded(body) if settings.decoded_payload else ({}, None)
     return Delivery(
         topic=topics.public(thing_name, message.event),
         payload=message.raw,
-        shadow_state=shadow.reported(message.body, own_counters=own_counters) if metrics else None,
+        shadow_state={**state, **payload},
+        told_at=shadow.told_at(body),
+        left_out=left_out,
     )

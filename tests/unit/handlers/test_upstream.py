@@ -22,6 +22,13 @@ BODY = {
 }
 
 
+class Response:
+    """The part of an HTTP response that botocore looks at."""
+
+    def __init__(self, status: int) -> None:
+        self.status_code = status
+
+
 @pytest.fixture(autouse=True)
 def function(iot: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     environment = {
@@ -35,10 +42,10 @@ def function(iot: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     boto3.client("logs").create_log_group(logGroupName=GROUP)
-    for cached in (upstream._settings, upstream._directory):
+    for cached in (upstream._settings, upstream._directory, upstream._shadow_writer):
         cached.cache_clear()
     yield
-    for cached in (upstream._settings, upstream._directory):
+    for cached in (upstream._settings, upstream._directory, upstream._shadow_writer):
         cached.cache_clear()
 
 
@@ -70,6 +77,47 @@ def test_a_warm_uplink_costs_one_publish_and_one_shadow_write() -> None:
         clients.client(service).meta.events.register("before-call.*", lambda model, **_: made.append(model.name))
     call(json.dumps(BODY).encode())
     assert made == ["Publish", "UpdateThingShadow"]
+
+
+def test_a_shadow_that_aws_refuses_is_told_on_the_thing_and_the_message_delivered(answer_with: Any) -> None:
+    answer_with("iot-data", "UpdateThingShadow", 413, "RequestEntityTooLargeException")
+    call(json.dumps(BODY).encode())
+    (entry,) = log("A81758FFFE0312AB")
+    assert (entry["event"], entry["level"]) == ("shadow_not_written", "ERROR")
+    assert len(published()) == 1
+
+
+def test_an_older_message_that_comes_late_does_not_set_the_shadow_back() -> None:
+    older = {**BODY, "received_at": "2025-01-02T03:04:04.9Z", "uplink_message": {"f_cnt": 16}}
+    call(json.dumps(BODY).encode())
+    call(json.dumps(older).encode())
+    shadow = boto3.client("iot-data").get_thing_shadow(thingName="A81758FFFE0312AB", shadowName="lorawan")
+    assert json.loads(shadow["payload"].read())["state"]["reported"]["fCntUp"] == 17
+    assert len(published()) == 2
+
+
+def test_a_decoders_output_that_makes_the_shadow_too_large_leaves_the_metrics(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SHADOW", '{"decoded_payload": true}')
+    refused = []
+
+    def refuse_decoded(params: dict[str, Any], **_: Any) -> Any:
+        if b"decodedPayload" in params["body"]:
+            refused.append(params)
+            error = {"Code": "RequestEntityTooLargeException", "Message": "so it is"}
+            return Response(413), {"Error": error, "ResponseMetadata": {"HTTPStatusCode": 413}}
+        return None
+
+    clients.client("iot-data").meta.events.register("before-call.iot-data-plane.UpdateThingShadow", refuse_decoded)
+    uplink = {**BODY["uplink_message"], "decoded_payload": {"level": 1}}  # type: ignore[dict-item]
+    call(json.dumps({**BODY, "uplink_message": uplink}).encode())
+    shadow = boto3.client("iot-data").get_thing_shadow(thingName="A81758FFFE0312AB", shadowName="lorawan")
+    reported = json.loads(shadow["payload"].read())["state"]["reported"]
+    assert reported["rssi"] == -71
+    assert "decodedPayload" not in reported
+    assert len(refused) == 1
+    assert [each["event"] for each in log("A81758FFFE0312AB")] == ["shadow_not_written"]
 
 
 def test_a_downlink_event_writes_no_shadow() -> None:

@@ -152,3 +152,15 @@ def test_no_bytes_raise_anything_but_bad_input(raw: bytes, topic: str) -> None:
     request = receive(raw, topic)
     with pytest.raises(BadInput):
         downlink.parse(request)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"payload": {"a": NaN}}', b'{"bytes": "", "x": 1e999}', b'{"a": ' * 60 + b"1" + b"}" * 60, b'{"a":' * 100_000],
+)
+def test_what_can_not_be_written_as_json_again_is_not_read(body: bytes) -> None:
+    request = receive(body, PUSH)
+    assert request.body is None
+    with pytest.raises(BadInput):
+        downlink.parse(request)
+    json.loads(downlink.rejection(request, "farm", "payload", "so it is")[1])

@@ -18,7 +18,7 @@ def gateway(name: str, **fields: Any) -> dict[str, Any]:
 
 
 def test_an_uplink_reports_session_counter_and_best_reception() -> None:
-    state = shadow.reported(
+    state = shadow.metrics(
         uplink(
             session_key_id="AYxyz0ABCD==",
             f_cnt=17,
@@ -38,19 +38,19 @@ def test_an_uplink_reports_session_counter_and_best_reception() -> None:
 
 
 def test_zero_values_that_the_json_leaves_out_are_zero() -> None:
-    state = shadow.reported(uplink(rx_metadata=[gateway("a", rssi=-120)]))
+    state = shadow.metrics(uplink(rx_metadata=[gateway("a", rssi=-120)]))
     assert state is not None
     assert (state["fCntUp"], state["snr"], state["rssi"]) == (0, 0, -120)
 
 
 def test_a_missing_snr_is_zero_and_beats_a_negative_one() -> None:
-    state = shadow.reported(uplink(rx_metadata=[gateway("a", rssi=-90, snr=-5), gateway("b", rssi=-95)]))
+    state = shadow.metrics(uplink(rx_metadata=[gateway("a", rssi=-90, snr=-5), gateway("b", rssi=-95)]))
     assert state is not None
     assert state["snr"] == 0
 
 
 def test_without_a_reception_the_last_radio_values_stay() -> None:
-    state = shadow.reported(uplink(f_cnt=3))
+    state = shadow.metrics(uplink(f_cnt=3))
     assert state is not None
     assert state["gateways"] == 0
     assert not {"rssi", "snr"} & state.keys()
@@ -58,7 +58,7 @@ def test_without_a_reception_the_last_radio_values_stay() -> None:
 
 def test_antennas_of_one_gateway_count_once() -> None:
     receptions = [gateway("a", antenna_index=0, rssi=-80), gateway("a", antenna_index=1, rssi=-79)]
-    state = shadow.reported(uplink(rx_metadata=receptions))
+    state = shadow.metrics(uplink(rx_metadata=receptions))
     assert state is not None
     assert (state["gateways"], state["rssi"]) == (1, -79)
 
@@ -74,7 +74,7 @@ def test_gateways_behind_packet_broker_count_one_by_one() -> None:
         forwarded(forwarder_gateway_id="roof"),
         forwarded(forwarder_gateway_id="roof", forwarder_tenant_id="other"),
     ]
-    state = shadow.reported(uplink(rx_metadata=receptions))
+    state = shadow.metrics(uplink(rx_metadata=receptions))
     assert state is not None
     assert state["gateways"] == 4
 
@@ -85,7 +85,7 @@ def test_a_join_resets_the_session_and_tells_when() -> None:
         "received_at": "2025-01-02T03:00:00Z",
         "join_accept": {"session_key_id": "AYx=", "received_at": "2025-01-02T02:59:59Z"},
     }
-    assert shadow.reported(body) == {
+    assert shadow.metrics(body) == {
         "activated": "2025-01-02T02:59:59Z",
         "lastSeen": "2025-01-02T02:59:59Z",
         "devAddr": "260B1C2D",
@@ -104,11 +104,11 @@ def test_a_join_resets_the_session_and_tells_when() -> None:
     ],
 )
 def test_a_message_that_says_nothing_about_the_state_reports_nothing(body: dict[str, Any]) -> None:
-    assert shadow.reported(body) is None
+    assert shadow.metrics(body) is None
 
 
 @pytest.mark.parametrize(
     "receptions", ["text", True, [None, "x", 3], [{"gateway_ids": "x", "rssi": "loud", "snr": True}]]
 )
 def test_receptions_of_another_shape_do_not_stop_the_message(receptions: object) -> None:
-    assert shadow.reported(uplink(f_cnt=1, rx_metadata=receptions)) is not None
+    assert shadow.metrics(uplink(f_cnt=1, rx_metadata=receptions)) is not None

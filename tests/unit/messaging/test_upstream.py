@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from thingbridge.errors import BadInput
 from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
 from thingbridge.messaging import upstream
+from thingbridge.settings import ShadowSettings
 
 BODY = {
     "end_device_ids": {"device_id": "tank-7", "dev_eui": "a81758fffe0312ab", "join_eui": "A81758FFFE000001"},
@@ -35,19 +36,19 @@ def test_a_device_without_euis_is_its_device_id() -> None:
 
 def test_the_public_message_is_the_one_that_came_byte_for_byte() -> None:
     raw = b'{"end_device_ids" : {"device_id":"tank-7"},\n "uplink_message":{"decoded_payload":{"t":10.0,"n":1e400}}}'
-    delivery = upstream.deliver(upstream.parse(event(raw), "farm"), "my:thing", metrics=True)
+    delivery = upstream.deliver(upstream.parse(event(raw), "farm"), "my:thing", ShadowSettings())
     assert (delivery.topic, delivery.payload) == ("lorawan/my:thing/uplink", raw)
 
 
 def test_an_unknown_event_passes_through() -> None:
     raw = json.dumps(BODY).encode()
     message = upstream.parse(event(raw, "thethings/lorawan/farm/something/new"), "farm")
-    assert upstream.deliver(message, "tank", metrics=True).topic == "lorawan/tank/something/new"
+    assert upstream.deliver(message, "tank", ShadowSettings()).topic == "lorawan/tank/something/new"
 
 
 def test_without_metrics_the_shadow_is_left_alone() -> None:
     message = upstream.parse(event(json.dumps(BODY).encode()), "farm")
-    assert upstream.deliver(message, "tank", metrics=False).shadow_state is None
+    assert upstream.deliver(message, "tank", ShadowSettings(metrics=False)).shadow_state == {}
 
 
 @pytest.mark.parametrize("name", ["downlink/push", "downlink/replace", "downlink/rejected", "", "a/b/c/d/e/f/g"])
@@ -100,6 +101,6 @@ JSON = st.recursive(
 def test_whatever_else_a_message_holds_it_is_delivered(body: dict[str, Any], part: dict[str, Any]) -> None:
     for parts in (body, {"uplink_message": part}, {"join_accept": part}):
         raw = json.dumps({"end_device_ids": {"device_id": "tank-7"}, **parts}).encode()
-        delivery = upstream.deliver(upstream.parse(event(raw), "farm"), "tank", metrics=True)
+        delivery = upstream.deliver(upstream.parse(event(raw), "farm"), "tank", ShadowSettings())
         assert delivery.payload == raw
         json.dumps(delivery.shadow_state, allow_nan=False)
