@@ -1,8 +1,8 @@
 # What the stack's users and The Things Stack need to know.
 
 output "cross_account_role_arn" {
-  description = "ARN of the role The Things Stack assumes."
-  value       = module.things_stack_role.arn
+  description = "ARN of the role The Things Stack assumes; null for a way in that assumes none."
+  value       = one(module.things_stack_role[*].arn)
 }
 
 output "default_frequency_plan_id" {
@@ -11,18 +11,19 @@ output "default_frequency_plan_id" {
 }
 
 output "external_id" {
-  description = "External id The Things Stack shows when it assumes the role."
+  description = "External id The Things Stack shows when it assumes the role; null when it is asked for none."
   value       = local.external_id
 }
 
 output "function_names" {
-  description = "Names of the functions; sync is null without registry_sync."
+  description = "Names of the functions; sync is null without registry_sync, webhook unless ingest.mode is \"webhook\"."
   value = {
     configure = module.configure.name
     downlink  = module.downlink.name
     registry  = module.registry.name
     sync      = one(module.sync[*].name)
     upstream  = module.upstream.name
+    webhook   = one(module.webhook_function[*].name)
   }
 }
 
@@ -59,4 +60,9 @@ output "topics" {
     inbound = local.inbound_topics
     public  = local.public_topics
   }
+}
+
+output "webhook_url" {
+  description = "URL The Things Stack posts to; null unless ingest.mode is \"webhook\"."
+  value       = one(module.webhook[*].url)
 }

@@ -8,12 +8,16 @@ from collections.abc import Callable
 from typing import Any
 
 from handlers.things_stack_session import LambdaContext, open_session
-from thingbridge.aws_iot import account
+from thingbridge.aws_iot import account, client_certificates
+from thingbridge.aws_iot.secrets import secret
 from thingbridge.diagnostics import emit
 from thingbridge.settings import ThingsStackSettings
-from thingbridge.things_stack import integration
 from thingbridge.things_stack.client import ThingsStack
-from thingbridge.things_stack.integration import Integration
+from thingbridge.things_stack.ingest import MODES, api_key
+from thingbridge.things_stack.ingest.account import Account
+from thingbridge.things_stack.ingest.integration import Integration
+
+_ACCOUNT = Account(secret=lambda arn: secret(arn, refresh=True), certificates=client_certificates)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
@@ -47,26 +51,22 @@ def _registry_events(
 def _integration(
     event: dict[str, Any], action: str, previous: dict[str, Any], context: LambdaContext
 ) -> dict[str, Any]:
-    wanted = Integration.read(event)
+    session, wanted = _session(event, context), Integration.read(event)
+    mode = MODES[wanted.mode]
     if action == "delete":
-        integration.remove(_session(event, context), wanted)
-        return {"removed": wanted.pubsub_id}
-    session = _session(event, context)
-    integration.check(session, wanted.mode)
-    integration.configure(session, wanted)
-    if previous and _place(previous) != _place(event):
-        integration.remove(_session(previous, context), Integration.read(previous))
-    return {"mode": wanted.mode, "pubsub_id": wanted.pubsub_id}
+        mode.remove(session, wanted, _ACCOUNT)
+        return {"mode": wanted.mode, "removed": wanted.id}
+    api_key.check(session, mode.RIGHTS)
+    before = Integration.read(previous) if previous else None
+    mode.configure(session, wanted, before, _ACCOUNT)
+    if before and _place(previous) != _place(event):
+        MODES[before.mode].remove(_session(previous, context), before, _ACCOUNT)
+    return {"mode": wanted.mode, "configured": wanted.id}
 
 
 def _place(event: dict[str, Any]) -> tuple[object, ...]:
     """Where an integration is configured: when this changes, the one in the old place is removed."""
-    return (
-        event["cluster_address"],
-        event["application_id"],
-        event["mode"],
-        Integration.read(event).pubsub_id,
-    )
+    return event["cluster_address"], event["application_id"], *Integration.read(event).place
 
 
 def _session(event: dict[str, Any], context: LambdaContext) -> ThingsStack:

@@ -82,6 +82,8 @@ resource "aws_lambda_function" "this" {
   memory_size   = var.memory_size
   timeout       = var.timeout
 
+  reserved_concurrent_executions = var.reserved_concurrency == null ? -1 : var.reserved_concurrency
+
   filename          = var.code.filename
   s3_bucket         = var.code.s3_bucket
   s3_key            = var.code.s3_key

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from thingbridge.things_stack.integration import IngestMode, Integration
 
 from local.things_stack import ThingsStack as Simulation
 from tests.unit.things_stack.conftest import APPLICATION
@@ -14,7 +15,6 @@ from thingbridge.errors import Busy, Misconfigured
 from thingbridge.lorawan import identifiers
 from thingbridge.things_stack import integration
 from thingbridge.things_stack.client import ThingsStack
-from thingbridge.things_stack.integration import IngestMode, Integration
 
 Open = Callable[..., ThingsStack]
 PUBSUB = Integration(
