@@ -359,14 +359,14 @@ def connect_with_certificate(
     `certificate`, `private_key` and `authority` are PEMs; without `authority` the system's are trusted. Raises
     MqttError when the handshake is refused or not answered within `timeout` seconds.
     """
-    context = ssl.create_default_context(cadata=authority)
     try:
+        context = ssl.create_default_context(cadata=authority)
         with tempfile.NamedTemporaryFile("w") as chain:  # made for this user alone; ssl reads keys from files only
             chain.write(f"{certificate}\n{private_key}")
             chain.flush()
             context.load_cert_chain(chain.name)
     except ssl.SSLError as error:
-        raise MqttError(f"could not use the client certificate: {error}") from error
+        raise MqttError(f"could not use the certificates: {error}") from error
     client = paho.Client(CallbackAPIVersion.VERSION2, client_id=client_id, reconnect_on_failure=False)
     client.connect_timeout = timeout
     client.tls_set_context(context)

@@ -54,6 +54,8 @@ module "greenhouse" {
   application_id      = "greenhouse-sensors"
   application_api_key = var.greenhouse_api_key
 
+  ingest = { mode = "webhook", webhook = { reserved_concurrency = 20 } }
+
   # The first stack makes the type and switches on the events; both share them.
   thing_type_name        = module.vineyard.thing_type_name
   create_thing_type      = false

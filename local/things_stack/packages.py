@@ -42,7 +42,8 @@ def set_association(call: Call) -> Json:
     ids = {"application_ids": {"application_id": at[0]}, "f_port": int(at[1])}
     answer = _set(call, records, at, sent, ids)
     call.simulation.integrations.stop("package", *at)
-    if records[at].get("package_name") in call.simulation.packages and "data" in records[at]:
+    runs = records[at].get("package_name") == AWS_IOT_PACKAGE and AWS_IOT_PACKAGE in call.simulation.packages
+    if runs and "data" in records[at]:
         call.simulation.integrations.start("package", *at, {"aws_iot": as_pubsub(records[at]["data"])})
     return answer
 

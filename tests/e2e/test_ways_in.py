@@ -34,8 +34,8 @@ def stack(aws: LocalAws, simulation: ThingsStack, tmp_path_factory: pytest.TempP
 
 
 @pytest.fixture
-def ways(aws: LocalAws, stack: Stack, things_stack: ThingsStack, topics: MqttConnection) -> Iterator["Ways"]:
-    yield Ways(aws, stack, things_stack, topics)
+def ways(aws: LocalAws, stack: Stack, things_stack: ThingsStack, topics: MqttConnection) -> "Ways":
+    return Ways(aws, stack, things_stack, topics)
 
 
 class Ways:

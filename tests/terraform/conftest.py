@@ -80,13 +80,17 @@ def _folder(name: str, tree: Path) -> Path:
     folder = tree / "longest"
     folder.mkdir()
     (folder / "main.tf").write_text(
-        f"""module "thingbridge" {{
-          source              = "../"
-          stack_name          = "{_LONGEST_STACK_NAME}"
-          cluster_address     = "eu1.cloud.thethings.network"
-          application_id      = "farm-app"
-          application_api_key = "NNSXS.KEY.SECRET"
-        }}"""
+        "\n".join(
+            f"""module "{mode}" {{
+              source              = "../"
+              stack_name          = "{_LONGEST_STACK_NAME}"
+              cluster_address     = "eu1.cloud.thethings.network"
+              application_id      = "farm-app"
+              application_api_key = "NNSXS.KEY.SECRET"
+              ingest              = {{ mode = "{mode}" }}
+            }}"""
+            for mode in ("pubsub", "webhook", "mqtt")
+        )
     )
     return folder
 

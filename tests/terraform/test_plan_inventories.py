@@ -24,12 +24,14 @@ Documents = Callable[[tftest.TerraformPlanOutput], dict[str, list[dict[str, Any]
 INVENTORIES = Path(__file__).parent / "inventories"
 # What is worth reading again when it changes. Nothing that depends on the account.
 SHOWN = {
+    "aws_cloudformation_stack": ("name",),
     "aws_cloudwatch_log_group": ("name", "retention_in_days"),
     "aws_iam_role": ("name",),
     "aws_iot_topic_rule": ("name", "sql"),
     "aws_lambda_event_source_mapping": ("batch_size", "function_response_types", "scaling_config"),
     "aws_lambda_function": ("architectures", "function_name", "handler", "memory_size", "runtime", "timeout"),
     "aws_lambda_function_event_invoke_config": ("maximum_event_age_in_seconds", "maximum_retry_attempts"),
+    "aws_lambda_function_url": ("authorization_type",),
     "aws_scheduler_schedule": ("name", "schedule_expression"),
     "aws_secretsmanager_secret": ("name", "recovery_window_in_days"),
     "aws_sqs_queue": ("message_retention_seconds", "name", "sqs_managed_sse_enabled", "visibility_timeout_seconds"),
@@ -147,4 +149,4 @@ def test_two_stacks_share_no_name(plan: Plan, resources: Resources) -> None:
             if name and resource["type"] in SHOWN and resource["type"] != "aws_lambda_function_event_invoke_config":
                 names[resource["type"], name] += 1
     assert {name: count for name, count in names.items() if count > 1} == {}
-    assert sum(1 for kind, _ in names if kind == "aws_lambda_function") == 10
+    assert sum(1 for kind, _ in names if kind == "aws_lambda_function") == 11

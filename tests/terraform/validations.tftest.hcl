@@ -87,7 +87,7 @@ run "what_is_no_choice_is_refused" {
   command = plan
 
   variables {
-    ingest            = { mode = "mqtt" }
+    ingest            = { mode = "nats" }
     thing_name_scheme = "devEUI"
     on_thing_deleted  = "keep"
     functions         = { architecture = "riscv" }
@@ -198,4 +198,75 @@ run "a_synchronisation_has_a_known_mode_and_a_schedule" {
   }
 
   expect_failures = [var.registry_sync]
+}
+
+run "a_way_in_is_told_what_it_can_use" {
+  command = plan
+
+  variables {
+    ingest = { mode = "mqtt", mqtt = { server_url = "mqtt://broker.example.com:1883" } }
+  }
+
+  expect_failures = [var.ingest]
+}
+
+run "a_certificate_authority_is_given_as_pem" {
+  command = plan
+
+  variables {
+    ingest = { mode = "mqtt", mqtt = { ca_certificate = "ca.pem" } }
+  }
+
+  expect_failures = [var.ingest]
+}
+
+run "versions_of_a_way_in_count_from_one" {
+  command = plan
+
+  variables {
+    ingest = { webhook = { secret_version = 0 } }
+  }
+
+  expect_failures = [var.ingest]
+}
+
+run "a_package_has_an_f_port" {
+  command = plan
+
+  variables {
+    ingest = { mode = "package", package = { f_port = 0 } }
+  }
+
+  expect_failures = [var.ingest]
+}
+
+run "the_values_of_a_package_have_fields_of_their_own" {
+  command = plan
+
+  variables {
+    ingest = { mode = "package", package = { data_fields = { region = "name", stack_name = "name" } } }
+  }
+
+  expect_failures = [var.ingest]
+}
+
+run "a_package_is_asked_for_an_external_id_only_when_it_is_told_one" {
+  command = plan
+
+  variables {
+    external_id = "farm-7f3a9c"
+    ingest      = { mode = "package" }
+  }
+
+  expect_failures = [var.ingest]
+}
+
+run "no_call_at_all_is_no_limit" {
+  command = plan
+
+  variables {
+    ingest = { mode = "webhook", webhook = { reserved_concurrency = 0 } }
+  }
+
+  expect_failures = [var.ingest]
 }
