@@ -2,8 +2,7 @@
 # certificate. The certificate is not made here: Terraform would keep its private key in the state.
 
 locals {
-  iot_arn    = "arn:${var.aws.partition}:iot:${var.aws.region}:${var.aws.account_id}"
-  policy_arn = "${local.iot_arn}:policy/${var.name}" # computed: known when planning
+  iot_arn = "arn:${var.aws.partition}:iot:${var.aws.region}:${var.aws.account_id}"
 }
 
 data "aws_iam_policy_document" "this" {
@@ -38,16 +37,17 @@ data "aws_iam_policy_document" "keeper" {
     resources = ["*"]
   }
 
+  # AWS could narrow these to certificates and to the policy; the local AWS knows no resource of theirs.
   statement {
-    sid       = "FindCertificates"
-    actions   = ["iot:ListTargetsForPolicy"]
-    resources = [local.policy_arn]
+    sid       = "TellOwnCertificates"
+    actions   = ["iot:AttachPolicy", "iot:ListTargetsForPolicy"]
+    resources = ["*"]
   }
 
   # A certificate's ARN holds its fingerprint: nobody knows it before it is made.
   statement {
     sid       = "KeepCertificates"
-    actions   = ["iot:AttachPolicy", "iot:DeleteCertificate", "iot:DescribeCertificate", "iot:UpdateCertificate"]
+    actions   = ["iot:DeleteCertificate", "iot:DescribeCertificate", "iot:UpdateCertificate"]
     resources = ["${local.iot_arn}:cert/*"]
   }
 }

@@ -33,9 +33,14 @@ def stack(aws: LocalAws, simulation: ThingsStack, tmp_path_factory: pytest.TempP
     meadow.destroy()
 
 
-@pytest.fixture
-def ways(aws: LocalAws, stack: Stack, things_stack: ThingsStack, topics: MqttConnection) -> "Ways":
-    return Ways(aws, stack, things_stack, topics)
+@pytest.fixture(scope="module")
+def ways(aws: LocalAws, stack: Stack, simulation: ThingsStack, topics: MqttConnection) -> "Ways":
+    return Ways(aws, stack, simulation, topics)
+
+
+@pytest.fixture(autouse=True)
+def strict(things_stack: ThingsStack) -> None:
+    """A request that breaks the API of The Things Stack fails the test that caused it."""
 
 
 class Ways:
@@ -43,17 +48,19 @@ class Ways:
 
     def __init__(self, aws: LocalAws, stack: Stack, simulation: ThingsStack, topics: MqttConnection) -> None:
         self.aws, self.stack, self.simulation, self.topics = aws, stack, simulation, topics
+        self._bridge: Bridge | None = None
 
     def take(self, mode: str, **settings: Any) -> Bridge:
         """Apply with this way in, unless it is so already, and wait until it works."""
         ingest = {"mode": mode, **settings}
-        first = not self.stack.resources()
-        if first or self.stack.inputs.get("ingest") != ingest:
+        if self._bridge is None or self.stack.inputs.get("ingest") != ingest:
             self.stack.inputs = {**self.stack.inputs, "ingest": ingest}
-            leftovers.apply(self.stack, self.aws) if first else self.stack.apply()
+            leftovers.apply(self.stack, self.aws) if self._bridge is None else self.stack.apply()
+            outputs = self.stack.output()
+            self._bridge = Bridge(NAME, APPLICATION, self.aws, self.simulation, self.topics, outputs)
         ((_, _, id_),) = self.configured
         self.simulation.integrations.wait(APPLICATION, id_, until="connected", timeout=PATIENCE)
-        return Bridge(NAME, APPLICATION, self.aws, self.simulation, self.topics, self.stack.output())
+        return self._bridge
 
     @property
     def configured(self) -> set[tuple[str, str, str]]:
