@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from thingbridge.things_stack.integration import PUBSUB_RIGHTS, RIGHTS
+from thingbridge.things_stack.ingest.api_key import INTEGRATION_RIGHTS, RIGHTS
 
 from local import leftovers
 from local.aws import LocalAws
@@ -51,7 +51,7 @@ def test_what_is_wrong_is_the_first_line_of_a_failed_apply_and_mending_it_is_eno
     assert f"give a key that was made for the application {APPLICATION}" in error
 
     right = "RIGHT_APPLICATION_TRAFFIC_DOWN_WRITE"
-    lacking = simulation.create_api_key(APPLICATION, [each for each in RIGHTS | PUBSUB_RIGHTS if each != right])
+    lacking = simulation.create_api_key(APPLICATION, [each for each in RIGHTS | INTEGRATION_RIGHTS if each != right])
     error = apply_fails(stack, aws, application_api_key=lacking, application_api_key_version=3)
     assert "Write downlink application traffic" in error
     assert right in error
