@@ -9,6 +9,7 @@ from typing import Any
 
 from handlers.things_stack_session import LambdaContext, open_session
 from thingbridge.aws_iot import account, client_certificates
+from thingbridge.aws_iot.propagation import once_permitted
 from thingbridge.aws_iot.secrets import secret
 from thingbridge.diagnostics import emit
 from thingbridge.settings import ThingsStackSettings
@@ -58,7 +59,7 @@ def _integration(
         return {"mode": wanted.mode, "removed": wanted.id}
     api_key.check(session, mode.RIGHTS)
     before = Integration.read(previous) if previous else None
-    mode.configure(session, wanted, before, _ACCOUNT)
+    once_permitted(lambda: mode.configure(session, wanted, before, _ACCOUNT))
     if before and _place(previous) != _place(event):
         MODES[before.mode].remove(_session(previous, context), before, _ACCOUNT)
     return {"mode": wanted.mode, "configured": wanted.id}

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from thingbridge.things_stack.ingest.api_key import INTEGRATION_RIGHTS, RIGHTS
 
 from local import leftovers
 from local.aws import LocalAws
@@ -14,6 +13,7 @@ from local.processes import free_port
 from local.stack import Stack, TerraformError
 from local.things_stack import ThingsStack
 from tests.e2e.conftest import PATIENCE, Bridge, connected, inputs
+from thingbridge.things_stack.ingest.api_key import INTEGRATION_RIGHTS, RIGHTS
 
 # Apart from the other tests, whose stacks are applied meanwhile: an apply is mostly waiting.
 pytestmark = pytest.mark.xdist_group("lifecycle")
