@@ -80,7 +80,15 @@ locals {
 
   hosted_account_id  = local.sandbox ? "678672909819" : local.cloud_tenant != null ? "097768003349" : null
   trusted_account_id = var.trusted_account_id != null ? var.trusted_account_id : local.hosted_account_id
-  external_id        = var.external_id != null ? var.external_id : terraform_data.external_id.output
+
+  # The ways in that assume a role. The hosted package is not known to show an external id: it is asked for one only on request.
+  with_role = contains(["manual", "package", "pubsub"], var.ingest.mode)
+  external_id = (
+    !local.with_role ? null :
+    var.external_id != null ? var.external_id :
+    var.ingest.mode == "package" ? null :
+    terraform_data.external_id.output
+  )
 
   # By region, as the closed integration has it; KR_920_923, which it names for ap-northeast-2, does not exist.
   frequency_plans = {
@@ -137,7 +145,11 @@ locals {
   } : {})
   delta_topic = "$aws/things/+/shadow/name/lorawan/update/delta"
 
-  shadow_function_timeout   = 30
+  shadow_function_timeout = 30
+  # The one client of mode "mqtt": another for each application, so that two never share a certificate or disconnect each other.
+  mqtt_client_digest = sha256(join("/", [local.aws.account_id, local.aws.region, var.stack_name, local.cluster_url, var.application_id]))
+  mqtt_client_id     = "tts-${substr(local.mqtt_client_digest, 0, 16)}"
+
   registry_function_timeout = 60
   requeue_function_timeout  = 30
   sync_function_timeout     = 900 # the most Lambda gives; a run that needs longer goes on in another call
@@ -266,6 +278,66 @@ module "shadow_queue" {
   maximum_concurrency = 10
   aws                 = local.aws
   tags                = var.tags
+}
+
+# How The Things Stack comes in: each of these is made for its modes alone.
+
+module "webhook_function" {
+  source = "./modules/function"
+  count  = var.ingest.mode == "webhook" ? 1 : 0
+
+  name                 = "${var.stack_name}-webhook"
+  description          = "Takes what The Things Stack posts: lets in who has the secret, publishes for the rule"
+  handler              = "handlers.webhook.handler"
+  code                 = module.package.code
+  aws                  = local.aws
+  architecture         = var.functions.architecture
+  runtime              = var.functions.runtime
+  memory_size          = var.functions.memory_size
+  log_level            = var.functions.log_level
+  timeout              = 10
+  reserved_concurrency = var.ingest.webhook.reserved_concurrency
+  policy_json          = data.aws_iam_policy_document.webhook[0].json
+
+  environment = merge(local.environment, {
+    APPLICATION_ID     = var.application_id
+    WEBHOOK_SECRET_ARN = module.webhook[0].secret_arn
+  })
+
+  tags = var.tags
+}
+
+module "webhook" {
+  source = "./modules/webhook"
+  count  = var.ingest.mode == "webhook" ? 1 : 0
+
+  function       = { name = module.webhook_function[0].name, arn = module.webhook_function[0].arn }
+  secret_name    = "${var.stack_name}/WebhookSecret"
+  secret_version = var.ingest.webhook.secret_version
+  tags           = var.tags
+}
+
+module "mqtt_client" {
+  source = "./modules/mqtt_client"
+  count  = var.ingest.mode == "mqtt" ? 1 : 0
+
+  name             = "${var.stack_name}-things-stack-${substr(local.mqtt_client_digest, 0, 8)}"
+  client_id        = local.mqtt_client_id
+  base_topic       = trimsuffix(local.inbound_topics.things_stack, "/#")
+  keeper_role_name = module.configure.role_name
+  aws              = local.aws
+  tags             = var.tags
+}
+
+module "things_stack_role" {
+  source = "./modules/things_stack_role"
+  count  = local.with_role ? 1 : 0
+
+  stack_name         = var.stack_name
+  trusted_account_id = local.trusted_account_id
+  external_id        = local.external_id
+  aws                = local.aws
+  tags               = var.tags
 }
 
 # Users of things → The Things Stack.
@@ -530,28 +602,33 @@ module "registry_events" {
   depends_on = [module.registry_queue, module.registry_rule]
 }
 
-module "things_stack_role" {
-  source = "./modules/things_stack_role"
-
-  stack_name         = var.stack_name
-  trusted_account_id = local.trusted_account_id
-  external_id        = local.external_id
-  aws                = local.aws
-  tags               = var.tags
-}
-
 module "integration" {
   source = "./modules/integration"
 
   configure_function_name = module.configure.name
   mode                    = var.ingest.mode
-  region                  = local.aws.region
+  aws                     = local.aws
   stack_name              = var.stack_name
   cluster_address         = local.cluster_url
   identity_server_address = local.identity_server_url
   application_id          = var.application_id
   api_key_secret          = { arn = module.secrets.api_key_secret_arn, version = var.application_api_key_version }
-  cross_account_role      = { arn = module.things_stack_role.arn, external_id = local.external_id }
+  cross_account_role      = one([for role in module.things_stack_role : { arn = role.arn, external_id = local.external_id }])
+  package                 = var.ingest.mode == "package" ? var.ingest.package : null
+
+  webhook = one([for webhook in module.webhook : {
+    url            = webhook.url
+    secret_arn     = webhook.secret_arn
+    secret_version = var.ingest.webhook.secret_version
+  }])
+
+  mqtt = one([for client in module.mqtt_client : {
+    ca_certificate      = var.ingest.mqtt.ca_certificate
+    certificate_version = var.ingest.mqtt.certificate_version
+    client_id           = local.mqtt_client_id
+    policy_name         = client.policy_name
+    server_url          = coalesce(var.ingest.mqtt.server_url, "mqtts://${data.aws_iot_endpoint.this.endpoint_address}:8883")
+  }])
 
   # Last to come and first to go: The Things Stack connects as soon as it is told, and every message must find its way.
   depends_on = [

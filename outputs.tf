@@ -1,8 +1,8 @@
 # What the stack's users and The Things Stack need to know.
 
 output "cross_account_role_arn" {
-  description = "ARN of the role The Things Stack assumes."
-  value       = module.things_stack_role.arn
+  description = "ARN of the role The Things Stack assumes; null for a way in that assumes none."
+  value       = one(module.things_stack_role[*].arn)
 }
 
 output "default_frequency_plan_id" {
@@ -11,12 +11,12 @@ output "default_frequency_plan_id" {
 }
 
 output "external_id" {
-  description = "External id The Things Stack shows when it assumes the role."
+  description = "External id The Things Stack shows when it assumes the role; null when it is asked for none."
   value       = local.external_id
 }
 
 output "function_names" {
-  description = "Names of the functions. null: requeue without end_to_end_encryption, shadow unless shadow.min_interval_seconds is set, sync without registry_sync."
+  description = "Names of the functions. null: requeue without end_to_end_encryption, shadow unless shadow.min_interval_seconds is set, sync without registry_sync, webhook unless ingest.mode is \"webhook\"."
   value = {
     configure = module.configure.name
     downlink  = module.downlink.name
@@ -25,6 +25,7 @@ output "function_names" {
     shadow    = one(module.shadow[*].name)
     sync      = one(module.sync[*].name)
     upstream  = module.upstream.name
+    webhook   = one(module.webhook_function[*].name)
   }
 }
 
@@ -65,4 +66,9 @@ output "topics" {
     inbound = local.inbound_topics
     public  = local.public_topics
   }
+}
+
+output "webhook_url" {
+  description = "URL The Things Stack posts to; null unless ingest.mode is \"webhook\"."
+  value       = one(module.webhook[*].url)
 }

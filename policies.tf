@@ -111,6 +111,22 @@ data "aws_iam_policy_document" "shadow" {
   }
 }
 
+data "aws_iam_policy_document" "webhook" {
+  count = var.ingest.mode == "webhook" ? 1 : 0
+
+  statement {
+    sid       = "PublishForTheRule"
+    actions   = ["iot:Publish"]
+    resources = ["${local.iot_arn}:topic/${trimsuffix(local.inbound_topics.things_stack, "#")}*"]
+  }
+
+  statement {
+    sid       = "ReadWebhookSecret"
+    actions   = ["secretsmanager:GetSecretValue"]
+    resources = [module.webhook[0].secret_arn]
+  }
+}
+
 data "aws_iam_policy_document" "downlink" {
   statement {
     sid       = "ReadThings"
@@ -345,6 +361,17 @@ data "aws_iam_policy_document" "configure" {
       sid       = "SwitchOnRegistryEvents"
       actions   = ["iot:DescribeEventConfigurations", "iot:UpdateEventConfigurations"]
       resources = statement.value
+    }
+  }
+
+  # What the mode "mqtt" needs is given by modules/mqtt_client.
+  dynamic "statement" {
+    for_each = module.webhook[*].secret_arn
+
+    content {
+      sid       = "ReadWebhookSecret"
+      actions   = ["secretsmanager:GetSecretValue"]
+      resources = [statement.value]
     }
   }
 }

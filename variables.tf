@@ -127,7 +127,7 @@ variable "end_to_end_encryption" {
 }
 
 variable "external_id" {
-  description = "External id The Things Stack shows when it assumes the role. null: one is drawn at random and kept."
+  description = "External id The Things Stack shows when it assumes the role. null: one is drawn at random and kept; with ingest.mode \"package\" none is asked for."
   type        = string
   default     = null
 
@@ -186,22 +186,77 @@ variable "identity_server_address" {
 }
 
 variable "ingest" {
-  description = "How messages come in. mode \"pubsub\": the application's Pub/Sub integration is configured and connects with the cross-account role. mode \"manual\": the key and the cluster are checked, and you tell The Things Stack the role, the region and the stack's name."
+  description = "How messages come in, and what one way needs to know: docs/ways-in.md tells which to choose. mode \"pubsub\", \"package\" and \"manual\": with the cross-account role; \"webhook\": posted to a function's URL; \"mqtt\": with a client certificate. All but \"manual\" are configured in The Things Stack by the apply."
   type = object({
     mode = optional(string, "pubsub")
+    mqtt = optional(object({
+      ca_certificate      = optional(string)
+      certificate_version = optional(number, 1)
+      server_url          = optional(string)
+    }), {})
+    package = optional(object({
+      data_fields = optional(object({
+        external_id = optional(string)
+        region      = optional(string, "region")
+        role_arn    = optional(string, "role_arn")
+        stack_name  = optional(string, "stack_name")
+      }), {})
+      f_port = optional(number, 198)
+    }), {})
+    webhook = optional(object({
+      reserved_concurrency = optional(number)
+      secret_version       = optional(number, 1)
+    }), {})
   })
   default  = {}
   nullable = false
 
   validation {
-    condition     = contains(["pubsub", "manual"], var.ingest.mode)
-    error_message = "ingest.mode \"${var.ingest.mode}\" is not known: take \"pubsub\" or \"manual\"."
+    condition     = contains(["pubsub", "package", "webhook", "mqtt", "manual"], var.ingest.mode)
+    error_message = "ingest.mode \"${var.ingest.mode}\" is not known: take \"pubsub\", \"package\", \"webhook\", \"mqtt\" or \"manual\"."
   }
 
   # The regions with a usual frequency plan are those The Things Stack's API enumerates.
   validation {
     condition     = var.ingest.mode != "pubsub" || contains(keys(local.frequency_plans), local.aws.region)
-    error_message = "ingest.mode \"pubsub\" does not reach AWS region \"${local.aws.region}\": The Things Stack connects to ${join(", ", keys(local.frequency_plans))}; take one of these, or mode \"manual\"."
+    error_message = "ingest.mode \"pubsub\" does not reach AWS region \"${local.aws.region}\": The Things Stack connects to ${join(", ", keys(local.frequency_plans))}; take one of these, or mode \"webhook\"."
+  }
+
+  validation {
+    condition     = var.ingest.mqtt.server_url == null || can(regex("^mqtts://[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?(:[0-9]{1,5})?$", var.ingest.mqtt.server_url))
+    error_message = "ingest.mqtt.server_url \"${coalesce(var.ingest.mqtt.server_url, "null")}\" is no MQTT server with TLS: write mqtts://host:port, or leave it out for AWS IoT's own."
+  }
+
+  # applicationserver_pubsub.proto: 8192 bytes for a PEM.
+  validation {
+    condition     = var.ingest.mqtt.ca_certificate == null || (can(regex("^\\s*-----BEGIN CERTIFICATE-----", var.ingest.mqtt.ca_certificate)) && try(length(var.ingest.mqtt.ca_certificate), 0) <= 8192)
+    error_message = "ingest.mqtt.ca_certificate \"${substr(coalesce(var.ingest.mqtt.ca_certificate, "null"), 0, 30)}…\" is no certificate in PEM of up to 8192 bytes: begin with -----BEGIN CERTIFICATE-----."
+  }
+
+  validation {
+    condition     = alltrue([for version in [var.ingest.mqtt.certificate_version, var.ingest.webhook.secret_version] : version >= 1 && floor(version) == version])
+    error_message = "ingest.mqtt.certificate_version ${var.ingest.mqtt.certificate_version}, ingest.webhook.secret_version ${var.ingest.webhook.secret_version}: count in whole numbers from 1."
+  }
+
+  validation {
+    condition     = var.ingest.package.f_port >= 1 && var.ingest.package.f_port <= 255 && floor(var.ingest.package.f_port) == var.ingest.package.f_port
+    error_message = "ingest.package.f_port ${var.ingest.package.f_port} is no FPort: take a whole number from 1 to 255; the package's own is 198."
+  }
+
+  validation {
+    condition     = length(distinct(compact(values(var.ingest.package.data_fields)))) == length(compact(values(var.ingest.package.data_fields)))
+    error_message = "ingest.package.data_fields ${jsonencode(var.ingest.package.data_fields)} names one field twice: each value has a field of its own."
+  }
+
+  # A role that asks for an id which nobody is told can be assumed by nobody.
+  validation {
+    condition     = var.ingest.mode != "package" || (var.external_id == null) == (var.ingest.package.data_fields.external_id == null)
+    error_message = "external_id is ${var.external_id == null ? "null" : "set"} and ingest.package.data_fields.external_id is ${var.ingest.package.data_fields.external_id == null ? "null" : "set"}: with mode \"package\" give both, or neither, as the package is not known to show an external id."
+  }
+
+  validation {
+    condition     = var.ingest.webhook.reserved_concurrency == null || try(var.ingest.webhook.reserved_concurrency >= 1 && floor(var.ingest.webhook.reserved_concurrency) == var.ingest.webhook.reserved_concurrency, false)
+    error_message = "ingest.webhook.reserved_concurrency ${coalesce(var.ingest.webhook.reserved_concurrency, 0)}: write a whole number from 1, or leave it out."
   }
 }
 
@@ -289,6 +344,11 @@ variable "shadow" {
     condition     = try(var.shadow.delta_f_port >= 1 && var.shadow.delta_f_port <= 223 && floor(var.shadow.delta_f_port) == var.shadow.delta_f_port, var.shadow.delta_f_port == null)
     error_message = "shadow.delta_f_port ${coalesce(tostring(var.shadow.delta_f_port), "null")}: LoRaWAN gives applications FPort 1 to 223; take one of these, or null."
   }
+
+  validation {
+    condition     = var.shadow.delta_f_port == null || !var.end_to_end_encryption
+    error_message = "shadow.delta_f_port ${coalesce(tostring(var.shadow.delta_f_port), "null")}: a desired state goes through an encoder in The Things Stack, which knows no key under end_to_end_encryption; leave one of the two out."
+  }
 }
 
 variable "stack_name" {
@@ -334,7 +394,7 @@ variable "thing_type_name" {
 }
 
 variable "trusted_account_id" {
-  description = "AWS account The Things Stack acts from. null: that of the hosted The Things Stack cluster_address names."
+  description = "AWS account The Things Stack acts from, for the ways in that assume a role. null: that of the hosted The Things Stack cluster_address names."
   type        = string
   default     = null
 
@@ -344,7 +404,7 @@ variable "trusted_account_id" {
   }
 
   validation {
-    condition     = var.trusted_account_id != null || local.hosted_account_id != null
-    error_message = "cluster_address \"${var.cluster_address}\" is no hosted The Things Stack, so nobody knows its AWS account: set trusted_account_id to the account it acts from."
+    condition     = var.trusted_account_id != null || local.hosted_account_id != null || !local.with_role
+    error_message = "cluster_address \"${var.cluster_address}\" is no hosted The Things Stack, so nobody knows its AWS account: set trusted_account_id to the account it acts from, or take ingest.mode \"webhook\" or \"mqtt\", which need none."
   }
 }

@@ -164,6 +164,20 @@ class LocalAws:
         chosen = credentials or mqtt.Credentials(self.access_key, self.secret_key)
         return mqtt.connect(self.endpoint_url, self.iot_host(), self.region, chosen, client_id)
 
+    @property
+    def mqtt_url(self) -> str:
+        """Where it takes MQTT over TLS with client certificates."""
+        return f"mqtts://{LOCALHOST}:{self.mqtt_port}"
+
+    def mqtt_authority(self) -> str:
+        """The certificate (PEM) that vouches for `mqtt_url`; ministack signs it by itself."""
+        connection = http.client.HTTPConnection(urlsplit(self.endpoint_url).netloc, timeout=5)
+        try:
+            connection.request("GET", "/_ministack/iot/ca.pem")
+            return connection.getresponse().read().decode()
+        finally:
+            connection.close()
+
     # Inside
 
     def _client(self, service: str, **options: Any) -> Any:

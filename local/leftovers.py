@@ -36,11 +36,7 @@ def left_behind(aws: LocalAws, stack_name: str) -> list[tuple[str, Callable[[], 
     starts = (*starts, f"/thethings/lorawan/{stack_name}/", f"/aws/lambda/{stack_name}-")
     functions, logs, sqs = aws.client("lambda"), aws.client("logs"), aws.client("sqs")
     iam, iot, secrets = aws.client("iam"), aws.client("iot"), aws.client("secretsmanager")
-
-    def remove_role(name: str) -> None:
-        for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
-            iam.delete_role_policy(RoleName=name, PolicyName=policy)
-        iam.delete_role(RoleName=name)
+    stacks = aws.client("cloudformation")
 
     found: list[tuple[str, Callable[[], Any]]] = []
     for each in functions.list_functions()["Functions"]:
@@ -49,9 +45,15 @@ def left_behind(aws: LocalAws, stack_name: str) -> list[tuple[str, Callable[[], 
     for each in iot.list_topic_rules()["rules"]:
         name = each["ruleName"]
         found.append((name, lambda name=name: iot.delete_topic_rule(ruleName=name)))
+    for each in iot.list_policies()["policies"]:
+        name = each["policyName"]
+        found.append((name, lambda name=name: _remove_policy(iot, name)))
+    for each in stacks.describe_stacks()["Stacks"]:
+        name = each["StackName"]
+        found.append((name, lambda name=name: stacks.delete_stack(StackName=name)))
     for each in iam.list_roles()["Roles"]:
         name = each["RoleName"]
-        found.append((name, lambda name=name: remove_role(name)))
+        found.append((name, lambda name=name: _remove_role(iam, name)))
     for each in secrets.list_secrets()["SecretList"]:
         name = each["Name"]
         found.append((name, lambda name=name: secrets.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)))
@@ -61,3 +63,17 @@ def left_behind(aws: LocalAws, stack_name: str) -> list[tuple[str, Callable[[], 
     for url in sqs.list_queues().get("QueueUrls", []):
         found.append((Path(url).name, lambda url=url: sqs.delete_queue(QueueUrl=url)))
     return [(name, remove) for name, remove in found if name.startswith(starts)]
+
+
+def _remove_role(iam: Any, name: str) -> None:
+    for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
+        iam.delete_role_policy(RoleName=name, PolicyName=policy)
+    iam.delete_role(RoleName=name)
+
+
+def _remove_policy(iot: Any, name: str) -> None:
+    for target in iot.list_targets_for_policy(policyName=name)["targets"]:
+        certificate = target.partition(":cert/")[2]
+        iot.update_certificate(certificateId=certificate, newStatus="INACTIVE")
+        iot.delete_certificate(certificateId=certificate, forceDelete=True)
+    iot.delete_policy(policyName=name)

@@ -1,4 +1,4 @@
-"""MQTT 3.1.1 over WebSocket to AWS IoT, signed with Signature Version 4.
+"""MQTT 3.1.1 to AWS IoT: over WebSocket, signed with Signature Version 4, or over TLS with a client certificate.
 
 One connection, as one client: publish, subscribe, and what was received. The simulated Things Stack, the
 demo, `thingbridge-local watch` and the end-to-end tests use it. It neither reconnects nor renews
@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import socket
 import ssl
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -340,4 +341,35 @@ def connect(
         client.tls_set_context(ssl.create_default_context())
     connection = MqttConnection(client)
     connection.open(address.hostname, address.port or (443 if tls else 80), client_id, timeout)
+    return connection
+
+
+def connect_with_certificate(
+    host: str,
+    port: int,
+    client_id: str,
+    *,
+    certificate: str,
+    private_key: str,
+    authority: str | None = None,
+    timeout: float = DEFAULT_TIMEOUT,
+) -> MqttConnection:
+    """Open a connection over TLS with a client certificate, and return it once the broker accepted it.
+
+    `certificate`, `private_key` and `authority` are PEMs; without `authority` the system's are trusted. Raises
+    MqttError when the handshake is refused or not answered within `timeout` seconds.
+    """
+    try:
+        context = ssl.create_default_context(cadata=authority)
+        with tempfile.NamedTemporaryFile("w") as chain:  # made for this user alone; ssl reads keys from files only
+            chain.write(f"{certificate}\n{private_key}")
+            chain.flush()
+            context.load_cert_chain(chain.name)
+    except ssl.SSLError as error:
+        raise MqttError(f"could not use the certificates: {error}") from error
+    client = paho.Client(CallbackAPIVersion.VERSION2, client_id=client_id, reconnect_on_failure=False)
+    client.connect_timeout = timeout
+    client.tls_set_context(context)
+    connection = MqttConnection(client)
+    connection.open(host, port, client_id, timeout)
     return connection

@@ -56,6 +56,8 @@ module "greenhouse" {
   shadow              = { min_interval_seconds = 300 }
   codecs              = { source_path = "${path.module}/codecs" }
 
+  ingest = { mode = "webhook", webhook = { reserved_concurrency = 20 } }
+
   # The first stack makes the type and switches on the events; both share them.
   thing_type_name        = module.vineyard.thing_type_name
   create_thing_type      = false

@@ -8,13 +8,18 @@ from collections.abc import Callable
 from typing import Any
 
 from handlers.things_stack_session import LambdaContext, open_session
-from thingbridge.aws_iot import account
+from thingbridge.aws_iot import account, client_certificates
+from thingbridge.aws_iot.propagation import once_permitted
 from thingbridge.aws_iot.secrets import secret
 from thingbridge.diagnostics import emit
 from thingbridge.settings import ThingsStackSettings
-from thingbridge.things_stack import end_to_end_encryption, integration
+from thingbridge.things_stack import api_key, end_to_end_encryption
 from thingbridge.things_stack.client import ThingsStack
-from thingbridge.things_stack.integration import IngestMode, Integration
+from thingbridge.things_stack.ingest import MODES
+from thingbridge.things_stack.ingest.account import Account
+from thingbridge.things_stack.ingest.integration import Integration
+
+_ACCOUNT = Account(secret=lambda arn: secret(arn, refresh=True), certificates=client_certificates)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
@@ -48,26 +53,22 @@ def _registry_events(
 def _integration(
     event: dict[str, Any], action: str, previous: dict[str, Any], context: LambdaContext
 ) -> dict[str, Any]:
-    wanted = Integration.read(event)
+    session, wanted = _session(event, context), Integration.read(event)
+    mode = MODES[wanted.mode]
     if action == "delete":
-        integration.remove(_session(event, context), wanted)
-        return {"removed": wanted.pubsub_id}
-    session = _session(event, context)
-    integration.check(session, wanted.mode)
-    integration.configure(session, wanted)
-    if previous and _place(previous) != _place(event):
-        integration.remove(_session(previous, context), Integration.read(previous))
-    return {"mode": wanted.mode, "pubsub_id": wanted.pubsub_id}
+        mode.remove(session, wanted, _ACCOUNT)
+        return {"mode": wanted.mode, "removed": wanted.id}
+    api_key.check(session, mode.RIGHTS)
+    before = Integration.read(previous) if previous else None
+    once_permitted(lambda: mode.configure(session, wanted, before, _ACCOUNT))
+    if before and _place(previous) != _place(event):
+        MODES[before.mode].remove(_session(previous, context), before, _ACCOUNT)
+    return {"mode": wanted.mode, "configured": wanted.id}
 
 
 def _place(event: dict[str, Any]) -> tuple[object, ...]:
     """Where an integration is configured: when this changes, the one in the old place is removed."""
-    return (
-        event["cluster_address"],
-        event["application_id"],
-        event["mode"],
-        Integration.read(event).pubsub_id,
-    )
+    return event["cluster_address"], event["application_id"], *Integration.read(event).place
 
 
 def _end_to_end_encryption(
@@ -78,7 +79,7 @@ def _end_to_end_encryption(
     if action == "delete":
         end_to_end_encryption.remove(session, label)
         return {"removed": label}
-    integration.check(session, IngestMode.MANUAL, end_to_end_encryption.RIGHTS)
+    api_key.check(session, end_to_end_encryption.RIGHTS)
     moved = previous and _application(previous) != _application(event)
     replaced = previous["key_encryption_key_secret_arn"] if previous and not moved else None
     end_to_end_encryption.configure(session, label, secret(label, refresh=True), replaced)

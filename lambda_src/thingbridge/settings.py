@@ -121,6 +121,14 @@ class ShadowPacingSettings(Settings):
 
 
 @dataclass(frozen=True)
+class WebhookSettings(Settings):
+    """Environment of the function that The Things Stack posts its messages to."""
+
+    application_id: str
+    webhook_secret_arn: str
+
+
+@dataclass(frozen=True)
 class ThingsStackSettings(Settings):
     """Environment of a function that calls The Things Stack. Addresses are URLs without a path."""
 

@@ -1,4 +1,4 @@
-"""What belongs to an application rather than a device: rights, link, activation settings, pub/sub, webhooks, packages.
+"""What belongs to an application rather than a device: rights, link, activation settings, pub/sub, webhooks.
 
 Setting a pub/sub or a webhook starts its integration, deleting it stops it; the integrations themselves are in
 `integrations`.
@@ -79,6 +79,7 @@ def delete_link(call: Call) -> dict[str, Any]:
     _found(application.links, call.application_id)
     del application.links[call.application_id]
     for at in [at for at in application.associations if at[0] == call.application_id]:
+        call.simulation.integrations.stop("package", *at)
         del application.associations[at]
     return {}
 
@@ -187,26 +188,6 @@ def delete_webhook(call: Call) -> dict[str, Any]:
     return {}
 
 
-# Packages ------------------------------------------------------------------------------------------------------------
-def set_association(call: Call) -> dict[str, Any]:
-    """Any package may be associated; only its record is kept, no package runs."""
-    at = call.application_id, call.path["f_port"]
-    ids = {"application_ids": {"application_id": at[0]}, "f_port": int(at[1])}
-    return _set(call, call.simulation.servers.application.associations, at, call.body.get("default", {}), ids)
-
-
-def get_association(call: Call) -> dict[str, Any]:
-    at = call.application_id, call.path["f_port"]
-    return masks.shown(_found(call.simulation.servers.application.associations, at), call.mask)
-
-
-def delete_association(call: Call) -> dict[str, Any]:
-    at = call.application_id, call.path["f_port"]
-    _found(call.simulation.servers.application.associations, at)
-    del call.simulation.servers.application.associations[at]
-    return {}
-
-
 HANDLERS: dict[str, Handler] = {
     "EntityAccess_AuthInfo": auth_info,
     "ApplicationAccess_ListRights": list_rights,
@@ -225,7 +206,4 @@ HANDLERS: dict[str, Handler] = {
     "ApplicationWebhookRegistry_Get": get_webhook,
     "ApplicationWebhookRegistry_List": list_webhooks,
     "ApplicationWebhookRegistry_Delete": delete_webhook,
-    "ApplicationPackageRegistry_SetDefaultAssociation": set_association,
-    "ApplicationPackageRegistry_GetDefaultAssociation": get_association,
-    "ApplicationPackageRegistry_DeleteDefaultAssociation": delete_association,
 }

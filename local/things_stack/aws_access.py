@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 from botocore.config import Config
@@ -27,6 +28,16 @@ class AwsAccess:
     access_key_id: str
     secret_access_key: str
     session_token: str | None = None
+
+    def reach(self, url: str) -> tuple[str, dict[str, str]]:
+        """Where a public URL of AWS (`*.on.aws`) is found, and the headers that takes; others are as they are.
+
+        An emulator gives out the names that AWS does, which do not resolve to it."""
+        address = urlsplit(url)
+        if not self.endpoint_url or not (address.hostname or "").endswith(".on.aws"):
+            return url, {}
+        path = address.path + (f"?{address.query}" if address.query else "")
+        return f"{self.endpoint_url}{path or '/'}", {"Host": address.netloc}
 
     def client(self, service: str, region: str) -> Any:
         """A boto3 client of the Stack's own identity."""

@@ -15,7 +15,17 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 
 from werkzeug.wrappers import Request, Response
 
-from local.things_stack import application_settings, claiming, devices, errors, listener, masks, schema, traffic
+from local.things_stack import (
+    application_settings,
+    claiming,
+    devices,
+    errors,
+    listener,
+    masks,
+    packages,
+    schema,
+    traffic,
+)
 from local.things_stack.calls import Call, Handler
 from local.things_stack.description import IDENTIFIER, ONEOFS
 from local.things_stack.errors import INVALID_ARGUMENT, PERMISSION_DENIED, UNAUTHENTICATED, ApiError
@@ -28,7 +38,8 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 HANDLERS: dict[str, Handler] = {
-    **devices.HANDLERS, **application_settings.HANDLERS, **traffic.HANDLERS, **claiming.HANDLERS,
+    **devices.HANDLERS, **application_settings.HANDLERS, **packages.HANDLERS, **traffic.HANDLERS,
+    **claiming.HANDLERS,
 }  # fmt: skip
 ALL_SERVERS = frozenset({"IS", "NS", "AS", "JS", "DCS", "CONFIGURATION"})
 _PARAMETER = re.compile(r"\{([^}]+)\}")

@@ -1,7 +1,7 @@
 """The integrations applications have configured, and the delivery of every message to each of them.
 
 A provider carries messages one way out and, if it can, downlinks in; each lives in a module of its own and is chosen
-here by what the pub/sub or webhook names.
+here by what the pub/sub, webhook or package association names.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from local.things_stack.aws_access import AwsAccess
 from local.things_stack.aws_iot import AwsIotProvider
 from local.things_stack.messages import Published
+from local.things_stack.mqtt_provider import MqttProvider
 from local.things_stack.webhooks import WebhookProvider
 
 Json = dict[str, Any]
@@ -51,7 +52,7 @@ Changed = Callable[[], None]
 
 
 class Integrations:
-    """Every running integration by (sort, application id, id); sort is pubsub or webhook."""
+    """Every running integration by (sort, application id, id); sort is pubsub, webhook or package."""
 
     def __init__(self, aws: AwsAccess | None, push: Push) -> None:
         self._aws, self._push = aws, push
@@ -113,9 +114,11 @@ class Integrations:
 
         status = Status()
         if sort == "webhook":
-            return WebhookProvider(record, status, self._notify)
+            return WebhookProvider(record, self._aws, status, self._notify)
         if "aws_iot" in record:
             return AwsIotProvider(record["aws_iot"], self._aws, status, push, self._notify)
+        if "mqtt" in record:
+            return MqttProvider(record, status, push, self._notify)
         return Unavailable(status, self._notify)
 
     def _notify(self) -> None:

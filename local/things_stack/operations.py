@@ -157,6 +157,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("ApplicationWebhookRegistry_List", "AS", "GET", _WEBHOOKS, (TRAFFIC_READ,), _MASK, None, WEBHOOK),
     *_setting("ApplicationPackageRegistry", _ASSOCIATION_READ, _ASSOCIATION_SET, _ASSOCIATION_NAMED, "default",
               ASSOCIATION, PACKAGES),
+    Operation("ApplicationPackageRegistry_List", "AS", "GET", f"/as/{_DEVICE_NAMED}/packages", (PACKAGES,), _IDS),
     Operation("EndDeviceClaimingServer_GetInfoByJoinEUI", "DCS", "POST", "/edcs/claim/info", (), {}, {"join_eui": EUI}),
     Operation("EndDeviceClaimingServer_Claim", "DCS", "POST", "/edcs/claim", (DEVICES_WRITE,), {}, CLAIM),
     Operation("EndDeviceClaimingServer_GetClaimStatus", "DCS", "GET", _CLAIMED, (DEVICES_WRITE,), _IDS),

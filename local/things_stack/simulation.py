@@ -9,7 +9,7 @@ from typing import Any
 
 from werkzeug.wrappers import Request, Response
 
-from local.things_stack import control_api
+from local.things_stack import control_api, packages
 from local.things_stack.aws_access import AwsAccess
 from local.things_stack.description import EUI, IDENTIFIER, KEY, MAC_VERSION, PHY_VERSION
 from local.things_stack.faults import Faults
@@ -34,6 +34,8 @@ class ThingsStack:
         self.faults = Faults()
         self.requests: deque[Received] = deque(maxlen=100_000)
         self.violations: list[Violation] = []
+        self.packages = packages.HOSTED
+        self.aws = aws
         self.integrations = Integrations(aws, self._push)
         self.network = Network(self.servers, self.lock, self.integrations.deliver)
         cluster = ALL_SERVERS if identity_port is None else ALL_SERVERS - {"IS"}

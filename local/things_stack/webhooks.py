@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import requests
 
+from local.things_stack.aws_access import AwsAccess
 from local.things_stack.messages import Published
 
 if TYPE_CHECKING:
@@ -39,8 +40,8 @@ def expand(template: str, ids: Json) -> str:
 class WebhookProvider:
     """One webhook. `deliver` queues; a thread posts. A failed request shows in the status and is not repeated."""
 
-    def __init__(self, record: Json, status: Status, changed: Callable[[], None]) -> None:
-        self.status, self._record, self._changed = status, record, changed
+    def __init__(self, record: Json, aws: AwsAccess | None, status: Status, changed: Callable[[], None]) -> None:
+        self.status, self._record, self._aws, self._changed = status, record, aws, changed
         self._queue: SimpleQueue[tuple[str, bytes] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._post_all, name="webhook", daemon=True)
 
@@ -66,18 +67,26 @@ class WebhookProvider:
             session.trust_env = False
             while (job := self._queue.get()) is not None:
                 url, body = job
+                url, host = self._aws.reach(url) if self._aws else (url, {})
                 try:
-                    session.post(url, data=body, headers=self._headers(), timeout=TIMEOUT).raise_for_status()
+                    headers = {**self._headers(), **host}
+                    session.post(url, data=body, headers=headers, timeout=TIMEOUT).raise_for_status()
                     self._report("connected", "")
                 except requests.RequestException as error:
                     self._report("failed", str(error))
 
     def _headers(self) -> dict[str, str]:
+        """The webhook's own first: what the Stack sets by itself can't be replaced by them. The addresses for downlinks
+        come only with the key for them."""
         key = self._record.get("downlink_api_key")
+        ids = self._record["ids"]
+        down = f"https://localhost/api/v3/as/applications/{ids['application_ids']['application_id']}"
+        down = f"{down}/webhooks/{ids['webhook_id']}/devices/{{device_id}}/down"
         return {
-            "Content-Type": "application/json", "User-Agent": "TheThingsStack/3 (simulation)",
-            "X-Tts-Domain": "localhost", **({"X-Downlink-Apikey": key} if key else {}),
-            **self._record.get("headers", {}),
+            "User-Agent": "TheThingsStack/3 (simulation)", **self._record.get("headers", {}),
+            **({"X-Downlink-Apikey": key, "X-Downlink-Push": f"{down}/push", "X-Downlink-Replace": f"{down}/replace"}
+               if key else {}),
+            "X-Tts-Domain": "localhost", "Content-Type": "application/json",
         }  # fmt: skip
 
     def _report(self, state: str, reason: str) -> None:

@@ -83,6 +83,8 @@ resource "aws_lambda_function" "this" {
   timeout       = var.timeout
   layers        = var.layer_arns
 
+  reserved_concurrent_executions = var.reserved_concurrency == null ? -1 : var.reserved_concurrency
+
   filename          = var.code.filename
   s3_bucket         = var.code.s3_bucket
   s3_key            = var.code.s3_key

@@ -28,6 +28,11 @@ output "role_arn" {
   value       = aws_iam_role.this.arn
 }
 
+output "role_name" {
+  description = "Name of the function's role."
+  value       = aws_iam_role.this.name
+}
+
 output "static_arn" {
   description = "ARN of the function as its name gives it: for what must be planned before the function is there."
   value       = local.arn

@@ -150,6 +150,17 @@ variable "policy_json" {
   default     = null
 }
 
+variable "reserved_concurrency" {
+  description = "Most calls at a time, set aside for the function from what the account has; what is above is turned away. null: as many as the account has left."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.reserved_concurrency == null || try(var.reserved_concurrency >= 1 && floor(var.reserved_concurrency) == var.reserved_concurrency, false)
+    error_message = "reserved_concurrency ${coalesce(var.reserved_concurrency, 0)}: write a whole number from 1, or null."
+  }
+}
+
 variable "runtime" {
   description = "Runtime of the function, e.g. \"python3.13\"."
   type        = string

@@ -23,8 +23,9 @@ class Invocation:
 
 
 def send(environment: Mapping[str, str], device_ids: Mapping[str, str], count: int) -> int:
-    """Request `count` downlinks of devices (DevEUI → device id) in turn, each holding its number in four bytes; how many
-    are rejected. The things are named by their DevEUI.
+    """Request `count` downlinks of devices (DevEUI → device id) in turn, each holding its number in four bytes.
+
+    Returns how many are rejected. The things are named by their DevEUI.
     """
     spawned = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(PROCESSES, spawned, _tell, (environment,)) as pool:
@@ -40,7 +41,7 @@ def _send_share(device_ids: Mapping[str, str], numbers: range) -> int:
     from handlers import downlink
     from thingbridge.aws_iot import data_plane, things
 
-    # What is in question is counters: the registry and the answers to senders are left out, to save a third of the calls.
+    # What is in question is counters: without the registry and the answers to senders, a third of the calls is saved.
     rejected: list[Any] = []
     data_plane.publish = lambda topic, payload: rejected.append(payload)
     things.describe = lambda name: things.Thing(

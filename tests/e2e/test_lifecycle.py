@@ -13,7 +13,7 @@ from local.processes import free_port
 from local.stack import Stack, TerraformError
 from local.things_stack import ThingsStack
 from tests.e2e.conftest import PATIENCE, Bridge, connected, inputs
-from thingbridge.things_stack.integration import PUBSUB_RIGHTS, RIGHTS
+from thingbridge.things_stack.api_key import INTEGRATION_RIGHTS, RIGHTS
 
 # Apart from the other tests, whose stacks are applied meanwhile: an apply is mostly waiting.
 pytestmark = pytest.mark.xdist_group("lifecycle")
@@ -51,7 +51,7 @@ def test_what_is_wrong_is_the_first_line_of_a_failed_apply_and_mending_it_is_eno
     assert f"give a key that was made for the application {APPLICATION}" in error
 
     right = "RIGHT_APPLICATION_TRAFFIC_DOWN_WRITE"
-    lacking = simulation.create_api_key(APPLICATION, [each for each in RIGHTS | PUBSUB_RIGHTS if each != right])
+    lacking = simulation.create_api_key(APPLICATION, [each for each in RIGHTS | INTEGRATION_RIGHTS if each != right])
     error = apply_fails(stack, aws, application_api_key=lacking, application_api_key_version=3)
     assert "Write downlink application traffic" in error
     assert right in error

@@ -80,14 +80,22 @@ def _folder(name: str, tree: Path) -> Path:
     folder = tree / "longest"
     folder.mkdir()
     (folder / "main.tf").write_text(
-        f"""module "thingbridge" {{
-          source              = "../"
-          stack_name          = "{_LONGEST_STACK_NAME}"
-          cluster_address     = "eu1.cloud.thethings.network"
-          application_id      = "farm-app"
-          application_api_key = "NNSXS.KEY.SECRET"
-          shadow              = {{ min_interval_seconds = 900, delta_f_port = 223 }}
-        }}"""
+        "\n".join(
+            f"""module "{mode}" {{
+              source              = "../"
+              stack_name          = "{_LONGEST_STACK_NAME}"
+              cluster_address     = "eu1.cloud.thethings.network"
+              application_id      = "farm-app"
+              application_api_key = "NNSXS.KEY.SECRET"
+              ingest              = {{ mode = "{mode}" }}
+              {choice}
+            }}"""
+            for mode, choice in (
+                ("pubsub", "end_to_end_encryption = true"),
+                ("webhook", "shadow = { min_interval_seconds = 900, delta_f_port = 223 }"),
+                ("mqtt", ""),
+            )
+        )
     )
     return folder
 

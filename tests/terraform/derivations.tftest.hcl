@@ -267,3 +267,69 @@ run "with_encryption_its_rules_take_what_the_things_stack_gives_back" {
     error_message = "got ${module.package.layer.filename}"
   }
 }
+
+run "a_webhook_needs_no_account_and_no_role" {
+  command = plan
+
+  variables {
+    cluster_address = "lorawan.example.com"
+    ingest          = { mode = "webhook", webhook = { reserved_concurrency = 5 } }
+  }
+
+  assert {
+    condition     = length(module.things_stack_role) == 0 && length(module.mqtt_client) == 0 && length(module.webhook) == 1
+    error_message = "more or less is made than the webhook needs"
+  }
+
+  assert {
+    condition     = output.cross_account_role_arn == null && output.external_id == null && output.function_names.webhook == "farm-webhook"
+    error_message = "outputs name what is not made"
+  }
+}
+
+run "a_client_certificate_needs_no_account_and_no_role" {
+  command = plan
+
+  variables {
+    cluster_address = "lorawan.example.com"
+    ingest          = { mode = "mqtt" }
+  }
+
+  assert {
+    condition     = length(module.things_stack_role) == 0 && length(module.mqtt_client) == 1 && length(module.webhook) == 0
+    error_message = "more or less is made than the client needs"
+  }
+
+  # The Things Stack takes no longer client id.
+  assert {
+    condition     = can(regex("^tts-[0-9a-f]{16}$", local.mqtt_client_id)) && output.webhook_url == null
+    error_message = "got ${local.mqtt_client_id}"
+  }
+}
+
+run "the_package_is_asked_for_no_external_id" {
+  command = plan
+
+  variables {
+    ingest = { mode = "package" }
+  }
+
+  assert {
+    condition     = length(module.things_stack_role) == 1 && output.external_id == null
+    error_message = "got ${jsonencode(output.external_id)}"
+  }
+}
+
+run "the_package_is_asked_for_the_external_id_that_is_given" {
+  command = plan
+
+  variables {
+    external_id = "mine"
+    ingest      = { mode = "package", package = { data_fields = { external_id = "external_id" } } }
+  }
+
+  assert {
+    condition     = output.external_id == "mine"
+    error_message = "got ${jsonencode(output.external_id)}"
+  }
+}

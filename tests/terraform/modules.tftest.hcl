@@ -22,6 +22,7 @@ run "a_function_refuses_what_lambda_does_not_have" {
     log_retention_in_days   = 2
     memory_size             = 10241
     name                    = "a b"
+    reserved_concurrency    = 0
     runtime                 = "nodejs22.x"
     timeout                 = 901
     description             = join("", [for i in range(257) : "x"])
@@ -35,6 +36,7 @@ run "a_function_refuses_what_lambda_does_not_have" {
     var.log_retention_in_days,
     var.memory_size,
     var.name,
+    var.reserved_concurrency,
     var.runtime,
     var.timeout,
     var.description,
@@ -87,16 +89,90 @@ run "an_integration_takes_urls_and_known_modes" {
   variables {
     configure_function_name = "farm-configure"
     application_id          = "farm-app"
-    region                  = "eu-west-1"
     stack_name              = "farm"
     api_key_secret          = { arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:key-AbCdEf", version = 1 }
     cross_account_role      = { arn = "arn:aws:iam::111122223333:role/farm-things-stack" }
     cluster_address         = "eu1.cloud.thethings.network"
     identity_server_address = "https://identity.example.com/api/v3"
-    mode                    = "mqtt"
+    mode                    = "nats"
   }
 
   expect_failures = [var.cluster_address, var.identity_server_address, var.mode]
+}
+
+run "an_integration_is_told_what_its_mode_needs" {
+  command = plan
+
+  module {
+    source = "./modules/integration"
+  }
+
+  variables {
+    configure_function_name = "farm-configure"
+    application_id          = "farm-app"
+    stack_name              = "farm"
+    api_key_secret          = { arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:key-AbCdEf", version = 1 }
+    cluster_address         = "https://eu1.cloud.thethings.network"
+    identity_server_address = "https://eu1.cloud.thethings.network"
+    mode                    = "package"
+    mqtt                    = { client_id = "a-client-id-of-24-letters", policy_name = "p", server_url = "mqtts://x:8883" }
+  }
+
+  expect_failures = [var.cross_account_role, var.mqtt, var.package]
+}
+
+run "an_integration_by_webhook_names_its_url" {
+  command = plan
+
+  module {
+    source = "./modules/integration"
+  }
+
+  variables {
+    configure_function_name = "farm-configure"
+    application_id          = "farm-app"
+    stack_name              = "farm"
+    api_key_secret          = { arn = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:key-AbCdEf", version = 1 }
+    cluster_address         = "https://eu1.cloud.thethings.network"
+    identity_server_address = "https://eu1.cloud.thethings.network"
+    mode                    = "webhook"
+  }
+
+  expect_failures = [var.webhook]
+}
+
+run "an_mqtt_client_has_one_id_and_one_topic" {
+  command = plan
+
+  module {
+    source = "./modules/mqtt_client"
+  }
+
+  variables {
+    name             = "farm things stack"
+    base_topic       = "thethings/lorawan/#"
+    client_id        = "*"
+    keeper_role_name = "farm-configure"
+  }
+
+  expect_failures = [var.name, var.base_topic, var.client_id]
+}
+
+run "a_webhook_counts_its_secrets" {
+  command = plan
+
+  module {
+    source = "./modules/webhook"
+  }
+
+  variables {
+    function                = { name = "farm-webhook", arn = "arn:aws:lambda:eu-west-1:111122223333:function:farm-webhook" }
+    secret_name             = "farm/WebhookSecret"
+    secret_version          = 0
+    recovery_window_in_days = 3
+  }
+
+  expect_failures = [var.secret_version, var.recovery_window_in_days]
 }
 
 run "a_package_is_a_file_or_an_object" {

@@ -10,10 +10,12 @@ Resources = Callable[[tftest.TerraformPlanOutput], dict[str, dict[str, Any]]]
 
 # Type of resource -> the attribute that is its name, and the longest AWS takes (the services' API references).
 LIMITS = {
+    "aws_cloudformation_stack": ("name", 128),
     "aws_cloudwatch_log_group": ("name", 512),
     "aws_dynamodb_table": ("name", 255),
     "aws_iam_role": ("name", 64),
     "aws_iam_role_policy": ("name", 128),
+    "aws_iot_policy": ("name", 128),
     "aws_iot_topic_rule": ("name", 128),
     "aws_lambda_function": ("function_name", 64),
     "aws_lambda_layer_version": ("layer_name", 140),
@@ -25,6 +27,7 @@ LIMITS = {
 NAMELESS = {
     "aws_lambda_event_source_mapping",
     "aws_lambda_function_event_invoke_config",
+    "aws_lambda_function_url",
     "aws_lambda_invocation",
     "aws_secretsmanager_secret_version",
     "terraform_data",

@@ -24,6 +24,7 @@ Documents = Callable[[tftest.TerraformPlanOutput], dict[str, list[dict[str, Any]
 INVENTORIES = Path(__file__).parent / "inventories"
 # What is worth reading again when it changes. Nothing that depends on the account.
 SHOWN = {
+    "aws_cloudformation_stack": ("name",),
     "aws_cloudwatch_log_group": ("name", "retention_in_days"),
     "aws_dynamodb_table": ("billing_mode", "hash_key", "name", "range_key", "ttl"),
     "aws_iam_role": ("name",),
@@ -32,6 +33,7 @@ SHOWN = {
     "aws_lambda_function": ("architectures", "function_name", "handler", "memory_size", "runtime", "timeout"),
     "aws_lambda_function_event_invoke_config": ("maximum_event_age_in_seconds", "maximum_retry_attempts"),
     "aws_lambda_layer_version": ("compatible_architectures", "compatible_runtimes", "layer_name"),
+    "aws_lambda_function_url": ("authorization_type",),
     "aws_scheduler_schedule": ("name", "schedule_expression"),
     "aws_secretsmanager_secret": ("name", "recovery_window_in_days"),
     "aws_sqs_queue": ("message_retention_seconds", "name", "sqs_managed_sse_enabled", "visibility_timeout_seconds"),

@@ -87,7 +87,7 @@ run "what_is_no_choice_is_refused" {
   command = plan
 
   variables {
-    ingest            = { mode = "mqtt" }
+    ingest            = { mode = "nats" }
     thing_name_scheme = "devEUI"
     on_thing_deleted  = "keep"
     functions         = { architecture = "riscv" }
@@ -250,6 +250,17 @@ run "f_port_0_is_the_networks" {
   expect_failures = [var.shadow]
 }
 
+run "desired_states_can_not_be_encoded_under_encryption" {
+  command = plan
+
+  variables {
+    shadow                = { delta_f_port = 10 }
+    end_to_end_encryption = true
+  }
+
+  expect_failures = [var.shadow]
+}
+
 run "codecs_are_python_files_and_not_beside_a_prebuilt_zip" {
   command = plan
 
@@ -258,4 +269,75 @@ run "codecs_are_python_files_and_not_beside_a_prebuilt_zip" {
   }
 
   expect_failures = [var.codecs]
+}
+
+run "a_way_in_is_told_what_it_can_use" {
+  command = plan
+
+  variables {
+    ingest = { mode = "mqtt", mqtt = { server_url = "mqtt://broker.example.com:1883" } }
+  }
+
+  expect_failures = [var.ingest]
+}
+
+run "a_certificate_authority_is_given_as_pem" {
+  command = plan
+
+  variables {
+    ingest = { mode = "mqtt", mqtt = { ca_certificate = "ca.pem" } }
+  }
+
+  expect_failures = [var.ingest]
+}
+
+run "versions_of_a_way_in_count_from_one" {
+  command = plan
+
+  variables {
+    ingest = { webhook = { secret_version = 0 } }
+  }
+
+  expect_failures = [var.ingest]
+}
+
+run "a_package_has_an_f_port" {
+  command = plan
+
+  variables {
+    ingest = { mode = "package", package = { f_port = 0 } }
+  }
+
+  expect_failures = [var.ingest]
+}
+
+run "the_values_of_a_package_have_fields_of_their_own" {
+  command = plan
+
+  variables {
+    ingest = { mode = "package", package = { data_fields = { region = "name", stack_name = "name" } } }
+  }
+
+  expect_failures = [var.ingest]
+}
+
+run "a_package_is_asked_for_an_external_id_only_when_it_is_told_one" {
+  command = plan
+
+  variables {
+    external_id = "farm-7f3a9c"
+    ingest      = { mode = "package" }
+  }
+
+  expect_failures = [var.ingest]
+}
+
+run "no_call_at_all_is_no_limit" {
+  command = plan
+
+  variables {
+    ingest = { mode = "webhook", webhook = { reserved_concurrency = 0 } }
+  }
+
+  expect_failures = [var.ingest]
 }

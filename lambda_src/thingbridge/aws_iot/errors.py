@@ -21,7 +21,6 @@ _BUSY_CODES: Final = frozenset(
         "ServiceUnavailable",
         "ServiceUnavailableException",
         "Throttling",
-        "ProvisionedThroughputExceededException",
         "ThrottlingException",
         "TooManyRequestsException",
         "TransactionConflictException",
@@ -33,6 +32,10 @@ _PERMISSION_CODES: Final = frozenset(
 )
 
 
+class NotPermitted(Misconfigured):
+    """AWS refused for want of a right."""
+
+
 def code(error: ClientError) -> str:
     """The error's code, such as `ResourceNotFoundException`."""
     return str(error.response.get("Error", {}).get("Code", ""))
@@ -40,7 +43,7 @@ def code(error: ClientError) -> str:
 
 @contextmanager
 def told_apart(operation: str) -> Iterator[None]:
-    """Turn what boto3 raises inside into Busy, Misconfigured or Refused, whose text begins with `operation`."""
+    """Turn what boto3 raises inside into Busy, NotPermitted or Refused, whose text begins with `operation`."""
     try:
         yield
     except ClientError as error:
@@ -49,7 +52,7 @@ def told_apart(operation: str) -> Iterator[None]:
         if code(error) in _BUSY_CODES or status == 429 or status >= 500:
             raise Busy(message) from error
         if code(error) in _PERMISSION_CODES:
-            raise Misconfigured(message) from error
+            raise NotPermitted(message) from error
         raise Refused(message) from error
     except BotoCoreError as error:
         raise Busy(f"{operation}: {error}") from error

@@ -13,10 +13,19 @@ TIME_TO_LIVE: Final = 300.0
 _cache: dict[str, tuple[float, str]] = {}
 
 
-def secret(arn: str, *, refresh: bool = False, now: Callable[[], float] = time.monotonic) -> str:
-    """The secret's text. `refresh` reads it anew. Raises Busy or Refused."""
+def secret(
+    arn: str,
+    *,
+    refresh: bool = False,
+    max_age: float = TIME_TO_LIVE,
+    now: Callable[[], float] = time.monotonic,
+) -> str:
+    """The secret's text. `refresh` reads it anew, `max_age` (seconds) when it was read longer ago than that.
+
+    Raises Busy or Refused.
+    """
     known = _cache.get(arn)
-    if known and not refresh and now() - known[0] < TIME_TO_LIVE:
+    if known and not refresh and now() - known[0] < max_age:
         return known[1]
     with told_apart(f"read the secret {arn}"):
         text = str(client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"])

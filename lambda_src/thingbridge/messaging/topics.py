@@ -4,6 +4,7 @@ Inside: `thethings/lorawan/<stack>/<event>`, where The Things Stack publishes. P
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -13,6 +14,21 @@ DOWNLINK_REQUEST: Final = "lorawan/downlink"
 DOWNLINK_REJECTED: Final = "downlink/rejected"
 DOWNLINK_PUSH: Final = "downlink/push"
 DOWNLINK_REPLACE: Final = "downlink/replace"
+
+UPSTREAM_EVENTS: Final[Mapping[str, str]] = {
+    "uplink_message": "uplink",
+    "join_accept": "join",
+    "downlink_ack": "downlink/ack",
+    "downlink_nack": "downlink/nack",
+    "downlink_sent": "downlink/sent",
+    "downlink_failed": "downlink/failed",
+    "downlink_queued": "downlink/queued",
+    "downlink_queue_invalidated": "downlink/invalidated",
+    "location_solved": "location/solved",
+    "service_data": "service/data",
+}
+"""Kind of message (`ApplicationUp`) → event. Without `uplink_normalized`, which no provider of pub/subs publishes:
+an uplink must not come once or twice depending on the way in."""
 
 THING_NAME: Final = re.compile(r"[a-zA-Z0-9:_-]{1,128}")
 """AWS IoT `CreateThing`, parameter `thingName`. A name of this grammar holds no topic separator or wildcard."""
@@ -30,6 +46,11 @@ def upstream_event(topic: str, stack_name: str) -> str | None:
     """`thethings/lorawan/<stack>/downlink/ack` → `downlink/ack`; None for another stack's topic."""
     prefix = f"{UPSTREAM_BASE}/{stack_name}/"
     return topic.removeprefix(prefix) if topic.startswith(prefix) and topic != prefix else None
+
+
+def upstream(stack_name: str, event: str) -> str:
+    """Where a message of The Things Stack is published: `thethings/lorawan/<stack>/<event>`."""
+    return f"{UPSTREAM_BASE}/{stack_name}/{event}"
 
 
 def public(thing_name: str, event: str) -> str:

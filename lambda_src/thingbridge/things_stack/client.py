@@ -116,7 +116,12 @@ class ThingsStack:
     def _activation_settings_path(self) -> str:
         return f"/js/applications/{self.application_id}/settings"
 
-    # Pub/Subs -------------------------------------------------------------------------------------------------
+    # Pub/Subs, webhooks, application packages -----------------------------------------------------------------
+
+    def pubsub(self, pubsub_id: str, paths: Sequence[str]) -> dict[str, Any] | None:
+        """ApplicationPubSubRegistry.Get: the fields `paths` of a pub/sub, None without one."""
+        path = f"/as/pubsub/{self.application_id}/{pubsub_id}"
+        return self._get(path, f"read the pub/sub integration {pubsub_id}", {"field_mask": ",".join(paths)})
 
     def set_pubsub(self, pubsub_id: str, settings: Mapping[str, Any], paths: Sequence[str]) -> None:
         """ApplicationPubSubRegistry.Set: `settings` are the fields of an `ApplicationPubSub` without its ids."""
@@ -132,6 +137,51 @@ class ThingsStack:
         """ApplicationPubSubRegistry.Delete."""
         path = f"/as/pubsub/{self.application_id}/{pubsub_id}"
         self._call("DELETE", path, f"remove the pub/sub integration {pubsub_id}")
+
+    def set_webhook(self, webhook_id: str, settings: Mapping[str, Any], paths: Sequence[str]) -> None:
+        """ApplicationWebhookRegistry.Set: `settings` are the fields of an `ApplicationWebhook` without its ids."""
+        ids = {"application_ids": {"application_id": self.application_id}, "webhook_id": webhook_id}
+        self._call(
+            "PUT",
+            f"/as/webhooks/{self.application_id}/{webhook_id}",
+            f"configure the webhook {webhook_id}",
+            body={"webhook": {"ids": ids, **settings}, "field_mask": {"paths": list(paths)}},
+        )
+
+    def delete_webhook(self, webhook_id: str) -> None:
+        """ApplicationWebhookRegistry.Delete."""
+        self._call("DELETE", f"/as/webhooks/{self.application_id}/{webhook_id}", f"remove the webhook {webhook_id}")
+
+    def application_packages(self) -> frozenset[str] | None:
+        """ApplicationPackageRegistry.List: names of the deployment's packages; None when it does not say.
+
+        The operation asks for a device, but answers the same for every device id, registered or not.
+        """
+        path = f"/as/applications/{self.application_id}/devices/any/packages"
+        answer = self._get(path, "list the application packages")
+        return None if answer is None else frozenset(package["name"] for package in answer.get("packages", ()))
+
+    def default_association(self, f_port: int) -> dict[str, Any] | None:
+        """ApplicationPackageRegistry.GetDefaultAssociation: name and data of the package on an FPort, None without."""
+        operation = f"read the package association of FPort {f_port}"
+        return self._get(self._association_path(f_port), operation, {"field_mask": "package_name,data"})
+
+    def set_default_association(self, f_port: int, package_name: str, data: Mapping[str, Any]) -> None:
+        """ApplicationPackageRegistry.SetDefaultAssociation."""
+        ids = {"application_ids": {"application_id": self.application_id}, "f_port": f_port}
+        self._call(
+            "PUT",
+            self._association_path(f_port),
+            f"associate the package {package_name} with FPort {f_port}",
+            body={
+                "default": {"ids": ids, "package_name": package_name, "data": dict(data)},
+                "field_mask": {"paths": ["package_name", "data"]},
+            },
+        )
+
+    def delete_default_association(self, f_port: int) -> None:
+        """ApplicationPackageRegistry.DeleteDefaultAssociation."""
+        self._call("DELETE", self._association_path(f_port), f"remove the package association of FPort {f_port}")
 
     # End devices ----------------------------------------------------------------------------------------------
 
@@ -229,6 +279,16 @@ class ThingsStack:
         )
 
     # Transport ------------------------------------------------------------------------------------------------
+
+    def _association_path(self, f_port: int) -> str:
+        return f"/as/applications/{self.application_id}/packages/associations/{f_port}"
+
+    def _get(self, path: str, operation: str, query: Mapping[str, str] | None = None) -> dict[str, Any] | None:
+        """What is there, None when nothing is (404)."""
+        try:
+            return self._call("GET", path, operation, query=query)
+        except NotFound:
+            return None
 
     def _device_path(self, server: Server, device_id: str) -> str:
         application = self.application_id if server is Server.CLAIMING else f"applications/{self.application_id}"

@@ -6,9 +6,9 @@ import pytest
 
 from local.things_stack import ThingsStack as Simulation
 from thingbridge.errors import Misconfigured
-from thingbridge.things_stack import end_to_end_encryption, integration
+from thingbridge.things_stack import api_key, end_to_end_encryption
+from thingbridge.things_stack.api_key import RIGHTS
 from thingbridge.things_stack.client import ThingsStack
-from thingbridge.things_stack.integration import RIGHTS, IngestMode
 
 from .conftest import APPLICATION
 
@@ -85,6 +85,6 @@ def test_a_right_that_is_missing_is_named(open_client: OpenClient, simulation: S
     rights = {**RIGHTS, **end_to_end_encryption.RIGHTS}
     key = simulation.create_api_key(APPLICATION, [each for each in rights if each != right])
     with pytest.raises(Misconfigured, match=right):
-        integration.check(open_client(key), IngestMode.MANUAL, end_to_end_encryption.RIGHTS)
+        api_key.check(open_client(key), end_to_end_encryption.RIGHTS)
     all_of_them = simulation.create_api_key(APPLICATION, list(rights))
-    integration.check(open_client(all_of_them), IngestMode.MANUAL, end_to_end_encryption.RIGHTS)
+    api_key.check(open_client(all_of_them), end_to_end_encryption.RIGHTS)

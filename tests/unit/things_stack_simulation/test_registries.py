@@ -196,7 +196,7 @@ def test_link_and_activation_settings_are_set_read_and_deleted(simulation: Thing
     [
         (f"/as/webhooks/{APP}/hook-1", "webhook", {"base_url": "http://127.0.0.1:9", "format": "json"},
          ["base_url", "format"]),
-        (f"/as/applications/{APP}/packages/associations/198", "default", {"package_name": "aws-iot", "data": {"a": 1}},
+        (f"/as/applications/{APP}/packages/associations/198", "default", {"package_name": "storage", "data": {"a": 1}},
          ["package_name", "data"]),
         (f"/as/pubsub/{APP}/nats-1", "pubsub", {"format": "json", "nats": {"server_url": "nats://x"}},
          ["format", "provider.nats"]),

@@ -1,0 +1,89 @@
+"""A request to the function's public URL: let in or turned away, and what is published of it.
+
+Everybody can call the URL. So the secret comes first, and nothing is said to who does not have it.
+"""
+
+import base64
+import binascii
+import hmac
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Final
+
+from thingbridge.messaging import topics
+
+SECRET_HEADER: Final = "X-Thingbridge-Secret"  # noqa: S105 (a name)
+LARGEST_BODY: Final = 128 * 1024
+"""Bytes: the largest payload AWS IoT publishes (message broker quota)."""
+
+_EVENTS: Final = frozenset(topics.UPSTREAM_EVENTS.values())
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request as the function URL hands it over (payload format 2.0). `secret` is "" without the header."""
+
+    method: str
+    path: str
+    secret: str
+    body: bytes
+
+    @classmethod
+    def read(cls, event: Mapping[str, Any]) -> "Request":
+        """Read the event of a function URL. A body that is no base64 where it should be is taken for empty."""
+        text = str(event.get("body") or "")
+        try:
+            body = base64.b64decode(text, validate=True) if event.get("isBase64Encoded") else text.encode()
+        except (binascii.Error, ValueError):
+            body = b""
+        http = event.get("requestContext", {}).get("http", {})
+        headers = {str(name).lower(): str(value) for name, value in (event.get("headers") or {}).items()}
+        return cls(
+            method=str(http.get("method", "")),
+            path=str(event.get("rawPath", "")),
+            secret=headers.get(SECRET_HEADER.lower(), ""),
+            body=body,
+        )
+
+    def shows(self, secret: str) -> bool:
+        """Whether it has the secret; how long the comparison takes tells nothing about it."""
+        return hmac.compare_digest(self.secret.encode(), secret.encode())
+
+
+@dataclass(frozen=True)
+class Turned:
+    """A request that is not let in: the status it is answered with, and the reason for our own log."""
+
+    status: HTTPStatus
+    reason: str
+
+
+@dataclass(frozen=True)
+class Publication:
+    """What is published: the body unchanged, on the topic on which the other ways in publish it."""
+
+    topic: str
+    payload: bytes
+
+
+def admit(request: Request, stack_name: str, application_id: str) -> Publication | Turned:
+    """Decide on a request that has the secret."""
+    event = request.path.strip("/")
+    if event not in _EVENTS:
+        return Turned(HTTPStatus.NOT_FOUND, f"no message comes on the path /{event[:64]}")
+    if request.method != "POST":
+        return Turned(HTTPStatus.METHOD_NOT_ALLOWED, f"{request.method[:16]} instead of POST")
+    if len(request.body) > LARGEST_BODY:
+        return Turned(
+            HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"{len(request.body)} bytes, AWS IoT publishes up to {LARGEST_BODY}"
+        )
+    try:
+        message = json.loads(request.body)
+        application = message["end_device_ids"]["application_ids"]["application_id"]
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return Turned(HTTPStatus.BAD_REQUEST, "is no message of The Things Stack: JSON with end_device_ids")
+    if application != application_id:
+        return Turned(HTTPStatus.FORBIDDEN, "a message of another application")
+    return Publication(topics.upstream(stack_name, event), request.body)

@@ -1,0 +1,44 @@
+"""Mode `pubsub`: a Pub/Sub integration with the provider `aws_iot`.
+
+The Things Stack assumes the cross-account role and publishes to AWS IoT by itself; the provider's default
+deployment names the topics. (`applicationserver_pubsub.proto`, `AWSIoTProvider`.)
+"""
+
+from typing import Final
+
+from thingbridge.things_stack.api_key import INTEGRATION_RIGHTS
+from thingbridge.things_stack.client import ThingsStack
+from thingbridge.things_stack.errors import ApiKeyRefused, NotFound
+from thingbridge.things_stack.ingest.account import Account
+from thingbridge.things_stack.ingest.integration import Integration
+
+RIGHTS: Final = INTEGRATION_RIGHTS
+
+
+def configure(
+    things_stack: ThingsStack, integration: Integration, _previous: Integration | None, _account: Account
+) -> None:
+    """Name the role, the region and the stack. `settings`: `role_arn`, and `external_id`, which may be None."""
+    assume_role = {"arn": integration.settings["role_arn"]}
+    if integration.settings.get("external_id"):
+        assume_role["external_id"] = integration.settings["external_id"]
+    things_stack.set_pubsub(
+        integration.id,
+        {
+            "format": "json",
+            "aws_iot": {
+                "region": integration.region,
+                "assume_role": assume_role,
+                "default": {"stack_name": integration.stack_name},
+            },
+        },
+        ("format", "provider.aws_iot"),
+    )
+
+
+def remove(things_stack: ThingsStack, integration: Integration, _account: Account) -> None:
+    """A key or application that was deleted can't be had back, and must not hold up the destroy."""
+    try:
+        things_stack.delete_pubsub(integration.id)
+    except (ApiKeyRefused, NotFound):
+        return

@@ -1,0 +1,69 @@
+"""A stack's integration in each mode, and an AWS account in memory."""
+
+from collections.abc import Callable
+
+import pytest
+
+from thingbridge.certificates import NewCertificate
+from thingbridge.things_stack.ingest.account import Account
+from thingbridge.things_stack.ingest.integration import IngestMode, Integration
+
+ROLE = "arn:aws:iam::111122223333:role/Farm-things-stack"
+SETTINGS = {
+    IngestMode.PUBSUB: {"role_arn": ROLE, "external_id": "b5b5a2a0"},
+    IngestMode.PACKAGE: {
+        "role_arn": ROLE,
+        "external_id": None,
+        "f_port": 198,
+        "data_fields": {"region": "region", "stack_name": "stack_name", "role_arn": "role_arn", "external_id": None},
+    },
+    IngestMode.WEBHOOK: {"url": "https://abc.lambda-url.eu-west-1.on.aws/", "secret_arn": "arn:secret"},
+    IngestMode.MQTT: {
+        "server_url": "mqtts://127.0.0.1:1",
+        "ca_certificate": None,
+        "client_id": "tts-0123456789abcdef",
+        "policy_name": "Farm-things-stack",
+        "certificate_version": 1,
+    },
+    IngestMode.MANUAL: {},
+}
+
+
+class Certificates:
+    """The certificates of one policy, as ids in the order they were made."""
+
+    def __init__(self) -> None:
+        self.made = 0
+        self.there: dict[str, NewCertificate] = {}
+
+    def attached(self, _policy_name: str) -> list[NewCertificate]:
+        return list(self.there.values())
+
+    def create(self, _policy_name: str) -> NewCertificate:
+        self.made += 1
+        id_ = f"certificate-{self.made}"
+        self.there[id_] = NewCertificate(id_, True, f"PEM of {id_}\n", f"key of {id_}")
+        return self.there[id_]
+
+    def delete(self, certificate_id: str) -> None:
+        self.there.pop(certificate_id, None)
+
+
+@pytest.fixture
+def certificates() -> Certificates:
+    return Certificates()
+
+
+@pytest.fixture
+def account(certificates: Certificates) -> Account:
+    return Account(secret=lambda arn: f"text of {arn}", certificates=certificates)
+
+
+@pytest.fixture
+def integration() -> Callable[..., Integration]:
+    """Make an integration of a mode; `changes` are to its settings."""
+
+    def make(mode: IngestMode, **changes: object) -> Integration:
+        return Integration(mode, "111122223333", "eu-west-1", "Farm", {**SETTINGS[mode], **changes})
+
+    return make

@@ -1,0 +1,70 @@
+"""What every way in has in common: configured and removed as often as one likes, with rights that suffice."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from local.things_stack import ThingsStack as Simulation
+from local.things_stack.messages import TOPICS
+from tests.unit.things_stack.conftest import APPLICATION
+from thingbridge.lorawan import identifiers
+from thingbridge.messaging.topics import UPSTREAM_EVENTS
+from thingbridge.things_stack import api_key
+from thingbridge.things_stack.client import ThingsStack
+from thingbridge.things_stack.ingest import MODES
+from thingbridge.things_stack.ingest.account import Account
+from thingbridge.things_stack.ingest.integration import IngestMode, Integration
+
+Open = Callable[..., ThingsStack]
+Make = Callable[..., Integration]
+FARM = Integration(IngestMode.PUBSUB, "111122223333", "eu-west-1", "Farm")
+
+
+def configured(simulation: Simulation) -> int:
+    server = simulation.servers.application
+    return len(server.pubsubs) + len(server.webhooks) + len(server.associations)
+
+
+@pytest.mark.parametrize("mode", IngestMode)
+def test_it_is_configured_and_removed_as_often_as_one_likes_with_the_rights_it_names(
+    simulation: Simulation, open_client: Open, account: Account, integration: Make, mode: IngestMode
+) -> None:
+    key = simulation.create_api_key(APPLICATION, rights=[*api_key.RIGHTS, *MODES[mode].RIGHTS])
+    client, wanted = open_client(key), integration(mode)
+    for previous in (None, wanted, wanted):
+        MODES[mode].configure(client, wanted, previous, account)
+        assert configured(simulation) == (0 if mode is IngestMode.MANUAL else 1)
+    for _ in range(2):
+        MODES[mode].remove(client, wanted, account)
+        assert configured(simulation) == 0
+
+
+@pytest.mark.parametrize("mode", IngestMode)
+def test_a_key_that_was_deleted_does_not_hold_up_the_removal(
+    open_client: Open, account: Account, integration: Make, mode: IngestMode
+) -> None:
+    MODES[mode].remove(open_client("NNSXS.GONE.KEY"), integration(mode), account)
+
+
+def test_every_kind_of_message_has_its_topic() -> None:
+    assert UPSTREAM_EVENTS == TOPICS
+
+
+@given(st.from_regex(re.compile(r"[A-Za-z][A-Za-z0-9-]{0,39}"), fullmatch=True))
+def test_the_id_of_an_integration_fits_the_grammar_for_every_stack(stack_name: str) -> None:
+    id_ = replace(FARM, stack_name=stack_name).id
+    assert identifiers.device_id("id", id_) == id_
+
+
+def test_the_id_differs_by_stack_region_account_and_mode() -> None:
+    others = [
+        {"stack_name": "farm"},
+        {"region": "us-east-1"},
+        {"account_id": "111122223334"},
+        {"mode": IngestMode.MQTT},
+    ]
+    assert len({FARM.id, *(replace(FARM, **change).id for change in others)}) == 5

@@ -1,0 +1,31 @@
+"""Mode `pubsub`: what the provider `aws_iot` is told."""
+
+from collections.abc import Callable
+
+import pytest
+
+from local.things_stack import ThingsStack as Simulation
+from thingbridge.things_stack.client import ThingsStack
+from thingbridge.things_stack.ingest import pubsub
+from thingbridge.things_stack.ingest.account import Account
+from thingbridge.things_stack.ingest.integration import IngestMode, Integration
+
+
+@pytest.mark.parametrize("external_id", ["b5b5a2a0", None])
+def test_the_role_the_region_and_the_stack_are_named(
+    simulation: Simulation,
+    open_client: Callable[..., ThingsStack],
+    account: Account,
+    integration: Callable[..., Integration],
+    external_id: str | None,
+) -> None:
+    wanted = integration(IngestMode.PUBSUB, external_id=external_id)
+    pubsub.configure(open_client(), wanted, None, account)
+    (configured,) = simulation.servers.application.pubsubs.values()
+    role = {"arn": "arn:aws:iam::111122223333:role/Farm-things-stack"}
+    assert configured["aws_iot"] == {
+        "region": "eu-west-1",
+        "assume_role": role | ({"external_id": external_id} if external_id else {}),
+        "default": {"stack_name": "Farm"},
+    }
+    pubsub.remove(open_client(), wanted, account)
