@@ -43,8 +43,10 @@ SETTINGS = {
     "downlink": settings.DownlinkSettings,
     "registry": settings.RegistrySettings,
     "requeue": settings.RequeueSettings,
+    "shadow": settings.ShadowPacingSettings,
     "sync": settings.SyncSettings,
     "upstream": settings.UpstreamSettings,
+    "webhook": settings.WebhookSettings,
 }
 
 
@@ -90,8 +92,8 @@ def test_a_function_is_told_what_it_reads_and_nothing_else(plan: Plan, resources
         and address.startswith("module.vineyard.")
         and resource["values"]["function_name"] != "vineyard-sync"
     }
-    # What `sync` is told holds URLs of queues, which a plan does not know: tests/e2e/test_sync.py looks at it. And
-    # `requeue` is only there under end-to-end encryption: tests/e2e/test_encryption.py starts it.
+    # What `sync` is told holds URLs of queues, which a plan does not know; the others are not part of this stack. All
+    # of them are started by the end-to-end tests.
     chosen = {"DELTA_F_PORT"}
     assert told == {
         function: {"LOG_LEVEL"}
@@ -101,7 +103,7 @@ def test_a_function_is_told_what_it_reads_and_nothing_else(plan: Plan, resources
             if each.default is MISSING or each.name.upper() in chosen
         }
         for function, read in SETTINGS.items()
-        if function not in ("requeue", "sync")
+        if function not in ("requeue", "shadow", "sync", "webhook")
     }
 
 
@@ -159,4 +161,4 @@ def test_two_stacks_share_no_name(plan: Plan, resources: Resources) -> None:
             if name and resource["type"] in SHOWN and resource["type"] != "aws_lambda_function_event_invoke_config":
                 names[resource["type"], name] += 1
     assert {name: count for name, count in names.items() if count > 1} == {}
-    assert sum(1 for kind, _ in names if kind == "aws_lambda_function") == 11
+    assert sum(1 for kind, _ in names if kind == "aws_lambda_function") == 13
