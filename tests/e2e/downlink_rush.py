@@ -25,7 +25,7 @@ class Invocation:
 def send(environment: Mapping[str, str], device_ids: Mapping[str, str], count: int) -> int:
     """Request `count` downlinks of devices (DevEUI → device id) in turn, each holding its number in four bytes.
 
-    Returns how many are rejected. The things are named by their DevEUI.
+    Returns how many were rejected. The things are named by their DevEUI.
     """
     spawned = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(PROCESSES, spawned, _tell, (environment,)) as pool:
@@ -41,14 +41,15 @@ def _send_share(device_ids: Mapping[str, str], numbers: range) -> int:
     from handlers import downlink
     from thingbridge.aws_iot import data_plane, things
 
-    # What is in question is counters: without the registry and the answers to senders, a third of the calls is saved.
-    rejected: list[Any] = []
-    data_plane.publish = lambda topic, payload: rejected.append(payload)
-    things.describe = lambda name: things.Thing(
-        name, {"devEUI": name, "deviceID": device_ids[name], "stackName": stack}
-    )
-
     stack, thing_names = os.environ["STACK_NAME"], list(device_ids)
+    rejected: list[Any] = []
+
+    def describe(name: str) -> things.Thing:
+        return things.Thing(name, {"devEUI": name, "deviceID": device_ids[name], "stackName": stack})
+
+    # It is about counters: the registry, and answers to senders, are left out to save a third of the calls.
+    things.describe = describe
+    data_plane.publish = lambda topic, payload: rejected.append(payload)
 
     def ask(number: int) -> None:
         body = json.dumps({"bytes": base64.b64encode(number.to_bytes(4)).decode()}).encode()
