@@ -27,6 +27,7 @@ class Context:
 def function(iot: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     environment = {
         "STACK_NAME": "farm",
+        "END_TO_END_ENCRYPTION": "null",
         "THINGS_LOG_GROUP": GROUP,
         "CLUSTER_ADDRESS": "https://tts.example.com",
         "IDENTITY_SERVER_ADDRESS": "https://tts.example.com",
