@@ -30,6 +30,7 @@ SETTINGS = {
     "THING_TYPE_NAME": "lorawan",
     "THING_NAME_SCHEME": "DevEUI",
     "SHADOW": "{}",
+    "END_TO_END_ENCRYPTION": "null",
 }
 
 

@@ -64,8 +64,7 @@ class Bridge:
                 device_id=device.device_id,
                 dev_eui=device.dev_eui,
                 join_eui=device.join_eui,
-                app_key=APP_KEY,
-                **fields,
+                **{"app_key": APP_KEY, **fields},
             )
         return device
 

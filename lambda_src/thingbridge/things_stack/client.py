@@ -7,6 +7,7 @@ host, which is another than the cluster's on the hosted deployments; all others 
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
@@ -14,7 +15,14 @@ import requests
 
 from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
 from thingbridge.registry.provisioning import Server, Step
-from thingbridge.things_stack.errors import ApiKeyRefused, NotFound, ThingsStackBusy, read_answer, refused
+from thingbridge.things_stack.errors import (
+    Answer,
+    ApiKeyRefused,
+    NotFound,
+    ThingsStackBusy,
+    read_answer,
+    refused,
+)
 
 API_PREFIX: Final = "/api/v3"
 CONNECT_TIMEOUT: Final = 3.05
@@ -23,6 +31,9 @@ FIRST_PAUSE: Final = 0.2
 LONGEST_PAUSE: Final = 5.0
 MARGIN: Final = 1.0
 """Seconds that are left for the caller to record the outcome once this client has given up."""
+
+_QUEUE_FULL: Final = "downlink_queue_capacity"
+"""Answered with 429 like a rate limit, but a device may take days to empty its queue."""
 
 _RETRY_AFTER_HEADERS: Final = ("Retry-After", "X-Rate-Limit-Retry", "X-Ratelimit-Retry")
 _SERVER_PATHS: Final = {
@@ -334,7 +345,7 @@ class ThingsStack:
                 if response.status_code < 300:
                     return _json_object(response) or {}
                 answer = read_answer(response.status_code, _json_object(response))
-                if response.status_code != 429 and response.status_code < 500:
+                if not _is_busy(answer):
                     error_answer = refused(operation, answer)
                     if response.status_code != 403 and isinstance(error_answer, ApiKeyRefused) and not refreshed:
                         refreshed = True
@@ -347,6 +358,13 @@ class ThingsStack:
                 raise ThingsStackBusy(operation, reason)
             self._sleep(wait)
             pause = min(pause * 2, LONGEST_PAUSE)
+
+
+def _is_busy(answer: Answer) -> bool:
+    """Whether the same request may be taken a moment later."""
+    if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+        return answer.name != _QUEUE_FULL
+    return answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR and answer.status != HTTPStatus.NOT_IMPLEMENTED
 
 
 def _cause(error: requests.RequestException) -> str:

@@ -9,7 +9,7 @@ from tests.unit.things_stack.conftest import APPLICATION
 from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
 from thingbridge.registry.provisioning import Server
 from thingbridge.things_stack.client import ThingsStack
-from thingbridge.things_stack.errors import ApiKeyRefused, NotFound, ThingsStackBusy
+from thingbridge.things_stack.errors import ApiKeyRefused, NotFound, ThingsStackBusy, ThingsStackRefused
 
 Open = Callable[..., ThingsStack]
 
@@ -58,6 +58,23 @@ def test_a_missing_right_is_named(simulation: Simulation, open_client: Open) -> 
 def test_a_busy_server_is_tried_again(simulation: Simulation, open_client: Open, status: int) -> None:
     simulation.faults.add(method="GET", path="/rights", status=status, times=2)
     assert open_client().application_rights()
+
+
+def test_a_server_without_the_operation_is_not_asked_again(simulation: Simulation, open_client: Open) -> None:
+    simulation.faults.add(method="GET", path="/rights", status=501)
+    with pytest.raises(ThingsStackRefused, match="501"):
+        open_client().application_rights()
+
+
+def test_a_queue_that_is_full_is_not_asked_again(simulation: Simulation, open_client: Open) -> None:
+    simulation.register_device(
+        APPLICATION, device_id="full-1", dev_eui="A81758FFFE0F0002", join_eui="A81758FFFE000001", app_key="01" * 16
+    )
+    simulation.network.join(APPLICATION, "full-1")
+    downlinks = [{"f_port": 1, "frm_payload": "AQ=="}] * 10_000
+    open_client().schedule_downlinks("full-1", downlinks, replace=True)
+    with pytest.raises(ThingsStackRefused, match="downlink queue capacity exceeded"):
+        open_client().schedule_downlinks("full-1", downlinks[:1], replace=False)
 
 
 def test_a_connection_that_breaks_is_tried_again(simulation: Simulation, open_client: Open) -> None:

@@ -6,9 +6,10 @@ deployment names the topics. (`applicationserver_pubsub.proto`, `AWSIoTProvider`
 
 from typing import Final
 
+from thingbridge.errors import Misconfigured
 from thingbridge.things_stack.api_key import INTEGRATION_RIGHTS
 from thingbridge.things_stack.client import ThingsStack
-from thingbridge.things_stack.errors import ApiKeyRefused, NotFound
+from thingbridge.things_stack.errors import ApiKeyRefused, NotFound, ThingsStackRefused
 from thingbridge.things_stack.ingest.account import Account
 from thingbridge.things_stack.ingest.integration import Integration
 
@@ -22,18 +23,19 @@ def configure(
     assume_role = {"arn": integration.settings["role_arn"]}
     if integration.settings.get("external_id"):
         assume_role["external_id"] = integration.settings["external_id"]
-    things_stack.set_pubsub(
-        integration.id,
-        {
-            "format": "json",
-            "aws_iot": {
-                "region": integration.region,
-                "assume_role": assume_role,
-                "default": {"stack_name": integration.stack_name},
-            },
-        },
-        ("format", "provider.aws_iot"),
-    )
+    provider = {
+        "region": integration.region,
+        "assume_role": assume_role,
+        "default": {"stack_name": integration.stack_name},
+    }
+    try:
+        things_stack.set_pubsub(integration.id, {"format": "json", "aws_iot": provider}, ("format", "provider.aws_iot"))
+    except ThingsStackRefused as error:
+        # The hosted deployments no longer have Pub/Sub, and the open source has it without this provider.
+        raise Misconfigured(
+            f"{error}: does this The Things Stack have Pub/Sub with AWS IoT? If not, take another ingest.mode, such as "
+            "webhook"
+        ) from error
 
 
 def remove(things_stack: ThingsStack, integration: Integration, _account: Account) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from local.things_stack import ThingsStack as Simulation
+from thingbridge.errors import Misconfigured
 from thingbridge.things_stack.client import ThingsStack
 from thingbridge.things_stack.ingest import pubsub
 from thingbridge.things_stack.ingest.account import Account
@@ -29,3 +30,17 @@ def test_the_role_the_region_and_the_stack_are_named(
         "default": {"stack_name": "Farm"},
     }
     pubsub.remove(open_client(), wanted, account)
+
+
+@pytest.mark.parametrize("status", [400, 404, 501])
+def test_a_things_stack_without_pubsub_is_told_apart_with_the_mend(
+    simulation: Simulation,
+    open_client: Callable[..., ThingsStack],
+    account: Account,
+    integration: Callable[..., Integration],
+    status: int,
+) -> None:
+    simulation.faults.add(method="PUT", path="/as/pubsub", status=status)
+    simulation.faults.add(method="POST", path="/as/pubsub", status=status)
+    with pytest.raises(Misconfigured, match=r"take another ingest\.mode, such as webhook"):
+        pubsub.configure(open_client(), integration(IngestMode.PUBSUB, external_id=None), None, account)
