@@ -67,6 +67,7 @@ def test_a_body_in_base64_is_decoded() -> None:
         ({"secret": ""}, 401),
         ({"secret": SECRET[:-1]}, 401),
         ({"secret": "ünïcode"}, 401),
+        ({"secret": "\ud800"}, 401),
         ({"secret": "x", "method": "GET", "path": "/.env"}, 401),
         ({"path": "/"}, 404),
         ({"path": "/downlink/push"}, 404),
