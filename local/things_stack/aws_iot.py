@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import boto3
 
@@ -16,9 +16,7 @@ from local import mqtt
 from local.things_stack.aws_access import CONFIG, AwsAccess
 from local.things_stack.kept_connection import ACKNOWLEDGED_WITHIN, KeptConnection, NotConfigured
 from local.things_stack.messages import Published
-
-if TYPE_CHECKING:
-    from local.things_stack.integrations import Status
+from local.things_stack.provider_status import Status
 
 Json = dict[str, Any]
 SESSION_NAME = "things-stack"

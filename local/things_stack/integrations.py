@@ -8,29 +8,18 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from local.things_stack.aws_access import AwsAccess
 from local.things_stack.aws_iot import AwsIotProvider
 from local.things_stack.messages import Published
 from local.things_stack.mqtt_provider import MqttProvider
+from local.things_stack.provider_status import Status
 from local.things_stack.webhooks import WebhookProvider
 
 Json = dict[str, Any]
 Push = Callable[[str, str, list[Json], bool], None]
 """Application id, device id, downlinks, whether they replace the queue. ApiError when the queue refuses them."""
-
-
-@dataclass
-class Status:
-    """How an integration fares: `state` is connecting, connected, failed or stopped, `reason` says why it failed."""
-
-    state: str = "connecting"
-    reason: str = ""
-    delivered: int = 0
-    undelivered: int = 0
-    refused_downlinks: list[str] = field(default_factory=list)
 
 
 class Provider(Protocol):

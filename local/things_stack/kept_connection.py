@@ -9,7 +9,7 @@ import json
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -18,9 +18,7 @@ from local.things_stack import schema
 from local.things_stack.description import DOWNLINKS
 from local.things_stack.errors import ApiError
 from local.things_stack.messages import Published
-
-if TYPE_CHECKING:
-    from local.things_stack.integrations import Status
+from local.things_stack.provider_status import Status
 
 Json = dict[str, Any]
 ACKNOWLEDGED_WITHIN = 5.0

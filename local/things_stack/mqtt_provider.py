@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import urlsplit
 
 from local import mqtt
 from local.things_stack.kept_connection import ACKNOWLEDGED_WITHIN, KeptConnection, NotConfigured
 from local.things_stack.messages import Published
-
-if TYPE_CHECKING:
-    from local.things_stack.integrations import Status
+from local.things_stack.provider_status import Status
 
 Json = dict[str, Any]
 

@@ -6,16 +6,14 @@ import re
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 import requests
 
 from local.things_stack.aws_access import AwsAccess
 from local.things_stack.messages import Published
-
-if TYPE_CHECKING:
-    from local.things_stack.integrations import Status
+from local.things_stack.provider_status import Status
 
 Json = dict[str, Any]
 TIMEOUT = 5.0
