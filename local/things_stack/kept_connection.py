@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import threading
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -31,7 +32,7 @@ class NotConfigured(Exception):
     """The integration lacks what a connection needs; the text says what."""
 
 
-class KeptConnection:
+class KeptConnection(ABC):
     """A thread keeps it connected until `stop`; `status.reason` says why it is not."""
 
     qos = 1
@@ -68,13 +69,13 @@ class KeptConnection:
             return False
         return True
 
+    @abstractmethod
     def _topic(self, published: Published) -> str | None:
         """Where a message is published; None: nowhere."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _connect(self) -> mqtt.MqttConnection:
         """Open and subscribe. Raises NotConfigured, MqttError or what boto3 raises."""
-        raise NotImplementedError
 
     def _keep_connected(self) -> None:
         pause = SHORTEST_PAUSE

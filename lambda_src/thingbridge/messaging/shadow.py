@@ -94,8 +94,9 @@ def _known(state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _text(part: Mapping[str, Any], field: str) -> str | None:
+    """Times, addresses and ids are ASCII; JSON also spells what no UTF-8 document can hold."""
     value = part.get(field)
-    return value if isinstance(value, str) and value else None
+    return value if isinstance(value, str) and value and value.isascii() else None
 
 
 def _numbers(receptions: Iterable[Mapping[str, Any]], field: str) -> list[float]:

@@ -112,3 +112,11 @@ def test_a_message_that_says_nothing_about_the_state_reports_nothing(body: dict[
 )
 def test_receptions_of_another_shape_do_not_stop_the_message(receptions: object) -> None:
     assert shadow.metrics(uplink(f_cnt=1, rx_metadata=receptions)) is not None
+
+
+def test_a_text_that_no_shadow_can_hold_is_passed_over() -> None:
+    state = shadow.metrics(uplink(session_key_id="\ud800", f_cnt=1, received_at="2025-01-02T03:04:05\udfffZ"))
+    assert state is not None
+    assert state["fCntUp"] == 1
+    assert "sessionID" not in state
+    assert state["lastSeen"] == "2025-01-02T03:04:06Z"
