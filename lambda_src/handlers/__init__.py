@@ -1,1 +1,1 @@
-"""The functions' entry points, one file each: read the event, call the rooms, return. No decisions here."""
+"""The functions' entry points, one file each: call one flow, return. `composition` builds the flows."""

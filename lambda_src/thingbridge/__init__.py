@@ -1,5 +1,5 @@
-"""Thingbridge: what joins The Things Stack and AWS IoT Core.
+"""Thingbridge: joins The Things Stack and AWS IoT Core.
 
-Rooms: `lorawan`, `messaging` and `registry` decide (pure, no I/O); `things_stack` speaks HTTP to The Things
-Stack; `aws_iot` speaks to AWS. The functions in `handlers` connect them.
+Arrows point one way: `flows` (what happens, step by step) use `aws` and `things_stack` (the two wires), and all of them
+the pure rooms `messaging`, `shadow`, `registry` and `encryption`, which stand on `lorawan`.
 """

@@ -1,7 +1,7 @@
-"""A message from The Things Stack: taken apart, and what it becomes on the AWS side.
+"""A message from The Things Stack: read and checked.
 
 Shape of the messages: `ApplicationUp` in The Things Stack `messages.proto`, as JSON (proto names, zero values
-left out). The public body is the message as it came, byte for byte, but for what decryption (under end-to-end
+left out). The public body is the message as received, byte for byte, except for what decryption (under end-to-end
 encryption) and a codec change.
 """
 
@@ -13,8 +13,7 @@ from typing import Any, Final
 from thingbridge.errors import BadInput
 from thingbridge.lorawan import identifiers
 from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
-from thingbridge.messaging import rule_payload, shadow, topics
-from thingbridge.settings import ShadowSettings
+from thingbridge.messaging import rule_payload, topics
 
 MAX_MESSAGE_BYTES: Final = 128 * 1024
 """AWS IoT quota "maximum publish payload size"."""
@@ -30,25 +29,10 @@ class UpstreamMessage:
     raw: bytes
 
 
-@dataclass(frozen=True)
-class Delivery:
-    """What is to be done with a message: publish `payload` on `topic`, then write `shadow_state` if there is one.
-
-    `shadow_state` is a part of `reported` of the named shadow `lorawan`; `told_at` its time, as text that sorts, None
-    when the message does not tell. `left_out` says which part of the decoder's output a shadow can't hold.
-    """
-
-    topic: str
-    payload: bytes
-    shadow_state: Mapping[str, Any]
-    told_at: str | None
-    left_out: str | None
-
-
 def parse(event: Mapping[str, Any], stack_name: str) -> UpstreamMessage:
     """Read the rule's output `{"topic": str, "payload": base64 of the published bytes}`.
 
-    Raises BadInput when the payload is no JSON object, or tells no device, or when the event may not pass.
+    Raises BadInput when the payload is not a JSON object, identifies no device, or is of a kind that may not pass.
     """
     topic = str(event.get("topic"))
     name = topics.upstream_event(topic, stack_name)
@@ -75,7 +59,7 @@ def _optional_eui(ids: Mapping[str, Any], field: str) -> str | None:
 
 
 def with_decoded_payload(message: UpstreamMessage, output: Mapping[str, Any]) -> UpstreamMessage:
-    """The uplink with `decoded_payload`, which it did not have.
+    """The uplink with a `decoded_payload` added.
 
     Raises BadInput when the message would be longer than AWS IoT takes.
     """
@@ -84,21 +68,3 @@ def with_decoded_payload(message: UpstreamMessage, output: Mapping[str, Any]) ->
     if len(raw) > MAX_MESSAGE_BYTES:
         raise BadInput("decoded_payload", f"makes the message {len(raw)} bytes, the limit is {MAX_MESSAGE_BYTES}")
     return replace(message, body=body, raw=raw)
-
-
-def deliver(
-    message: UpstreamMessage, thing_name: str, settings: ShadowSettings, *, own_counters: bool = False
-) -> Delivery:
-    """What becomes of a message of a thing. `settings`: what the stack writes to the shadow; `own_counters`: whether it
-    numbers downlinks itself.
-    """
-    body = message.body
-    state = (shadow.metrics(body, own_counters=own_counters) or {}) if settings.metrics else {}
-    payload, left_out = shadow.decoded(body) if settings.decoded_payload else ({}, None)
-    return Delivery(
-        topic=topics.public(thing_name, message.event),
-        payload=message.raw,
-        shadow_state={**state, **payload},
-        told_at=shadow.told_at(body),
-        left_out=left_out,
-    )

@@ -1,6 +1,6 @@
-"""A request to the function's public URL: let in or turned away, and what is published of it.
+"""A request to the receiver's public URL: admitted or rejected, and what is published.
 
-Everybody can call the URL. So the secret comes first, and nothing is said to who does not have it.
+Everybody can call the URL. So the secret comes first, and a caller without it learns nothing.
 """
 
 import base64
@@ -32,7 +32,7 @@ class Request:
 
     @classmethod
     def read(cls, event: Mapping[str, Any]) -> "Request":
-        """Read the event of a function URL. A body that is no base64 where it should be is taken for empty."""
+        """Read the event of a function URL. A body that should be base64 and is not counts as empty."""
         text = str(event.get("body") or "")
         try:
             body = base64.b64decode(text, validate=True) if event.get("isBase64Encoded") else text.encode()
@@ -47,15 +47,15 @@ class Request:
             body=body,
         )
 
-    def shows(self, secret: str) -> bool:
-        """Whether it has the secret; how long the comparison takes tells nothing about it."""
-        # Whatever a stranger writes there has bytes: half a surrogate pair as well.
+    def has_secret(self, secret: str) -> bool:
+        """Whether the request has the secret, compared in constant time."""
+        # Encodes whatever a stranger may send, half a surrogate pair included.
         return hmac.compare_digest(self.secret.encode(errors="surrogatepass"), secret.encode())
 
 
 @dataclass(frozen=True)
-class Turned:
-    """A request that is not let in: the status it is answered with, and the reason for our own log."""
+class Rejected:
+    """A rejected request: the status of the answer, and the reason for the function's own log."""
 
     status: HTTPStatus
     reason: str
@@ -63,28 +63,30 @@ class Turned:
 
 @dataclass(frozen=True)
 class Publication:
-    """What is published: the body unchanged, on the topic on which the other ways in publish it."""
+    """What is published: the body unchanged, on the topic that the other modes use."""
 
     topic: str
     payload: bytes
 
 
-def admit(request: Request, stack_name: str, application_id: str) -> Publication | Turned:
+def admit(request: Request, stack_name: str, application_id: str) -> Publication | Rejected:
     """Decide on a request that has the secret."""
     event = request.path.strip("/")
     if event not in _EVENTS:
-        return Turned(HTTPStatus.NOT_FOUND, f"no message comes on the path /{event[:64]}")
+        return Rejected(HTTPStatus.NOT_FOUND, f"/{event[:64]} must be the path of a message")
     if request.method != "POST":
-        return Turned(HTTPStatus.METHOD_NOT_ALLOWED, f"{request.method[:16]} instead of POST")
+        return Rejected(HTTPStatus.METHOD_NOT_ALLOWED, f"{request.method[:16]} instead of POST")
     if len(request.body) > LARGEST_BODY:
-        return Turned(
+        return Rejected(
             HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"{len(request.body)} bytes, AWS IoT publishes up to {LARGEST_BODY}"
         )
     try:
         message = json.loads(request.body)
         application = message["end_device_ids"]["application_ids"]["application_id"]
     except (ValueError, KeyError, TypeError, RecursionError):
-        return Turned(HTTPStatus.BAD_REQUEST, "is no message of The Things Stack: JSON with end_device_ids")
+        return Rejected(
+            HTTPStatus.BAD_REQUEST, "the body must be a message of The Things Stack: JSON with end_device_ids"
+        )
     if application != application_id:
-        return Turned(HTTPStatus.FORBIDDEN, "a message of another application")
+        return Rejected(HTTPStatus.FORBIDDEN, "a message of another application")
     return Publication(topics.upstream(stack_name, event), request.body)

@@ -1,12 +1,29 @@
-"""Which thing an end device is: its name when the stack makes it, and whether a thing that exists is the one."""
+"""Which thing stands for an end device: the name of a thing that the stack creates, and matching an existing one."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any
 
 from thingbridge.errors import Refused
 from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
 from thingbridge.registry.attributes import Attribute
-from thingbridge.settings import ThingNameScheme
+
+
+class ThingNameScheme(StrEnum):
+    """How the stack names the things that it creates."""
+
+    DEV_EUI = "DevEUI"
+    DEVICE_ID = "DeviceID"
+
+
+@dataclass(frozen=True)
+class StackOfThings:
+    """A stack as its things know it: its name (attribute `stackName`), their type, and how they are named."""
+
+    name: str
+    thing_type_name: str
+    thing_name_scheme: ThingNameScheme
 
 
 class MismatchingStack(Refused):
@@ -18,16 +35,16 @@ class MismatchingStack(Refused):
 
 
 def thing_name(device: EndDeviceIdentifiers, scheme: ThingNameScheme, stack_name: str) -> str:
-    """Name of a thing that the stack makes: `<DevEUI>`, or `<stack>_<device id>` by scheme or without a DevEUI."""
+    """Name of a thing that the stack creates: `<DevEUI>`, or `<stack>_<device id>` by scheme or without a DevEUI."""
     if scheme is ThingNameScheme.DEV_EUI and device.dev_eui:
         return device.dev_eui
     return f"{stack_name}_{device.device_id}"
 
 
 def thing_attributes(device: EndDeviceIdentifiers, stack_name: str) -> dict[str, str]:
-    """Attributes of a thing that the stack makes for a device of The Things Stack.
+    """Attributes of a thing that the stack creates for a device of The Things Stack.
 
-    None of them asks for a device to be created, so the thing's own registry event is no work.
+    None of them asks for a device to be created, so the thing's own registry event requires no work.
     """
     known = {
         Attribute.DEV_EUI: device.dev_eui,

@@ -1,8 +1,7 @@
-"""What becomes of a thing and an end device, as the listings of both registries show them. Pure decisions.
+"""What a thing and an end device call for, as the listings of both registries show them. Pure decisions.
 
 A listing may be minutes old when its decision is carried out, so a decision is a reason to look, never an order:
-whoever carries it out reads both sides again. Holding a million devices is `device_index`'s business, going through
-the pages `synchronisation`'s.
+whoever carries it out reads both sides again. `device_index` holds a million devices, `sync` goes through the pages.
 """
 
 from collections.abc import Mapping
@@ -13,11 +12,17 @@ from typing import Final
 from thingbridge.errors import BadInput
 from thingbridge.registry import attributes as thing_attributes
 from thingbridge.registry.marks import Mark
-from thingbridge.settings import OnThingDeleted
 
 SAFE_DELETIONS: Final = 10
 SAFE_SHARE: Final = 0.1
-"""More deletions than both in one run look like a mistake (the wrong account, an emptied type): none is done."""
+"""More deletions than both in one run look like a mistake (the wrong account, an emptied type): none is carried out."""
+
+
+class OnThingDeleted(StrEnum):
+    """What happens to the end device when its thing is deleted."""
+
+    DELETE = "delete"
+    RETAIN = "retain"
 
 
 class Decision(StrEnum):
@@ -59,13 +64,13 @@ class ListedDevice:
 def for_pair(*, marked: bool, foreign: bool, same: bool, again: bool) -> Decision:
     """A thing of the stack and its device.
 
-    `marked` by this stack, or `foreign`, by another one; `same`: the mark names this thing and tells what it says
-    now; `again`: another thing of the stack was found for the device before.
+    `marked` by this stack, or `foreign`, by another one; `same`: the mark names this thing and its current state;
+    `again`: another thing of the stack was found for the device before.
     """
     if again:
         return Decision.DUPLICATE
     if foreign:
-        # Two stacks may serve one application; the mark is the other's, and marking it back would never end.
+        # Two stacks may serve one application: marking the device of the other stack would never end.
         return Decision.IN_STEP
     if not marked:
         return Decision.MARK_DEVICE
@@ -75,8 +80,8 @@ def for_pair(*, marked: bool, foreign: bool, same: bool, again: bool) -> Decisio
 def for_thing_alone(attributes: Mapping[str, str]) -> Decision:
     """A thing of the stack without a device.
 
-    One that describes no device was made for messages, or its keys were taken off it: deleting a device in The Things
-    Stack does nothing to its thing. One that describes a device badly was told so when it was made or changed.
+    A thing that describes no device was created for messages, or its keys were removed: deleting a device in The Things
+    Stack does nothing to its thing. A bad description was reported when the thing was created or changed.
     """
     if not thing_attributes.has_secrets(attributes):
         return Decision.LEAVE_THING
@@ -88,12 +93,12 @@ def for_thing_alone(attributes: Mapping[str, str]) -> Decision:
 
 
 def for_device_alone(marked: bool, on_thing_deleted: OnThingDeleted) -> Decision:
-    """A device without a thing. `marked` by this stack: it had one, which was deleted while nobody listened."""
+    """A device without a thing. `marked` by this stack: it had one, whose deletion event was missed."""
     if not marked:
         return Decision.MAKE_THING
     return Decision.DELETE_DEVICE if on_thing_deleted is OnThingDeleted.DELETE else Decision.RETAIN_DEVICE
 
 
 def too_many_deletions(deletions: int, marked: int) -> bool:
-    """Whether so many devices would go in one run that none had better go. `marked`: the stack's devices in all."""
+    """Whether a run would delete so many devices that it deletes none. `marked`: the number of the stack's devices."""
     return deletions > SAFE_DELETIONS and deletions > SAFE_SHARE * marked

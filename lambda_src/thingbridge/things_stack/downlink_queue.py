@@ -1,33 +1,27 @@
-"""Downlinks into the queue of an end device on the Application Server."""
+"""The downlink queues of end devices on the Application Server."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from thingbridge.registry.attributes import DeviceReference
-from thingbridge.things_stack.client import ThingsStack
-from thingbridge.things_stack.end_devices import resolve
-from thingbridge.things_stack.errors import NotFound
+from thingbridge.things_stack.transport import Transport
 
 
-def schedule(
-    things_stack: ThingsStack,
-    device: DeviceReference,
-    downlinks: Sequence[Mapping[str, Any]],
-    *,
-    replace: bool,
-) -> None:
-    """Push `ApplicationDownlink` objects to the device's queue, or replace the queue by them.
+class DownlinkQueue:
+    """Operations of AppAs on the queues of one application's devices."""
 
-    One call when the device carries the id that the thing tells, or the default one; otherwise it is looked up
-    by its DevEUI. Raises NotFound when the application has no such device, or what the Application Server refuses.
-    """
-    try:
-        things_stack.schedule_downlinks(device.device_id, downlinks, replace=replace)
-    except NotFound as error:
-        # It is the session that was not found, not the device.
-        if error.answer.name == "unknown_session":
-            raise
-        found = None if device.named else resolve(things_stack, device)
-        if found is None:
-            raise
-        things_stack.schedule_downlinks(found.device_id, downlinks, replace=replace)
+    def __init__(self, transport: Transport, application_id: str) -> None:
+        self._transport, self._application_id = transport, application_id
+
+    def schedule(self, device_id: str, downlinks: Sequence[Mapping[str, Any]], *, replace: bool) -> None:
+        """DownlinkQueuePush, or DownlinkQueueReplace, with `ApplicationDownlink` objects.
+
+        A push that may have been accepted (time-out while reading) is not sent again.
+        """
+        verb = "replace" if replace else "push"
+        self._transport.call(
+            "POST",
+            f"/as/applications/{self._application_id}/devices/{device_id}/down/{verb}",
+            f"{verb} downlinks of {device_id}",
+            body={"downlinks": list(downlinks)},
+            repeatable=replace,
+        )

@@ -1,211 +1,121 @@
-"""Making, changing and deleting an end device across the servers of The Things Stack, never leaving half a device.
+"""The end device registries of the Identity, Join, Network and Application Server, and the Device Claiming Server.
 
-Making resumes what an earlier try left behind, and undoes what this try made when a server refuses. Deletion goes
-backwards and takes "not there" for done. All of it can be repeated at any point.
+One operation on one server each. What makes, changes and deletes a whole device is in `flows.end_devices`.
 """
 
 from collections.abc import Mapping, Sequence
-from enum import StrEnum
-from typing import Final
+from typing import Any, Final
+from urllib.parse import quote
 
-from thingbridge.errors import Busy, Refused, ThingbridgeError
 from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
-from thingbridge.registry import provisioning
-from thingbridge.registry.attributes import DeviceReference, NewDevice
 from thingbridge.registry.provisioning import Server, Step
-from thingbridge.things_stack.client import ThingsStack
-from thingbridge.things_stack.errors import Conflict, ThingsStackRefused
+from thingbridge.things_stack.errors import NotFound
+from thingbridge.things_stack.transport import Transport
 
-EUIS: Final = ("ids.dev_eui", "ids.join_eui")
-
-
-class Unfinished(Busy):
-    """A deletion stopped half way, or an answer can't be true: it has to come again."""
-
-
-class Outcome(StrEnum):
-    """What became of a device."""
-
-    CREATED = "created"
-    CLAIMED = "claimed"
-    COMPLETED = "completed"
-    UPDATED = "updated"
-    UNCHANGED = "unchanged"
-    DELETED = "deleted"
-    ABSENT = "absent"
+_SERVER_PATHS: Final = {
+    Server.IDENTITY: "",
+    Server.JOIN: "/js",
+    Server.CLAIMING: "/edcs/claim",
+    Server.NETWORK: "/ns",
+    Server.APPLICATION: "/as",
+}
 
 
-def create(things_stack: ThingsStack, steps: Sequence[Step], *, known: bool = False) -> Outcome:
-    """Carry out creation steps. `known`: the Identity Server has the device already.
+class EndDevices:
+    """Operations on the end devices of one application."""
 
-    CREATED, CLAIMED, COMPLETED (an earlier try's rest) or UNCHANGED (nothing was missing). On any error it undoes
-    what this call made and raises it, with the server's name as its `step`. Where a server can't be reached for the
-    undoing either, the rest is completed when the event comes again.
-    """
-    made: list[Server] = []
-    ids = steps[0].end_device["ids"]
-    for step in steps[1:] if known else steps:
-        told = False
-        try:
-            # What a server knows already is left as it is: a working device keeps its session and its settings.
-            if known and things_stack.end_device(step.server, ids["device_id"], ("ids",)) is not None:
-                continue
-            told = True
-            if _tell(things_stack, step):
-                made.append(step.server)
-            else:
-                known = True
-        except ThingbridgeError as error:
-            error.step = step.server
-            # Whoever did not answer may have done it all the same.
-            unsure = [step.server] if told and isinstance(error, Busy) else []
-            _undo(things_stack, ids, [*made, *unsure])
-            raise
-    if Server.IDENTITY in made:
-        return Outcome.CLAIMED if Server.CLAIMING in made else Outcome.CREATED
-    return Outcome.COMPLETED if made else Outcome.UNCHANGED
+    def __init__(self, transport: Transport, application_id: str) -> None:
+        self._transport, self._application_id = transport, application_id
 
-
-def _tell(things_stack: ThingsStack, step: Step) -> bool:
-    """Carry out one step; False when the Identity Server had the device already."""
-    ids = step.end_device["ids"]
-    try:
-        things_stack.set_end_device(step)
-    except Conflict:
-        if step.server is Server.IDENTITY and _is_ours(things_stack, ids):
-            return False
-        raise
-    except ThingsStackRefused:
-        # A claim whose answer was lost is refused when it is tried again: the device is claimed, by us.
-        if step.server is not Server.CLAIMING or things_stack.end_device(step.server, ids["device_id"], ()) is None:
-            raise
-    return True
-
-
-def _undo(things_stack: ThingsStack, ids: Mapping[str, str], made: Sequence[Server]) -> None:
-    for server in reversed(made):
-        try:
-            # An id that is taken by another device is none of ours to delete.
-            if server is not Server.IDENTITY or _is_ours(things_stack, ids):
-                things_stack.delete_end_device(server, ids["device_id"])
-        except ThingbridgeError:
-            # The order matters more than the rest: the Identity Server must forget the device last, or
-            # nobody could find what is left of it on the others.
-            return
-
-
-def _is_ours(things_stack: ThingsStack, ids: Mapping[str, str]) -> bool:
-    ours = EndDeviceIdentifiers(ids["device_id"], ids["dev_eui"], ids["join_eui"])
-    return _known(things_stack, ids["device_id"]) == ours
-
-
-def update(things_stack: ThingsStack, device_id: str, settings: Mapping[str, str]) -> Outcome:
-    """Bring the Network Server's settings of a device in step with the thing's. UPDATED or UNCHANGED.
-
-    Raises Refused when the Network Server says no, or does not know the device.
-    """
-    if not settings:
-        return Outcome.UNCHANGED
-    try:
-        now = things_stack.end_device(Server.NETWORK, device_id, tuple(settings))
-        if now is None:
-            raise Refused(f"the Network Server does not know {device_id}: give the thing its keys again to complete it")
-        changed = {name: value for name, value in settings.items() if now.get(name) != value}
-        if not changed:
-            return Outcome.UNCHANGED
-        things_stack.set_end_device(provisioning.settings_step(device_id, things_stack.application_id, changed))
-    except ThingbridgeError as error:
-        error.step = Server.NETWORK
-        raise
-    return Outcome.UPDATED
-
-
-def set_root_keys(things_stack: ThingsStack, device: NewDevice) -> None:
-    """Give a device the thing's root keys. They can't be compared first: reading keys is a right the stack lacks."""
-    try:
-        things_stack.set_end_device(provisioning.root_keys_step(device, things_stack.application_id))
-    except ThingbridgeError as error:
-        error.step = Server.JOIN
-        raise
-
-
-def delete(things_stack: ThingsStack, device: DeviceReference) -> Outcome:
-    """Delete the device of a thing on all servers, and give up its claim. DELETED, or ABSENT when there was none.
-
-    Raises Refused when the device id belongs to a device with another DevEUI: it was never this thing's. Nothing is
-    left to tell why a device is still there once its thing is gone, so a deletion has to end: what a server refuses
-    is raised as Unfinished, and comes again.
-    """
-    try:
-        known = resolve(things_stack, device)
-        if known is None:
-            _confirm_absent(things_stack, device)
-            return Outcome.ABSENT
-        addresses = things_stack.end_device(Server.IDENTITY, known.device_id, ("join_server_address",))
-        if addresses is None:
-            raise Unfinished(f"the Identity Server says that it both has {known.device_id} and has it not")
-        for server in (Server.APPLICATION, Server.NETWORK):
-            _delete_on(things_stack, server, known.device_id)
-        if addresses.get("join_server_address"):
-            _delete_on(things_stack, Server.JOIN, known.device_id)
+    def set(self, step: Step) -> None:
+        """EndDeviceRegistry.Create on the Identity Server, EndDeviceClaimingServer.Claim, …Set on the others."""
+        device_id = step.end_device["ids"]["device_id"]
+        operation = f"create {device_id} on the {step.server}"
+        if step.server is Server.IDENTITY:
+            body: dict[str, Any] = {"end_device": step.end_device}
+            self._transport.call("POST", self._collection, operation, identity_server=True, body=body)
+        elif step.server is Server.CLAIMING:
+            self._transport.call("POST", "/edcs/claim", f"claim {device_id}", body=_claim(step.end_device))
         else:
-            _unclaim(things_stack, known.device_id)
-        _delete_on(things_stack, Server.IDENTITY, known.device_id)
-    except ThingsStackRefused as error:
-        raise Unfinished(str(error)) from error
-    return Outcome.DELETED
+            body = {"end_device": step.end_device, "field_mask": {"paths": list(step.paths)}}
+            self._transport.call("PUT", self._path(step.server, device_id), operation, body=body)
 
+    def get(self, server: Server, device_id: str, paths: Sequence[str]) -> dict[str, Any] | None:
+        """…EndDeviceRegistry.Get: the fields `paths` of a device as one server knows it, None if it does not.
 
-def take_back(things_stack: ThingsStack, device: DeviceReference, steps: Sequence[Step]) -> None:
-    """Delete a device whose thing went while this call carried out `steps`.
+        On the Device Claiming Server: GetClaimStatus, which has no field mask.
+        """
+        return self._transport.find(
+            self._path(server, device_id),
+            f"read {device_id} from the {server}",
+            identity_server=server is Server.IDENTITY,
+            query={"field_mask": ",".join(paths)} if server is not Server.CLAIMING else None,
+        )
 
-    The deletion's own event may have been worked off meanwhile: the Identity Server has forgotten the device then, and
-    nobody could find what the other servers were told after that.
-    """
-    if delete(things_stack, device) is Outcome.ABSENT:
-        for step in reversed(steps):
-            if step.server not in (Server.IDENTITY, Server.CLAIMING):
-                things_stack.delete_end_device(step.server, step.end_device["ids"]["device_id"])
+    def delete(self, server: Server, device_id: str) -> bool:
+        """…EndDeviceRegistry.Delete on one server, or Unclaim; False if the server did not know the device."""
+        operation = f"delete {device_id} on the {server}"
+        path = self._path(server, device_id)
+        try:
+            self._transport.call("DELETE", path, operation, identity_server=server is Server.IDENTITY)
+        except NotFound:
+            return False
+        return True
 
+    def page(self, page: int, limit: int, paths: Sequence[str]) -> Sequence[dict[str, Any]]:
+        """EndDeviceRegistry.List: a page (from 1) of the application's devices on the Identity Server, by device id."""
+        answer = self._transport.call(
+            "GET",
+            self._collection,
+            f"list page {page} of the devices",
+            identity_server=True,
+            query={"order": "device_id", "limit": str(limit), "page": str(page), "field_mask": ",".join(paths)},
+        )
+        return list(answer.get("end_devices", ()))
 
-def _unclaim(things_stack: ThingsStack, device_id: str) -> None:
-    try:
-        _delete_on(things_stack, Server.CLAIMING, device_id)
-    except ThingsStackRefused:
-        # Not every device that joins elsewhere was claimed; a refusal must not keep it from being deleted.
-        return
+    def set_attributes(self, device_id: str, attributes: Mapping[str, str]) -> None:
+        """EndDeviceRegistry.Update: replace the attributes of a device on the Identity Server."""
+        self._transport.call(
+            "PUT",
+            self._path(Server.IDENTITY, device_id),
+            f"mark {device_id} on the {Server.IDENTITY}",
+            identity_server=True,
+            body={"end_device": {"attributes": dict(attributes)}, "field_mask": {"paths": ["attributes"]}},
+        )
 
-
-def _delete_on(things_stack: ThingsStack, server: Server, device_id: str) -> None:
-    """Delete on one server. "Not found" is looked at twice, because the rest of the device goes on the word of it."""
-    if not things_stack.delete_end_device(server, device_id) and things_stack.end_device(server, device_id, ("ids",)):
-        raise Unfinished(f"the {server} says that it both has {device_id} and has it not")
-
-
-def _confirm_absent(things_stack: ThingsStack, device: DeviceReference) -> None:
-    found = things_stack.find_device(device.dev_eui) if device.dev_eui else None
-    if found and found.device_id == device.device_id:
-        raise Unfinished(f"the Identity Server says that it both has {device.device_id} and has it not")
-
-
-def resolve(things_stack: ThingsStack, device: DeviceReference) -> EndDeviceIdentifiers | None:
-    """The end device that a thing stands for, None when the application has none.
-
-    A `deviceID` on the thing is taken at its word, and must carry the thing's DevEUI: Refused otherwise. A thing
-    without one stands for the device with its DevEUI, whatever id that was given in The Things Stack.
-    """
-    known = _known(things_stack, device.device_id)
-    if known is not None and device.dev_eui in (None, known.dev_eui):
-        return known
-    if not device.named:
-        return things_stack.find_device(device.dev_eui) if device.dev_eui else None
-    if known is not None:
-        raise Refused(f"the end device {device.device_id} has DevEUI {known.dev_eui or 'none'}, not {device.dev_eui}")
-    return None
-
-
-def _known(things_stack: ThingsStack, device_id: str) -> EndDeviceIdentifiers | None:
-    found = things_stack.end_device(Server.IDENTITY, device_id, EUIS)
-    if found is None:
+    def search(self, dev_eui: str) -> EndDeviceIdentifiers | None:
+        """EndDeviceRegistrySearch: the application's device with this DevEUI, None if there is none."""
+        answer = self._transport.call(
+            "GET",
+            f"/search{self._collection}",
+            f"search the device with DevEUI {dev_eui}",
+            identity_server=True,
+            query={"dev_eui_contains": dev_eui, "field_mask": "ids"},
+        )
+        for device in answer.get("end_devices", ()):
+            ids = device["ids"]
+            if ids.get("dev_eui") == dev_eui:
+                return EndDeviceIdentifiers(str(ids["device_id"]), dev_eui, ids.get("join_eui"))
         return None
-    return EndDeviceIdentifiers(device_id, found["ids"].get("dev_eui"), found["ids"].get("join_eui"))
+
+    @property
+    def _collection(self) -> str:
+        return f"/applications/{self._application_id}/devices"
+
+    def _path(self, server: Server, device_id: str) -> str:
+        application = self._application_id if server is Server.CLAIMING else f"applications/{self._application_id}"
+        return f"{_SERVER_PATHS[server]}/{application}/devices/{quote(device_id, safe='')}"
+
+
+def _claim(end_device: Mapping[str, Any]) -> dict[str, Any]:
+    """A `ClaimEndDeviceRequest`."""
+    ids = end_device["ids"]
+    return {
+        "authenticated_identifiers": {
+            "join_eui": ids["join_eui"],
+            "dev_eui": ids["dev_eui"],
+            "authentication_code": end_device["claim_authentication_code"],
+        },
+        "target_application_ids": ids["application_ids"],
+        "target_device_id": ids["device_id"],
+    }

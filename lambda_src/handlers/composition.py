@@ -1,0 +1,336 @@
+"""The only place that wires: builds each function's flow from its settings, once per execution environment.
+
+A flow that calls The Things Stack is bound to an invocation, whose time it must not exceed: its builder returns a
+function of Lambda's context. What is remembered between invocations (clients, secrets, things, sessions) is built once.
+
+Imports are local to the builders: a function imports only what it runs, which keeps its cold start short.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from thingbridge.aws.clients import Clients
+
+if TYPE_CHECKING:
+    from handlers.settings import ThingsStackSettings
+    from thingbridge.aws.secrets import Secrets
+    from thingbridge.aws.things_log import ThingsLog
+    from thingbridge.flows.configure import Configure
+    from thingbridge.flows.end_to_end_encryption.decryption import Decryption
+    from thingbridge.flows.end_to_end_encryption.downlinks import EncryptedDownlinkQueue
+    from thingbridge.flows.end_to_end_encryption.session_keys import SessionKeys
+    from thingbridge.flows.ingest.receiver import Receiver
+    from thingbridge.flows.registry.things import Registry
+    from thingbridge.flows.requeue import Requeue
+    from thingbridge.flows.shadow import PacedShadowWriter, RecordedShadows
+    from thingbridge.flows.sync import Sync
+    from thingbridge.flows.upstream import Upstream
+    from thingbridge.shadow.state import ShadowSettings
+    from thingbridge.things_stack.client import ThingsStack
+
+Environment = Mapping[str, str]
+
+CLIENTS: Final = Clients()
+"""The clients of this execution environment."""
+
+
+class LambdaContext(Protocol):
+    """The part of Lambda's context object that the functions use."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Milliseconds until Lambda ends the invocation."""
+
+
+class RuleOutputHandler(Protocol):
+    """A flow that handles the output of a topic rule."""
+
+    def handle(self, event: dict[str, Any]) -> None:
+        """Handle one output. Raises what must come again."""
+
+
+def upstream(environment: Environment, clients: Clients = CLIENTS) -> Upstream:
+    """The flow of the function `upstream`."""
+    from handlers.settings import UpstreamSettings
+    from thingbridge.aws.broker import Broker
+    from thingbridge.aws.secrets import Secrets
+    from thingbridge.aws.things import Things
+    from thingbridge.aws.things_log import ThingsLog
+    from thingbridge.flows.codecs import PackagedCodecs
+    from thingbridge.flows.shadow import ImmediateShadowWriter
+    from thingbridge.flows.thing_directory import ThingDirectory
+    from thingbridge.flows.upstream import Upstream
+
+    settings = UpstreamSettings.read(environment)
+    log = ThingsLog(clients, settings.things_log_group)
+    shadows = _recorded_shadows(clients, log)
+    keys = _session_keys(clients, Secrets(clients), settings.sessions_table, settings.key_encryption_key_secret_arn)
+    return Upstream(
+        stack_name=settings.stack_name,
+        shadow_settings=settings.shadow,
+        directory=ThingDirectory(Things(clients), settings.stack),
+        broker=Broker(clients),
+        shadow_writer=(
+            _paced_shadow_writer(
+                clients, shadows, settings.shadow_states_table, settings.shadow_queue_url, settings.shadow
+            )
+            if settings.shadow_states_table and settings.shadow_queue_url
+            else ImmediateShadowWriter(shadows)
+        ),
+        decoder=PackagedCodecs(),
+        decryption=_decryption(keys, log) if keys else None,
+        log=log,
+    )
+
+
+def shadow(environment: Environment, clients: Clients = CLIENTS) -> PacedShadowWriter:
+    """The flow of the function `shadow`."""
+    from handlers.settings import ShadowWriterSettings
+    from thingbridge.aws.things_log import ThingsLog
+
+    settings = ShadowWriterSettings.read(environment)
+    shadows = _recorded_shadows(clients, ThingsLog(clients, settings.things_log_group))
+    return _paced_shadow_writer(
+        clients, shadows, settings.shadow_states_table, settings.shadow_queue_url, settings.shadow
+    )
+
+
+def webhook(environment: Environment, clients: Clients = CLIENTS) -> Receiver:
+    """The flow of the function `webhook`."""
+    from handlers.settings import WebhookSettings
+    from thingbridge.aws.broker import Broker
+    from thingbridge.aws.secrets import Secrets
+    from thingbridge.flows.ingest.receiver import Receiver
+
+    settings = WebhookSettings.read(environment)
+    return Receiver(
+        stack_name=settings.stack_name,
+        application_id=settings.application_id,
+        secret_arn=settings.webhook_secret_arn,
+        secrets=Secrets(clients),
+        broker=Broker(clients),
+    )
+
+
+def downlink(
+    environment: Environment, clients: Clients = CLIENTS
+) -> Callable[[LambdaContext, dict[str, Any]], RuleOutputHandler]:
+    """The flow of the function `downlink` for an event: a request, or a shadow delta."""
+    from handlers.settings import DownlinkSettings
+    from thingbridge.aws.broker import Broker
+    from thingbridge.aws.secrets import Secrets
+    from thingbridge.aws.shadows import Shadows
+    from thingbridge.aws.things import Things
+    from thingbridge.aws.things_log import ThingsLog
+    from thingbridge.flows.desired_state import DesiredStates
+    from thingbridge.flows.downlink import DownlinkQueue, DownlinkRequests, Rejections, Scheduler
+    from thingbridge.flows.shadow import RecordedShadows
+    from thingbridge.shadow.delta import thing_of
+    from thingbridge.shadow.state import SHADOW_NAME
+
+    settings = DownlinkSettings.read(environment)
+    secrets, things, shadows = Secrets(clients), Things(clients), Shadows(clients, SHADOW_NAME)
+    log = ThingsLog(clients, settings.things_log_group)
+    rejections = Rejections(settings.stack_name, Broker(clients), log)
+    keys = _session_keys(clients, secrets, settings.sessions_table, settings.key_encryption_key_secret_arn)
+
+    def queue(context: LambdaContext) -> Scheduler:
+        things_stack = _connect(settings, secrets, context)
+        return _encrypted_queue(things_stack, keys) if keys else DownlinkQueue(things_stack)
+
+    def flow(context: LambdaContext, event: dict[str, Any]) -> RuleOutputHandler:
+        if settings.delta_f_port and thing_of(event.get("topic")):
+            return DesiredStates(
+                stack_name=settings.stack_name,
+                f_port=settings.delta_f_port,
+                things=things,
+                shadows=shadows,
+                recorded_shadows=RecordedShadows(shadows, log),
+                queue=queue(context),
+                rejections=rejections,
+            )
+        return DownlinkRequests(settings.stack_name, things, queue(context), rejections)
+
+    return flow
+
+
+def requeue(environment: Environment, clients: Clients = CLIENTS) -> Callable[[LambdaContext], Requeue]:
+    """The flow of the function `requeue`."""
+    from handlers.settings import RequeueSettings
+    from thingbridge.aws.secrets import Secrets
+    from thingbridge.aws.sessions import SessionTable
+    from thingbridge.aws.things import Things
+    from thingbridge.aws.things_log import ThingsLog
+    from thingbridge.flows.end_to_end_encryption.downlinks import EncryptedDownlinkQueue
+    from thingbridge.flows.end_to_end_encryption.session_keys import SessionKeys
+    from thingbridge.flows.requeue import PATIENCE, Requeue
+    from thingbridge.flows.thing_directory import ThingDirectory
+
+    settings = RequeueSettings.read(environment)
+    secrets = Secrets(clients)
+    table = SessionTable(clients, settings.sessions_table)
+    keys = SessionKeys(table, secrets, settings.key_encryption_key_secret_arn)
+    directory = ThingDirectory(Things(clients), settings.stack)
+    log = ThingsLog(clients, settings.things_log_group)
+    return lambda context: Requeue(
+        stack_name=settings.stack_name,
+        keys=keys,
+        queue=EncryptedDownlinkQueue(_connect(settings, secrets, context), keys, patience=PATIENCE),
+        directory=directory,
+        log=log,
+    )
+
+
+def registry(environment: Environment, clients: Clients = CLIENTS) -> Callable[[LambdaContext], Registry]:
+    """The flow of the function `registry`."""
+    from handlers.settings import RegistrySettings
+    from thingbridge.aws.secrets import Secrets
+    from thingbridge.aws.shadows import Shadows
+    from thingbridge.aws.things import Things
+    from thingbridge.aws.things_log import ThingsLog
+    from thingbridge.flows.registry.devices import LOOK_UPS_AT_ONCE, LOOK_UPS_PER_SECOND, DevicesWithoutThing
+    from thingbridge.flows.registry.things import Registry, RegistryRules
+    from thingbridge.pacing import TokenBucket
+    from thingbridge.shadow.state import SHADOW_NAME
+
+    settings = RegistrySettings.read(environment)
+    secrets, things = Secrets(clients), Things(clients)
+    log = ThingsLog(clients, settings.things_log_group)
+    pace = TokenBucket(rate=LOOK_UPS_PER_SECOND, burst=LOOK_UPS_AT_ONCE)
+    rules = RegistryRules(
+        settings.stack_name, settings.default_frequency_plan_id, settings.on_thing_deleted, settings.scrub_keys
+    )
+
+    def flow(context: LambdaContext) -> Registry:
+        things_stack = _connect(settings, secrets, context)
+        return Registry(
+            rules=rules,
+            things=things,
+            shadows=Shadows(clients, SHADOW_NAME),
+            things_stack=things_stack,
+            devices_without_thing=DevicesWithoutThing(
+                settings.stack, settings.on_thing_deleted, things, things_stack, pace, log
+            ),
+            log=log,
+        )
+
+    return flow
+
+
+def sync(environment: Environment, clients: Clients = CLIENTS) -> Callable[[LambdaContext], Sync]:
+    """The flow of the function `sync`."""
+    from handlers.settings import SyncSettings
+    from thingbridge.aws.queues import Queue
+    from thingbridge.aws.secrets import Secrets
+    from thingbridge.aws.things import Things
+    from thingbridge.flows.sync import Registries, Sync
+
+    settings = SyncSettings.read(environment)
+    secrets = Secrets(clients)
+    registry_queue, own_queue = Queue(clients, settings.registry_queue_url), Queue(clients, settings.sync_queue_url)
+    return lambda context: Sync(
+        stack_name=settings.stack_name,
+        mode=settings.sync_mode,
+        on_thing_deleted=settings.on_thing_deleted,
+        registries=lambda: Registries(
+            settings.stack_name, Things(clients), _connect(settings, secrets, context), registry_queue
+        ),
+        queue=own_queue,
+        remaining_seconds=_remaining_seconds(context),
+    )
+
+
+def configure(clients: Clients = CLIENTS) -> Callable[[LambdaContext], Configure]:
+    """The flow of the function `configure`. Its settings come with each invocation."""
+    from thingbridge.aws.account import Account as AwsAccount
+    from thingbridge.aws.certificates import ClientCertificates
+    from thingbridge.aws.secrets import Secrets
+    from thingbridge.flows.configure import Configure, Place
+    from thingbridge.flows.ingest.account import Account
+
+    secrets = Secrets(clients)
+    account = Account(lambda arn: secrets.read(arn, refresh=True), ClientCertificates(clients))
+
+    def flow(context: LambdaContext) -> Configure:
+        def connect(place: Place) -> ThingsStack:
+            return _connect(place, secrets, context)
+
+        return Configure(AwsAccount(clients), account, connect)
+
+    return flow
+
+
+def _remaining_seconds(context: LambdaContext) -> Callable[[], float]:
+    return lambda: context.get_remaining_time_in_millis() / 1000
+
+
+class _Address(Protocol):
+    """Where The Things Stack is reached, and the secret of the API key."""
+
+    @property
+    def application_id(self) -> str: ...
+    @property
+    def cluster_address(self) -> str: ...
+    @property
+    def identity_server_address(self) -> str: ...
+    @property
+    def api_key_secret_arn(self) -> str: ...
+
+
+def _connect(address: _Address | ThingsStackSettings, secrets: Secrets, context: LambdaContext) -> ThingsStack:
+    """A client that gives up before the invocation ends."""
+    from thingbridge.things_stack.client import ThingsStack
+    from thingbridge.things_stack.transport import Transport
+
+    transport = Transport(
+        cluster_address=address.cluster_address,
+        identity_server_address=address.identity_server_address,
+        api_key=lambda refresh: secrets.read(address.api_key_secret_arn, refresh=refresh),
+        remaining_seconds=_remaining_seconds(context),
+    )
+    return ThingsStack(address.application_id, transport)
+
+
+def _recorded_shadows(clients: Clients, log: ThingsLog) -> RecordedShadows:
+    from thingbridge.aws.shadows import Shadows
+    from thingbridge.flows.shadow import RecordedShadows
+    from thingbridge.shadow.state import SHADOW_NAME
+
+    return RecordedShadows(Shadows(clients, SHADOW_NAME), log)
+
+
+def _paced_shadow_writer(
+    clients: Clients, shadows: RecordedShadows, table: str, queue_url: str, settings: ShadowSettings
+) -> PacedShadowWriter:
+    from thingbridge.aws.queues import Queue
+    from thingbridge.aws.shadow_states import ShadowStates
+    from thingbridge.flows.shadow import PacedShadowWriter
+
+    return PacedShadowWriter(shadows, ShadowStates(clients, table), Queue(clients, queue_url), settings)
+
+
+# The rest only under end-to-end encryption: `cryptography` is in a layer of its own, and costs a cold start.
+
+
+def _session_keys(
+    clients: Clients, secrets: Secrets, table: str | None, key_encryption_key_secret_arn: str | None
+) -> SessionKeys | None:
+    if not table or not key_encryption_key_secret_arn:
+        return None
+    from thingbridge.aws.sessions import SessionTable
+    from thingbridge.flows.end_to_end_encryption.session_keys import SessionKeys
+
+    return SessionKeys(SessionTable(clients, table), secrets, key_encryption_key_secret_arn)
+
+
+def _decryption(keys: SessionKeys, log: ThingsLog) -> Decryption:
+    from thingbridge.flows.end_to_end_encryption.decryption import Decryption
+
+    return Decryption(keys, log)
+
+
+def _encrypted_queue(things_stack: ThingsStack, keys: SessionKeys) -> EncryptedDownlinkQueue:
+    from thingbridge.flows.end_to_end_encryption.downlinks import EncryptedDownlinkQueue
+
+    return EncryptedDownlinkQueue(things_stack, keys)

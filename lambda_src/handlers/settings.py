@@ -1,0 +1,140 @@
+"""The settings that Terraform gives each function, typed: one dataclass per function, read from its environment.
+
+The environment variable of a field is its name in capitals. A missing or impossible value is a deployment fault, so it
+raises when the function starts and names the variable.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from typing import Self
+
+from thingbridge.registry.identity import StackOfThings, ThingNameScheme
+from thingbridge.registry.reconcile import OnThingDeleted
+from thingbridge.registry.sync import SyncMode
+from thingbridge.shadow.state import ShadowSettings
+
+
+def _flag(text: str) -> bool:
+    return {"true": True, "false": False}[text]
+
+
+def _shadow(text: str) -> ShadowSettings:
+    return ShadowSettings(**json.loads(text))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings of every function of a stack."""
+
+    stack_name: str
+    things_log_group: str
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> Self:
+        """Build the settings from the environment. Raises ValueError naming the variable at fault."""
+        values: dict[str, object] = {}
+        for setting in fields(cls):
+            variable = setting.name.upper()
+            try:
+                text = environment[variable]
+            except KeyError:
+                if setting.default is not MISSING:
+                    continue
+                raise ValueError(f"the environment variable {variable} is missing") from None
+            try:
+                values[setting.name] = setting.metadata.get("parse", str)(text)
+            except (KeyError, TypeError, ValueError) as error:
+                raise ValueError(f"the environment variable {variable} can't be used: {error}") from error
+        return cls(**values)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class ThingSettings(Settings):
+    """The settings of a function that creates or finds things."""
+
+    thing_type_name: str
+    thing_name_scheme: ThingNameScheme = field(metadata={"parse": ThingNameScheme})
+
+    @property
+    def stack(self) -> StackOfThings:
+        """The stack as its things know it."""
+        return StackOfThings(self.stack_name, self.thing_type_name, self.thing_name_scheme)
+
+
+@dataclass(frozen=True)
+class ThingsStackSettings(Settings):
+    """The settings of a function that calls The Things Stack. Addresses are URLs without a path."""
+
+    cluster_address: str
+    identity_server_address: str
+    application_id: str
+    api_key_secret_arn: str
+
+
+@dataclass(frozen=True)
+class UpstreamSettings(ThingSettings):
+    """Environment of `upstream`.
+
+    The table and queue of shadows are set for paced shadows, the table of sessions and the secret with end-to-end
+    encryption.
+    """
+
+    shadow: ShadowSettings = field(metadata={"parse": _shadow})
+    shadow_states_table: str | None = None
+    shadow_queue_url: str | None = None
+    sessions_table: str | None = None
+    key_encryption_key_secret_arn: str | None = None
+
+
+@dataclass(frozen=True)
+class ShadowWriterSettings(Settings):
+    """Environment of `shadow`, which writes paced shadows."""
+
+    shadow: ShadowSettings = field(metadata={"parse": _shadow})
+    shadow_states_table: str
+    shadow_queue_url: str
+
+
+@dataclass(frozen=True)
+class WebhookSettings(Settings):
+    """Environment of `webhook`, the receiver of what The Things Stack posts."""
+
+    application_id: str
+    webhook_secret_arn: str
+
+
+@dataclass(frozen=True)
+class DownlinkSettings(ThingsStackSettings):
+    """Environment of `downlink`, which handles requests, and shadow deltas when `delta_f_port` is set."""
+
+    delta_f_port: int | None = field(default=None, metadata={"parse": int})
+    sessions_table: str | None = None
+    key_encryption_key_secret_arn: str | None = None
+
+
+@dataclass(frozen=True)
+class RequeueSettings(ThingsStackSettings, ThingSettings):
+    """Environment of `requeue`, which encrypts and queues returned downlinks again."""
+
+    sessions_table: str
+    key_encryption_key_secret_arn: str
+
+
+@dataclass(frozen=True)
+class RegistrySettings(ThingsStackSettings, ThingSettings):
+    """Environment of `registry`, which keeps end devices in step with things."""
+
+    default_frequency_plan_id: str
+    on_thing_deleted: OnThingDeleted = field(metadata={"parse": OnThingDeleted})
+    scrub_keys: bool = field(metadata={"parse": _flag})
+
+
+@dataclass(frozen=True)
+class SyncSettings(ThingsStackSettings):
+    """Environment of `sync`, which compares both registries."""
+
+    registry_queue_url: str
+    sync_queue_url: str
+    on_thing_deleted: OnThingDeleted = field(metadata={"parse": OnThingDeleted})
+    sync_mode: SyncMode = field(metadata={"parse": SyncMode})

@@ -1,0 +1,58 @@
+"""Settings of the AWS account that no single stack owns: the thing type and the registry's event messages.
+
+Terraform's provider can neither adopt an existing thing type nor switch on one kind of event without setting all the
+others. The calls here do just that, and can be repeated.
+"""
+
+from collections.abc import Sequence
+
+from botocore.exceptions import ClientError
+
+from thingbridge.aws.clients import Clients
+from thingbridge.aws.errors import code, translate_errors
+from thingbridge.errors import Refused
+
+
+class Account:
+    """The account and region of the clients."""
+
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+
+    def ensure_thing_type(self, name: str, description: str, searchable_attributes: Sequence[str]) -> bool:
+        """Create a thing type, or adopt the one that exists; True when it was created.
+
+        Raises Refused when the existing one is deprecated: no thing can be given that type.
+        """
+        iot = self._clients("iot")
+        with translate_errors(f"create the thing type {name}"):
+            try:
+                found = iot.describe_thing_type(thingTypeName=name)
+            except ClientError as error:
+                if code(error) != "ResourceNotFoundException":
+                    raise
+                iot.create_thing_type(
+                    thingTypeName=name,
+                    thingTypeProperties={
+                        "thingTypeDescription": description,
+                        "searchableAttributes": list(searchable_attributes),
+                    },
+                )
+                return True
+        if found.get("thingTypeMetadata", {}).get("deprecated"):
+            raise Refused(
+                f"the thing type {name} is deprecated: choose another thing_type_name, or undo the deprecation "
+                f"with `aws iot deprecate-thing-type --thing-type-name {name} --undo-deprecate`"
+            )
+        return False
+
+    def enable_thing_events(self) -> bool:
+        """Switch on the registry's THING events; True when they were off. Other event types keep their settings."""
+        iot = self._clients("iot")
+        with translate_errors("switch on the registry events of things"):
+            now = iot.describe_event_configurations()["eventConfigurations"]
+            if now.get("THING", {}).get("Enabled"):
+                return False
+            # UpdateEventConfigurations is a PATCH: event types that are not named keep their settings.
+            iot.update_event_configurations(eventConfigurations={"THING": {"Enabled": True}})
+            return True

@@ -1,0 +1,62 @@
+"""An SQS queue: how many messages wait in it, and sending messages to it. What a message says, its sender knows."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final
+
+from thingbridge.aws.clients import Clients
+from thingbridge.aws.errors import translate_errors
+
+PARALLEL_CALLS: Final = 8
+"""Messages in flight at the same time; boto3 keeps ten connections."""
+
+LONGEST_DELAY: Final = 900
+"""Seconds: the longest `DelaySeconds` (SQS quotas, "message timer")."""
+
+
+class Queue:
+    """One queue by its URL. Every method raises Busy, Misconfigured or Refused, as AWS answers."""
+
+    def __init__(self, clients: Clients, url: str) -> None:
+        self._clients, self._url = clients, url
+
+    def waiting(self) -> int:
+        """About how many messages wait, those in flight included."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        with translate_errors("count the messages of a queue"):
+            answer = self._clients("sqs").get_queue_attributes(QueueUrl=self._url, AttributeNames=names)
+        return sum(int(answer["Attributes"][name]) for name in names)
+
+    def send(self, bodies: Sequence[str]) -> int:
+        """Send messages, several in parallel; returns the number of calls."""
+        sqs = self._clients("sqs")
+
+        def send_one(body: str) -> None:
+            with translate_errors("send a message to a queue"):
+                sqs.send_message(QueueUrl=self._url, MessageBody=body)
+
+        # One by one: few are sent, and a batch can be accepted in part.
+        with ThreadPoolExecutor(PARALLEL_CALLS) as pool:
+            list(pool.map(send_one, bodies))
+        return len(bodies)
+
+    def send_in_order(self, body: str, *, group: str, deduplication_id: str) -> str:
+        """Send a message to a FIFO queue; returns its message id. SQS drops a repeated id for five minutes."""
+        with translate_errors("send a message to a FIFO queue"):
+            sent = self._clients("sqs").send_message(
+                QueueUrl=self._url, MessageBody=body, MessageGroupId=group, MessageDeduplicationId=deduplication_id
+            )
+        return str(sent["MessageId"])
+
+    def send_delayed(self, body: str, seconds: int) -> None:
+        """Send a message that becomes visible after `seconds`, at most `LONGEST_DELAY`."""
+        with translate_errors("send a delayed message to a queue"):
+            self._clients("sqs").send_message(
+                QueueUrl=self._url, MessageBody=body, DelaySeconds=min(LONGEST_DELAY, seconds)
+            )
+
+
+def queue_url(clients: Clients, name: str) -> str:
+    """The URL of the account's queue of that name. Raises Refused when there is none."""
+    with translate_errors(f"find the queue {name}"):
+        return str(clients("sqs").get_queue_url(QueueName=name)["QueueUrl"])

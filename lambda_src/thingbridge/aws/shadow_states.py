@@ -1,0 +1,102 @@
+"""The DynamoDB table of shadow states: one row per thing, written with optimistic locking.
+
+The content of a row is opaque here; `shadow.pacing` defines it.
+"""
+
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+from botocore.exceptions import ClientError
+
+from thingbridge.aws.clients import Clients
+from thingbridge.aws.errors import code, translate_errors
+from thingbridge.errors import Busy
+
+KEPT_FOR_SECONDS: Final = 30 * 86_400
+"""A row of a thing that no longer sends expires (the table's time to live)."""
+
+MAX_REMEMBERED: Final = 5_000
+"""Rows remembered in one execution environment, which saves reading them: about 10 MB."""
+
+ATTEMPTS: Final = 15
+LONGEST_PAUSE: Final = 0.05
+"""How often a change is tried again because another execution environment was faster, and the longest random pause in
+between in seconds. Devices don't send that fast, but delayed messages may arrive all at once.
+"""
+
+State = TypeVar("State")
+
+
+@dataclass(frozen=True)
+class _Stored:
+    text: str
+    revision: int
+
+
+class ShadowStates:
+    """The rows of one table. Every method raises Busy, Misconfigured or Refused, as AWS answers."""
+
+    def __init__(self, clients: Clients, table: str) -> None:
+        self._clients, self._table = clients, table
+        self._known: dict[str, _Stored] = {}
+
+    def read(self, thing_name: str) -> str | None:
+        """The row of a thing as it is now, None if there is none."""
+        stored = self._read(thing_name)
+        return stored.text if stored else None
+
+    def change(self, thing_name: str, change: Callable[[str | None], str], now: float) -> str:
+        """Replace a row by the result of `change`, and return that. `now`: Unix seconds.
+
+        `change` is called again when the row it was given turns out to be outdated.
+        """
+        stored = self._known.get(thing_name) or self._read(thing_name)
+        for _ in range(ATTEMPTS):
+            text = change(stored.text if stored else None)
+            if (stored and text == stored.text) or self._store(thing_name, text, stored, now):
+                return text
+            time.sleep(random.uniform(0, LONGEST_PAUSE))
+            stored = self._read(thing_name)
+        raise Busy(f"store the shadow state of {thing_name}: {ATTEMPTS} attempts met a concurrent write")
+
+    def _read(self, thing_name: str) -> _Stored | None:
+        with translate_errors(f"read the shadow state of {thing_name}"):
+            answer = self._clients("dynamodb").get_item(
+                TableName=self._table, Key={"thing": {"S": thing_name}}, ConsistentRead=True
+            )
+        item = answer.get("Item")
+        return _Stored(item["state"]["S"], int(item["revision"]["N"])) if item else None
+
+    def _store(self, thing_name: str, text: str, stored: _Stored | None, now: float) -> bool:
+        revision = stored.revision + 1 if stored else 1
+        values = {
+            ":state": {"S": text},
+            ":revision": {"N": str(revision)},
+            ":expires": {"N": str(int(now) + KEPT_FOR_SECONDS)},
+        }
+        condition = "attribute_not_exists(thing)"
+        if stored:
+            condition = "revision = :known"
+            values[":known"] = {"N": str(stored.revision)}
+        self._known.pop(thing_name, None)
+        with translate_errors(f"store the shadow state of {thing_name}"):
+            try:
+                self._clients("dynamodb").update_item(
+                    TableName=self._table,
+                    Key={"thing": {"S": thing_name}},
+                    UpdateExpression="SET #state = :state, revision = :revision, expires = :expires",
+                    ConditionExpression=condition,
+                    ExpressionAttributeNames={"#state": "state"},
+                    ExpressionAttributeValues=values,
+                )
+            except ClientError as error:
+                if code(error) == "ConditionalCheckFailedException":
+                    return False
+                raise
+        if len(self._known) >= MAX_REMEMBERED:
+            del self._known[next(iter(self._known))]
+        self._known[thing_name] = _Stored(text, revision)
+        return True

@@ -1,0 +1,53 @@
+"""One named shadow of every thing: read and written over AWS IoT's data plane. Which fields it has: `shadow.state`."""
+
+import json
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from botocore.exceptions import ClientError
+
+from thingbridge.aws.clients import Clients
+from thingbridge.aws.errors import code, translate_errors
+
+
+class Shadows:
+    """The shadows of one name. Every method raises Busy, Misconfigured or Refused, as AWS answers."""
+
+    def __init__(self, clients: Clients, name: str) -> None:
+        self._clients, self._name = clients, name
+
+    def report(self, thing_name: str, reported: Mapping[str, Any], *, version: int | None = None) -> bool:
+        """Merge `reported` into a thing's shadow without reading it first.
+
+        Returns False, having written nothing, when `version` is given and the shadow has another one by now.
+        """
+        document = json.dumps({"state": {"reported": reported}, **({"version": version} if version else {})}).encode()
+        with translate_errors(f"write the shadow {self._name} of {thing_name}"):
+            try:
+                answer = self._clients("iot-data").update_thing_shadow(
+                    thingName=thing_name, shadowName=self._name, payload=document
+                )
+            except ClientError as error:
+                if version and error.response["ResponseMetadata"]["HTTPStatusCode"] == HTTPStatus.CONFLICT:
+                    return False
+                raise
+            # An unread answer keeps its connection from being reused.
+            answer["payload"].read()
+        return True
+
+    def reported(self, thing_name: str) -> dict[str, Any]:
+        """The `reported` part of a thing's shadow; empty if there is no shadow."""
+        document = self.document(thing_name) or {}
+        return dict(document.get("state", {}).get("reported") or {})
+
+    def document(self, thing_name: str) -> dict[str, Any] | None:
+        """The whole document of a thing's shadow, None if there is no shadow."""
+        with translate_errors(f"read the shadow {self._name} of {thing_name}"):
+            try:
+                answer = self._clients("iot-data").get_thing_shadow(thingName=thing_name, shadowName=self._name)
+            except ClientError as error:
+                if code(error) == "ResourceNotFoundException":
+                    return None
+                raise
+            return dict(json.loads(answer["payload"].read()))

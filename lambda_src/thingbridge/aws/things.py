@@ -1,0 +1,104 @@
+"""The thing registry: things read, listed, created and changed. Which thing stands for a device: `flows`."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from botocore.exceptions import ClientError
+
+from thingbridge.aws.clients import Clients
+from thingbridge.aws.errors import code, translate_errors
+from thingbridge.registry.attributes import Attribute
+
+THINGS_PER_PAGE: Final = 250
+"""The most ListThings returns at once (AWS IoT API reference)."""
+
+
+@dataclass(frozen=True)
+class Thing:
+    """A thing of the registry. `type_name` is None for a thing without a thing type."""
+
+    name: str
+    attributes: dict[str, str]
+    type_name: str | None = None
+
+
+class Things:
+    """The registry of one account. Every method raises Busy, Misconfigured or Refused, as AWS answers."""
+
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+
+    def describe(self, name: str) -> Thing | None:
+        """The thing of that name, None if there is none."""
+        with translate_errors(f"describe the thing {name}"):
+            try:
+                return _thing(self._clients("iot").describe_thing(thingName=name))
+            except ClientError as error:
+                if code(error) == "ResourceNotFoundException":
+                    return None
+                raise
+
+    def page(self, stack_name: str, token: str | None = None) -> tuple[list[Thing], str | None]:
+        """A page of a stack's things, and the token of the next page; None for both the first and the last token."""
+        request: dict[str, Any] = {
+            "attributeName": str(Attribute.STACK_NAME),
+            "attributeValue": stack_name,
+            "maxResults": THINGS_PER_PAGE,
+        }
+        if token:
+            request["nextToken"] = token
+        with translate_errors(f"list the things of the stack {stack_name}"):
+            answer = self._clients("iot").list_things(**request)
+        return [_thing(each) for each in answer["things"]], answer.get("nextToken")
+
+    def with_dev_eui(self, dev_eui: str) -> Iterator[Thing]:
+        """Things with this DevEUI by name, the upper-case spelling first; each spelling costs a ListThings.
+
+        Attribute search is case-sensitive, and people write EUIs either way. Iterating no further saves the call.
+        """
+        for spelling in dict.fromkeys((dev_eui, dev_eui.lower())):
+            with translate_errors(f"search things with DevEUI {spelling}"):
+                pages = (
+                    self._clients("iot")
+                    .get_paginator("list_things")
+                    .paginate(attributeName=str(Attribute.DEV_EUI), attributeValue=spelling)
+                )
+                found = [_thing(each) for page in pages for each in page["things"]]
+            yield from sorted(found, key=lambda thing: thing.name)
+
+    def create(self, name: str, attributes: Mapping[str, str], type_name: str) -> bool:
+        """Create a thing; False when the name is taken by a thing with other attributes or another type."""
+        with translate_errors(f"create the thing {name}"):
+            try:
+                self._clients("iot").create_thing(
+                    thingName=name, thingTypeName=type_name, attributePayload={"attributes": dict(attributes)}
+                )
+            except ClientError as error:
+                if code(error) == "ResourceAlreadyExistsException":
+                    return False
+                raise
+        return True
+
+    def update(self, name: str, attributes: Mapping[str, str]) -> None:
+        """Give a thing these values; its other attributes stay."""
+        with translate_errors(f"update the thing {name}"):
+            self._clients("iot").update_thing(
+                thingName=name, attributePayload={"attributes": dict(attributes), "merge": True}
+            )
+
+    def remove_attributes(self, name: str, names: Iterable[str]) -> None:
+        """Remove attributes of a thing, those that it has."""
+        # AWS IoT removes an attribute that is merged with an empty value.
+        payload = {"attributes": {str(each): "" for each in names}, "merge": True}
+        with translate_errors(f"remove attributes of the thing {name}"):
+            self._clients("iot").update_thing(thingName=name, attributePayload=payload)
+
+    def delete(self, name: str) -> None:
+        """Delete a thing; one that is gone counts as deleted."""
+        with translate_errors(f"delete the thing {name}"):
+            self._clients("iot").delete_thing(thingName=name)
+
+
+def _thing(answer: Mapping[str, Any]) -> Thing:
+    return Thing(answer["thingName"], dict(answer.get("attributes") or {}), answer.get("thingTypeName"))

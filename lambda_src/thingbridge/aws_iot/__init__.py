@@ -1,1 +1,0 @@
-"""The AWS side of the bridge: the only code that speaks boto3."""

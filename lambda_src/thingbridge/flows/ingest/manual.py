@@ -1,0 +1,20 @@
+"""Mode `manual`: nothing is configured. Somebody else tells The Things Stack the role, the region and the stack."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from thingbridge.flows.ingest.account import Account
+from thingbridge.flows.ingest.integration import Integration
+from thingbridge.things_stack.client import ThingsStack
+
+RIGHTS: Final[Mapping[str, str]] = {}
+
+
+def configure(
+    _things_stack: ThingsStack, _integration: Integration, _previous: Integration | None, _account: Account
+) -> None:
+    """Nothing to do."""
+
+
+def remove(_things_stack: ThingsStack, _integration: Integration, _account: Account) -> None:
+    """Nothing to do."""

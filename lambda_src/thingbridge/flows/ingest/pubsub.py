@@ -1,0 +1,48 @@
+"""Mode `pubsub`: a Pub/Sub integration with the provider `aws_iot`.
+
+The Things Stack assumes the cross-account role and publishes to AWS IoT itself; the provider's default deployment
+defines the topics. (`applicationserver_pubsub.proto`, `AWSIoTProvider`.)
+"""
+
+from typing import Final
+
+from thingbridge.errors import Misconfigured
+from thingbridge.flows.api_key import INTEGRATION_RIGHTS
+from thingbridge.flows.ingest.account import Account
+from thingbridge.flows.ingest.integration import Integration
+from thingbridge.things_stack.client import ThingsStack
+from thingbridge.things_stack.errors import ApiKeyRefused, NotFound, ThingsStackRefused
+
+RIGHTS: Final = INTEGRATION_RIGHTS
+
+
+def configure(
+    things_stack: ThingsStack, integration: Integration, _previous: Integration | None, _account: Account
+) -> None:
+    """Name the role, the region and the stack. `settings`: `role_arn`, and `external_id`, which may be None."""
+    assume_role = {"arn": integration.settings["role_arn"]}
+    if integration.settings.get("external_id"):
+        assume_role["external_id"] = integration.settings["external_id"]
+    provider = {
+        "region": integration.region,
+        "assume_role": assume_role,
+        "default": {"stack_name": integration.stack_name},
+    }
+    try:
+        things_stack.pubsubs.set(
+            integration.id, {"format": "json", "aws_iot": provider}, ("format", "provider.aws_iot")
+        )
+    except ThingsStackRefused as error:
+        # The hosted deployments no longer have Pub/Sub, and the open source has it without this provider.
+        raise Misconfigured(
+            f"{error}: does this The Things Stack have Pub/Sub with AWS IoT? If not, choose another ingest.mode, such "
+            "as webhook"
+        ) from error
+
+
+def remove(things_stack: ThingsStack, integration: Integration, _account: Account) -> None:
+    """A deleted key or application can't be restored, and must not block the destroy."""
+    try:
+        things_stack.pubsubs.delete(integration.id)
+    except (ApiKeyRefused, NotFound):
+        return

@@ -1,0 +1,185 @@
+"""What happens to a thing happens to its end device in The Things Stack.
+
+Events come from a queue, at least once and in any order. So an event only says where to look: what is done follows
+from the thing as it is now. A failed event stays in the queue, and ends in the dead-letter queue.
+"""
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from thingbridge.aws.shadows import Shadows
+from thingbridge.aws.things import Thing, Things
+from thingbridge.aws.things_log import ThingsLog
+from thingbridge.errors import BadInput, Refused, ThingbridgeError
+from thingbridge.flows import end_devices, marking
+from thingbridge.flows.end_devices import Outcome
+from thingbridge.flows.registry.devices import DevicesWithoutThing
+from thingbridge.registry import attributes, events, marks, provisioning, status, work_items
+from thingbridge.registry.events import Operation, ThingEvent
+from thingbridge.registry.marks import Mark
+from thingbridge.registry.provisioning import Place, Step
+from thingbridge.registry.reconcile import OnThingDeleted
+from thingbridge.things_stack.client import ThingsStack
+
+
+@dataclass(frozen=True)
+class RegistryRules:
+    """The stack's choices. `default_frequency_plan_id`: for things that name none; `scrub_keys`: remove used keys."""
+
+    stack_name: str
+    default_frequency_plan_id: str
+    on_thing_deleted: OnThingDeleted
+    scrub_keys: bool
+
+
+@dataclass(frozen=True)
+class Registry:
+    """The way of a registry event, and of a work item of the comparison."""
+
+    rules: RegistryRules
+    things: Things
+    shadows: Shadows
+    things_stack: ThingsStack
+    devices_without_thing: DevicesWithoutThing
+    log: ThingsLog
+
+    def handle(self, body: str) -> None:
+        """Carry out an event or work item, or record why that is not possible. Raises what must come again."""
+        item = work_items.parse(body)
+        if item and item.device_id:
+            self._settle(item.device_id)
+            return
+        if item and item.thing_name:
+            self._follow(ThingEvent(Operation.CREATED, item.thing_name, {}), compared=True)
+            return
+        try:
+            event = events.parse(body)
+        except BadInput as error:
+            self.log.record(None, "ERROR", "event_not_readable", reason=str(error))
+            return
+        self._follow(event, compared=False)
+
+    def _follow(self, event: ThingEvent, *, compared: bool) -> None:
+        """Let the device follow its thing. `compared`: the comparison found them out of step."""
+        thing = self.things.describe(event.thing_name)
+        try:
+            if event.operation is not Operation.DELETED:
+                # Gone or moved to another stack in the meantime: that has an event of its own.
+                if thing and events.belongs_to(thing.attributes, self.rules.stack_name):
+                    self._apply(thing, event.operation, compared=compared)
+            elif events.is_gone(event, thing.attributes if thing else None, self.rules.stack_name):
+                self._delete(event)
+        except ThingbridgeError as error:
+            again = not isinstance(error, BadInput | Refused)
+            self._report_failure(event.thing_name, thing, error, again=again)
+            if again:
+                raise
+            if compared and thing:
+                # It can't be repaired before the thing changes: the comparison need not ask again until then.
+                with suppress(ThingbridgeError):
+                    self._mark(thing, None)
+
+    def _apply(self, thing: Thing, operation: Operation, *, compared: bool) -> None:
+        if compared and self._is_refused(thing):
+            return
+        device_id = self._bring_in_step(thing, operation)
+        if compared or device_id:
+            self._mark(thing, device_id)
+
+    def _report_failure(self, thing_name: str, thing: Thing | None, error: ThingbridgeError, *, again: bool) -> None:
+        self.log.record(thing_name, "WARN" if again else "ERROR", "end_device_not_in_step", reason=str(error))
+        if thing:
+            digest = marks.digest(thing.attributes)
+            self.shadows.report(thing_name, status.failed(error, again=again, digest=digest))
+
+    def _settle(self, device_id: str) -> None:
+        """Handle a device that the comparison found no thing for, or record why that is not possible."""
+        try:
+            self.devices_without_thing.settle(device_id)
+        except (BadInput, Refused) as error:
+            self.log.record(None, "ERROR", "end_device_without_thing", device_id=device_id, reason=str(error))
+
+    def _is_refused(self, thing: Thing) -> bool:
+        """Whether The Things Stack recently refused to create the thing's device, and would get the same request again.
+
+        A device that does not exist carries no mark, so the refusal is remembered in the thing's shadow.
+        """
+        if not attributes.has_secrets(thing.attributes):
+            return False
+        reported = self.shadows.reported(thing.name)
+        if not status.is_refused(reported, marks.digest(thing.attributes), datetime.now(UTC)):
+            return False
+        try:
+            return end_devices.resolve(self.things_stack, attributes.reference(thing.attributes)) is None
+        except Refused:
+            return True
+
+    def _mark(self, thing: Thing, device_id: str | None) -> None:
+        """Mark the device of a thing with the thing, and with the state that both were last compared in.
+
+        `device_id` None: the device that the thing stands for.
+        """
+        if device_id is None:
+            known = end_devices.resolve(self.things_stack, attributes.reference(thing.attributes))
+            device_id = known.device_id if known else None
+        if device_id is not None:
+            mark = Mark.of(thing.name, thing.attributes, self.rules.stack_name)
+            marking.write(self.things_stack, device_id, mark)
+
+    def _bring_in_step(self, thing: Thing, operation: Operation) -> str | None:
+        """Create, claim, complete or change the device of a thing, as far as the thing describes one.
+
+        Returns the id of the device that is in step now, None if there is none or the thing does not describe one.
+        """
+        if not attributes.describes_device(thing.attributes):
+            return None
+        reference = attributes.reference(thing.attributes)
+        known = end_devices.resolve(self.things_stack, reference)
+        if known:
+            attributes.check_unchangeable(thing.attributes, known)
+        elif not attributes.asks_for_creation(thing.attributes):
+            return None
+        device_id, outcome = known.device_id if known else reference.device_id, Outcome.UNCHANGED
+        steps: tuple[Step, ...] = ()
+        if known is None or attributes.has_secrets(thing.attributes):
+            outcome, steps = self._create(thing, device_id, operation, known=known is not None)
+        if self.things.describe(thing.name) is None:
+            # Deleted while its device was being created: that event found no device, so this one takes it back.
+            if self.rules.on_thing_deleted is OnThingDeleted.DELETE:
+                end_devices.take_back(self.things_stack, reference, steps)
+            return None
+        if known:
+            settings = attributes.network_settings(thing.attributes)
+            updated = end_devices.update(self.things_stack, known.device_id, settings)
+            outcome = updated if outcome is Outcome.UNCHANGED else outcome
+        if self.rules.scrub_keys and attributes.has_secrets(thing.attributes):
+            self.things.remove_attributes(thing.name, attributes.SECRETS)
+        # Whoever created the thing waits for an answer, also when the device was complete before.
+        if outcome is not Outcome.UNCHANGED or operation is Operation.CREATED:
+            self.shadows.report(thing.name, status.succeeded(outcome))
+            self.log.record(thing.name, "INFO", f"end_device_{outcome}", device_id=device_id)
+        return device_id
+
+    def _create(
+        self, thing: Thing, device_id: str, operation: Operation, *, known: bool
+    ) -> tuple[Outcome, tuple[Step, ...]]:
+        """Create the device, or what is missing of it. `known`: the Identity Server has it."""
+        device = attributes.new_device(thing.attributes, self.rules.default_frequency_plan_id)
+        device = replace(device, device_id=device_id)
+        things_stack = self.things_stack
+        place = Place(things_stack.application_id, things_stack.cluster_host, self.rules.stack_name, thing.name)
+        steps = provisioning.creation_steps(device, place)
+        outcome = end_devices.create(things_stack, steps, known=known)
+        # What an earlier attempt left behind may belong to an earlier state of the thing.
+        changed = outcome is Outcome.UNCHANGED and operation is Operation.UPDATED
+        if device.app_key and (changed or outcome is Outcome.COMPLETED):
+            end_devices.set_root_keys(things_stack, device)
+        return outcome, steps
+
+    def _delete(self, event: ThingEvent) -> None:
+        device = attributes.reference(event.attributes)
+        outcome = "retained"
+        if self.rules.on_thing_deleted is OnThingDeleted.DELETE:
+            outcome = end_devices.delete(self.things_stack, device)
+        self.log.record(event.thing_name, "INFO", f"end_device_{outcome}", device_id=device.device_id)

@@ -1,0 +1,166 @@
+"""Sync: compares both registries, and sends what is out of step to the flow `registry`.
+
+Called from a FIFO queue with a single message group, so that no two calls run at once. A tick of the schedule starts a
+run; a run that can't be finished in one call sends its state to the same queue. The comparison itself is
+`registry.sync`.
+"""
+
+import json
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from thingbridge import metrics
+from thingbridge.aws.queues import Queue
+from thingbridge.aws.things import Things
+from thingbridge.diagnostics import emit
+from thingbridge.errors import BadInput
+from thingbridge.flows import marking
+from thingbridge.pacing import TokenBucket
+from thingbridge.registry import sync
+from thingbridge.registry.reconcile import Decision, ListedDevice, OnThingDeleted
+from thingbridge.registry.sync import DEVICES_PER_PAGE, Count, ListedThing, Rules, Run, SyncMode
+from thingbridge.registry.work_items import WorkItem
+from thingbridge.things_stack.client import ThingsStack
+
+MESSAGE_GROUP: Final = "sync"
+"""The only group of the queue: SQS delivers no second message of a group while one is being handled."""
+
+STALE_AFTER: Final = 60.0
+"""Seconds after which a tick that waited behind a run is dropped: what it would find was just found."""
+
+THING_PAGES_PER_SECOND: Final = 6.0
+"""Below the 10 per second that AWS allows an account, because others look things up as well."""
+
+THING_PAGES_BESIDE_WORK: Final = 2.0
+"""While work of an earlier run waits: the flow `registry` looks things up for it, 6 per second (80 % in all)."""
+
+DEVICE_PAGES_PER_SECOND: Final = 4.0
+"""The limit of the hosted Things Stacks for a key is not published; after a 429, the client waits as long as asked."""
+
+EXAMPLES: Final = 20
+"""Things named in the log of a call, of those that a person has to look after."""
+
+
+@dataclass(frozen=True)
+class Tick:
+    """A queue message: a tick `{"start": …, "mode"?}`, or the state of a run. `sent_at`: Unix seconds."""
+
+    message_id: str
+    body: str
+    sent_at: float
+    first_delivery: bool
+
+    @classmethod
+    def of_record(cls, record: dict[str, Any]) -> "Tick":
+        """From an SQS record."""
+        attributes = record["attributes"]
+        return cls(
+            record["messageId"],
+            record["body"],
+            int(attributes["SentTimestamp"]) / 1000,
+            int(attributes.get("ApproximateReceiveCount", 1)) <= 1,
+        )
+
+    def run(self, mode: SyncMode, now: float) -> Run | None:
+        """The run that the message is about, None for a tick that came too late. Raises BadInput."""
+        try:
+            message = json.loads(self.body)
+            if "continue" in message:
+                return Run.read(message["continue"])
+            mode = SyncMode(message.get("mode") or mode)
+        except (ValueError, TypeError, AttributeError) as error:
+            raise BadInput("message", "must be a tick or the state of a run") from error
+        return None if self.first_delivery and now - self.sent_at > STALE_AFTER else Run(self.message_id, mode)
+
+
+class Registries:
+    """Both registries at a bounded rate, and the queue of the flow `registry`."""
+
+    def __init__(
+        self,
+        stack_name: str,
+        things: Things,
+        things_stack: ThingsStack,
+        queue: Queue,
+        now: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._stack_name, self._things, self._things_stack, self._queue = stack_name, things, things_stack, queue
+        self._device_pace = TokenBucket(rate=DEVICE_PAGES_PER_SECOND, now=now, sleep=sleep)
+        # Counted once: devices without a thing, which are looked up, are sent after the last page of things.
+        self._waiting = queue.waiting()
+        rate = THING_PAGES_BESIDE_WORK if self._waiting else THING_PAGES_PER_SECOND
+        self._thing_pace = TokenBucket(rate=rate, now=now, sleep=sleep)
+
+    def devices(self, page: int) -> Sequence[ListedDevice]:
+        """A page of the application's devices, from 1."""
+        self._device_pace.acquire()
+        return marking.page(self._things_stack, page, DEVICES_PER_PAGE)
+
+    def things(self, token: str | None) -> tuple[Sequence[ListedThing], str | None]:
+        """A page of the stack's things, and the token of the next page."""
+        self._thing_pace.acquire()
+        things, following = self._things.page(self._stack_name, token)
+        return [ListedThing(thing.name, thing.attributes) for thing in things], following
+
+    def backlog(self) -> int:
+        """How many work items and events waited when the call began."""
+        return self._waiting
+
+    def send(self, items: Sequence[WorkItem]) -> int:
+        """Send work items; returns the number of calls."""
+        return self._queue.send([item.body() for item in items])
+
+
+@dataclass(frozen=True)
+class Sync:
+    """One call: a part of a run. `mode` is the stack's choice, which a tick may override."""
+
+    stack_name: str
+    mode: SyncMode
+    on_thing_deleted: OnThingDeleted
+    registries: Callable[[], Registries]
+    queue: Queue
+    remaining_seconds: Callable[[], float]
+    now: Callable[[], float] = time.time
+
+    def handle(self, tick: Tick) -> None:
+        """Handle a queue message. Raises what must come again."""
+        try:
+            run = tick.run(self.mode, self.now())
+        except BadInput as error:
+            emit("ERROR", "sync_message_not_readable", reason=str(error))
+            return
+        if run is None:
+            emit("INFO", "sync_tick_dropped", reason="it waited behind a run")
+            return
+        rules = Rules(self.stack_name, self.on_thing_deleted, _Examples().take)
+        stopped, finished = sync.resume(run, self.registries(), rules, self.remaining_seconds)
+        if finished:
+            counts = {str(name): stopped.counts.get(name, 0) for name in Count}
+            metrics.emit(self.stack_name, counts, self.now())
+            emit("INFO", "synchronised", run=run.run_id, mode=run.mode, **counts)
+        elif (stopped.token, stopped.listed) == (run.token, run.listed) and run.part > 1:
+            metrics.emit(self.stack_name, {Count.FAILED: 1}, self.now())
+            emit(
+                "ERROR", "sync_gave_up", run=run.run_id, reason="one call is too short to list the devices and one page"
+            )
+        else:
+            deduplication_id = f"{run.run_id}-{stopped.part}"
+            self.queue.send_in_order(stopped.message(), group=MESSAGE_GROUP, deduplication_id=deduplication_id)
+            emit("INFO", "sync_continues", run=run.run_id, part=stopped.part)
+
+
+class _Examples:
+    """The first decisions that need a person are logged, the others only counted."""
+
+    def __init__(self) -> None:
+        self._left = EXAMPLES
+
+    def take(self, decision: Decision, what: str) -> None:
+        self._left -= 1
+        if self._left >= 0:
+            refused = decision is Decision.DELETE_DEVICE
+            emit("WARN", "sync_deletions_refused" if refused else "sync_thing_needs_a_look", what=what, why=decision)

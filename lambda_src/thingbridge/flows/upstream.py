@@ -1,0 +1,98 @@
+"""Upstream: a message that The Things Stack publishes becomes a message of a thing, and updates its shadow.
+
+A message passes the stages of `Upstream.handle` in this order. A message of a known device costs two calls: a publish
+and a shadow write.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from thingbridge.aws.broker import Broker
+from thingbridge.aws.things_log import ThingsLog
+from thingbridge.errors import BadInput, Refused
+from thingbridge.flows.codecs import CodecFailed
+from thingbridge.flows.shadow import ShadowWriter
+from thingbridge.flows.thing_directory import ThingDirectory
+from thingbridge.messaging import codecs, topics, upstream
+from thingbridge.messaging.upstream import UpstreamMessage
+from thingbridge.registry.identity import MismatchingStack
+from thingbridge.shadow import state
+from thingbridge.shadow.state import ShadowSettings
+
+
+class Decryption(Protocol):
+    """The stage under end-to-end encryption (`flows.end_to_end_encryption.decryption`)."""
+
+    def decrypt(self, message: UpstreamMessage, thing_name: str) -> UpstreamMessage:
+        """The message with its payloads in plain text."""
+
+
+class Decoder(Protocol):
+    """The decoders of the stack's user (`flows.codecs`)."""
+
+    def decode(self, uplink: Mapping[str, Any]) -> dict[str, Any] | None:
+        """The decoded payload of an `uplink_message`, None if no codec is for it. Raises CodecFailed."""
+
+
+@dataclass(frozen=True)
+class Upstream:
+    """The way of a message. `decryption` is None without end-to-end encryption."""
+
+    stack_name: str
+    shadow_settings: ShadowSettings
+    directory: ThingDirectory
+    broker: Broker
+    shadow_writer: ShadowWriter
+    decoder: Decoder
+    decryption: Decryption | None
+    log: ThingsLog
+
+    def handle(self, event: dict[str, Any]) -> None:
+        """Handle the rule's output `{"topic", "payload"}`. Raises Busy or Misconfigured, so that it comes again."""
+        thing_name = None
+        try:
+            message = upstream.parse(event, self.stack_name)
+            thing_name = self.directory.find_or_create(message.device)
+            message = self._readable(message, thing_name)
+            reported = state.reported(message.body, self.shadow_settings, own_counters=self.decryption is not None)
+            self.broker.publish(topics.public(thing_name, message.event), message.raw)
+        except (BadInput, Refused) as error:
+            self._record_dropped(event, error.thing_name if isinstance(error, MismatchingStack) else thing_name, error)
+            return
+        if reported.omitted:
+            self.log.record(thing_name, "WARN", "decoded_payload_left_out", reason=reported.omitted)
+        if reported.fields:
+            try:
+                self.shadow_writer.write(thing_name, reported.fields, reported.received_at)
+            except Refused as error:
+                self.log.record(thing_name, "ERROR", "shadow_not_written", reason=str(error))
+
+    def _readable(self, message: UpstreamMessage, thing_name: str) -> UpstreamMessage:
+        """The message as its reader wants it: decrypted, and decoded where The Things Stack did not."""
+        if self.decryption:
+            message = self.decryption.decrypt(message, thing_name)
+        uplink = codecs.undecoded(message.body)
+        if uplink is None:
+            return message
+        try:
+            output = self.decoder.decode(uplink)
+            return message if output is None else upstream.with_decoded_payload(message, output)
+        except CodecFailed as error:
+            self.log.record(thing_name, "WARN", "codec_failed", codec=error.codec, reason=error.reason)
+        except BadInput as error:
+            self.log.record(thing_name, "WARN", "codec_failed", codec=None, reason=str(error))
+        return message
+
+    def _record_dropped(self, event: Mapping[str, Any], thing_name: str | None, error: BadInput | Refused) -> None:
+        encoded = str(event.get("payload") or "").encode()
+        self.log.record(
+            thing_name,
+            "ERROR",
+            "message_dropped",
+            reason=str(error),
+            topic=event.get("topic"),
+            payload_base64_bytes=len(encoded),
+            payload_base64_sha256=hashlib.sha256(encoded).hexdigest(),
+        )

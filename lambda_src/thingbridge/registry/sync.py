@@ -1,0 +1,251 @@
+"""The comparison of both registries: page by page, within the time there is, resumed where another call stopped.
+
+The listings, the queue and the time come from the caller. What a pair calls for is decided in `reconcile`; the queue
+that a run comes from ensures that no two calls work on it at once.
+
+Devices are held in memory (`device_index`), things pass by. A run that stops remembers how far it got among the things
+and which devices it has seen; the next call lists the devices again. Whoever carries out a work item looks again, so a
+change in between costs one look at most.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any, Final, Protocol
+
+from thingbridge.errors import BadInput
+from thingbridge.registry import device_index, reconcile
+from thingbridge.registry.device_index import DeviceIndex
+from thingbridge.registry.marks import Mark
+from thingbridge.registry.reconcile import WORK, Decision, ListedDevice, OnThingDeleted
+from thingbridge.registry.work_items import WorkItem
+
+DEVICES_PER_PAGE: Final = 1000
+"""The most EndDeviceRegistry.List gives (TTS `end_device_services.proto`)."""
+
+WORK_AT_ONCE: Final = 100
+"""Work items that are gathered before they are sent."""
+
+LONGEST_BACKLOG: Final = 5_000
+"""Work items that may wait in the queue: about what is done in ten minutes. More would be found, and sent, again before
+they are done."""
+
+LAST_PAGE_BEFORE_END: Final = 90.0
+"""Seconds that must be left for another page, or for sending the work items at the end of a run."""
+
+
+class SyncMode(StrEnum):
+    """Whether a comparison repairs what it finds, or only reports it."""
+
+    APPLY = "apply"
+    REPORT = "report"
+
+
+class Count(StrEnum):
+    """What a run counts; the values are names of metrics."""
+
+    SEEN = "Seen"
+    IN_STEP = "InStep"
+    MISSING_THINGS = "MissingThings"
+    MISSING_DEVICES = "MissingDevices"
+    DIFFERING = "Differing"
+    FAILED = "Failed"
+    UNMARKED = "Unmarked"
+    DELETED_THINGS = "DeletedThings"
+    REFUSED = "Refused"
+    RETAINED = "Retained"
+    LEFT = "Left"
+    DEFERRED = "Deferred"
+    SENT = "Sent"
+    THING_CALLS = "ListThingsCalls"
+    DEVICE_CALLS = "ListDevicesCalls"
+    QUEUE_CALLS = "QueueCalls"
+    PARTS = "Parts"
+
+
+COUNTED_AS: Final = {
+    Decision.IN_STEP: Count.IN_STEP,
+    Decision.MARK_DEVICE: Count.UNMARKED,
+    Decision.DIFFERING: Count.DIFFERING,
+    Decision.CREATE_DEVICE: Count.MISSING_DEVICES,
+    Decision.MAKE_THING: Count.MISSING_THINGS,
+    Decision.DELETE_DEVICE: Count.DELETED_THINGS,
+    Decision.RETAIN_DEVICE: Count.RETAINED,
+    Decision.LEAVE_THING: Count.LEFT,
+    Decision.DUPLICATE: Count.FAILED,
+    Decision.INCOMPLETE: Count.FAILED,
+}
+
+
+@dataclass(frozen=True)
+class ListedThing:
+    """A thing of the stack as the registry lists it."""
+
+    name: str
+    attributes: Mapping[str, str]
+
+
+class Registries(Protocol):
+    """Both sides and the queue between them. An exception ends the call; its message then comes again."""
+
+    def devices(self, page: int) -> Sequence[ListedDevice]:
+        """A page of the application's devices, from 1; the last one is shorter than DEVICES_PER_PAGE."""
+
+    def things(self, token: str | None) -> tuple[Sequence[ListedThing], str | None]:
+        """A page of the stack's things, and the token of the next page."""
+
+    def backlog(self) -> int:
+        """How many work items wait."""
+
+    def send(self, items: Sequence[WorkItem]) -> int:
+        """Send work items to the queue; returns the number of calls."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """How far a run got.
+
+    `token`: the next page of things; `listed`: there is none. `seen`: what DeviceIndex remembers.
+    """
+
+    run_id: str
+    mode: SyncMode
+    part: int = 1
+    token: str | None = None
+    listed: bool = False
+    seen: str = ""
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+    def message(self) -> str:
+        """As the text of a message."""
+        return json.dumps({"continue": {**self.__dict__, "counts": dict(self.counts)}})
+
+    @classmethod
+    def read(cls, stopped: Mapping[str, Any]) -> "Run":
+        """From a message's `continue`. Raises BadInput."""
+        try:
+            return cls(**{**stopped, "mode": SyncMode(stopped["mode"]), "counts": dict(stopped["counts"])})
+        except (KeyError, TypeError, ValueError) as error:
+            raise BadInput("continue", "must be the state of a run that stopped") from error
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The stack's choices. `example`: called for each decision that needs a person, not a work item."""
+
+    stack_name: str
+    on_thing_deleted: OnThingDeleted
+    example: Callable[[Decision, str], None]
+
+
+def resume(run: Run, registries: Registries, rules: Rules, remaining_seconds: Callable[[], float]) -> tuple[Run, bool]:
+    """Continue a run until it is finished or time runs short. Returns its state, and whether it is finished."""
+    part = _Part(run, registries, rules)
+    index = part.index_devices()
+    token, listed = run.token, run.listed
+    while not listed and remaining_seconds() >= LAST_PAGE_BEFORE_END:
+        things, token = registries.things(token)
+        part.counts[Count.THING_CALLS] += 1
+        part.take(index, things)
+        listed = token is None
+    finished = listed and remaining_seconds() >= LAST_PAGE_BEFORE_END
+    if finished:
+        part.conclude(index)
+    part.send()
+    stopped = replace(
+        run,
+        part=run.part + 1,
+        token=token,
+        listed=listed,
+        seen="" if finished else index.remember(),
+        counts={str(name): count for name, count in part.counts.items()},
+    )
+    return stopped, finished
+
+
+class _Part:
+    """The part of a run that one call does."""
+
+    def __init__(self, run: Run, registries: Registries, rules: Rules) -> None:
+        self._run, self._registries, self._rules = run, registries, rules
+        self.counts: Counter[str] = Counter(dict(run.counts))
+        self.counts[Count.PARTS] += 1
+        self._pending: list[WorkItem] = []
+        self._room = max(0, LONGEST_BACKLOG - registries.backlog()) if run.mode is SyncMode.APPLY else 0
+
+    def index_devices(self) -> DeviceIndex:
+        index = DeviceIndex(self._rules.stack_name)
+        page, full = 1, True
+        while full:
+            devices = self._registries.devices(page)
+            self.counts[Count.DEVICE_CALLS] += 1
+            for device in devices:
+                index.add(device)
+            full = len(devices) == DEVICES_PER_PAGE
+            page += 1
+        index.close()
+        if self._run.seen:
+            self.counts[Count.DEFERRED] += index.recall(self._run.seen)
+        return index
+
+    def take(self, index: DeviceIndex, things: Iterable[ListedThing]) -> None:
+        """Decide about a page of things, and about the devices found for them."""
+        for thing in things:
+            self.counts[Count.SEEN] += 1
+            decision = self._about(index, thing)
+            self.counts[COUNTED_AS[decision]] += 1
+            if decision in WORK:
+                self._add(WorkItem(thing_name=thing.name))
+            elif decision in (Decision.DUPLICATE, Decision.INCOMPLETE):
+                self._rules.example(decision, thing.name)
+
+    def _about(self, index: DeviceIndex, thing: ListedThing) -> Decision:
+        try:
+            key = device_index.key_of_thing(thing.attributes)
+        except BadInput:
+            return Decision.INCOMPLETE
+        found = index.take(key)
+        if found is None:
+            return reconcile.for_thing_alone(thing.attributes)
+        self.counts[Count.SEEN] += not found.seen
+        expected = Mark.of(thing.name, thing.attributes, self._rules.stack_name)
+        return reconcile.for_pair(
+            marked=found.marked, foreign=found.foreign, same=found.is_marked_as(expected), again=found.seen
+        )
+
+    def conclude(self, index: DeviceIndex) -> None:
+        """After the last thing: decide about the devices that are left."""
+        gone = sum(marked for _, marked in index.alone())
+        deletes = self._rules.on_thing_deleted is OnThingDeleted.DELETE
+        refused = deletes and reconcile.too_many_deletions(gone, index.marked)
+        if refused:
+            self._rules.example(Decision.DELETE_DEVICE, f"{gone} of {index.marked} devices with a mark of this stack")
+        for device_id, marked in index.alone():
+            self.counts[Count.SEEN] += 1
+            decision = reconcile.for_device_alone(marked, self._rules.on_thing_deleted)
+            if refused and decision is Decision.DELETE_DEVICE:
+                self.counts[Count.REFUSED] += 1
+                continue
+            self.counts[COUNTED_AS[decision]] += 1
+            if decision in WORK:
+                self._add(WorkItem(device_id=device_id))
+
+    def _add(self, item: WorkItem) -> None:
+        if self._run.mode is not SyncMode.APPLY:
+            return
+        if self._room == 0:
+            self.counts[Count.DEFERRED] += 1
+            return
+        self._room -= 1
+        self._pending.append(item)
+        if len(self._pending) >= WORK_AT_ONCE:
+            self.send()
+
+    def send(self) -> None:
+        """Send the work items that were not sent yet."""
+        if self._pending:
+            self.counts[Count.SENT] += len(self._pending)
+            self.counts[Count.QUEUE_CALLS] += self._registries.send(self._pending)
+            self._pending = []

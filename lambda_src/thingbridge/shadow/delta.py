@@ -1,0 +1,198 @@
+"""A changed desired state of the shadow `lorawan`, as a downlink: whether a delta calls for one, and what is sent.
+
+AWS IoT sends a delta with every write to the shadow as long as desired and reported differ, with each uplink too. Its
+timestamps show which write caused it, in whole seconds. What was sent is noted in the shadow, so that a change is sent
+once however often its delta arrives. Like a registry event, a delta only says where to look: the shadow itself decides.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from thingbridge.errors import BadInput
+from thingbridge.messaging import rule_payload
+from thingbridge.shadow.state import DECODED_PAYLOAD, SHADOW_NAME
+
+NOTE: Final = "deltaDownlink"
+"""The field of `reported` with the status of the last change."""
+
+AT_ONCE_SECONDS: Final = 2
+"""A delta sent later than this after the newest desired change was caused by something else."""
+
+ABANDONED_SECONDS: Final = 60.0
+"""A downlink that has been "sending" for so long was abandoned: a function has 30 seconds."""
+
+
+class Note(StrEnum):
+    """The status of a change."""
+
+    SENDING = "sending"
+    SENT = "sent"
+    REFUSED = "refused"
+
+
+class Next(StrEnum):
+    """What is to be done about a change."""
+
+    NOTHING = "nothing"
+    WAIT = "wait"
+    SEND = "send"
+
+
+@dataclass(frozen=True)
+class Delta:
+    """A delta message. `version` is that of the shadow then; `sent_at`, `changed_at` seconds since 1970."""
+
+    thing_name: str
+    version: int
+    sent_at: float
+    changed_at: float
+
+    @property
+    def follows_a_change(self) -> bool:
+        """Whether a changed desired state may have caused it."""
+        return self.sent_at - self.changed_at <= AT_ONCE_SECONDS
+
+
+@dataclass(frozen=True)
+class Change:
+    """The desired values that differ from the reported ones now, when the newest was set, and the shadow's version."""
+
+    values: Mapping[str, Any]
+    changed_at: float
+    version: int
+    note: Mapping[str, Any]
+
+
+def thing_of(topic: object) -> str | None:
+    """`$aws/things/<thing>/shadow/name/lorawan/update/delta` → the thing's name; None for any other topic."""
+    match str(topic).split("/"):
+        case ["$aws", "things", thing_name, "shadow", "name", name, "update", "delta"] if name == SHADOW_NAME:
+            return thing_name
+    return None
+
+
+def receive(event: Mapping[str, Any]) -> Delta:
+    """Read the rule's output `{"topic": str, "payload": base64}`. Raises BadInput."""
+    thing_name = thing_of(event.get("topic"))
+    if thing_name is None:
+        raise BadInput("topic", f"{event.get('topic')} is not a topic of shadow deltas")
+    match rule_payload.json_object(rule_payload.raw(event)):
+        case {"version": int(version), "timestamp": int(sent_at), "metadata": dict(metadata)}:
+            changed_at = max(_timestamps(metadata.get(DECODED_PAYLOAD)), default=0)
+            return Delta(thing_name, version, sent_at, changed_at)
+    raise BadInput("payload", "is not a shadow delta")
+
+
+def change(document: Mapping[str, Any]) -> Change | None:
+    """The change in a shadow document (`GetThingShadow`), None if nothing differs. Raises BadInput."""
+    state, metadata = document.get("state", {}), document.get("metadata", {})
+    values = state.get("delta", {}).get(DECODED_PAYLOAD)
+    if values is None:
+        return None
+    if not isinstance(values, dict):
+        raise BadInput(f"desired.{DECODED_PAYLOAD}", "must be an object")
+    desired = metadata.get("desired", {}).get(DECODED_PAYLOAD)
+    note = state.get("reported", {}).get(NOTE)
+    return Change(
+        values=values,
+        changed_at=max(_timestamps(_like(values, desired)), default=0),
+        version=int(document["version"]),
+        note=note if isinstance(note, dict) else {},
+    )
+
+
+def what_next(change: Change, delta: Delta, now: float) -> Next:
+    """What is to be done about a change for a delta. `now`: seconds since 1970.
+
+    A change that another delta is sending is left to it. While an older change is being sent, this one waits: the
+    device must get them in order.
+    """
+    note = change.note
+    ours = note.get("version") == delta.version
+    under_way = note.get("state") == Note.SENDING
+    if _noted(change) and not (ours and under_way):
+        return Next.NOTHING
+    if under_way and not ours and now - float(note.get("at", 0)) < ABANDONED_SECONDS:
+        return Next.WAIT
+    return Next.SEND
+
+
+def downlink(change: Change, f_port: int) -> dict[str, Any]:
+    """The `ApplicationDownlink` of a change.
+
+    The encoder finds each value under its name; and all of them under `state` with the shadow's `version`, as encoders
+    written for the V2 integration expect. A value that is itself called `state` or `version` goes first.
+    """
+    return {
+        "f_port": f_port,
+        "decoded_payload": {"state": change.values, "version": change.version, **change.values},
+        "confirmed": False,
+        "priority": "NORMAL",
+        "correlation_ids": [f"thingbridge:shadow-delta:{change.version}"],
+    }
+
+
+def note(state: Note, change: Change, delta: Delta, now: float, reason: str | None = None) -> dict[str, Any]:
+    """What is reported of a change."""
+    return {
+        NOTE: {
+            "state": state,
+            "at": int(now),
+            "version": delta.version,
+            "changedAt": change.changed_at,
+            # As text: in a shadow, an object would be merged with the one of the previous change.
+            "values": json.dumps(change.values, sort_keys=True),
+            "reason": reason,
+        }
+    }
+
+
+def sent(change: Change, delta: Delta, now: float) -> dict[str, Any]:
+    """What is reported once a change was sent: its values, so that they no longer differ."""
+    return {DECODED_PAYLOAD: change.values, **note(Note.SENT, change, delta, now)}
+
+
+def _noted(change: Change) -> bool:
+    """Whether the note is about this change, or about a newer one."""
+    at = change.note.get("changedAt")
+    if not isinstance(at, int | float):
+        return False
+    try:
+        values = json.loads(change.note.get("values", "{}"))
+    except (TypeError, ValueError):
+        return False
+    # Timestamps are whole seconds: two changes within one second differ in their values.
+    return change.changed_at < at or (change.changed_at == at and _part_of(change.values, values))
+
+
+def _part_of(values: object, whole: object) -> bool:
+    if isinstance(values, dict) and isinstance(whole, dict):
+        return all(name in whole and _part_of(value, whole[name]) for name, value in values.items())
+    return values == whole
+
+
+def _like(values: Mapping[str, Any], metadata: Any) -> Any:
+    """The metadata of those fields that `values` has."""
+    if not isinstance(metadata, dict):
+        return {}
+    return {
+        name: _like(value, metadata[name]) if isinstance(value, dict) and value else metadata[name]
+        for name, value in values.items()
+        if name in metadata
+    }
+
+
+def _timestamps(metadata: object) -> Iterator[float]:
+    # A list has the metadata of each of its members.
+    if isinstance(metadata, list):
+        for each in metadata:
+            yield from _timestamps(each)
+    elif isinstance(metadata, dict):
+        for name, value in metadata.items():
+            if name == "timestamp" and isinstance(value, int):
+                yield value
+            else:
+                yield from _timestamps(value)

@@ -1,0 +1,157 @@
+"""HTTP to The Things Stack: addresses, the API key, time-outs and retries. Which operations exist: the other files.
+
+Paths and bodies: The Things Stack HTTP API, `/api/v3`. Operations of the Identity Server go to its own host, which
+differs from the cluster's on the hosted deployments; all others go to the cluster.
+"""
+
+import random
+import time
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import requests
+
+from thingbridge.things_stack.errors import (
+    Answer,
+    ApiKeyRefused,
+    NotFound,
+    ThingsStackBusy,
+    read_answer,
+    refused,
+)
+
+API_PREFIX: Final = "/api/v3"
+CONNECT_TIMEOUT: Final = 3.05
+READ_TIMEOUT: Final = 10.0
+FIRST_PAUSE: Final = 0.2
+LONGEST_PAUSE: Final = 5.0
+MARGIN: Final = 1.0
+"""Seconds left for the caller to record the outcome once the transport has given up."""
+
+_QUEUE_FULL: Final = "downlink_queue_capacity"
+"""Answered with 429 like a rate limit, but a device may take days to empty its queue."""
+
+_RETRY_AFTER_HEADERS: Final = ("Retry-After", "X-Rate-Limit-Retry", "X-Ratelimit-Retry")
+
+
+class Transport:
+    """Calls with the API key of one application.
+
+    `cluster_address`, `identity_server_address`: URLs without a path. `api_key(refresh)` returns the API key;
+    `refresh` is set after a refusal, because the key may have been rotated. `remaining_seconds` returns how long the
+    caller may still take: a busy server is tried again only within that time.
+
+    Every call raises `ThingsStackRefused` (4xx), `ApiKeyRefused` (401, 403) or `ThingsStackBusy` (429, 5xx, no
+    connection).
+    """
+
+    def __init__(
+        self,
+        *,
+        cluster_address: str,
+        identity_server_address: str,
+        api_key: Callable[[bool], str],
+        remaining_seconds: Callable[[], float],
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.cluster_host = urlsplit(cluster_address).hostname or cluster_address
+        self.remaining_seconds = remaining_seconds
+        self.session = requests.Session()
+        self._cluster = cluster_address.rstrip("/") + API_PREFIX
+        self._identity_server = identity_server_address.rstrip("/") + API_PREFIX
+        self._api_key = api_key
+        self._sleep = sleep
+
+    def find(self, path: str, operation: str, **arguments: Any) -> dict[str, Any] | None:
+        """GET: the answer, None if there is nothing at the path (404). Arguments as for `call`."""
+        try:
+            return self.call("GET", path, operation, **arguments)
+        except NotFound:
+            return None
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        operation: str,
+        *,
+        identity_server: bool = False,
+        query: Mapping[str, str] | None = None,
+        body: Mapping[str, Any] | None = None,
+        repeatable: bool = True,
+    ) -> dict[str, Any]:
+        """One operation, tried again while the server is busy and time is left, and once with a fresh API key.
+
+        `operation` begins the text of an error. Not `repeatable`: not sent again once the server may have taken it.
+        """
+        url = (self._identity_server if identity_server else self._cluster) + path
+        pause, refreshed = FIRST_PAUSE, False
+        while True:
+            wait, reason = 0.0, ""
+            try:
+                response = self.session.request(
+                    method,
+                    url,
+                    params=query,
+                    json=body,
+                    headers={"Authorization": f"Bearer {self._api_key(refreshed)}"},
+                    timeout=(CONNECT_TIMEOUT, max(0.1, min(READ_TIMEOUT, self.remaining_seconds() - MARGIN))),
+                    allow_redirects=False,
+                )
+            except requests.RequestException as error:
+                reason = f"no answer from {urlsplit(url).netloc} ({_cause(error)})"
+                if not repeatable and not isinstance(error, requests.ConnectTimeout):
+                    raise ThingsStackBusy(operation, reason) from error
+            else:
+                if response.status_code < 300:
+                    return _json_object(response) or {}
+                answer = read_answer(response.status_code, _json_object(response))
+                if not _is_busy(answer):
+                    error_answer = refused(operation, answer)
+                    if response.status_code != 403 and isinstance(error_answer, ApiKeyRefused) and not refreshed:
+                        refreshed = True
+                        continue
+                    raise error_answer
+                reason = f"The Things Stack answered {answer.status}: {answer.message}"
+                wait = _retry_after(response)
+            wait = max(wait, pause * random.uniform(0.5, 1.0))
+            if wait + MARGIN >= self.remaining_seconds():
+                raise ThingsStackBusy(operation, reason)
+            self._sleep(wait)
+            pause = min(pause * 2, LONGEST_PAUSE)
+
+
+def _is_busy(answer: Answer) -> bool:
+    """Whether the same request may be accepted a moment later."""
+    if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+        return answer.name != _QUEUE_FULL
+    return answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR and answer.status != HTTPStatus.NOT_IMPLEMENTED
+
+
+def _cause(error: requests.RequestException) -> str:
+    return {
+        requests.ConnectTimeout: "connection timed out",
+        requests.ReadTimeout: "no answer in time",
+        requests.exceptions.SSLError: "TLS failed",
+        requests.ConnectionError: "can't connect",
+    }.get(type(error), type(error).__name__)
+
+
+def _json_object(response: requests.Response) -> dict[str, Any] | None:
+    try:
+        body = response.json()
+    except ValueError:
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def _retry_after(response: requests.Response) -> float:
+    """Seconds the server asks to wait; 0 without a header that can be read."""
+    for header in _RETRY_AFTER_HEADERS:
+        try:
+            return float(response.headers[header])
+        except (KeyError, ValueError):
+            continue
+    return 0.0
