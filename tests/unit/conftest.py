@@ -1,4 +1,4 @@
-"""An AWS account in process (moto), and a way to make it answer with an error."""
+"""Both other sides in process: an AWS account (moto), which can be made to fail, and a simulated The Things Stack."""
 
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -7,14 +7,19 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from thingbridge.aws_iot import clients
+from local.things_stack import ThingsStack as Simulation
+from thingbridge.aws.clients import Clients
+from thingbridge.things_stack.client import ThingsStack
+from thingbridge.things_stack.transport import Transport
+
+APPLICATION = "farm-app"
 
 AnswerWith = Callable[[str, str, int, str], None]
 
 
 @pytest.fixture
-def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """An empty account; the code under test gets new clients for it."""
+def clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clients]:
+    """Clients of an empty account."""
     for name, value in {
         "ACCESS_KEY_ID": "test",
         "SECRET_ACCESS_KEY": "test",
@@ -23,34 +28,76 @@ def account(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         monkeypatch.setenv(f"AWS_{name}", value)
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     with mock_aws():
-        clients.client.cache_clear()
-        yield
-    clients.client.cache_clear()
+        yield Clients(boto3.Session())
 
 
 @pytest.fixture
-def iot(account: None) -> Any:
+def iot(clients: Clients) -> Any:
     """A client of the account's thing registry, which has the thing type `lorawan`."""
-    client = boto3.client("iot")
+    client = clients("iot")
     client.create_thing_type(thingTypeName="lorawan")
     return client
 
 
 @pytest.fixture
-def answer_with(account: None) -> AnswerWith:
-    """Make an operation of a service answer with an error: service, operation, HTTP status, code."""
+def calls(clients: Clients) -> Callable[[], dict[str, int]]:
+    """The calls by operation since the last time."""
+    return clients.take_calls
 
-    class Response:
-        def __init__(self, status: int) -> None:
-            self.status_code = status
+
+@pytest.fixture
+def answer_with(clients: Clients) -> AnswerWith:
+    """Make an operation of a service answer with an error: service, operation, HTTP status, code."""
 
     def arrange(service: str, operation: str, status: int, code: str) -> None:
         def answer(**_: Any) -> tuple[Response, dict[str, Any]]:
-            error = {"Code": code, "Message": "so it is"}
+            error = {"Code": code, "Message": "as arranged"}
             return Response(status), {"Error": error, "ResponseMetadata": {"HTTPStatusCode": status}}
 
-        client = clients.client(service)
+        client = clients(service)
         service_id = client.meta.service_model.service_id.hyphenize()
         client.meta.events.register(f"before-call.{service_id}.{operation}", answer)
 
     return arrange
+
+
+class Response:
+    """The part of an HTTP response that botocore looks at."""
+
+    def __init__(self, status: int) -> None:
+        self.status_code = status
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Simulation]:
+    simulation = Simulation(port=0).start()
+    simulation.create_application(APPLICATION)
+    yield simulation
+    simulation.stop()
+
+
+@pytest.fixture
+def simulation(running: Simulation) -> Iterator[Simulation]:
+    """The simulation without faults; a request that breaks the published API fails the test."""
+    running.faults.clear()
+    seen = len(running.violations)
+    yield running
+    assert list(running.violations)[seen:] == []
+    running.faults.clear()
+
+
+@pytest.fixture
+def open_client(simulation: Simulation) -> Callable[..., ThingsStack]:
+    """Make a client. `remaining`: seconds its invocation has left, which its waits use up."""
+
+    def open_with(key: str | None = None, remaining: float = 5.0, address: str | None = None) -> ThingsStack:
+        key = key or simulation.create_api_key(APPLICATION)
+        transport = Transport(
+            cluster_address=address or simulation.url,
+            identity_server_address=address or simulation.url,
+            api_key=lambda _refresh: key,
+            remaining_seconds=lambda: remaining,
+        )
+        return ThingsStack(APPLICATION, transport)
+
+    return open_with

@@ -1,16 +1,16 @@
-"""What end-to-end encryption needs in an account in process: the table of sessions, the key encryption key."""
+"""End-to-end encryption in an account in process: its table, its secret, its keys."""
 
-import json
 from dataclasses import dataclass
 
-import boto3
 import pytest
 
-from handlers.session_keys import session_keys
-from thingbridge.aws_iot import secrets
-from thingbridge.settings import EncryptionSettings
+from thingbridge.aws.clients import Clients
+from thingbridge.aws.secrets import Secrets
+from thingbridge.aws.sessions import SessionTable
+from thingbridge.flows.end_to_end_encryption.session_keys import SessionKeys
 
 KEK = "000102030405060708090A0B0C0D0E0F"
+SESSIONS = "farm-sessions"
 
 
 @dataclass(frozen=True)
@@ -19,17 +19,17 @@ class Encryption:
 
     label: str
     kek: bytes
-    settings: EncryptionSettings
+    keys: SessionKeys
 
     @property
-    def environment(self) -> str:
-        return json.dumps({"sessions_table": self.settings.sessions_table, "key_encryption_key_secret_arn": self.label})
+    def environment(self) -> dict[str, str]:
+        return {"SESSIONS_TABLE": SESSIONS, "KEY_ENCRYPTION_KEY_SECRET_ARN": self.label}
 
 
 @pytest.fixture
-def encryption(account: None) -> Encryption:
-    boto3.client("dynamodb").create_table(
-        TableName="farm-sessions",
+def encryption(clients: Clients) -> Encryption:
+    clients("dynamodb").create_table(
+        TableName=SESSIONS,
         BillingMode="PAY_PER_REQUEST",
         KeySchema=[
             {"AttributeName": "device", "KeyType": "HASH"},
@@ -40,7 +40,6 @@ def encryption(account: None) -> Encryption:
             {"AttributeName": "session_key_id", "AttributeType": "S"},
         ],
     )
-    label = boto3.client("secretsmanager").create_secret(Name="farm/AppSKeyKEK", SecretString=KEK)["ARN"]
-    session_keys.cache_clear()
-    secrets._cache.clear()
-    return Encryption(label, bytes.fromhex(KEK), EncryptionSettings("farm-sessions", label))
+    label = clients("secretsmanager").create_secret(Name="farm/AppSKeyKEK", SecretString=KEK)["ARN"]
+    keys = SessionKeys(SessionTable(clients, SESSIONS), Secrets(clients), label)
+    return Encryption(label, bytes.fromhex(KEK), keys)

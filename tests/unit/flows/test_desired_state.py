@@ -8,9 +8,9 @@ from typing import Any
 
 import boto3
 import pytest
+from thingbridge.aws_iot import data_plane
 
 from handlers import downlink
-from thingbridge.aws_iot import data_plane
 from thingbridge.errors import Busy
 from thingbridge.things_stack import downlink_queue
 from thingbridge.things_stack.errors import Answer, ThingsStackRefused

@@ -5,9 +5,9 @@ from dataclasses import replace
 from itertools import count
 
 import pytest
+from tests.unit.things_stack.conftest import APPLICATION
 
 from local.things_stack import ThingsStack as Simulation
-from tests.unit.things_stack.conftest import APPLICATION
 from thingbridge.errors import Refused, ThingbridgeError
 from thingbridge.registry.attributes import DeviceReference, NewDevice
 from thingbridge.registry.provisioning import Place, Server, creation_steps

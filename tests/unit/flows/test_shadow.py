@@ -7,13 +7,13 @@ from typing import Any
 
 import boto3
 import pytest
-
-from handlers import shadow
 from handlers.shadow_writing import InTurn
 from thingbridge.aws_iot import clients
 from thingbridge.aws_iot.shadow_states import ShadowStates
-from thingbridge.errors import Busy
 from thingbridge.settings import ShadowSettings
+
+from handlers import shadow
+from thingbridge.errors import Busy
 
 GROUP = "/thethings/lorawan/farm/things"
 INTERVAL = 60

@@ -8,11 +8,11 @@ from typing import Any
 
 import boto3
 import pytest
+from thingbridge.registry.synchronisation import LAST_PAGE_BEFORE_END, Count
 
 from handlers import devices_without_thing, sync, things_stack_session
 from local.things_stack import ThingsStack as Simulation
 from thingbridge.registry.marks import Mark
-from thingbridge.registry.synchronisation import LAST_PAGE_BEFORE_END, Count
 
 APPLICATION = "farm-app"
 

@@ -3,12 +3,12 @@
 from typing import Any
 
 import pytest
-
 from thingbridge.aws_iot import clients, things
+from thingbridge.settings import ThingNameScheme
+
 from thingbridge.errors import Busy, Misconfigured, Refused
 from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
 from thingbridge.registry.identity import MismatchingStack
-from thingbridge.settings import ThingNameScheme
 
 DEVICE = EndDeviceIdentifiers("tank-7", "A81758FFFE0312AB", "A81758FFFE000001")
 

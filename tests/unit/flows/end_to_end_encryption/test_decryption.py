@@ -11,9 +11,9 @@ import boto3
 import pytest
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.iotdata import iotdata_backends
+from thingbridge.aws_iot import clients
 
 from handlers import upstream
-from thingbridge.aws_iot import clients
 from thingbridge.lorawan import key_envelope
 from thingbridge.lorawan.payload_crypto import crypt_downlink, crypt_uplink
 

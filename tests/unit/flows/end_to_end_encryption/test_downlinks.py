@@ -7,12 +7,12 @@ from typing import Any
 
 import boto3
 import pytest
+from handlers.session_keys import SessionKeys, session_keys
+from thingbridge.aws_iot import clients, secrets
 
 from handlers import encrypted_downlinks, requeue
-from handlers.session_keys import SessionKeys, session_keys
 from local.things_stack import ThingsStack as Simulation
 from local.things_stack.messages import Published
-from thingbridge.aws_iot import clients, secrets
 from thingbridge.errors import BadInput, Busy, Refused
 from thingbridge.messaging import sessions
 from thingbridge.registry.attributes import DeviceReference

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Iterator
 
 import pytest
+from thingbridge.things_stack.api_key import RIGHTS
 
 from local.things_stack import ThingsStack as Simulation
 from thingbridge.errors import Misconfigured
 from thingbridge.things_stack import api_key, end_to_end_encryption
-from thingbridge.things_stack.api_key import RIGHTS
 from thingbridge.things_stack.client import ThingsStack
 
 from .conftest import APPLICATION

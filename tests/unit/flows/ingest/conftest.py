@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import pytest
-
 from thingbridge.certificates import NewCertificate
 from thingbridge.things_stack.ingest.account import Account
 from thingbridge.things_stack.ingest.integration import IngestMode, Integration

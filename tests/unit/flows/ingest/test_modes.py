@@ -7,17 +7,17 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.unit.things_stack.conftest import APPLICATION
+from thingbridge.things_stack.ingest import MODES
+from thingbridge.things_stack.ingest.account import Account
+from thingbridge.things_stack.ingest.integration import IngestMode, Integration
 
 from local.things_stack import ThingsStack as Simulation
 from local.things_stack.messages import TOPICS
-from tests.unit.things_stack.conftest import APPLICATION
 from thingbridge.lorawan import identifiers
 from thingbridge.messaging.topics import UPSTREAM_EVENTS
 from thingbridge.things_stack import api_key
 from thingbridge.things_stack.client import ThingsStack
-from thingbridge.things_stack.ingest import MODES
-from thingbridge.things_stack.ingest.account import Account
-from thingbridge.things_stack.ingest.integration import IngestMode, Integration
 
 Open = Callable[..., ThingsStack]
 Make = Callable[..., Integration]

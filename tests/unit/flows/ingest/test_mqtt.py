@@ -5,14 +5,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-
-from local.things_stack import ThingsStack as Simulation
 from tests.unit.things_stack.ingest.conftest import Certificates
-from thingbridge.errors import Busy
-from thingbridge.things_stack.client import ThingsStack
 from thingbridge.things_stack.ingest import mqtt
 from thingbridge.things_stack.ingest.account import Account
 from thingbridge.things_stack.ingest.integration import IngestMode, Integration
+
+from local.things_stack import ThingsStack as Simulation
+from thingbridge.errors import Busy
+from thingbridge.things_stack.client import ThingsStack
 
 Open = Callable[..., ThingsStack]
 Make = Callable[..., Integration]

@@ -3,15 +3,15 @@
 from collections.abc import Callable, Iterator
 
 import pytest
-
-from local.things_stack import ThingsStack as Simulation
-from local.things_stack import packages
 from tests.unit.things_stack.conftest import APPLICATION
-from thingbridge.errors import Misconfigured
-from thingbridge.things_stack.client import ThingsStack
 from thingbridge.things_stack.ingest import package
 from thingbridge.things_stack.ingest.account import Account
 from thingbridge.things_stack.ingest.integration import IngestMode, Integration
+
+from local.things_stack import ThingsStack as Simulation
+from local.things_stack import packages
+from thingbridge.errors import Misconfigured
+from thingbridge.things_stack.client import ThingsStack
 
 Open = Callable[..., ThingsStack]
 Make = Callable[..., Integration]

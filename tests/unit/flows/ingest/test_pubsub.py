@@ -3,13 +3,13 @@
 from collections.abc import Callable
 
 import pytest
+from thingbridge.things_stack.ingest import pubsub
+from thingbridge.things_stack.ingest.account import Account
+from thingbridge.things_stack.ingest.integration import IngestMode, Integration
 
 from local.things_stack import ThingsStack as Simulation
 from thingbridge.errors import Misconfigured
 from thingbridge.things_stack.client import ThingsStack
-from thingbridge.things_stack.ingest import pubsub
-from thingbridge.things_stack.ingest.account import Account
-from thingbridge.things_stack.ingest.integration import IngestMode, Integration
 
 
 @pytest.mark.parametrize("external_id", ["b5b5a2a0", None])

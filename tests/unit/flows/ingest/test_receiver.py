@@ -9,9 +9,9 @@ import boto3
 import pytest
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.iotdata import iotdata_backends
+from thingbridge.aws_iot import clients, secrets
 
 from handlers import webhook
-from thingbridge.aws_iot import clients, secrets
 
 SECRET = "5ec2e7" * 10
 BODY = json.dumps({"end_device_ids": {"device_id": "tank-7", "application_ids": {"application_id": "farm-app"}}})

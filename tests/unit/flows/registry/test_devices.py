@@ -6,12 +6,12 @@ from typing import Any
 
 import boto3
 import pytest
+from thingbridge.settings import OnThingDeleted, RegistrySettings, ThingNameScheme
 
 from handlers import devices_without_thing
 from local.things_stack import ThingsStack as Simulation
 from thingbridge.errors import Refused
 from thingbridge.registry.marks import Mark
-from thingbridge.settings import OnThingDeleted, RegistrySettings, ThingNameScheme
 from thingbridge.things_stack.client import ThingsStack
 
 APPLICATION = "farm-app"
