@@ -6,7 +6,7 @@ fix.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from thingbridge.aws.account import Account as AwsAccount
 from thingbridge.aws.propagation import retry_until_permitted
@@ -17,6 +17,9 @@ from thingbridge.flows.ingest.account import Account
 from thingbridge.flows.ingest.integration import Integration
 from thingbridge.flows.ingest.modes import MODES
 from thingbridge.things_stack.client import ThingsStack
+
+PATIENCE: Final = 15.0
+"""Seconds for which a server that does not answer is tried again: somebody waits for the apply."""
 
 Event = Mapping[str, Any]
 

@@ -4,6 +4,7 @@ Paths and bodies: The Things Stack HTTP API, `/api/v3`. Operations of the Identi
 differs from the cluster's on the hosted deployments; all others go to the cluster.
 """
 
+import math
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -41,7 +42,7 @@ class Transport:
 
     `cluster_address`, `identity_server_address`: URLs without a path. `api_key(refresh)` returns the API key;
     `refresh` is set after a refusal, because the key may have been rotated. `remaining_seconds` returns how long the
-    caller may still take: a busy server is tried again only within that time.
+    caller may still take: a busy server is tried again only within that time, and for `patience` seconds per call.
 
     Every call raises `ThingsStackRefused` (4xx), `ApiKeyRefused` (401, 403) or `ThingsStackBusy` (429, 5xx, no
     connection).
@@ -54,6 +55,8 @@ class Transport:
         identity_server_address: str,
         api_key: Callable[[bool], str],
         remaining_seconds: Callable[[], float],
+        patience: float = math.inf,
+        now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.cluster_host = urlsplit(cluster_address).hostname or cluster_address
@@ -61,8 +64,8 @@ class Transport:
         self.session = requests.Session()
         self._cluster = cluster_address.rstrip("/") + API_PREFIX
         self._identity_server = identity_server_address.rstrip("/") + API_PREFIX
-        self._api_key = api_key
-        self._sleep = sleep
+        self._api_key, self._patience = api_key, patience
+        self._now, self._sleep = now, sleep
 
     def find(self, path: str, operation: str, **arguments: Any) -> dict[str, Any] | None:
         """GET: the answer, None if there is nothing at the path (404). Arguments as for `call`."""
@@ -88,7 +91,9 @@ class Transport:
         """
         url = (self._identity_server if identity_server else self._cluster) + path
         pause, refreshed = FIRST_PAUSE, False
+        give_up_at = self._now() + self._patience
         while True:
+            left = min(self.remaining_seconds(), give_up_at - self._now())
             wait, reason = 0.0, ""
             try:
                 response = self.session.request(
@@ -97,7 +102,7 @@ class Transport:
                     params=query,
                     json=body,
                     headers={"Authorization": f"Bearer {self._api_key(refreshed)}"},
-                    timeout=(CONNECT_TIMEOUT, max(0.1, min(READ_TIMEOUT, self.remaining_seconds() - MARGIN))),
+                    timeout=(CONNECT_TIMEOUT, max(0.1, min(READ_TIMEOUT, left - MARGIN))),
                     allow_redirects=False,
                 )
             except requests.RequestException as error:
@@ -117,7 +122,7 @@ class Transport:
                 reason = f"The Things Stack answered {answer.status}: {answer.message}"
                 wait = _retry_after(response)
             wait = max(wait, pause * random.uniform(0.5, 1.0))
-            if wait + MARGIN >= self.remaining_seconds():
+            if wait + MARGIN >= min(self.remaining_seconds(), give_up_at - self._now()):
                 raise ThingsStackBusy(operation, reason)
             self._sleep(wait)
             pause = min(pause * 2, LONGEST_PAUSE)
