@@ -1,4 +1,4 @@
-"""`python -m benchmarks.sync [--write]`: measures, prints the table, and puts it into docs/synchronisation.md.
+"""`python -m benchmarks.sync [--write]`: measures, prints the table, and puts it into docs/sync.md.
 
 It fails when the cost of a device grows with their number, or a million take more memory than the function has.
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = ROOT / "docs" / "synchronisation.md"
+PAGE = ROOT / "docs" / "sync.md"
 BEGIN, END = "<!-- benchmarks/sync -->", "<!-- /benchmarks/sync -->"
 SIZES = (10_000, 100_000, 1_000_000)
 MOST_MEMORY = 512
