@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-from local.things_stack.description import EUI, FIELD_MASK, PRIORITY, TEXT
 from local.things_stack.http_api import HANDLERS
 from local.things_stack.operations import OPERATIONS, Operation
 from local.things_stack.schema import Many
 from local.things_stack.swagger import differences
+
+from local.things_stack.description import EUI, FIELD_MASK, PRIORITY, TEXT
 
 PUBLISHED: dict[str, Any] = {
     "paths": {"/barns/{barn.ids.barn_id}": {"put": {"operationId": "Barns_Set", "parameters": [

@@ -6,9 +6,9 @@ import base64
 from typing import Any
 
 import pytest
+from local.things_stack.downlinks import CAPACITY
 
 from local.things_stack import ThingsStack
-from local.things_stack.downlinks import CAPACITY
 
 from .conftest import APP, DEVICE, Client, error_of
 

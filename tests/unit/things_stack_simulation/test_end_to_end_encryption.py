@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.keywrap import aes_key_unwrap
+from local.things_stack.downlinks import CAPACITY
 
 from local.things_stack import Dropped, ThingsStack, lorawan
-from local.things_stack.downlinks import CAPACITY
 
 from .conftest import APP, DEV_EUI, DEVICE, JOIN_EUI, Client, error_of
 from .test_downlinks import DOWN, kinds, push

@@ -8,9 +8,9 @@ import re
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from local.things_stack.messages import airtime, proto3
 
 from local.things_stack import Dropped, ThingsStack, lorawan
-from local.things_stack.messages import airtime, proto3
 
 from .conftest import APP, DEV_EUI, DEVICE, JOIN_EUI, Client
 
