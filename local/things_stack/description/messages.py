@@ -181,7 +181,7 @@ PUBSUB: Message = {
     "downlink_push": _TOPIC, "downlink_replace": _TOPIC, **dict.fromkeys(UP_KINDS, _TOPIC),
 }  # fmt: skip
 ONEOFS = {"provider": ("nats", "mqtt", "aws_iot"), "deployment": ("default",)}
-"""Oneof → its alternatives. Field masks name both (`provider.aws_iot.deployment.default`), JSON only the alternative."""
+"""Oneof → its alternatives. A field mask names both (`provider.aws_iot.deployment.default`), JSON the alternative."""
 
 WEBHOOK: Message = {
     "ids": {"application_ids": APPLICATION_IDS, "webhook_id": IDENTIFIER}, **_STAMPS,

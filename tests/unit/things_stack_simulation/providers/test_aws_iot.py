@@ -1,4 +1,4 @@
-"""The aws_iot provider against an AWS that enforces IAM: the right role lets messages through, a wrong one does not."""
+"""The provider `aws_iot` against an AWS that enforces IAM: messages arrive with the right role only."""
 
 from __future__ import annotations
 
@@ -21,8 +21,7 @@ import boto3
 import pytest
 
 from local.things_stack import ThingsStack, foreign_account_credentials
-
-from .conftest import APP, Client
+from tests.unit.things_stack_simulation.conftest import APP, Client
 
 REGION, STACK, EXTERNAL_ID, STACK_ACCOUNT = "eu-west-1", "demo", "aPG2xSvz", "678672909819"
 CUSTOMER = "000000000000"
@@ -51,7 +50,7 @@ class Aws:
         )
 
     def received(self) -> list[dict[str, str]]:
-        """The messages the rule saw since the last call, waiting up to a second for the first."""
+        """The messages that arrived since the last call; waits up to a second for the first."""
         answer = self.client("sqs").receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10, WaitTimeSeconds=1)
         for message in answer.get("Messages", []):
             self.client("sqs").delete_message(QueueUrl=self.queue_url, ReceiptHandle=message["ReceiptHandle"])
@@ -68,8 +67,9 @@ def trusted(principal: dict[str, str], condition: dict[str, Any] | None = None) 
     return json.dumps({"Version": "2012-10-17", "Statement": [statement]})
 
 
-def furnish(url: str) -> Aws:
-    """The customer's account: the role The Things Stack may assume, and a rule that shows what arrives in a queue."""
+def set_up(url: str) -> Aws:
+    """Sets up the customer's account: the role that The Things Stack assumes, and a rule that sends messages to a
+    queue."""
     aws = Aws(url, "")
     iam, sqs = aws.client("iam"), aws.client("sqs")
     iot = f"arn:aws:iot:{REGION}:{CUSTOMER}"
@@ -116,7 +116,7 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
 
     try:
         eventually(ready, 30)
-        yield furnish(url)
+        yield set_up(url)
     finally:
         process.terminate()
         process.wait(timeout=20)
@@ -139,7 +139,7 @@ def configure(simulation: ThingsStack, external_id: str, stack_name: str = STACK
     return client
 
 
-def test_with_role_and_external_id_messages_arrive_bit_by_bit_and_downlinks_come_back(
+def test_with_role_and_external_id_messages_arrive_unchanged_and_downlinks_are_received(
     aws: Aws, stack: ThingsStack
 ) -> None:
     client = configure(stack, EXTERNAL_ID)
@@ -174,7 +174,7 @@ def test_with_role_and_external_id_messages_arrive_bit_by_bit_and_downlinks_come
     ("external_id", "stack_name", "reason"),
     [("another", STACK, "sts:AssumeRole"), (EXTERNAL_ID, "foreign", "as thethings-foreign-")],
 )
-def test_what_the_role_does_not_allow_arrives_nowhere_and_says_why(
+def test_messages_that_the_role_does_not_allow_are_not_delivered_and_the_status_says_why(
     aws: Aws, stack: ThingsStack, external_id: str, stack_name: str, reason: str
 ) -> None:
     aws.client("sqs").purge_queue(QueueUrl=aws.queue_url)
@@ -187,7 +187,7 @@ def test_what_the_role_does_not_allow_arrives_nowhere_and_says_why(
     assert aws.received() == []
 
 
-def test_it_connects_by_itself_once_the_role_is_mended(aws: Aws, stack: ThingsStack) -> None:
+def test_it_reconnects_once_the_role_is_fixed(aws: Aws, stack: ThingsStack) -> None:
     iam = aws.client("iam")
     account = {"AWS": f"arn:aws:iam::{STACK_ACCOUNT}:root"}
     configure(stack, "later")

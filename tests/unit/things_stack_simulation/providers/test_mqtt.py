@@ -1,4 +1,4 @@
-"""The mqtt provider against a broker with client certificates and policies, and the package `aws-iot` beside it."""
+"""The provider `mqtt` against a broker that requires client certificates and applies policies."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ import pytest
 
 from local.aws import LocalAws
 from local.things_stack import ThingsStack
-
-from .conftest import APP, Client
+from tests.unit.things_stack_simulation.conftest import APP, Client
 
 PATH, CLIENT_ID, BASE = f"/as/pubsub/{APP}/farm-1", "tts-0123456789abcdef", "thethings/lorawan/farm"
 MASK = ["format", "base_topic", "uplink_message", "provider.mqtt"]
@@ -23,7 +22,7 @@ def encoded(text: str) -> str:
 
 @pytest.fixture(scope="module")
 def certificate(aws: LocalAws) -> dict[str, Any]:
-    """A certificate that may connect as one client and publish on the stack's topics."""
+    """A certificate that allows one client id and the topics of the stack."""
     iot = aws.client("iot")
     arn = f"arn:aws:iot:{aws.region}:000000000000"
     allow = {"iot:Connect": f"{arn}:client/{CLIENT_ID}", "iot:Publish": f"{arn}:topic/{BASE}/*"}
@@ -49,7 +48,7 @@ def pubsub(aws: LocalAws, certificate: dict[str, Any], **changes: Any) -> dict[s
     return record | {"mqtt": provider | changes}
 
 
-def test_messages_go_out_under_the_base_topic_and_those_without_a_topic_do_not(
+def test_messages_are_published_below_the_base_topic_unless_they_have_no_topic(
     simulation: ThingsStack, client: Client, device: str, aws: LocalAws, certificate: dict[str, Any]
 ) -> None:
     with aws.mqtt("listener") as listener:
@@ -71,7 +70,7 @@ def test_messages_go_out_under_the_base_topic_and_those_without_a_topic_do_not(
         ({"use_tls": False}, "only mqtts:// with TLS"),
     ],
 )
-def test_what_the_broker_or_the_settings_do_not_allow_shows_as_a_reason(
+def test_a_failed_connection_is_reported_with_its_reason(
     simulation: ThingsStack,
     client: Client,
     aws: LocalAws,
@@ -85,7 +84,7 @@ def test_what_the_broker_or_the_settings_do_not_allow_shows_as_a_reason(
     assert reason in status.reason
 
 
-def test_a_topic_that_the_policy_does_not_allow_ends_the_connection(
+def test_publishing_on_a_topic_that_the_policy_does_not_allow_ends_the_connection(
     simulation: ThingsStack, client: Client, device: str, aws: LocalAws, certificate: dict[str, Any]
 ) -> None:
     record = pubsub(aws, certificate) | {"base_topic": "thethings/lorawan/another"}

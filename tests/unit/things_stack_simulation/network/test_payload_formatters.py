@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 
 from local.things_stack import ThingsStack
-
-from .conftest import APP, DEVICE, Client, error_of
-from .test_downlinks import DOWN, push
+from tests.unit.things_stack_simulation.conftest import APP, DEVICE, Client, error_of
+from tests.unit.things_stack_simulation.network.conftest import DOWN, push
 
 LEVEL = "function decodeUplink(input) { return { data: { level: input.bytes[0], port: input.fPort } }; }"
 VALVE = """
@@ -41,7 +40,9 @@ def uplink(simulation: ThingsStack, **options: Any) -> dict[str, Any]:
     return dict(simulation.network.uplink(APP, DEVICE, **options).message["uplink_message"])
 
 
-def test_a_devices_formatter_goes_before_its_applications(simulation: ThingsStack, joined: str, client: Client) -> None:
+def test_the_formatter_of_a_device_takes_precedence_over_that_of_its_application(
+    simulation: ThingsStack, joined: str, client: Client
+) -> None:
     v2 = "function Decoder(bytes, port) { return { v2: bytes.length + port }; }"
     link = {"link": {"default_formatters": script("up", v2)}, "field_mask": {"paths": ["default_formatters"]}}
     client.json("PUT", f"/as/applications/{APP}/link", link)
@@ -64,7 +65,7 @@ def test_a_devices_formatter_goes_before_its_applications(simulation: ThingsStac
         "function decodeUplink() { return null }",
     ],
 )
-def test_an_uplink_whose_formatter_fails_is_forwarded_undecoded(
+def test_an_uplink_whose_formatter_fails_is_forwarded_without_decoded_payload(
     simulation: ThingsStack, joined: str, client: Client, text: str
 ) -> None:
     formatted(client, script("up", text))
@@ -73,7 +74,7 @@ def test_an_uplink_whose_formatter_fails_is_forwarded_undecoded(
     assert "decoded_payload" not in message
 
 
-def test_warnings_come_along(simulation: ThingsStack, joined: str, client: Client) -> None:
+def test_warnings_are_published(simulation: ThingsStack, joined: str, client: Client) -> None:
     formatted(client, script("up", "function decodeUplink() { return { data: { a: 1 }, warnings: ['old'] } }"))
     assert uplink(simulation)["decoded_payload_warnings"] == ["old"]
 
@@ -102,7 +103,7 @@ def test_a_downlink_is_encoded_and_shown_decoded(simulation: ThingsStack, joined
          (400, "pkg/messageprocessors:formatter_not_configured"), "FORMATTER_REPOSITORY"),
     ],
 )  # fmt: skip
-def test_a_downlink_that_can_not_be_encoded_is_refused_with_the_reason(
+def test_a_downlink_that_can_not_be_encoded_is_rejected_with_the_reason(
     simulation: ThingsStack, joined: str, client: Client, formatters: dict[str, str], expected: Any, text: str
 ) -> None:
     formatted(client, formatters)

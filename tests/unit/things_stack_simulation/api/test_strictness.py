@@ -1,4 +1,4 @@
-"""Whatever breaks the description is answered with an error and kept as a violation."""
+"""A request that violates the description is answered with an error and recorded as a violation."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from local.things_stack import ThingsStack
-
-from .conftest import API, APP, DEV_EUI, DEVICE, JOIN_EUI, Client, error_of
+from tests.unit.things_stack_simulation.conftest import API, APP, DEV_EUI, DEVICE, JOIN_EUI, Client, error_of
 
 IDS = {"device_id": DEVICE, "dev_eui": DEV_EUI, "join_eui": JOIN_EUI}
 DEVICES = f"/applications/{APP}/devices"
@@ -78,7 +77,7 @@ def aws_iot(**changes: Any) -> dict[str, Any]:
          "authenticated_identifiers.authentication_code"),
     ],
 )  # fmt: skip
-def test_a_request_that_breaks_the_description_is_refused_and_recorded(
+def test_a_request_that_violates_the_description_is_rejected_and_recorded(
     simulation: ThingsStack, client: Client, method: str, path: str, body: Any, status: int, kind: str, where: str
 ) -> None:
     answer = client.call(method, path, body)
@@ -88,14 +87,14 @@ def test_a_request_that_breaks_the_description_is_refused_and_recorded(
         simulation.assert_no_violations()
 
 
-def test_a_body_that_is_not_json_is_refused(simulation: ThingsStack, client: Client) -> None:
+def test_a_body_that_is_not_json_is_rejected(simulation: ThingsStack, client: Client) -> None:
     url = f"{simulation.url}{API}{DEVICES}"
     answer = client.session.post(url, data=b"{", headers={"Authorization": f"Bearer {client.token}"}, timeout=5)
     assert answer.status_code == 400
     assert [violation.kind for violation in simulation.violations] == ["type"]
 
 
-def test_every_request_is_kept_with_its_server_and_status(simulation: ThingsStack, client: Client) -> None:
+def test_every_request_is_logged_with_its_server_and_status(simulation: ThingsStack, client: Client) -> None:
     client.call("POST", DEVICES, {"end_device": {"ids": IDS}})
     client.call("GET", f"/ns{DEVICES}/{DEVICE}")
     seen = [(request.server, request.method, request.status) for request in simulation.requests]
@@ -104,7 +103,7 @@ def test_every_request_is_kept_with_its_server_and_status(simulation: ThingsStac
     simulation.assert_no_violations()
 
 
-def test_an_identity_server_on_its_own_host_is_nowhere_else() -> None:
+def test_an_identity_server_on_its_own_host_is_served_only_there() -> None:
     with ThingsStack(identity_port=0) as simulation:
         simulation.create_application(APP)
         client = Client(simulation, simulation.create_api_key(APP))

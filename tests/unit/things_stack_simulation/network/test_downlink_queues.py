@@ -1,4 +1,4 @@
-"""The downlink queue: what it refuses, Class A's order, acknowledgements, sessions."""
+"""The downlink queue: rejections, the order of Class A, acknowledgements, sessions."""
 
 from __future__ import annotations
 
@@ -6,22 +6,13 @@ import base64
 from typing import Any
 
 import pytest
-from local.things_stack.downlinks import CAPACITY
 
 from local.things_stack import ThingsStack
+from local.things_stack.network.sessions import CAPACITY
+from tests.unit.things_stack_simulation.conftest import APP, DEVICE, Client, error_of
+from tests.unit.things_stack_simulation.network.conftest import DOWN, kinds, push
 
-from .conftest import APP, DEVICE, Client, error_of
-
-DOWN = f"/as/applications/{APP}/devices/{DEVICE}/down"
 ITEM = {"f_port": 15, "frm_payload": "Kgc=", "priority": "NORMAL", "correlation_ids": ["my:1"]}
-
-
-def push(client: Client, *items: dict[str, Any], how: str = "push") -> Any:
-    return client.call("POST", f"{DOWN}/{how}", {"downlinks": list(items)})
-
-
-def kinds(simulation: ThingsStack) -> list[str]:
-    return [published.kind for published in simulation.network.published]
 
 
 @pytest.fixture
@@ -42,7 +33,7 @@ def joined(simulation: ThingsStack, device: str) -> str:
          (400, "pkg/applicationserver:downlink_max_retries_invalid")),
     ],
 )  # fmt: skip
-def test_a_downlink_that_can_not_be_sent_is_refused(
+def test_a_downlink_that_can_not_be_sent_is_rejected(
     simulation: ThingsStack, joined: str, client: Client, item: dict[str, Any], expected: tuple[int, str]
 ) -> None:
     assert error_of(push(client, ITEM, item)) == expected
@@ -51,13 +42,13 @@ def test_a_downlink_that_can_not_be_sent_is_refused(
     simulation.assert_no_violations()
 
 
-def test_a_device_that_never_joined_or_is_unknown_gets_none(device: str, client: Client) -> None:
+def test_a_downlink_to_a_device_that_has_not_joined_or_is_unknown_is_rejected(device: str, client: Client) -> None:
     assert error_of(push(client, ITEM)) == (400, "pkg/applicationserver:no_device_session")
     answer = client.call("POST", DOWN.replace(DEVICE, "tank-8") + "/push", {"downlinks": [ITEM]})
     assert error_of(answer) == (404, "pkg/applicationserver:device_not_found")
 
 
-def test_a_full_queue_refuses_all_of_a_push(simulation: ThingsStack, joined: str, client: Client) -> None:
+def test_a_full_queue_rejects_all_of_a_push(simulation: ThingsStack, joined: str, client: Client) -> None:
     simulation.network.push(APP, joined, [ITEM] * (CAPACITY - 1))
     assert error_of(push(client, ITEM, ITEM)) == (429, "pkg/networkserver:downlink_queue_capacity")
     assert push(client, ITEM).status_code == 200
@@ -116,7 +107,7 @@ def test_a_confirmed_downlink_is_acknowledged_by_the_next_uplink(
     assert kinds(simulation)[2:] == ["downlink_sent", "downlink_ack", "uplink_message"]
 
 
-def test_an_unacknowledged_downlink_is_tried_again_until_attempts_end(
+def test_an_unacknowledged_downlink_is_retried_until_no_attempts_are_left(
     simulation: ThingsStack, joined: str, client: Client
 ) -> None:
     push(client, {**ITEM, "confirmed": True, "confirmed_retry": {"max_attempts": 2}})
@@ -141,7 +132,7 @@ def test_a_failed_transmission_is_published_with_its_error(
     assert simulation.network.received(APP, joined) == []
 
 
-def test_a_new_session_takes_the_queue_over(simulation: ThingsStack, joined: str, client: Client) -> None:
+def test_a_new_session_inherits_the_queue(simulation: ThingsStack, joined: str, client: Client) -> None:
     simulation.network.uplink(APP, joined)
     push(client, ITEM)
     join = simulation.network.join(APP, joined).message["join_accept"]

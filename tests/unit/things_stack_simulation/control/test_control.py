@@ -1,4 +1,4 @@
-"""The control API and its client, against a simulation in a process of its own."""
+"""The control API and its client, with a simulation in another process."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from pathlib import Path
 import pytest
 
 from local.things_stack import Dropped
-from local.things_stack.control import Control, ControlError
+from local.things_stack.control.client import Control, ControlError
+from tests.unit.things_stack_simulation.conftest import APP, DEV_EUI, DEVICE
 
-from .conftest import APP, DEV_EUI, DEVICE
-
-REPOSITORY = Path(__file__).parents[3]
+REPOSITORY = Path(__file__).parents[4]
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +34,7 @@ def control(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Control]:
     assert not state.exists()
 
 
-def test_another_process_has_the_same_abilities(control: Control) -> None:
+def test_another_process_can_call_the_same_methods(control: Control) -> None:
     assert control.health()["address"] != control.health()["identity_address"]
     control.create_application(APP)
     assert control.create_api_key(APP).startswith("NNSXS.")
@@ -54,7 +53,7 @@ def test_another_process_has_the_same_abilities(control: Control) -> None:
     assert control.requests == control.violations == []
 
 
-def test_refusals_come_back_as_they_are(control: Control) -> None:
+def test_exceptions_are_raised_in_the_client(control: Control) -> None:
     with pytest.raises(Dropped, match="the Network Server does not know"):
         control.network.join("other-app", "nobody")
     with pytest.raises(ValueError, match="application id"):

@@ -1,4 +1,4 @@
-"""Application packages: which there are, what `aws-iot` is told, and that it delivers like the provider `aws_iot`."""
+"""Application packages: the list, associations with `aws-iot` and their data, and their effect."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from local.things_stack import ThingsStack
-
-from .conftest import APP, Client, error_of
+from tests.unit.things_stack_simulation.conftest import APP, Client, error_of
 
 PACKAGES = f"/as/applications/{APP}/devices/none/packages"
 ASSOCIATION = f"/as/applications/{APP}/packages/associations/198"
@@ -25,7 +24,7 @@ def test_the_packages_of_a_hosted_deployment_are_listed_for_any_device(client: C
     assert listed["aws-iot"] == 198
 
 
-def test_the_right_to_packages_is_needed_and_enough(with_rights: Callable[..., Client]) -> None:
+def test_the_right_to_packages_is_necessary_and_sufficient(with_rights: Callable[..., Client]) -> None:
     assert with_rights("RIGHT_APPLICATION_SETTINGS_PACKAGES").call("GET", PACKAGES).status_code == 200
     answer = with_rights("RIGHT_APPLICATION_SETTINGS_BASIC").call("GET", PACKAGES)
     assert error_of(answer) == (403, "pkg/auth/rights:insufficient_application_rights")
@@ -39,22 +38,24 @@ def test_the_right_to_packages_is_needed_and_enough(with_rights: Callable[..., C
         DATA | {"region": "mars-1"},
         DATA | {"role_arn": "farm"},
     ],
-    ids=["a field too many", "a field too few", "no region", "no role"],
+    ids=["unknown field", "missing field", "invalid region", "invalid role"],
 )
-def test_data_that_the_package_does_not_know_is_refused(client: Client, data: dict[str, str]) -> None:
+def test_invalid_package_data_is_rejected(client: Client, data: dict[str, str]) -> None:
     assert error_of(associate(client, data))[0] == 400
 
 
 def test_an_association_runs_until_it_is_deleted(simulation: ThingsStack, client: Client) -> None:
     associate(client, DATA)
-    # Without AWS, it says why it does not get through: that it tried is what counts here.
+    # Without AWS the provider can't connect: the reason shows that it was started.
     assert simulation.integrations.wait(APP, "198").reason == "the simulation has no access to AWS"
     assert client.json("GET", ASSOCIATION, field_mask="data")["package_name"] == "aws-iot"
     client.json("DELETE", ASSOCIATION)
     assert simulation.integrations.all() == {}
 
 
-def test_a_package_that_the_deployment_lacks_is_kept_and_does_nothing(simulation: ThingsStack, client: Client) -> None:
+def test_an_association_with_a_package_that_the_deployment_lacks_has_no_effect(
+    simulation: ThingsStack, client: Client
+) -> None:
     simulation.packages = {}
     associate(client, DATA)
     assert simulation.integrations.all() == {}

@@ -1,4 +1,4 @@
-"""Webhooks receive the messages they ask for, with their headers and their URL filled in."""
+"""Webhooks receive the kinds of messages that they select, with their headers and their URL expanded."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
 from local.things_stack import ThingsStack
-
-from .conftest import APP, Client
+from tests.unit.things_stack_simulation.conftest import APP, Client
 
 Received = Queue[tuple[str, str, Any]]
 
@@ -36,7 +35,7 @@ def receiver() -> Iterator[tuple[str, Received]]:
     server.server_close()
 
 
-def test_a_webhook_gets_the_kinds_it_names(
+def test_a_webhook_receives_the_kinds_that_it_selects(
     simulation: ThingsStack, client: Client, device: str, receiver: tuple[str, Received]
 ) -> None:
     url, received = receiver

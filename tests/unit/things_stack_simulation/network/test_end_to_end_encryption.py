@@ -1,4 +1,4 @@
-"""Payload crypto skipped: the application alone holds the KEK, so it numbers, encrypts and decrypts for its devices."""
+"""Skipped payload crypto: only the application has the KEK, so it numbers, encrypts and decrypts itself."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.keywrap import aes_key_unwrap
-from local.things_stack.downlinks import CAPACITY
 
-from local.things_stack import Dropped, ThingsStack, lorawan
-
-from .conftest import APP, DEV_EUI, DEVICE, JOIN_EUI, Client, error_of
-from .test_downlinks import DOWN, kinds, push
+from local.things_stack import Dropped, ThingsStack
+from local.things_stack.network import lorawan
+from local.things_stack.network.sessions import CAPACITY
+from tests.unit.things_stack_simulation.conftest import APP, DEV_EUI, DEVICE, JOIN_EUI, Client, error_of
+from tests.unit.things_stack_simulation.network.conftest import DOWN, kinds, push
 
 KEK = "000102030405060708090A0B0C0D0E0F"
 
 
 @pytest.fixture
 def encrypted(simulation: ThingsStack, device: str, client: Client) -> str:
-    """The device, in an application set up as an integrator sets it up: over the API."""
+    """The device, in an application that is set up over the API."""
     client.json("POST", f"/js/applications/{APP}/settings", {
         "settings": {"kek_label": "kek-1", "kek": {"key": KEK}, "home_net_id": "000013"},
         "field_mask": {"paths": ["kek_label", "kek", "home_net_id"]},
@@ -34,7 +34,7 @@ def skip(client: Client, value: bool) -> None:
 
 
 class Application:
-    """What the holder of the KEK knows of a session, from a `join_accept` or an uplink alone."""
+    """A session as the holder of the KEK knows it from a `join_accept` or an uplink."""
 
     def __init__(self, message: dict[str, Any]) -> None:
         content = message.get("join_accept") or message["uplink_message"]
@@ -52,24 +52,24 @@ class Application:
 
 
 def confirmed(simulation: ThingsStack, device: str) -> Application:
-    """The device joins and sends, so that its session is confirmed."""
+    """The device joins and sends, which confirms its session."""
     application = Application(simulation.network.join(APP, device).message)
     simulation.network.uplink(APP, device)
     simulation.network.published.clear()
     return application
 
 
-def refusal(answer: Any) -> tuple[str, dict[str, Any]]:
+def rejection(answer: Any) -> tuple[str, dict[str, Any]]:
     details = dict(answer.json()["details"][1])
     assert details.pop("@type") == "type.googleapis.com/ttn.lorawan.v3.DownlinkQueueOperationErrorDetails"
     return error_of(answer)[1], details
 
 
-def understood(simulation: ThingsStack, device: str) -> list[tuple[int, bytes]]:
+def decrypted(simulation: ThingsStack, device: str) -> list[tuple[int, bytes]]:
     return [(item["f_cnt"], base64.b64decode(item["frm_payload"])) for item in simulation.network.received(APP, device)]
 
 
-def test_both_ends_understand_each_other_and_the_stack_does_not(
+def test_device_and_application_can_decrypt_and_the_stack_can_not(
     simulation: ThingsStack, encrypted: str, client: Client
 ) -> None:
     joined = simulation.network.join(APP, encrypted).message
@@ -87,18 +87,18 @@ def test_both_ends_understand_each_other_and_the_stack_does_not(
     queued = client.json("GET", DOWN)["downlinks"]
     assert [item["frm_payload"] for item in queued] == [application.downlink(7)["frm_payload"]]
     assert simulation.network.uplink(APP, encrypted).message["uplink_message"]["last_a_f_cnt_down"] == 7
-    assert understood(simulation, encrypted) == [(7, b"go")]
+    assert decrypted(simulation, encrypted) == [(7, b"go")]
     assert simulation.network.published[-1].message["downlink_sent"]["frm_payload"] == queued[0]["frm_payload"]
     simulation.assert_no_violations()
 
 
-def test_a_wrong_key_counter_or_address_reaches_the_device_as_nonsense(
+def test_a_downlink_encrypted_with_a_wrong_counter_can_not_be_decrypted(
     simulation: ThingsStack, encrypted: str, client: Client
 ) -> None:
     application = confirmed(simulation, encrypted)
     push(client, {**application.downlink(3), "f_cnt": 4})
     simulation.network.uplink(APP, encrypted)
-    (f_cnt, payload), = understood(simulation, encrypted)  # fmt: skip
+    (f_cnt, payload), = decrypted(simulation, encrypted)  # fmt: skip
     assert f_cnt == 4
     assert payload != b"go"
 
@@ -109,11 +109,11 @@ def test_counters_have_32_bits(simulation: ThingsStack, encrypted: str, client: 
     uplink = simulation.network.uplink(APP, encrypted, f_port=1, frm_payload=b"far").message["uplink_message"]
     assert uplink["f_cnt"] == 70_000
     assert application.read(uplink) == b"far"
-    source, details = refusal(push(client, application.downlink(79_999)))
+    source, details = rejection(push(client, application.downlink(79_999)))
     assert (source, details["min_f_cnt_down"]) == ("pkg/networkserver:f_cnt_too_low", 80_000)
     push(client, application.downlink(80_000))
     simulation.network.uplink(APP, encrypted)
-    assert understood(simulation, encrypted) == [(80_000, b"go")]
+    assert decrypted(simulation, encrypted) == [(80_000, b"go")]
     simulation.network.set_frame_counters(APP, encrypted, f_cnt_up=2**32 - 1)
     assert simulation.network.uplink(APP, encrypted).message["uplink_message"]["f_cnt"] == 2**32 - 1
     with pytest.raises(Dropped, match="join again"):
@@ -122,7 +122,7 @@ def test_counters_have_32_bits(simulation: ThingsStack, encrypted: str, client: 
         simulation.network.set_frame_counters(APP, encrypted, f_cnt_up=2**32)
 
 
-# What the queue refuses ----------------------------------------------------------------------------------------------
+# Rejections ---------------------------------------------------------------------------------------------------------
 def test_a_device_that_never_joined_has_no_session(encrypted: str, client: Client) -> None:
     item = {"session_key_id": "AAAA", "f_cnt": 1, "f_port": 1, "frm_payload": "AQ=="}
     assert error_of(push(client, item)) == (400, "pkg/applicationserver:no_device_session")
@@ -132,32 +132,30 @@ def test_another_session_is_unknown(simulation: ThingsStack, encrypted: str, cli
     application = confirmed(simulation, encrypted)
     answer = push(client, application.downlink(1) | {"session_key_id": "AAAA"})
     assert answer.status_code == 404
-    assert refusal(answer) == ("pkg/networkserver:unknown_session", {
+    assert rejection(answer) == ("pkg/networkserver:unknown_session", {
         "dev_addr": application.address, "session_key_id": application.session_key_id, "min_f_cnt_down": 1,
     })  # fmt: skip
 
 
-def test_a_counter_must_be_above_what_was_sent_and_what_waits(
-    simulation: ThingsStack, encrypted: str, client: Client
-) -> None:
+def test_a_counter_must_be_above_those_sent_and_queued(simulation: ThingsStack, encrypted: str, client: Client) -> None:
     application = confirmed(simulation, encrypted)
-    assert refusal(push(client, application.downlink(0)))[1]["min_f_cnt_down"] == 1
+    assert rejection(push(client, application.downlink(0)))[1]["min_f_cnt_down"] == 1
     assert push(client, application.downlink(5), application.downlink(9)).status_code == 200
     answer = push(client, application.downlink(9))
     assert answer.status_code == 400
-    assert refusal(answer)[0] == "pkg/networkserver:f_cnt_too_low"
-    assert refusal(answer)[1]["min_f_cnt_down"] == 10
+    assert rejection(answer)[0] == "pkg/networkserver:f_cnt_too_low"
+    assert rejection(answer)[1]["min_f_cnt_down"] == 10
     assert error_of(push(client, application.downlink(11), application.downlink(10)))[0] == 400
     assert [item["f_cnt"] for item in client.json("GET", DOWN)["downlinks"]] == [5, 9]
     uplink = simulation.network.uplink(APP, encrypted).message["uplink_message"]
-    assert uplink["last_a_f_cnt_down"] == 9  # what was refused left no trace
+    assert uplink["last_a_f_cnt_down"] == 9  # rejected downlinks change nothing
     assert push(client, application.downlink(6), how="replace").status_code == 200
     assert [item["f_cnt"] for item in client.json("GET", DOWN)["downlinks"]] == [6]
-    assert refusal(push(client, application.downlink(5), how="replace"))[1]["min_f_cnt_down"] == 6
+    assert rejection(push(client, application.downlink(5), how="replace"))[1]["min_f_cnt_down"] == 6
     assert [item["f_cnt"] for item in client.json("GET", DOWN)["downlinks"]] == [6]
 
 
-def test_ciphertext_is_as_long_as_plaintext_and_as_limited(
+def test_the_length_limit_applies_to_encrypted_payloads_too(
     simulation: ThingsStack, encrypted: str, client: Client
 ) -> None:
     application = confirmed(simulation, encrypted)
@@ -166,7 +164,7 @@ def test_ciphertext_is_as_long_as_plaintext_and_as_limited(
     assert error_of(answer) == (400, "pkg/networkserver:application_downlink_too_long")
 
 
-def test_the_queue_of_a_session_has_an_end(simulation: ThingsStack, encrypted: str, client: Client) -> None:
+def test_the_queue_of_a_session_has_a_capacity(simulation: ThingsStack, encrypted: str, client: Client) -> None:
     application = confirmed(simulation, encrypted)
     simulation.network.push(APP, encrypted, [application.downlink(n) for n in range(1, CAPACITY + 1)])
     answer = push(client, application.downlink(CAPACITY + 1))
@@ -178,18 +176,18 @@ def test_a_session_is_pending_until_the_first_uplink(simulation: ThingsStack, en
     application = Application(simulation.network.join(APP, encrypted).message)
     assert simulation.network.session(APP, encrypted)["pending"]
     assert push(client, application.downlink(1)).status_code == 200
-    assert refusal(push(client, application.downlink(1)))[1] == {
+    assert rejection(push(client, application.downlink(1)))[1] == {
         "pending_dev_addr": application.address, "pending_session_key_id": application.session_key_id,
         "pending_min_f_cnt_down": 2,
     }  # fmt: skip
     with pytest.raises(Dropped, match="pending"):
         simulation.network.invalidate_queue(APP, encrypted)
     simulation.network.uplink(APP, encrypted)
-    assert understood(simulation, encrypted) == [(1, b"go")]
+    assert decrypted(simulation, encrypted) == [(1, b"go")]
     assert not simulation.network.session(APP, encrypted)["pending"]
 
 
-def test_a_rejoin_hands_the_queue_back(simulation: ThingsStack, encrypted: str, client: Client) -> None:
+def test_a_rejoin_returns_the_queue_to_the_application(simulation: ThingsStack, encrypted: str, client: Client) -> None:
     old = confirmed(simulation, encrypted)
     push(client, old.downlink(1), old.downlink(2))
     joined = simulation.network.join(APP, encrypted).message
@@ -197,7 +195,7 @@ def test_a_rejoin_hands_the_queue_back(simulation: ThingsStack, encrypted: str, 
     assert {item["session_key_id"] for item in joined["join_accept"]["invalidated_downlinks"]} == {old.session_key_id}
     new = Application(joined)
     assert new.key != old.key
-    source, details = refusal(push(client, {**new.downlink(1), "session_key_id": "AAAA"}))
+    source, details = rejection(push(client, {**new.downlink(1), "session_key_id": "AAAA"}))
     assert source == "pkg/networkserver:unknown_session"
     assert details == {
         "dev_addr": old.address, "session_key_id": old.session_key_id, "min_f_cnt_down": 3,
@@ -205,25 +203,25 @@ def test_a_rejoin_hands_the_queue_back(simulation: ThingsStack, encrypted: str, 
     }  # fmt: skip
     simulation.network.uplink(APP, encrypted)
     assert client.json("GET", DOWN) == {}
-    assert refusal(push(client, old.downlink(3)))[0] == "pkg/networkserver:unknown_session"
+    assert rejection(push(client, old.downlink(3)))[0] == "pkg/networkserver:unknown_session"
     assert push(client, new.downlink(1)).status_code == 200
     simulation.network.uplink(APP, encrypted)
-    assert understood(simulation, encrypted) == [(1, b"go")]
+    assert decrypted(simulation, encrypted) == [(1, b"go")]
 
 
-def test_between_a_rejoin_and_the_uplink_after_it_a_downlink_that_names_its_session_is_refused(
+def test_between_a_rejoin_and_the_uplink_after_it_a_downlink_that_names_its_session_is_rejected(
     simulation: ThingsStack, encrypted: str, client: Client
 ) -> None:
     confirmed(simulation, encrypted)
     new = Application(simulation.network.join(APP, encrypted).message)
-    source, details = refusal(push(client, new.downlink(1)))
+    source, details = rejection(push(client, new.downlink(1)))
     assert (source, details["pending_min_f_cnt_down"]) == ("pkg/networkserver:f_cnt_too_low", 1)
     simulation.network.uplink(APP, encrypted)
     assert push(client, new.downlink(1)).status_code == 200
 
 
 # Invalidation --------------------------------------------------------------------------------------------------------
-def test_mac_commands_alone_take_a_counter_and_the_queue_with_it(
+def test_mac_commands_use_a_counter_and_invalidate_the_queue(
     simulation: ThingsStack, encrypted: str, client: Client
 ) -> None:
     application = confirmed(simulation, encrypted)
@@ -242,7 +240,7 @@ def test_mac_commands_alone_take_a_counter_and_the_queue_with_it(
     assert push(client, application.downlink(3)).status_code == 200
 
 
-def test_a_counter_the_network_went_past_is_noticed_at_the_next_downlink_slot(
+def test_a_counter_that_the_network_used_invalidates_the_queue_at_the_next_downlink_slot(
     simulation: ThingsStack, encrypted: str, client: Client
 ) -> None:
     application = confirmed(simulation, encrypted)
@@ -253,10 +251,10 @@ def test_a_counter_the_network_went_past_is_noticed_at_the_next_downlink_slot(
     content = simulation.network.published[-1].message["downlink_queue_invalidated"]
     assert [item["f_cnt"] for item in content["downlinks"]] == [1, 2]
     assert content["last_f_cnt_down"] == 1
-    assert understood(simulation, encrypted) == []
+    assert decrypted(simulation, encrypted) == []
 
 
-def test_from_1_1_on_the_application_has_a_counter_of_its_own(simulation: ThingsStack, client: Client) -> None:
+def test_from_lorawan_1_1_the_application_has_its_own_counter(simulation: ThingsStack, client: Client) -> None:
     simulation.register_device(
         APP, device_id=DEVICE, dev_eui=DEV_EUI, join_eui=JOIN_EUI, nwk_key="02" * 16,
         lorawan_version="MAC_V1_1", lorawan_phy_version="PHY_V1_1_REV_B",
@@ -267,10 +265,10 @@ def test_from_1_1_on_the_application_has_a_counter_of_its_own(simulation: Things
     assert push(client, application.downlink(0)).status_code == 200
     assert simulation.network.invalidate_queue(APP, DEVICE) is None
     simulation.network.uplink(APP, DEVICE)
-    assert understood(simulation, DEVICE) == [(0, b"go")]
+    assert decrypted(simulation, DEVICE) == [(0, b"go")]
 
 
-def test_what_was_not_acknowledged_is_the_applications_to_send_again(
+def test_the_stack_does_not_retry_an_unacknowledged_downlink(
     simulation: ThingsStack, encrypted: str, client: Client
 ) -> None:
     application = confirmed(simulation, encrypted)
@@ -283,8 +281,8 @@ def test_what_was_not_acknowledged_is_the_applications_to_send_again(
     assert client.json("GET", DOWN) == {}
 
 
-# Who skips -----------------------------------------------------------------------------------------------------------
-def test_a_device_may_differ_from_its_application(simulation: ThingsStack, encrypted: str, client: Client) -> None:
+# Configuration --------------------------------------------------------------------------------------------------------
+def test_a_device_can_override_its_application(simulation: ThingsStack, encrypted: str, client: Client) -> None:
     paths = ["skip_payload_crypto_override"]
     client.set_device("as", {"skip_payload_crypto_override": False}, paths)
     assert "app_s_key" not in simulation.network.join(APP, encrypted).message["join_accept"]
@@ -295,7 +293,7 @@ def test_a_device_may_differ_from_its_application(simulation: ThingsStack, encry
     assert "app_s_key" in simulation.network.uplink(APP, encrypted).message["uplink_message"]
 
 
-def test_without_a_kek_the_stack_reads_along_whatever_it_is_told(
+def test_without_a_kek_the_stack_decrypts_even_if_crypto_is_skipped(
     simulation: ThingsStack, device: str, client: Client
 ) -> None:
     skip(client, True)
@@ -305,7 +303,7 @@ def test_without_a_kek_the_stack_reads_along_whatever_it_is_told(
     assert "app_s_key" not in uplink
 
 
-def test_a_kek_label_without_a_kek_stops_joins(simulation: ThingsStack, device: str, client: Client) -> None:
+def test_joins_are_dropped_when_a_kek_label_has_no_kek(simulation: ThingsStack, device: str, client: Client) -> None:
     client.json("POST", f"/js/applications/{APP}/settings", {
         "settings": {"kek_label": "kek-1"}, "field_mask": {"paths": ["kek_label"]},
     })  # fmt: skip
@@ -313,7 +311,7 @@ def test_a_kek_label_without_a_kek_stops_joins(simulation: ThingsStack, device: 
         simulation.network.join(APP, device)
 
 
-def test_the_kek_needs_the_rights_to_keys(simulation: ThingsStack, with_rights: Any) -> None:
+def test_the_kek_needs_the_rights_to_read_and_write_keys(simulation: ThingsStack, with_rights: Any) -> None:
     settings = f"/js/applications/{APP}/settings"
     reader = with_rights("RIGHT_APPLICATION_DEVICES_READ_KEYS", "RIGHT_APPLICATION_SETTINGS_BASIC")
     body = {"settings": {"kek_label": "a", "kek": {"key": KEK}}, "field_mask": {"paths": ["kek_label", "kek"]}}

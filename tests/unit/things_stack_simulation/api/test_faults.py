@@ -1,4 +1,4 @@
-"""Faults strike the calls they are meant for, and no others."""
+"""Faults apply to the calls that they are set for, and to no others."""
 
 from __future__ import annotations
 
@@ -8,8 +8,7 @@ import pytest
 import requests
 
 from local.things_stack import ThingsStack
-
-from .conftest import APP, DEVICE, Client, error_of
+from tests.unit.things_stack_simulation.conftest import APP, DEVICE, Client, error_of
 
 DEVICES = f"/applications/{APP}/devices"
 
@@ -29,13 +28,13 @@ def test_a_429_carries_the_stacks_headers(simulation: ThingsStack, client: Clien
     assert int(answer.headers["X-Rate-Limit-Reset"]) == 1
 
 
-def test_a_fault_may_bring_its_own_body(simulation: ThingsStack, client: Client) -> None:
+def test_a_fault_can_have_its_own_body(simulation: ThingsStack, client: Client) -> None:
     simulation.faults.add(path=".", status=502, body={"bad": "gateway"})
     answer = client.call("GET", DEVICES)
     assert (answer.status_code, answer.json()) == (502, {"bad": "gateway"})
 
 
-def test_a_reset_breaks_the_connection_before_or_after_the_operation(
+def test_a_reset_ends_the_connection_before_or_after_the_operation(
     simulation: ThingsStack, client: Client, device: str
 ) -> None:
     simulation.faults.add(method="DELETE", path="/devices/", reset=True)
@@ -49,20 +48,20 @@ def test_a_reset_breaks_the_connection_before_or_after_the_operation(
     assert [request.status for request in simulation.requests] == [0, 0]
 
 
-def test_a_delay_lets_the_operation_happen_late(simulation: ThingsStack, client: Client) -> None:
+def test_a_delay_postpones_the_operation(simulation: ThingsStack, client: Client) -> None:
     simulation.faults.add(path=".", delay=0.2)
     began = time.monotonic()
     assert client.call("GET", DEVICES).status_code == 200
     assert time.monotonic() - began >= 0.2
 
 
-def test_cleared_faults_are_gone(simulation: ThingsStack, client: Client) -> None:
+def test_cleared_faults_no_longer_apply(simulation: ThingsStack, client: Client) -> None:
     simulation.faults.add(path=".", status=500, times=100)
     simulation.faults.clear()
     assert client.call("GET", DEVICES).status_code == 200
 
 
 @pytest.mark.parametrize("options", [{}, {"status": 500, "on_call": 0}, {"status": 500, "times": 0}])
-def test_a_fault_that_can_do_nothing_is_refused(simulation: ThingsStack, options: dict[str, int]) -> None:
+def test_a_fault_without_effect_is_rejected(simulation: ThingsStack, options: dict[str, int]) -> None:
     with pytest.raises(ValueError):
         simulation.faults.add(path=".", **options)  # type: ignore[arg-type]

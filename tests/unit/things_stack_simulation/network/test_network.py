@@ -1,4 +1,4 @@
-"""Devices join and send; the messages published are those The Things Stack publishes."""
+"""Devices join and send; the published messages are those of The Things Stack."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import base64
 import re
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from local.things_stack.messages import airtime, proto3
+from cryptography.hazmat.primitives.keywrap import aes_key_unwrap
 
-from local.things_stack import Dropped, ThingsStack, lorawan
-
-from .conftest import APP, DEV_EUI, DEVICE, JOIN_EUI, Client
+from local.things_stack import Dropped, ThingsStack
+from local.things_stack.network import lorawan
+from tests.unit.things_stack_simulation.conftest import APP, DEV_EUI, DEVICE, JOIN_EUI, Client
 
 IDS = {"device_id": DEVICE, "application_ids": {"application_id": APP}, "dev_eui": DEV_EUI, "join_eui": JOIN_EUI}
 KEK = bytes(range(16))
@@ -44,7 +42,7 @@ def test_a_join_is_published_and_recorded_on_the_servers(simulation: ThingsStack
     assert "activated_at" in servers.identity.devices[at]
 
 
-def test_zero_values_are_left_out_of_the_first_uplink(simulation: ThingsStack, device: str) -> None:
+def test_zero_values_are_omitted_from_the_first_uplink(simulation: ThingsStack, device: str) -> None:
     simulation.network.join(APP, device)
     first = simulation.network.uplink(APP, device, rssi=0, snr=0).message["uplink_message"]
     assert not {"f_cnt", "f_port", "frm_payload", "confirmed", "decoded_payload"} & set(first)
@@ -63,7 +61,7 @@ def test_a_decoded_payload_keeps_its_zeros(simulation: ThingsStack, device: str)
     assert uplink.message["uplink_message"]["decoded_payload"] == decoded
 
 
-def test_every_gateway_is_named_also_behind_packet_broker(simulation: ThingsStack, device: str) -> None:
+def test_every_gateway_is_listed_also_behind_packet_broker(simulation: ThingsStack, device: str) -> None:
     simulation.network.join(APP, device)
     own = simulation.network.uplink(APP, device, gateways=10).message["uplink_message"]["rx_metadata"]
     assert len({item["gateway_ids"]["eui"] for item in own}) == 10
@@ -84,7 +82,9 @@ def test_every_gateway_is_named_also_behind_packet_broker(simulation: ThingsStac
         ("identity", "Identity Server"),
     ],
 )
-def test_a_device_half_registered_can_not_join(simulation: ThingsStack, device: str, server: str, named: str) -> None:
+def test_a_device_that_one_server_does_not_know_can_not_join(
+    simulation: ThingsStack, device: str, server: str, named: str
+) -> None:
     del getattr(simulation.servers, server).devices[APP, device]
     with pytest.raises(Dropped, match=f"the {named} does not know the device"):
         simulation.network.join(APP, device)
@@ -126,8 +126,6 @@ def test_with_end_to_end_encryption_only_the_holder_of_the_kek_can_read(simulati
     joined = simulation.network.join(APP, device).message
     envelope = joined["join_accept"]["app_s_key"]
     assert envelope["kek_label"] == "kek-1"
-    from cryptography.hazmat.primitives.keywrap import aes_key_unwrap
-
     key = aes_key_unwrap(KEK, base64.b64decode(envelope["encrypted_key"]))
     simulation.network.uplink(APP, device)
     up = simulation.network.uplink(APP, device, f_port=2, frm_payload=b"secret", decoded_payload={"x": 1}).message[
@@ -141,7 +139,7 @@ def test_with_end_to_end_encryption_only_the_holder_of_the_kek_can_read(simulati
     assert lorawan.crypt_frm_payload(key, address, up["f_cnt"], cipher, downlink=False) == b"secret"
 
 
-def test_a_wrapped_key_without_skipped_crypto_loses_uplinks(simulation: ThingsStack, device: str) -> None:
+def test_uplinks_with_a_wrapped_key_are_dropped_unless_crypto_is_skipped(simulation: ThingsStack, device: str) -> None:
     encrypted_end_to_end(simulation)
     simulation.servers.application.links.clear()
     simulation.network.join(APP, device)
@@ -149,44 +147,8 @@ def test_a_wrapped_key_without_skipped_crypto_loses_uplinks(simulation: ThingsSt
         simulation.network.uplink(APP, device, f_port=1, frm_payload=b"x")
 
 
-def test_services_publish_too(simulation: ThingsStack, device: str) -> None:
+def test_services_publish_messages(simulation: ThingsStack, device: str) -> None:
     location = simulation.network.location_solved(APP, device, latitude=52.37, longitude=4.9)
     assert (location.topic, location.message["location_solved"]["location"]["latitude"]) == ("location/solved", 52.37)
     data = simulation.network.service_data(APP, device, service="lora-cloud", data={"n": 0})
     assert (data.topic, data.message["service_data"]["data"]) == ("service/data", {"n": 0})
-
-
-@given(payload=st.binary(max_size=64), f_cnt=st.integers(0, 2**32 - 1), downlink=st.booleans())
-@settings(max_examples=50, deadline=None, database=None)
-def test_frm_payload_encryption_is_its_own_inverse(payload: bytes, f_cnt: int, downlink: bool) -> None:
-    once = lorawan.crypt_frm_payload(KEK, "01020304", f_cnt, payload, downlink=downlink)
-    assert lorawan.crypt_frm_payload(KEK, "01020304", f_cnt, once, downlink=downlink) == payload
-
-
-def test_published_vectors_of_payload_encryption_and_key_wrap_hold() -> None:
-    key = b"\1" * 16
-    for downlink, cipher in ((False, "CFF30B4E"), (True, "4E75F440")):
-        assert (
-            lorawan.crypt_frm_payload(key, "01020304", 1, bytes.fromhex("01020304"), downlink=downlink).hex().upper()
-            == cipher
-        )
-    wrapped = lorawan.wrap(KEK, bytes.fromhex("00112233445566778899AABBCCDDEEFF"))
-    assert wrapped.hex().upper() == "1FA68B0A8112B447AEF34BD8FB5A7B829D3E862371D2CFE5"  # RFC 3394 §4.1
-
-
-def test_session_keys_differ_by_version_and_nonce() -> None:
-    keys = {
-        lorawan.app_s_key(version, KEK, nonce, 0x13, JOIN_EUI, nonce)
-        for version in ("MAC_V1_0_3", "MAC_V1_1") for nonce in (1, 2)
-    }  # fmt: skip
-    assert len(keys) == 4
-
-
-def test_proto3_leaves_out_zeros_but_not_in_structs() -> None:
-    assert proto3({"a": 0, "b": "", "c": [], "d": {"e": False}, "data": {"z": 0}, "f": [{"g": 0, "h": 1}]}) == {
-        "data": {"z": 0}, "f": [{"h": 1}]}  # fmt: skip
-
-
-def test_airtime_is_that_of_the_modems_formula() -> None:
-    assert airtime(0) == "0.046336s"
-    assert float(airtime(51, 12)[:-1]) == pytest.approx(2.793, abs=0.01)
