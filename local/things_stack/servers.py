@@ -44,16 +44,16 @@ class IdentityServer(DeviceServer):
 
     def create_application(self, application_id: str) -> None:
         if not (re.fullmatch(ID_GRAMMAR, application_id) and len(application_id) <= 36):
-            raise ValueError(f"{application_id!r} is not an application id")
+            raise ValueError(f"{application_id!r} is not a valid application id")
         self.applications.add(application_id)
 
     def create_api_key(self, application_id: str, rights: tuple[str, ...] | None) -> ApiKey:
         """A key with `rights` (None: the eight rights that the documentation of the integration requires)."""
         if application_id not in self.applications:
-            raise ValueError(f"there is no application {application_id!r}")
+            raise ValueError(f"application {application_id!r} does not exist")
         unknown = set(rights or ()) - set(RIGHTS)
         if unknown:
-            raise ValueError(f"not rights of an application: {', '.join(sorted(unknown))}")
+            raise ValueError(f"rights must be rights of an application; got {', '.join(sorted(unknown))}")
         alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
         id_, secret = ("".join(secrets.choice(alphabet) for _ in range(length)) for length in (39, 52))
         key = ApiKey(id_, secret, application_id, DOCUMENTED_RIGHTS if rights is None else tuple(rights))

@@ -28,6 +28,7 @@ Functions = Mapping[str, Callable[..., Any]]
 
 
 def functions(cluster: Cluster, faults: Faults, log: RequestLog) -> Functions:
+    """Every function of the control API. Their parameters are the arguments of the requests."""
     network, integrations = cluster.network, cluster.integrations
     return {
         "create_application": cluster.create_application,

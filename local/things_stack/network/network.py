@@ -21,7 +21,7 @@ from local.things_stack.network.downlink_queues import TRANSMISSION_FAILED, Down
 from local.things_stack.network.dropped import Dropped
 from local.things_stack.network.end_device import LAST_F_CNT
 from local.things_stack.network.publisher import Publisher
-from local.things_stack.network.sessions import Session
+from local.things_stack.network.sessions import Session, Sessions
 from local.things_stack.servers import DeviceKey, Servers
 
 
@@ -73,14 +73,7 @@ class Network:
             raise ValueError("a payload needs an FPort from 1 to 255")
         with self._publisher.transaction() as send:
             sessions, now = self._activations.joined(device), time.time_ns()
-            try:
-                f_cnt, ciphertext = self._activations.end_device(device).send(frm_payload)
-            except OverflowError as error:
-                raise Dropped(f"uplink of {device_id} not sent: {error}") from None
-            sessions.confirm()
-            session = sessions.current
-            assert session is not None  # an uplink confirms the session that the device uses
-            session.last_f_cnt_up = f_cnt
+            session, ciphertext = self._transmit(device, sessions, frm_payload)
             identity = self._servers.identity.devices.get(device, {})
             identity.setdefault("activated_at", rfc3339(now))
             self._activations.record(device)
@@ -90,8 +83,8 @@ class Network:
                     gateways, rssi=rssi, snr=snr, packet_broker=packet_broker, received_at=now
                 )
             uplink: Json = {
-                "session_key_id": session.key_id, "f_port": f_port, "f_cnt": f_cnt,
-                **self._payload(device, session, f_port, f_cnt, ciphertext, decoded_payload),
+                "session_key_id": session.key_id, "f_port": f_port, "f_cnt": session.last_f_cnt_up,
+                **self._payload(device, session, f_port, ciphertext, decoded_payload),
                 "rx_metadata": rx_metadata, "settings": reception.tx_settings(now), "received_at": rfc3339(now),
                 "confirmed": confirmed, "consumed_airtime": reception.airtime(len(ciphertext)),
                 "version_ids": self._servers.application.devices[device].get("version_ids"),
@@ -205,10 +198,22 @@ class Network:
         dev_addr = f"260B{secrets.randbelow(2**16):04X}"
         return Session(key_id, dev_addr, envelope, rfc3339(time.time_ns()), version != "MAC_V1_1"), key
 
+    def _transmit(self, device: DeviceKey, sessions: Sessions, frm_payload: bytes) -> tuple[Session, bytes]:
+        """The device encrypts and sends, which confirms its session; `last_f_cnt_up` is then the uplink's counter.
+        Returns the session and the ciphertext. Dropped: the counter is exhausted."""
+        try:
+            f_cnt, ciphertext = self._activations.end_device(device).send(frm_payload)
+        except OverflowError as error:
+            raise Dropped(f"uplink of {device[1]} not sent: {error}") from None
+        sessions.confirm()
+        session = sessions.current
+        assert session is not None  # an uplink confirms the session that the device uses
+        session.last_f_cnt_up = f_cnt
+        return session, ciphertext
+
     def _payload(
-        self, device: DeviceKey, session: Session, f_port: int | None, f_cnt: int, ciphertext: bytes,
-        decoded_payload: Json | None,
-    ) -> Json:  # fmt: skip
+        self, device: DeviceKey, session: Session, f_port: int | None, ciphertext: bytes, decoded_payload: Json | None
+    ) -> Json:
         """`frm_payload` and `decoded_payload` as published: decrypted and decoded, or encrypted when payload crypto is
         skipped. Dropped: the Application Server can neither unwrap the key nor skip payload crypto."""
         if self._queues.skips_crypto(device, session):
@@ -217,7 +222,9 @@ class Network:
             label = session.envelope["kek_label"]
             raise Dropped(f"uplink of {device[1]} dropped: the Application Server can't unwrap the AppSKey "
                           f"(KEK label {label}) and the link does not skip payload crypto")  # fmt: skip
-        payload = lorawan.crypt_frm_payload(session.app_s_key(), session.dev_addr, f_cnt, ciphertext, downlink=False)
+        payload = lorawan.crypt_frm_payload(
+            session.app_s_key(), session.dev_addr, session.last_f_cnt_up, ciphertext, downlink=False
+        )
         if decoded_payload is not None:
             return {"frm_payload": base64_of(payload), "decoded_payload": decoded_payload}
         formatters = downlinks.formatters_of(self._servers.application, device)
