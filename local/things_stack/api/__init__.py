@@ -1,1 +1,1 @@
-"""The HTTP API, served: requests are checked against `description`, authorised, and carried out by `handlers`."""
+"""The HTTP API, served: requests are checked against `description`, authorized, and carried out by `handlers`."""

@@ -30,7 +30,7 @@ def _euis(device: Json) -> tuple[str | None, str | None]:
     return device["ids"].get("join_eui"), device["ids"].get("dev_eui")
 
 
-def _identified(call: Call, sent: Json) -> Json:
+def _identifiers(call: Call, sent: Json) -> Json:
     application_id, device_id = call.device
     ids = {name: sent["ids"][name] for name in _EUIS if name in sent.get("ids", {})}
     return {"device_id": device_id, "application_ids": {"application_id": application_id}, **ids}
@@ -52,7 +52,7 @@ def _stamped(device: Json) -> Json:
 
 
 # Identity Server -----------------------------------------------------------------------------------------------------
-def _is_device(call: Call) -> Json:
+def _registered(call: Call) -> Json:
     application_id, device_id = call.device
     device = call.cluster.servers.identity.devices.get(call.device)
     if device is None:
@@ -72,7 +72,7 @@ def create(call: Call) -> Json:
         raise ApiError(
             ALREADY_EXISTS, "pkg/util/store:id_taken", "ID already taken, choose a different one and try again"
         )
-    device = {**sent, "ids": _identified(call, sent)}
+    device = {**sent, "ids": _identifiers(call, sent)}
     for (application_id, device_id), other in registered.items():
         if None not in _euis(device) and _euis(other) == _euis(device):
             raise _euis_taken("pkg/identityserver", _euis(device), application_id, device_id)
@@ -81,18 +81,18 @@ def create(call: Call) -> Json:
 
 
 def update(call: Call) -> Json:
-    device = _is_device(call)
+    device = _registered(call)
     paths = records.writable(call.mask)
     field_masks.copy_paths(device, call.body.get("end_device", {}), paths)
     return field_masks.select(_stamped(device), paths)
 
 
 def get_registered(call: Call) -> Json:
-    return field_masks.select(_is_device(call), call.mask)
+    return field_masks.select(_registered(call), call.mask)
 
 
 def delete_registered(call: Call) -> Json:
-    _is_device(call)
+    _registered(call)
     del call.cluster.servers.identity.devices[call.device]
     return {}
 
@@ -104,7 +104,7 @@ def _matches(device: Json, query: Json) -> bool:
     return all(str(text).lower() in str(values.get(name, "")).lower() for name, text in wanted.items())
 
 
-def find(call: Call) -> Json:
+def list_devices(call: Call) -> Json:
     """List and search: pages from 1 (0 means 1), everything on one page without a limit. X-Total-Count counts all."""
     found = [device for (application_id, _), device in call.cluster.servers.identity.devices.items()
              if application_id == call.application_id and _matches(device, call.query)]  # fmt: skip
@@ -133,10 +133,10 @@ def set_device(call: Call) -> Json:
     registered = _server(call).devices
     known = registered.get(call.device)
     if kind == "NS":
-        _check_ns(call, sent, known)
+        _check_network_server(call, sent, known)
     elif kind == "JS":
-        _check_js(call, sent)
-    ids = _identified(call, sent)
+        _check_join_server(call, sent)
+    ids = _identifiers(call, sent)
     if known is not None:
         for name in _EUIS:
             if name in ids and ids[name] != known["ids"].get(name):
@@ -153,7 +153,7 @@ def set_device(call: Call) -> Json:
     return field_masks.select(device, paths)
 
 
-def _check_ns(call: Call, sent: Json, known: Json | None) -> None:
+def _check_network_server(call: Call, sent: Json, known: Json | None) -> None:
     """A new device needs its versions and a known plan; `supports_join` can't be changed later."""
     namespace = _NAMESPACE["NS"]
     for path in ("frequency_plan_id", "lorawan_phy_version", "lorawan_version"):
@@ -173,7 +173,7 @@ def _check_ns(call: Call, sent: Json, known: Json | None) -> None:
         raise errors.field_value(namespace, "supports_join")
 
 
-def _check_js(call: Call, sent: Json) -> None:
+def _check_join_server(call: Call, sent: Json) -> None:
     for name, text in (("join_eui", "no JoinEUI specified"), ("dev_eui", "no DevEUI specified")):
         if name not in sent.get("ids", {}) or (name == "dev_eui" and not int(sent["ids"][name], 16)):
             raise ApiError(INVALID_ARGUMENT, f"pkg/joinserver:no_{name}", text)
@@ -200,8 +200,8 @@ HANDLERS: dict[str, Handler] = {
     "EndDeviceRegistry_Get": get_registered,
     "EndDeviceRegistry_Update": update,
     "EndDeviceRegistry_Delete": delete_registered,
-    "EndDeviceRegistry_List": find,
-    "EndDeviceRegistrySearch_SearchEndDevices": find,
+    "EndDeviceRegistry_List": list_devices,
+    "EndDeviceRegistrySearch_SearchEndDevices": list_devices,
     **{f"{server}EndDeviceRegistry_Set": set_device for server in ("Js", "Ns", "As")},
     **{f"{server}EndDeviceRegistry_Get": get_device for server in ("Js", "Ns", "As")},
     **{f"{server}EndDeviceRegistry_Delete": delete_device for server in ("Js", "Ns", "As")},
