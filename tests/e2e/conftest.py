@@ -17,8 +17,7 @@ from local import leftovers
 from local.aws import LocalAws, functions
 from local.mqtt import MqttConnection
 from local.stack import Stack
-from local.things_stack import ThingsStack
-from local.things_stack.aws_access import AwsAccess, foreign_account_credentials
+from local.things_stack import AwsAccess, ThingsStack, foreign_account_credentials
 
 THINGS_STACK_ACCOUNT = "678672909819"
 APP_KEY = "0123456789ABCDEF0123456789ABCDEF"

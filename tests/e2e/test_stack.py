@@ -10,7 +10,7 @@ import pytest
 
 from local.mqtt import Credentials, MqttError, connect
 from local.stack import ROOT, Stack
-from local.things_stack.aws_access import AwsAccess, foreign_account_credentials
+from local.things_stack import AwsAccess, foreign_account_credentials
 from tests.e2e.conftest import Bridge
 from tests.e2e.polling import eventually
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from local.things_stack.faults import Faults
+from local.things_stack.api.faults import Faults
 
 CODES = {
     400: "InvalidRequestException",

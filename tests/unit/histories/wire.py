@@ -15,8 +15,8 @@ from requests.adapters import BaseAdapter
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from local.things_stack import ThingsStack as Simulation
-from local.things_stack.faults import Faults
-from local.things_stack.http_api import Api
+from local.things_stack.api.faults import Faults
+from local.things_stack.api.http import Api
 
 
 class Killed(BaseException):
@@ -39,7 +39,7 @@ class Wire(BaseAdapter):
 
     def __init__(self, simulation: Simulation) -> None:
         super().__init__()
-        self._api = Api(simulation, "cluster")
+        self._api = Api(simulation, simulation.faults, simulation.log)
         self._late: list[requests.PreparedRequest] = []
         self.time_outs, self.kills, self.meanwhile = Faults(), Faults(), Faults()
         self.happens: Callable[[], None] = lambda: None
