@@ -3,13 +3,13 @@
 from collections.abc import Callable
 
 import pytest
-from tests.unit.things_stack.conftest import APPLICATION
-from thingbridge.things_stack.ingest import MODES
-from thingbridge.things_stack.ingest.integration import IngestMode
 
 from local.things_stack import ThingsStack as Simulation
+from tests.unit.conftest import APPLICATION
 from thingbridge.errors import Busy, Misconfigured
-from thingbridge.things_stack import api_key
+from thingbridge.flows import api_key
+from thingbridge.flows.ingest.integration import IngestMode
+from thingbridge.flows.ingest.modes import MODES
 from thingbridge.things_stack.client import ThingsStack
 
 Open = Callable[..., ThingsStack]

@@ -5,15 +5,15 @@ from dataclasses import replace
 from itertools import count
 
 import pytest
-from tests.unit.things_stack.conftest import APPLICATION
 
 from local.things_stack import ThingsStack as Simulation
+from tests.unit.conftest import APPLICATION
 from thingbridge.errors import Refused, ThingbridgeError
+from thingbridge.flows import end_devices
+from thingbridge.flows.end_devices import Outcome
 from thingbridge.registry.attributes import DeviceReference, NewDevice
 from thingbridge.registry.provisioning import Place, Server, creation_steps
-from thingbridge.things_stack import end_devices
 from thingbridge.things_stack.client import ThingsStack
-from thingbridge.things_stack.end_devices import Outcome
 
 Open = Callable[..., ThingsStack]
 PATHS = {
@@ -45,7 +45,7 @@ def create(client: ThingsStack, device: NewDevice) -> Outcome:
 
 
 def knowing(client: ThingsStack, device: NewDevice) -> list[Server]:
-    return [each for each in CREATION_ORDER if client.end_device(each, device.device_id, ("ids",)) is not None]
+    return [each for each in CREATION_ORDER if client.end_devices.get(each, device.device_id, ("ids",)) is not None]
 
 
 def reference(device: NewDevice) -> DeviceReference:
@@ -70,7 +70,7 @@ def test_a_device_that_is_complete_is_left_as_it_is(simulation: Simulation, open
 def test_what_an_earlier_try_left_out_is_completed(open_client: Open, missing: Server) -> None:
     device, client = new_device(), open_client()
     create(client, device)
-    client.delete_end_device(missing, device.device_id)
+    client.end_devices.delete(missing, device.device_id)
     assert create(client, device) is Outcome.COMPLETED
     assert knowing(client, device) == list(CREATION_ORDER)
 

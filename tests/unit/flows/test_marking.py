@@ -4,11 +4,11 @@ import itertools
 from collections.abc import Callable
 
 import pytest
-from tests.unit.things_stack.conftest import APPLICATION
 
 from local.things_stack import ThingsStack as Simulation
+from tests.unit.conftest import APPLICATION
+from thingbridge.flows import marking
 from thingbridge.registry.marks import Mark
-from thingbridge.things_stack import marking
 from thingbridge.things_stack.client import ThingsStack
 
 Open = Callable[..., ThingsStack]

@@ -4,7 +4,7 @@ import pytest
 
 from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
 from thingbridge.registry import attributes, identity
-from thingbridge.settings import ThingNameScheme
+from thingbridge.registry.identity import ThingNameScheme
 
 DEVICE = EndDeviceIdentifiers("tank-7", "A81758FFFE0312AB", "A81758FFFE000001")
 WITHOUT_EUI = EndDeviceIdentifiers("abp-1", None, None)

@@ -3,8 +3,7 @@
 import pytest
 
 from thingbridge.registry import reconcile
-from thingbridge.registry.reconcile import Decision
-from thingbridge.settings import OnThingDeleted
+from thingbridge.registry.reconcile import Decision, OnThingDeleted
 
 COMPLETE = {
     "devEUI": "A81758FFFE0312AB",

@@ -9,19 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thingbridge.errors import BadInput
-from thingbridge.registry import synchronisation
+from thingbridge.registry import sync
 from thingbridge.registry.marks import Mark
-from thingbridge.registry.reconcile import Decision, ListedDevice
-from thingbridge.registry.synchronisation import (
+from thingbridge.registry.reconcile import Decision, ListedDevice, OnThingDeleted
+from thingbridge.registry.sync import (
     DEVICES_PER_PAGE,
     LONGEST_BACKLOG,
     Count,
     ListedThing,
     Rules,
     Run,
+    SyncMode,
 )
 from thingbridge.registry.work_items import WorkItem
-from thingbridge.settings import OnThingDeleted, SyncMode
 
 STACK = "farm"
 PLENTY = 900.0
@@ -82,7 +82,7 @@ def rules(told: list[tuple[Decision, str]] | None = None, choice: OnThingDeleted
 
 
 def run_once(registries: InMemory, mode: SyncMode = SyncMode.APPLY, **arguments: object) -> dict[str, int]:
-    stopped, finished = synchronisation.go_on(Run("r", mode), registries, rules(**arguments), lambda: PLENTY)  # type: ignore[arg-type]
+    stopped, finished = sync.resume(Run("r", mode), registries, rules(**arguments), lambda: PLENTY)  # type: ignore[arg-type]
     assert finished
     return {name: count for name, count in stopped.counts.items() if count}
 
@@ -174,7 +174,7 @@ def test_work_beyond_what_may_wait_is_left_to_the_next_run() -> None:
 
 def test_a_run_that_stopped_is_read_as_it_was_sent() -> None:
     registries = InMemory([device(n) for n in range(30)], [thing(n) for n in range(30)])
-    stopped, finished = synchronisation.go_on(Run("r", SyncMode.APPLY), registries, rules(), clock([PLENTY, 0.0]))
+    stopped, finished = sync.resume(Run("r", SyncMode.APPLY), registries, rules(), clock([PLENTY, 0.0]))
     assert not finished
 
     assert Run.read(json.loads(stopped.message())["continue"]) == stopped
@@ -227,7 +227,7 @@ def test_going_on_gives_the_decisions_of_one_long_run(both: InMemory, pages: lis
     while not finished:
         # So many pages, then time is short: a run is stopped at every possible place.
         allowed = pages[parts] if parts < len(pages) else 1000
-        run, finished = synchronisation.go_on(run, both, rules(), clock([PLENTY] * allowed + [0.0]))
+        run, finished = sync.resume(run, both, rules(), clock([PLENTY] * allowed + [0.0]))
         parts += 1
     assert sorted(map(str, both.sent)) == sorted(map(str, whole.sent))
     varying = {Count.PARTS, Count.DEVICE_CALLS, Count.QUEUE_CALLS}
@@ -238,12 +238,12 @@ def test_going_on_gives_the_decisions_of_one_long_run(both: InMemory, pages: lis
 
 def test_devices_that_are_registered_between_two_calls_are_left_to_the_next_run() -> None:
     registries = InMemory([marked(n) for n in range(40)], [thing(n) for n in range(40)])
-    stopped, finished = synchronisation.go_on(
+    stopped, finished = sync.resume(
         Run("r", SyncMode.APPLY), registries, rules(), clock([PLENTY, PLENTY, 0.0])
     )
     assert not finished
     registries.end_devices.append(device(77))
-    _, finished = synchronisation.go_on(stopped, registries, rules(), lambda: PLENTY)
+    _, finished = sync.resume(stopped, registries, rules(), lambda: PLENTY)
     assert finished
     # None of the forty is taken for one whose thing is gone.
     assert registries.sent == []

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 
 import pytest
+from tests.unit.things_stack.conftest import APPLICATION
 
 from local.things_stack import ThingsStack as Simulation
-from tests.unit.things_stack.conftest import APPLICATION
 from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
 from thingbridge.registry.provisioning import Server
 from thingbridge.things_stack.client import ThingsStack
