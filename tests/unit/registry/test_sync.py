@@ -238,9 +238,7 @@ def test_going_on_gives_the_decisions_of_one_long_run(both: InMemory, pages: lis
 
 def test_devices_that_are_registered_between_two_calls_are_left_to_the_next_run() -> None:
     registries = InMemory([marked(n) for n in range(40)], [thing(n) for n in range(40)])
-    stopped, finished = sync.resume(
-        Run("r", SyncMode.APPLY), registries, rules(), clock([PLENTY, PLENTY, 0.0])
-    )
+    stopped, finished = sync.resume(Run("r", SyncMode.APPLY), registries, rules(), clock([PLENTY, PLENTY, 0.0]))
     assert not finished
     registries.end_devices.append(device(77))
     _, finished = sync.resume(stopped, registries, rules(), lambda: PLENTY)
