@@ -1,7 +1,6 @@
-"""Configure: what Terraform's provider can't do, done by a function that Terraform invokes on create, update, destroy.
+"""Configure: what the AWS provider can't do, in a function that Terraform invokes on create, update and destroy.
 
-What it raises is the first thing a person reads when an apply fails, so every message is one sentence that names the
-fix.
+Its errors are the first thing a person reads when an apply fails, so every message is one sentence that names the fix.
 """
 
 from collections.abc import Callable, Mapping
@@ -43,7 +42,7 @@ class Place:
 
 @dataclass(frozen=True)
 class Configure:
-    """Keeps the resources of an apply. `connect` opens a client of The Things Stack."""
+    """Manages the resources of an apply. `connect` makes a client of The Things Stack."""
 
     aws_account: AwsAccount
     account: Account

@@ -28,7 +28,7 @@ def numbered(numbers: set[int]) -> DeviceIndex:
 
 
 def take(index: DeviceIndex, number: int) -> bool:
-    return index.take(key_of_device("", eui(number))) is not None
+    return index.find(key_of_device("", eui(number))) is not None
 
 
 @pytest.mark.parametrize(
@@ -36,13 +36,13 @@ def take(index: DeviceIndex, number: int) -> bool:
 )
 def test_a_thing_finds_its_device_by_dev_eui_however_it_is_written(attributes: dict[str, str]) -> None:
     index = index_of(ListedDevice("tank-7", "A81758FFFE0312AB", OURS))
-    assert index.take(key_of_thing(attributes)) is not None
+    assert index.find(key_of_thing(attributes)) is not None
 
 
 def test_a_device_without_dev_eui_is_found_by_its_id() -> None:
     index = index_of(ListedDevice("tank-7", None, None))
-    assert index.take(key_of_thing({"deviceID": "tank-8"})) is None
-    assert index.take(key_of_thing({"deviceID": "tank-7"})) is not None
+    assert index.find(key_of_thing({"deviceID": "tank-8"})) is None
+    assert index.find(key_of_thing({"deviceID": "tank-7"})) is not None
 
 
 def test_an_entry_tells_whose_mark_it_is_and_which() -> None:
@@ -51,7 +51,7 @@ def test_an_entry_tells_whose_mark_it_is_and_which() -> None:
         ListedDevice("foreign", eui(2), Mark("barn", "orchard", OURS.digest)),
         ListedDevice("new", eui(3), None),
     )
-    mine, foreign, new = (index.take(key_of_device("", eui(number))) for number in (1, 2, 3))
+    mine, foreign, new = (index.find(key_of_device("", eui(number))) for number in (1, 2, 3))
     assert mine
     assert foreign
     assert new
@@ -65,19 +65,19 @@ def test_an_entry_tells_whose_mark_it_is_and_which() -> None:
 
 def test_a_device_is_seen_once_it_was_taken() -> None:
     index = index_of(ListedDevice("one", eui(1), None), ListedDevice("two", eui(2), OURS))
-    first, second = (index.take(key_of_device("", eui(1))) for _ in range(2))
+    first, second = (index.find(key_of_device("", eui(1))) for _ in range(2))
     assert first
     assert second
     assert (first.seen, second.seen) == (False, True)
-    assert list(index.alone()) == [("two", True)]
+    assert list(index.unmatched()) == [("two", True)]
 
 
 def test_two_devices_with_one_dev_eui_are_seen_together_and_the_marked_one_tells() -> None:
     index = index_of(ListedDevice("one", eui(1), None), ListedDevice("two", eui(1), OURS))
-    found = index.take(key_of_device("", eui(1)))
+    found = index.find(key_of_device("", eui(1)))
     assert found
     assert found.is_marked_as(OURS)
-    assert list(index.alone()) == []
+    assert list(index.unmatched()) == []
 
 
 @given(st.sets(st.integers(0, 2**64 - 1), max_size=900), st.data())
@@ -89,7 +89,7 @@ def test_what_was_seen_is_recalled_exactly_when_the_devices_are_the_same(
     assert all(take(before, number) for number in seen)
     after = numbered(numbers)
     assert after.recall(before.remember()) == 0
-    assert set(after.alone()) == {(f"dev-{number}", False) for number in numbers - seen}
+    assert set(after.unmatched()) == {(f"dev-{number}", False) for number in numbers - seen}
 
 
 @settings(max_examples=50)
@@ -102,7 +102,7 @@ def test_devices_that_came_or_went_make_a_few_uncertain_and_none_wrong(count: in
     now = (numbers - set(sorted(numbers)[:gone])) | {2**60 + number for number in range(new)}
     after = numbered(now)
     unsure = after.recall(before.remember())
-    alone = {device_id for device_id, _ in after.alone()}
+    alone = {device_id for device_id, _ in after.unmatched()}
     assert alone <= {f"dev-{number}" for number in now - seen}
     # Only blocks of about 256 devices that changed are given up.
     assert unsure <= (gone + new) * 1024

@@ -22,12 +22,12 @@ COMPLETE = {
         ({"marked": True}, Decision.DIFFERING),
         ({}, Decision.MARK_DEVICE),
         ({"foreign": True}, Decision.IN_STEP),
-        ({"again": True, "marked": True}, Decision.DUPLICATE),
-        ({"again": True}, Decision.DUPLICATE),
+        ({"seen": True, "marked": True}, Decision.DUPLICATE),
+        ({"seen": True}, Decision.DUPLICATE),
     ],
 )
 def test_a_pair(pair: dict[str, bool], decision: Decision) -> None:
-    given = {"marked": False, "foreign": False, "same": False, "again": False, **pair}
+    given = {"marked": False, "foreign": False, "same": False, "seen": False, **pair}
     assert reconcile.for_pair(**given) is decision
 
 
@@ -48,7 +48,7 @@ def test_a_thing_without_a_device(changes: dict[str, str], decision: Decision) -
 
 def test_a_device_without_a_thing_is_new_unless_it_is_marked() -> None:
     for choice in OnThingDeleted:
-        assert reconcile.for_device_alone(False, choice) is Decision.MAKE_THING
+        assert reconcile.for_device_alone(False, choice) is Decision.CREATE_THING
     assert reconcile.for_device_alone(True, OnThingDeleted.DELETE) is Decision.DELETE_DEVICE
     assert reconcile.for_device_alone(True, OnThingDeleted.RETAIN) is Decision.RETAIN_DEVICE
 
