@@ -4,8 +4,8 @@ The listings, the queue and the time come from the caller. What a pair calls for
 that a run comes from ensures that no two calls work on it at once.
 
 Devices are held in memory (`device_index`), things pass by. A run that stops remembers how far it got among the things
-and which devices it has seen; the next call lists the devices again. A work item is checked
-again when it is carried out, so a change in between costs one look-up at most.
+and which devices it has seen; the next call lists the devices again. A work item is checked again when it is carried
+out, so a change in between costs one look-up at most.
 """
 
 import json

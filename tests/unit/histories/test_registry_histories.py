@@ -370,7 +370,7 @@ def meanwhile(world: World, what: str) -> None:
         world.deliver(len(world.account.queues["registry"]) - 1, repeat=False)
 
 
-def takes(world: World, step: str) -> bool:
+def includes(world: World, step: str) -> bool:
     """Whether the history includes a step."""
     if step in AWS_STEPS:
         return step in world.account.called
@@ -494,7 +494,7 @@ def fail_everywhere(live: Any, step: str, ways: list[tuple[Any, int]], claim: bo
     """Let a step fail in every history that includes it, the first time or every time."""
     # Devices that are claimed are not registered by hand.
     for history in LIVES[:-1] if claim else LIVES:
-        if not takes(live(history, None, claim=claim, scrub_keys=False), step):
+        if not includes(live(history, None, claim=claim, scrub_keys=False), step):
             continue
         for kind, times in ways:
             try:

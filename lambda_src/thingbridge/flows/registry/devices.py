@@ -54,7 +54,8 @@ class DevicesWithoutThing:
         if thing_name is None and mark is not None:
             self._follow(device, mark)
         elif thing_name is not None:
-            # The digest of a thing as the stack creates it: if this one has more attributes, the next run differs.
+            # The digest of a thing as the stack creates it: the next run then finds that a thing with more attributes
+            # differs, and sends it.
             attributes = identity.thing_attributes(device, self.stack.name)
             if marking.write(self.things_stack, device_id, Mark.of(thing_name, attributes, self.stack.name)):
                 self._record(thing_name, "end_device_marked", device)

@@ -1,4 +1,4 @@
-"""Mode `webhook`: what The Things Stack is told to post, where, and with what secret."""
+"""Mode `webhook`: what The Things Stack is configured to post, where, and with which secret."""
 
 from collections.abc import Callable
 
@@ -10,7 +10,7 @@ from thingbridge.messaging.topics import UPSTREAM_EVENTS
 from thingbridge.things_stack.client import ThingsStack
 
 
-def test_every_kind_has_a_path_the_secret_is_a_header_and_no_key_for_downlinks_is_sent(
+def test_every_kind_has_a_path_the_secret_is_a_header_and_a_downlink_key_is_removed(
     simulation: Simulation,
     open_client: Callable[..., ThingsStack],
     account: Account,
