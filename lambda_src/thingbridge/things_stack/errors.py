@@ -73,12 +73,11 @@ def read_answer(status: int, body: Any) -> Answer:
     """Read an error body; from one of another shape, such as a proxy's page, only the status is used."""
     if not isinstance(body, Mapping):
         return Answer(status, "", "", f"HTTP status {status}")
-    details = body.get("details")
-    first = details[0] if isinstance(details, list) and details and isinstance(details[0], Mapping) else {}
+    given = body.get("details")
+    details = given if isinstance(given, list) else []
+    first = details[0] if details and isinstance(details[0], Mapping) else {}
     message = str(body.get("message") or f"HTTP status {status}")
-    return Answer(
-        status, str(first.get("namespace", "")), str(first.get("name", "")), message, _diagnostics(details or ())
-    )
+    return Answer(status, str(first.get("namespace", "")), str(first.get("name", "")), message, _diagnostics(details))
 
 
 def _diagnostics(details: Iterable[Any]) -> Mapping[str, Any]:

@@ -23,7 +23,7 @@ def test_an_answer_carries_the_namespace_and_the_name_of_the_error() -> None:
     assert str(error) == f"create tank-7: The Things Stack answered 409: {TAKEN['message']}"
 
 
-@pytest.mark.parametrize("body", [None, "<html>", [], {}, {"details": []}, {"details": "none"}, {"details": [None]}])
+@pytest.mark.parametrize("body", [None, "<html>", [], {}, {"details": []}, {"details": 7}, {"details": [None]}])
 def test_a_body_of_another_shape_gives_its_status(body: Any) -> None:
     answer = errors.read_answer(502, body)
     assert (answer.namespace, answer.name, answer.message) == ("", "", "HTTP status 502")
