@@ -247,15 +247,15 @@ def configure(clients: Clients = CLIENTS) -> Callable[[LambdaContext], Configure
     from thingbridge.aws.account import Account as AwsAccount
     from thingbridge.aws.certificates import ClientCertificates
     from thingbridge.aws.secrets import Secrets
-    from thingbridge.flows.configure import PATIENCE, Configure, Place
+    from thingbridge.flows.configure import PATIENCE, Address, Configure
     from thingbridge.flows.ingest.account import Account
 
     secrets = Secrets(clients)
     account = Account(lambda arn: secrets.read(arn, refresh=True), ClientCertificates(clients))
 
     def flow(context: LambdaContext) -> Configure:
-        def connect(place: Place) -> ThingsStack:
-            return _connect(place, secrets, context, patience=PATIENCE)
+        def connect(address: Address) -> ThingsStack:
+            return _connect(address, secrets, context, patience=PATIENCE)
 
         return Configure(AwsAccount(clients), account, connect)
 

@@ -1,4 +1,4 @@
-"""HTTP to The Things Stack: addresses, the API key, time-outs and retries. Which operations exist: the other files.
+"""HTTP to The Things Stack: addresses, the API key, time-outs and retries. The operations are in the other files.
 
 Paths and bodies: The Things Stack HTTP API, `/api/v3`. Operations of the Identity Server go to its own host, which
 differs from the cluster's on the hosted deployments; all others go to the cluster.
@@ -32,7 +32,7 @@ MARGIN: Final = 1.0
 """Seconds left for the caller to record the outcome once the transport has given up."""
 
 _QUEUE_FULL: Final = "downlink_queue_capacity"
-"""Answered with 429 like a rate limit, but a device may take days to empty its queue."""
+"""An answer with status 429 that is not a rate limit: a device may take days to empty its queue."""
 
 _RETRY_AFTER_HEADERS: Final = ("Retry-After", "X-Rate-Limit-Retry", "X-Ratelimit-Retry")
 
@@ -41,8 +41,8 @@ class Transport:
     """Calls with the API key of one application.
 
     `cluster_address`, `identity_server_address`: URLs without a path. `api_key(refresh)` returns the API key;
-    `refresh` is set after a refusal, because the key may have been rotated. `remaining_seconds` returns how long the
-    caller may still take: a busy server is tried again only within that time, and for `patience` seconds per call.
+    `refresh` is set after a refusal, because the key may have been rotated. `remaining_seconds` returns the time that
+    the caller has left: requests to a busy server are retried only within that time, for `patience` seconds per call.
 
     Every call raises `ThingsStackRefused` (4xx), `ApiKeyRefused` (401, 403) or `ThingsStackBusy` (429, 5xx, no
     connection).
@@ -68,7 +68,7 @@ class Transport:
         self._now, self._sleep = now, sleep
 
     def find(self, path: str, operation: str, **arguments: Any) -> dict[str, Any] | None:
-        """GET: the answer, None if there is nothing at the path (404). Arguments as for `call`."""
+        """GET: the answer, None if the path does not exist (404). Arguments as for `call`."""
         try:
             return self.call("GET", path, operation, **arguments)
         except NotFound:
@@ -85,9 +85,9 @@ class Transport:
         body: Mapping[str, Any] | None = None,
         repeatable: bool = True,
     ) -> dict[str, Any]:
-        """One operation, tried again while the server is busy and time is left, and once with a fresh API key.
+        """Call one operation; retried while the server is busy and time is left, and once with a refreshed API key.
 
-        `operation` begins the text of an error. Not `repeatable`: not sent again once the server may have taken it.
+        `operation` begins the text of an error. Not `repeatable`: not sent again once the server may have accepted it.
         """
         url = (self._identity_server if identity_server else self._cluster) + path
         pause, refreshed = FIRST_PAUSE, False
@@ -129,7 +129,7 @@ class Transport:
 
 
 def _is_busy(answer: Answer) -> bool:
-    """Whether the same request may be accepted a moment later."""
+    """Whether the same request may succeed a moment later."""
     if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
         return answer.name != _QUEUE_FULL
     return answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR and answer.status != HTTPStatus.NOT_IMPLEMENTED
@@ -153,7 +153,7 @@ def _json_object(response: requests.Response) -> dict[str, Any] | None:
 
 
 def _retry_after(response: requests.Response) -> float:
-    """Seconds the server asks to wait; 0 without a header that can be read."""
+    """Seconds that the server asks to wait; 0 without a readable header."""
     for header in _RETRY_AFTER_HEADERS:
         try:
             return float(response.headers[header])
