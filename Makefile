@@ -1,5 +1,5 @@
 # The commands of this checkout. `make` alone lists them. What they need is checked by local/bootstrap.py, which
-# makes .venv; nothing is installed outside the checkout.
+# makes the virtual environments; nothing is installed outside the checkout.
 
 PYTHON ?= python3
 BIN    := .venv/bin
@@ -14,7 +14,7 @@ MAKEFLAGS += --no-print-directory
 help: ## list these commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
 
-setup: ## make .venv from the pinned requirements (every other command does it when needed)
+setup: ## make the virtual environments from the pinned requirements (every other command does it when needed)
 	@command -v $(PYTHON) >/dev/null || { \
 	  echo "Set-up: Python 3.11 or newer is needed, and there is no $(PYTHON): get it from https://www.python.org/downloads/ or your system's packages." >&2; exit 1; }
 	@$(PYTHON) local/bootstrap.py
@@ -52,12 +52,15 @@ format: setup ## put the sources into their usual form
 	@$(BIN)/ruff format --quiet .
 	@terraform fmt -recursive
 
-lock: ## pin the development requirements anew (requirements-dev.in → .txt)
+lock: ## pin the requirements anew (requirements-*.in → .txt)
 	@$(PYTHON) -m venv .local/cache/uv && .local/cache/uv/bin/pip install --quiet uv==$(UV)
-	@.local/cache/uv/bin/uv pip compile requirements-dev.in --output-file requirements-dev.txt --universal --quiet \
-	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+	@for name in dev emulator runtime; do \
+	  .local/cache/uv/bin/uv pip compile requirements-$$name.in --output-file requirements-$$name.txt --universal --quiet \
+	    --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	    --custom-compile-command "make lock" || exit 1; \
+	done
 
 clean: ## stop what runs and remove everything that was made here
 	@[ ! -x $(BIN)/thingbridge-local ] || $(BIN)/thingbridge-local down
-	@rm -rf .venv .local .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv .venv-emulator .venv-runtime .local .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
