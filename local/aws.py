@@ -20,6 +20,7 @@ import localstack_client.session
 from botocore.config import Config
 
 from local import mqtt
+from local.bootstrap import EMULATOR, ROOT, RUNTIME
 from local.processes import LOCALHOST, Running, StartFailed, free_port, start, wait_until_ready
 
 REGION = "eu-west-1"
@@ -210,11 +211,12 @@ class LocalAws:
             "HOME": str(self.directory),
             "AWS_EC2_METADATA_DISABLED": "true",
             "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONPATH": str(ROOT),
             "PYTHONUNBUFFERED": "1",
         }
         self.process = start(
             "The local AWS (ministack)",
-            [sys.executable, "-m", "ministack"],
+            [str(EMULATOR.python), "-m", "local.emulator.launcher", str(RUNTIME.python)],
             environment=environment,
             log=self.directory / "aws.log",
             cwd=temporary,
