@@ -97,9 +97,10 @@ class LocalAws:
         return self
 
     def stop(self) -> None:
-        """Stop it and the functions' processes; harmless when it is stopped, or was attached."""
+        """Stop it and the functions' processes; harmless when it is stopped already, or was attached."""
         if self.process:
-            self.process.stop()
+            # It would wait for open connections of its clients, and has nothing to save.
+            self.process.stop(timeout=0)
             self.process = None
 
     def __enter__(self) -> LocalAws:
@@ -210,7 +211,6 @@ class LocalAws:
             "TMPDIR": str(temporary),
             "HOME": str(self.directory),
             "AWS_EC2_METADATA_DISABLED": "true",
-            "PYTHONDONTWRITEBYTECODE": "1",
             "PYTHONPATH": str(ROOT),
             "PYTHONUNBUFFERED": "1",
         }

@@ -29,15 +29,23 @@ class Missing(Exception):
 
 
 class Environment:
-    """A virtual environment of this checkout: its directory, its pinned requirements, and whether it holds the checkout.
+    """A virtual environment of this checkout: its directory, and the pinned requirements it is made from.
 
-    An environment `with_checkout` has pip, this checkout and its commands; the others hold their requirements alone.
+    An environment `with_checkout` has pip, this checkout and its commands; the others have their requirements alone.
+    `options` are pip's. By default nothing is compiled: that takes longer than importing what is used.
     """
 
-    def __init__(self, directory: Path, requirements: Path, with_checkout: bool = False) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        requirements: Path,
+        with_checkout: bool = False,
+        options: tuple = ("--no-compile",),
+    ) -> None:
         self.directory = directory
         self.requirements = requirements
         self.with_checkout = with_checkout
+        self.options = options
 
     @property
     def python(self) -> Path:
@@ -74,8 +82,7 @@ class Environment:
 
     def install(self) -> None:
         """Install its requirements, with the pip of `.venv`, and the checkout where that belongs. Raises Missing."""
-        # Compiling everything takes longer than importing what is used.
-        self._pip("--no-compile", "--require-hashes", "--requirement", str(self.requirements))
+        self._pip(*self.options, "--require-hashes", "--requirement", str(self.requirements))
         if self.with_checkout:
             self._pip("--no-compile", "--no-deps", "--no-build-isolation", "--editable", str(ROOT))
         self._stamp.write_text(self.fingerprint(), encoding="utf-8")
@@ -93,16 +100,17 @@ class Environment:
         if done.returncode:
             raise Missing(
                 "\n".join(done.stdout.decode(errors="replace").splitlines()[-12:])
-                + f"\nThe packages of {self.requirements.name} could not be installed (pip's output is above): is PyPI, "
-                "or the index that `pip config list` names, reachable from here?"
+                + f"\nThe packages of {self.requirements.name} could not be installed (pip's output is above): "
+                "is PyPI, or the index that `pip config list` names, reachable from here?"
             )
 
 
 PROJECT = Environment(ROOT / ".venv", ROOT / "requirements-dev.txt", with_checkout=True)
 # ministack pins its own botocore and changes often: it has no say in the versions of the project.
 EMULATOR = Environment(ROOT / ".venv-emulator", ROOT / "requirements-emulator.txt")
-# What a Lambda runtime has: boto3. Whatever else a function imports must come from its zip or its layers.
-RUNTIME = Environment(ROOT / ".venv-runtime", ROOT / "requirements-runtime.txt")
+# What a Lambda runtime has: boto3. Whatever else a function imports must come from its zip or its layers. Compiled, as
+# on AWS: functions write no bytecode, and start twice as fast with it.
+RUNTIME = Environment(ROOT / ".venv-runtime", ROOT / "requirements-runtime.txt", options=())
 ENVIRONMENTS = (PROJECT, EMULATOR, RUNTIME)
 
 
@@ -143,7 +151,9 @@ def check_terraform(search_path: str) -> str:
         version = str(json.loads(answer.stdout.decode())["terraform_version"])
         found = tuple(int(part) for part in version.partition("-")[0].split("."))
     except (OSError, subprocess.SubprocessError, ValueError, KeyError) as error:
-        raise Missing(f"{needed}, and {binary} does not report its version ({type(error).__name__}): {get_it}.") from error
+        raise Missing(
+            f"{needed}, and {binary} does not report its version ({type(error).__name__}): {get_it}."
+        ) from error
     if found < TERRAFORM_NEEDED:
         raise Missing(f"{needed}, and {binary} is {version}: {get_it}.")
     return version
