@@ -16,6 +16,9 @@ from typing import TypeVar
 
 Result = TypeVar("Result")
 
+CONCURRENCY = 4
+"""How many events of one function are handled at once, each in a process of its own, which takes a second to start."""
+
 logger = logging.getLogger(__name__)
 
 

@@ -26,10 +26,7 @@ from ministack import app
 from ministack.core import lambda_runtime
 from ministack.services import iot, lambda_svc
 
-from local.emulator.invocations import Invocations
-
-CONCURRENCY = 4
-"""How many events of one function are handled at once, each in a process of its own, which takes a second to start."""
+from local.emulator.invocations import CONCURRENCY, Invocations
 
 THROTTLED_SECONDS = 0.2
 """How long a throttled event waits before it is tried again."""
