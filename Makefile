@@ -9,7 +9,7 @@ JOBS   ?= 2
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test unit terraform e2e check format lock clean
+.PHONY: help setup demo up down status test unit terraform e2e check emulator format lock clean
 
 help: ## list these commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -46,6 +46,9 @@ terraform: setup ## modules: plans, inventories, validations
 
 e2e: setup ## the whole path, on real engines
 	@$(BIN)/pytest tests/e2e -n $(JOBS) --dist loadgroup -q
+
+emulator: setup ## what this project relies on in the local AWS, fact by fact: run it after an upgrade of ministack
+	@$(BIN)/python -m local.emulator
 
 format: setup ## put the sources into their usual form
 	@$(BIN)/ruff check --fix --quiet .

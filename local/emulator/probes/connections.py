@@ -68,7 +68,7 @@ def refused_subscribe(account: Account) -> None:
 def client_certificate(account: Account) -> None:
     iot, topic, name = account.client("iot"), account.name(), account.name()
     made = iot.create_keys_and_certificate(setAsActive=True)
-    rights = [allow("iot:Connect"), allow("iot:Publish", account.arn("iot", f"topic/{topic}"))]
+    rights = [allow("iot:Connect"), allow("iot:Publish", account.arn("iot", f"topic/{topic}/allowed"))]
     iot.create_policy(policyName=name, policyDocument=policy(*rights))
     iot.attach_policy(policyName=name, target=made["certificateArn"])
     with account.aws.mqtt(account.name()) as watcher, tempfile.TemporaryDirectory() as directory:
@@ -77,14 +77,14 @@ def client_certificate(account: Account) -> None:
         closed = threading.Event()
         client.on_disconnect = lambda *_: closed.set()
         try:
-            client.publish(topic, b"allowed", qos=1).wait_for_publish(10)
-            client.publish(f"{topic}/forbidden", b"forbidden", qos=1)
+            client.publish(f"{topic}/allowed", b"1", qos=1).wait_for_publish(10)
+            client.publish(f"{topic}/forbidden", b"1", qos=1)
             expect(closed.wait(10), "a connection that is still open")
         finally:
             client.loop_stop()
-        watcher.wait_for(topic)
+        watcher.wait_for(f"{topic}/allowed")
         topics = [message.topic for message in watcher.messages()]
-    expect(topics == [topic], topics)
+    expect(topics == [f"{topic}/allowed"], topics)
 
 
 def certificate_client(account: Account, directory: Path, certificate: str, key: str) -> paho.Client:
