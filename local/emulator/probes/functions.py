@@ -13,7 +13,7 @@ from local.emulator.invocations import CONCURRENCY
 from local.emulator.probes.account import Account, Queue, archive
 from local.emulator.probes.probe import Probe, eventually, expect
 
-BURST = 24
+BURST = 16
 
 PACKAGES = """
     import importlib.util, boto3
