@@ -9,7 +9,7 @@ JOBS   ?= 2
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test unit terraform e2e check emulator format lock clean
+.PHONY: help setup demo up down status test unit terraform e2e soak check emulator format lock clean
 
 help: ## list these commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -45,7 +45,10 @@ terraform: setup ## modules: plans, inventories, validations
 	@$(BIN)/pytest tests/terraform -q
 
 e2e: setup ## the whole path, on real engines
-	@$(BIN)/pytest tests/e2e -n $(JOBS) --dist loadgroup -q
+	@$(BIN)/pytest tests/e2e -n $(JOBS) --dist loadgroup -m "not soak" -q
+
+soak: setup ## the full sizes, which take longer than `make test` may
+	@$(BIN)/pytest tests -m soak -q
 
 emulator: setup ## what this project relies on in the local AWS, fact by fact: run it after an upgrade of ministack
 	@$(BIN)/python -m local.emulator
