@@ -4,7 +4,7 @@
 PYTHON ?= python3
 BIN    := .venv/bin
 UV     := 0.13.8
-# Two processes for the unit tests: more gain nothing, as what takes time are imports.
+# Processes for the tests. More than two are no faster for the unit tests, which spend their time on imports.
 JOBS   ?= 2
 
 MAKEFLAGS += --no-print-directory
@@ -22,13 +22,13 @@ setup: ## make the virtual environments from the pinned requirements (every othe
 demo: setup ## show everything once, on this machine, and leave nothing running
 	@$(BIN)/thingbridge-local demo
 
-up: setup ## start the same environment and keep it open; again: apply what was changed
+up: setup ## start the same environment and keep it running; run it again to apply changes
 	@$(BIN)/thingbridge-local up
 
-down: setup ## stop it, also after a crash
+down: setup ## stop that environment, also after a crash
 	@$(BIN)/thingbridge-local down
 
-status: setup ## what runs, and what is in it
+status: setup ## what is running, and what is in it
 	@$(BIN)/thingbridge-local status
 
 test: check unit terraform e2e ## every test that needs no account
@@ -53,7 +53,7 @@ soak: setup ## the full sizes, which take longer than `make test` may
 emulator: setup ## what this project relies on in the local AWS, fact by fact: run it after an upgrade of ministack
 	@$(BIN)/python -m local.emulator
 
-format: setup ## put the sources into their usual form
+format: setup ## format the sources
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format --quiet .
 	@terraform fmt -recursive
