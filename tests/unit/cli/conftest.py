@@ -1,7 +1,7 @@
 """The command as a person runs it, on an account in process (moto) in which the stack `Farm` was applied."""
 
+import io
 import json
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -52,24 +52,9 @@ def time_passes() -> Time:
 
 @pytest.fixture
 def stack(iot: Any, clients: Clients) -> Any:
-    """A client of the registry of an account that has the stack."""
+    """A client of the registry of an account that has the stack. Of its own: the command's calls are counted."""
     clients("logs").create_log_group(logGroupName=LOG_GROUP)
-    clients("iot").meta.events.register("before-call.iot.CreateThing", refuse_a_name_that_is_taken)
-    return iot
-
-
-def refuse_a_name_that_is_taken(params: dict[str, Any], **_: Any) -> tuple[Response, dict[str, Any]] | None:
-    """As AWS IoT does for other attributes or another type; moto replaces the thing."""
-    iot = boto3.client("iot")
-    name = params["url_path"].rpartition("/")[2]
-    try:
-        found = iot.describe_thing(thingName=name)
-    except iot.exceptions.ResourceNotFoundException:
-        return None
-    if found["attributes"] == json.loads(params["body"])["attributePayload"]["attributes"]:
-        return None
-    error = {"Code": "ResourceAlreadyExistsException", "Message": f"Thing {name} already exists"}
-    return Response(409), {"Error": error, "ResponseMetadata": {"HTTPStatusCode": 409}}
+    return boto3.client("iot")
 
 
 @pytest.fixture
@@ -82,17 +67,25 @@ def run(stack: Any, clients: Clients, time_passes: Time, monkeypatch: pytest.Mon
 
     def run(*arguments: object, stdin: str = "") -> Result:
         surroundings = Runtime(connect, time_passes.clock)
-        arguments_given = [str(each) for each in arguments]
-        # What the arrangement of the test called does not count.
-        clients.take_calls()
-        return CliRunner().invoke(app, arguments_given, input=stdin, catch_exceptions=False, obj=surroundings)
+        words = [str(each) for each in arguments]
+        return CliRunner().invoke(app, words, input=stdin, catch_exceptions=False, obj=surroundings)
 
     return run
 
 
 @pytest.fixture
-def add_thing(stack: Any) -> AddThing:
-    """Create a thing as somebody else would."""
+def add_thing(stack: Any, clients: Clients) -> AddThing:
+    """Create a thing as somebody else would. The command can't create another one of that name.
+
+    AWS IoT refuses that for other attributes or another type; moto replaces the thing.
+    """
+    taken: set[str] = set()
+
+    def refuse(params: dict[str, Any], **_: Any) -> tuple[Response, dict[str, Any]] | None:
+        if params["url_path"].rpartition("/")[2] not in taken:
+            return None
+        error = {"Code": "ResourceAlreadyExistsException", "Message": "as arranged"}
+        return Response(409), {"Error": error, "ResponseMetadata": {"HTTPStatusCode": 409}}
 
     def add(name: str, stack_name: str = "Farm", **attributes: str) -> None:
         stack.create_thing(
@@ -100,7 +93,9 @@ def add_thing(stack: Any) -> AddThing:
             thingTypeName="lorawan",
             attributePayload={"attributes": {"stackName": stack_name, **attributes}},
         )
+        taken.add(name)
 
+    clients("iot").meta.events.register("before-call.iot.CreateThing", refuse)
     return add
 
 
@@ -115,6 +110,17 @@ def report(stack: Any) -> Report:
     return report
 
 
-def words(text: str) -> str:
-    """The text without line breaks, as tables and long lines have them."""
-    return re.sub(r"\s+", " ", text)
+@pytest.fixture
+def shadows_stay(clients: Clients) -> Callable[[dict[str, Any]], None]:
+    """Have every shadow report what an earlier thing of that name left in it, whether the thing exists or not.
+
+    AWS IoT may return a deleted thing's shadow for a while; moto deletes it with the thing.
+    """
+
+    def arrange(state: dict[str, Any]) -> None:
+        def answer(**_: Any) -> tuple[Response, dict[str, Any]]:
+            return Response(200), {"payload": io.BytesIO(json.dumps({"state": {"reported": state}}).encode())}
+
+        clients("iot-data").meta.events.register("before-call.iot-data-plane.GetThingShadow", answer)
+
+    return arrange

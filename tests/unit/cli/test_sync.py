@@ -66,9 +66,7 @@ def test_a_program_gets_every_count(run: Run, function: Function) -> None:
     assert (counts["mode"], counts["Seen"], counts["MissingThings"], counts["Left"]) == ("apply", 7, 2, 0)
 
 
-def test_a_run_that_gives_up_fails_with_its_reason(
-    run: Run, clients: Clients, queue: str, time_passes: Time
-) -> None:
+def test_a_run_that_gives_up_fails_with_its_reason(run: Run, clients: Clients, queue: str, time_passes: Time) -> None:
     time_passes.then = [Function(clients, queue, event="sync_gave_up", reason="one call is too short").run]
     result = run("sync")
     assert result.exit_code == 1
