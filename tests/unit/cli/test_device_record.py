@@ -74,7 +74,7 @@ def test_defaults_apply_to_devices_without_a_value() -> None:
         ({}, "a/b", "thingName"),
     ],
 )
-def test_an_invalid_value_is_rejected_under_its_attribute(changes: dict[str, str], name: str | None, field: str) -> None:
+def test_an_invalid_value_is_rejected_by_attribute(changes: dict[str, str], name: str | None, field: str) -> None:
     with pytest.raises(BadInput) as caught:
         record({**DEVICE, **changes}, name)
     assert caught.value.field.startswith(field)
