@@ -13,6 +13,8 @@ import secrets
 import shlex
 import signal
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -37,7 +39,27 @@ from thingbridge.aws.broker import Broker
 from thingbridge.errors import ThingbridgeError
 from thingbridge.messaging.topics import DOWNLINK_REQUEST
 
-UP = ENVIRONMENTS / "up"
+
+@dataclass(frozen=True)
+class Directories:
+    """Where environments are kept; a caller may give its own as click's `obj`."""
+
+    environments: Path = ENVIRONMENTS
+
+    @property
+    def up(self) -> Path:
+        """The environment that `up` starts and the other commands use."""
+        return self.environments / "up"
+
+    @property
+    def demo(self) -> Path:
+        """The environment of `demo`."""
+        return self.environments / "demo"
+
+    @classmethod
+    def of(cls, context: typer.Context) -> Directories:
+        """The directories that the command was started with."""
+        return context.find_object(cls) or cls()
 
 
 class WrongInput(Exception):
@@ -85,13 +107,14 @@ def demo() -> None:
 
 
 @app.command()
-def up() -> None:
+def up(context: typer.Context) -> None:
     """Start the environment and keep it running; run it again to apply changes."""
-    environment = Environment.start(UP, out.print)
+    directory = Directories.of(context).up
+    environment = Environment.start(directory, out.print)
     out.print(f"[dim]{terraform.provider().explanation}[/]")
     with transcript.progress(out, "terraform apply") as on_progress:
         seconds = environment.stack.apply(on_progress)
-    out.print(f"Thingbridge: applied in {seconds:.0f} s, configuration in {_short(UP / 'stack')}\n")
+    out.print(f"Thingbridge: applied in {seconds:.0f} s, configuration in {_short(directory / 'stack')}\n")
     out.print("Try (with `.venv/bin/` in front, or after `source .venv/bin/activate`):")
     for command, what in (
         ("thingbridge-local watch", "show every public message as it arrives"),
@@ -106,16 +129,17 @@ def up() -> None:
 
 
 @app.command()
-def down() -> None:
+def down(context: typer.Context) -> None:
     """Stop everything that was started here, also after a crash, and delete its state."""
-    found = [directory for directory in (UP, ENVIRONMENTS / "demo") if clear(directory)]
+    directories = Directories.of(context)
+    found = [directory for directory in (directories.up, directories.demo) if clear(directory)]
     out.print("Stopped; nothing is left running." if found else "Nothing was up.")
 
 
 @app.command()
-def status(as_json: AsJson = False) -> None:
+def status(context: typer.Context, as_json: AsJson = False) -> None:
     """What runs, and what is in it; exit code 1 when it is not up."""
-    found = inspection.status(Environment.load(UP))
+    found = inspection.status(Environment.load(Directories.of(context).up))
     if as_json:
         _print_json(found)
     else:
@@ -125,16 +149,20 @@ def status(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def env() -> None:
+def env(context: typer.Context) -> None:
     """Shell lines that point the AWS CLI, any SDK and Terraform to this AWS: eval "$(thingbridge-local env)"."""
-    for name, value in _running().aws.settings().items():
+    for name, value in _running(context).aws.settings().items():
         typer.echo(f"export {name}={shlex.quote(value)}")
 
 
 @app.command()
-def join(device: str, dev_eui: Annotated[str | None, typer.Option(help="DevEUI of a new device.")] = None) -> None:
+def join(
+    context: typer.Context,
+    device: str,
+    dev_eui: Annotated[str | None, typer.Option(help="DevEUI of a new device.")] = None,
+) -> None:
     """A device joins the network; a new one is registered first, as in the Console."""
-    environment = _running()
+    environment = _running(context)
     if device not in inspection.devices(environment):
         dev_eui = dev_eui or f"70B3D57ED0{secrets.token_hex(3).upper()}"
         try:
@@ -151,6 +179,7 @@ def join(device: str, dev_eui: Annotated[str | None, typer.Option(help="DevEUI o
 
 @app.command()
 def uplink(
+    context: typer.Context,
     device: str,
     hex_: Hex = None,
     base64_: Base64 = None,
@@ -161,7 +190,7 @@ def uplink(
 ) -> None:
     """A device that has joined sends; without a payload it sends MAC commands only."""
     payload = _payload(hex_, base64_)
-    sent = _running().things_stack.network.uplink(
+    sent = _running(context).things_stack.network.uplink(
         APPLICATION,
         device,
         f_port=f_port if payload else None,
@@ -176,6 +205,7 @@ def uplink(
 
 @app.command()
 def downlink(
+    context: typer.Context,
     thing: str,
     hex_: Hex = None,
     base64_: Base64 = None,
@@ -191,12 +221,13 @@ def downlink(
     else:
         request["bytes"] = base64.b64encode(_payload(hex_, base64_)).decode()
     request |= {name: True for name, on in (("confirmed", confirmed), ("highPriority", high_priority)) if on}
-    Broker(_running().aws.clients).publish(DOWNLINK_REQUEST, json.dumps(request).encode())
+    Broker(_running(context).aws.clients).publish(DOWNLINK_REQUEST, json.dumps(request).encode())
     out.print(f"requested on {DOWNLINK_REQUEST}: {escape(json.dumps(request))}")
 
 
 @app.command()
 def watch(
+    context: typer.Context,
     topic_filter: Annotated[str, typer.Argument(help="For instance thethings/# or lorawan/+/uplink.")] = "lorawan/#",
     count: Annotated[int | None, typer.Option(min=1, help="Number of messages after which to stop.")] = None,
     as_json: AsJson = False,
@@ -204,7 +235,7 @@ def watch(
     """Show messages on AWS IoT as they arrive, until Ctrl-C."""
     with (
         contextlib.suppress(KeyboardInterrupt),
-        _running().aws.mqtt(f"watch-{secrets.token_hex(4)}") as connection,
+        _running(context).aws.mqtt(f"watch-{secrets.token_hex(4)}") as connection,
     ):
         connection.subscribe(topic_filter)
         err.print(f"[dim]watching {escape(topic_filter)}; Ctrl-C ends it[/]")
@@ -221,9 +252,9 @@ def watch(
 
 
 @app.command()
-def things(as_json: AsJson = False) -> None:
+def things(context: typer.Context, as_json: AsJson = False) -> None:
     """The stack's things, with their devices and when they were last seen."""
-    aws = _running().aws
+    aws = _running(context).aws
     found = inspection.things(aws)
     shadows = {thing.name: inspection.shadow(aws, thing.name) for thing in found}
     if as_json:
@@ -238,9 +269,9 @@ def things(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def thing(name: str, as_json: AsJson = False) -> None:
+def thing(context: typer.Context, name: str, as_json: AsJson = False) -> None:
     """One thing: its attributes, its shadow and its log."""
-    environment = _running()
+    environment = _running(context)
     found = inspection.thing(environment.aws, name)
     if found is None:
         raise WrongInput(f"the thing {name} does not exist: `thingbridge-local things` lists the existing ones")
@@ -258,9 +289,9 @@ def thing(name: str, as_json: AsJson = False) -> None:
         out.print_json(data=part)
 
 
-def _running() -> Environment:
+def _running(context: typer.Context) -> Environment:
     """The environment that is up. Raises NotUp when there is none, or it has ended."""
-    environment = Environment.load(UP)
+    environment = Environment.load(Directories.of(context).up)
     if not environment.alive:
         raise NotUp("the environment is no longer running: `make up` starts it again")
     return environment
@@ -334,11 +365,14 @@ def _sentence(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
-def main() -> None:
-    """The console script. Ctrl-C and SIGTERM end a command in the same way: what it started is stopped first."""
+def main(words: Sequence[str] | None = None, directories: Directories | None = None) -> None:
+    """The console script. Ctrl-C and SIGTERM end a command in the same way: what it started is stopped first.
+
+    `words`: the command line without the program, by default the process's own.
+    """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        app()
+        app(words, prog_name="thingbridge-local", obj=directories)
     except EXPECTED as error:
         err.print(f"[bold red]✗[/] {escape(_sentence(error))}", soft_wrap=True)
         sys.exit(1)

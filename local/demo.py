@@ -12,7 +12,7 @@ import shutil
 import signal
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +24,7 @@ from rich.table import Table
 from rich.text import Text
 
 from local import inspection, leftovers, terraform
-from local.environment import APPLICATION, ENVIRONMENTS, STACK_NAME, Environment, clear
+from local.environment import APPLICATION, ENVIRONMENTS, STACK_NAME, Environment, Say, clear
 from local.inspection import eventually, payload_hex
 from local.mqtt import Message, MqttConnection
 from local.stack import OnProgress
@@ -305,30 +305,38 @@ STEPS = (
 )
 
 
-def run(console: Console, directory: Path = ENVIRONMENTS / "demo") -> None:
-    """Run every step and print the summary.
+def run(
+    console: Console,
+    directory: Path = ENVIRONMENTS / "demo",
+    *,
+    steps: Sequence[Step] = STEPS,
+    start: Callable[[Path, Say], Environment] = Environment.start,
+    last_failure: Path = LAST_FAILURE,
+) -> None:
+    """Start an environment in `directory`, run the steps and print the summary.
 
-    Raises what a step raised. Everything that was started is stopped in any case; the logs of a failed run are kept.
+    Raises what a step raised. Everything that was started is stopped in any case; the logs of a failed run are kept in
+    `last_failure`.
     """
     started = time.monotonic()
     demo: Demo | None = None
     _title(console, "AWS and The Things Stack start on this machine")
     try:
-        environment = Environment.start(directory, lambda line: console.print(f"  {line}"))
+        environment = start(directory, lambda line: console.print(f"  {line}"))
         demo = Demo(console, environment)
-        for number, step in enumerate(STEPS, 1):
+        for number, step in enumerate(steps, 1):
             _title(console, f"{number} · {step.title}")
             step.run(demo)
     except BaseException:
-        kept = keep_logs(directory)
-        console.print(f"\n  [dim]stopping; the logs are kept in {kept}[/]")
+        keep_logs(directory, last_failure)
+        console.print(f"\n  [dim]stopping; the logs are kept in {last_failure}[/]")
         raise
     finally:
         with uninterrupted():
             if demo and demo.topics:
                 demo.topics.close()
             clear(directory)
-    shutil.rmtree(LAST_FAILURE, ignore_errors=True)
+    shutil.rmtree(last_failure, ignore_errors=True)
     demo.summary.append(("everything, start to end", f"{time.monotonic() - started:.0f} s"))
     _title(console, "Summary")
     table = Table(show_header=False, box=None, padding=(0, 2))
@@ -349,14 +357,13 @@ def uninterrupted() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def keep_logs(directory: Path) -> Path:
-    """Copy the logs of an environment to where the next run does not delete them; returns that directory."""
-    shutil.rmtree(LAST_FAILURE, ignore_errors=True)
-    LAST_FAILURE.mkdir(parents=True)
+def keep_logs(directory: Path, kept: Path) -> None:
+    """Copy the logs of the environment in `directory` to `kept`, which the next failure replaces."""
+    shutil.rmtree(kept, ignore_errors=True)
+    kept.mkdir(parents=True)
     for log in (directory / "aws" / "aws.log", directory / "things-stack.log"):
         if log.exists():
-            shutil.copy(log, LAST_FAILURE)
-    return LAST_FAILURE
+            shutil.copy(log, kept)
 
 
 def carries(frm_payload: str) -> Callable[[Message], bool]:
