@@ -1,7 +1,7 @@
 """The `thingbridge` command, put together: its groups of commands, and how errors end it.
 
-Exit codes: 0 done · 1 refused or failed, told in one sentence · 2 wrong usage · 3 outcome not known in time ·
-130 Ctrl-C.
+Exit codes: 0 done · 1 refused or failed, with one sentence that says why · 2 wrong usage · 3 the outcome is not known
+in time · 130 Ctrl-C.
 """
 
 from __future__ import annotations
@@ -13,27 +13,27 @@ from rich.markup import escape
 from typer.core import TyperGroup
 
 from cli import sync, things, transfer
-from cli.aws import SENTENCES, sentence
+from cli.aws import ERRORS, sentence
 from cli.errors import Failed
 from cli.output import err
 
 
-class _TellingErrors(TyperGroup):
-    """Ends a command that failed for a reason a person can mend with that sentence, not with a traceback."""
+class _SentencesForErrors(TyperGroup):
+    """Ends a command that failed for a reason that a person can fix with that sentence, without a traceback."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
         except Failed as error:
             text, exit_code = str(error), error.exit_code
-        except SENTENCES as error:
+        except ERRORS as error:
             text, exit_code = sentence(error), 1
         err().print(f"[bold red]✗[/] {escape(text)}", soft_wrap=True)
         raise typer.Exit(exit_code)
 
 
 app = typer.Typer(
-    cls=_TellingErrors,
+    cls=_SentencesForErrors,
     pretty_exceptions_enable=False,
     no_args_is_help=True,
     help="Things of a Thingbridge stack: list, create and claim them, import and export whole fleets.",

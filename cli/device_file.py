@@ -1,6 +1,6 @@
 """Files of end devices: The Things Stack's CSV and JSON lines, read and written row by row, never as a whole.
 
-What a row means is device_record.py's.
+What a row means: device_record.py.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from thingbridge.registry.attributes import Attribute
 
 
 class Format(StrEnum):
-    """How a file of devices is written."""
+    """The format of a file of devices."""
 
     CSV = "csv"
     JSON_LINES = "jsonl"
@@ -38,7 +38,7 @@ class Format(StrEnum):
 
 @dataclass(frozen=True)
 class Row:
-    """One row: its number as a spreadsheet or editor shows it, and the device, or what is wrong with it."""
+    """One row: its number as a spreadsheet or an editor shows it, and the device, or what is wrong with it."""
 
     number: int
     device: DeviceRecord | None
@@ -47,9 +47,9 @@ class Row:
 
 @dataclass
 class DeviceFile:
-    """A file that holds a device in each row. `defaults`: attributes of devices that do not name their own.
+    """A file with a device in each row. `defaults`: attributes for devices that have none of their own.
 
-    `ignored` fills while rows are read: columns or fields that no thing can carry.
+    `ignored` fills while rows are read: columns or fields that a thing can't carry.
     """
 
     path: Path
@@ -57,18 +57,18 @@ class DeviceFile:
     ignored: set[str] = field(default_factory=set)
 
     def rows(self) -> Iterator[Row]:
-        """Every row, in order; rows without anything in them are passed over. Failed when the file can't be read."""
+        """Every row, in order; empty rows are skipped. Raises Failed when the file can't be read."""
         try:
             with self.path.open(encoding="utf-8-sig", newline="") as file:
                 start = file.readline()
                 while start and not start.strip():
                     start = file.readline()
                 if not start:
-                    raise Failed(f"{self.path} is empty: it needs a header row and a row for each device")
+                    raise Failed(f"{self.path} is empty: it must have a header row and a row for each device")
                 file.seek(0)
                 yield from self._json(file) if start.lstrip().startswith("{") else self._csv(file)
         except UnicodeDecodeError as error:
-            raise Failed(f"{self.path} is no UTF-8 text: save it as “CSV UTF-8”") from error
+            raise Failed(f"{self.path} must be UTF-8 text: save it as “CSV UTF-8”") from error
         except OSError as error:
             raise Failed(f"{self.path} can't be read: {error.strerror}") from error
 
@@ -87,7 +87,7 @@ class DeviceFile:
                 if any(cell.strip() for cell in cells):
                     yield self._csv_row(number, cells, header, attributes)
         except csv.Error as error:
-            raise Failed(f"{self.path} is no CSV that can be read: {error}") from error
+            raise Failed(f"{self.path} is not valid CSV: {error}") from error
 
     def _columns(self, header: list[str]) -> list[str | None]:
         found: list[str | None] = [
@@ -96,17 +96,17 @@ class DeviceFile:
         self.ignored |= {name for name, known in zip(header, found, strict=True) if not known and name}
         if Attribute.DEV_EUI not in found:
             raise Failed(
-                f"{self.path} names no column dev_eui: its first row must be the header of The Things Stack's CSV, "
+                f"{self.path} has no column dev_eui: its first row must be the header of The Things Stack's CSV, "
                 f"such as {';'.join(list(COLUMNS.values())[:7])}"
             )
-        twice = {known for known in found if known and found.count(known) > 1}
-        if twice:
-            raise Failed(f"{self.path} has two columns for {', '.join(sorted(twice))}: keep one of them")
+        duplicates = {known for known in found if known and found.count(known) > 1}
+        if duplicates:
+            raise Failed(f"{self.path} has two columns for {', '.join(sorted(duplicates))}: keep one of them")
         return found
 
     def _csv_row(self, number: int, cells: list[str], header: list[str], attributes: list[str | None]) -> Row:
         if len(cells) != len(header):
-            return Row(number, None, f"has {len(cells)} fields, the header has {len(header)}")
+            return Row(number, None, f"must have {len(header)} fields, as the header has; got {len(cells)}")
         values = {known: cell.strip() for known, cell in zip(attributes, cells, strict=True) if known}
         return self._row(number, values, values.pop(THING_NAME_COLUMN, None), COLUMNS)
 
@@ -122,7 +122,7 @@ class DeviceFile:
             except BadInput as error:
                 yield Row(number, None, fault(error, {}))
             except ValueError:
-                yield Row(number, None, "is no JSON object: each line must hold a whole one, as `jq -c .` writes them")
+                yield Row(number, None, "must be a whole JSON object on one line, as `jq -c .` writes it")
             else:
                 self.ignored |= ignored
                 yield self._row(number, values, thing_name, COLUMNS if "ids" in value else {})
@@ -137,7 +137,7 @@ class DeviceFile:
 
 
 class DeviceWriter:
-    """Writes things as rows of a file that `DeviceFile` reads. `keys`: with root keys and claim codes."""
+    """Writes things as rows of a file that `DeviceFile` reads. `keys`: include root keys and claim codes."""
 
     def __init__(self, file: TextIO, form: Format, *, keys: bool) -> None:
         self._file = file
@@ -149,6 +149,7 @@ class DeviceWriter:
             self._csv.writeheader()
 
     def write(self, thing_name: str, attributes: Mapping[str, str]) -> None:
+        """Write one thing."""
         if self._csv:
             self._csv.writerow(to_columns(thing_name, attributes, keys=self._keys))
         else:

@@ -1,7 +1,7 @@
 """One end device as a row of a file and as the attributes of a thing: spelling, validation, comparison. Pure.
 
-Whether a device can be made is decided by the code that the functions use (thingbridge.registry.attributes), so
-nothing passes here that fails there. Files are device_file.py's.
+Whether a device can be created is decided by the code that the functions use (thingbridge.registry.attributes), so
+nothing passes here that fails there. Files: device_file.py.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ COLUMNS: Final = {
     Attribute.NWK_KEY: "nwk_key",
     Attribute.CLAIM_AUTHENTICATION_CODE: "claim_authentication_code",
 }
-"""Attribute → column (The Things Stack, "CSV File Reference"). The claim code is an addition of this command."""
+"""Attribute → column (The Things Stack, "CSV File Reference"). The column of the claim code is Thingbridge's own."""
 
 THING_NAME_COLUMN: Final = "thing_name"
-"""A column of ours; The Things Stack passes over columns that it does not know."""
+"""Thingbridge's own column; The Things Stack ignores columns that it does not know."""
 
 _ALIASES: Final = {"app_eui": Attribute.JOIN_EUI}
 
 _VALUE: Final = re.compile(r"[a-zA-Z0-9_.,@/:#=\[\]-]{1,800}")
-"""AWS IoT `CreateThing`: what the value of an attribute may be."""
+"""The values that AWS IoT allows for an attribute (`CreateThing`)."""
 
 _PATHS: Final = {
     Attribute.DEV_EUI: ("ids", "dev_eui"),
@@ -49,14 +49,14 @@ _PATHS: Final = {
     Attribute.NWK_KEY: ("root_keys", "nwk_key", "key"),
     Attribute.CLAIM_AUTHENTICATION_CODE: ("claim_authentication_code", "value"),
 }
-"""Attribute → where The Things Stack's `EndDevice` object has it ("JSON File Reference")."""
+"""Attribute → its place in The Things Stack's `EndDevice` object ("JSON File Reference")."""
 
 _CARRIED: Final = frozenset({path[0] for path in _PATHS.values()} | {"supports_join"})
 
 
 @dataclass(frozen=True)
 class DeviceRecord:
-    """A thing to be: its name (`named`: chosen by the user) and its attributes, without the stack's name."""
+    """A thing to create: its name (`named`: chosen by the user) and its attributes, without the stack's name."""
 
     thing_name: str
     named: bool
@@ -64,23 +64,26 @@ class DeviceRecord:
 
 
 def column(name: str) -> Attribute | None:
-    """The attribute that a column of a CSV file holds."""
+    """The attribute that a column of a CSV file holds, None if a thing has none for it."""
     known = {spelling: attribute for attribute, spelling in COLUMNS.items()} | _ALIASES
     return known.get(name.strip().lower())
 
 
 def from_json(value: Mapping[str, Any]) -> tuple[dict[str, Any], str | None, set[str]]:
-    """One object of a JSON file → values by attribute, the thing's name if it is told, the fields passed over.
+    """One object of a JSON file → values by attribute, the thing's name if it is given, the ignored fields.
 
-    Either an `EndDevice` of The Things Stack (it has `ids`) or a flat object of a thing's attributes. BadInput for a
-    device that is activated by personalization.
+    Either an `EndDevice` of The Things Stack (it has `ids`) or a flat object of a thing's attributes. Raises BadInput
+    for a device that is activated by personalization.
     """
     if "ids" not in value:
         known = {str(name): value.get(name) for name in Attribute if value.get(name)}
         own = {"thingName", *Attribute}
         return known, value.get("thingName"), {str(name) for name in value} - own
     if value.get("supports_join") is False:
-        raise BadInput("supports_join", "is false: only devices that join over the air can be made from a thing")
+        raise BadInput(
+            "supports_join",
+            "must be true: only a device that joins over the air can be created from a thing; got false",
+        )
     found = {str(attribute): _at(value, path) for attribute, path in _PATHS.items()}
     return {name: each for name, each in found.items() if each}, None, set(value) - _CARRIED
 
@@ -88,9 +91,9 @@ def from_json(value: Mapping[str, Any]) -> tuple[dict[str, Any], str | None, set
 def record(
     values: Mapping[str, Any], thing_name: str | None = None, defaults: Mapping[str, str] | None = None
 ) -> DeviceRecord:
-    """The thing for a device. `values` and `defaults` are by attribute name. BadInput names what is wrong.
+    """The thing for a device. `values` and `defaults` are by attribute name. Raises BadInput, naming what is wrong.
 
-    Without a name the thing is called as the stack would call it by default: by its DevEUI.
+    Without a name the thing gets the one that the stack gives by default: the DevEUI.
     """
     given = {**(defaults or {}), **{name: value for name, value in values.items() if value}}
     given.pop(Attribute.STACK_NAME, None)
@@ -106,7 +109,7 @@ def record(
     spelled = {str(name): _spelled(name, value) for name, value in given.items()}
     for name, value in spelled.items():
         if not _VALUE.fullmatch(value):
-            raise BadInput(name, f"{value!r} holds a character that AWS IoT does not allow in an attribute")
+            raise BadInput(name, f"must have only characters that AWS IoT allows in an attribute; got {value!r}")
     name = thing_name or device.dev_eui
     if not isinstance(name, str) or not THING_NAME.fullmatch(name):
         raise BadInput("thingName", "must be 1 to 128 letters, digits, and : _ -")
@@ -114,9 +117,9 @@ def record(
 
 
 def canonical(attributes: Mapping[str, str]) -> dict[str, str]:
-    """The attributes in the one spelling in which equal devices are equal; what can't be read stays as it is.
+    """The attributes in the one spelling in which equal devices are equal; a value that can't be read is kept.
 
-    The default device id is told, `appEUI` becomes `joinEUI`, versions are The Things Stack's enumerations.
+    The default device id is written out, `appEUI` becomes `joinEUI`, versions become The Things Stack's enumerations.
     """
     known = {str(name): value for name in Attribute if (value := attributes.get(name))}
     if app_eui := known.pop(Attribute.APP_EUI, None):
@@ -128,9 +131,9 @@ def canonical(attributes: Mapping[str, str]) -> dict[str, str]:
 
 
 def differences(wanted: Mapping[str, str], existing: Mapping[str, str]) -> list[str]:
-    """Names of the attributes in which a thing that exists differs from what is wanted; both canonical.
+    """Names of the attributes in which an existing thing differs from the wanted one; both canonical.
 
-    A key or claim code that the thing has no more is no difference: it is removed once it has served.
+    A key or claim code that the thing no longer has is not a difference: the stack may remove it after use.
     """
     return [
         name
@@ -141,10 +144,10 @@ def differences(wanted: Mapping[str, str], existing: Mapping[str, str]) -> list[
 
 def to_columns(thing_name: str, attributes: Mapping[str, str], *, keys: bool) -> dict[str, str]:
     """A thing as a row of a CSV file, by column."""
-    told = canonical(attributes)
-    # As the thing tells it: without an id, both sides derive the same one from the DevEUI.
-    told[Attribute.DEVICE_ID] = attributes.get(Attribute.DEVICE_ID, "")
-    row = {spelling: told.get(attribute, "") for attribute, spelling in COLUMNS.items()}
+    values = canonical(attributes)
+    # As the thing has it: without an id, both sides derive the same one from the DevEUI.
+    values[Attribute.DEVICE_ID] = attributes.get(Attribute.DEVICE_ID, "")
+    row = {spelling: values.get(attribute, "") for attribute, spelling in COLUMNS.items()}
     if not keys:
         row |= {COLUMNS[secret]: "" for secret in SECRETS}
     return {THING_NAME_COLUMN: thing_name, **row}
@@ -161,7 +164,7 @@ def to_json(thing_name: str, attributes: Mapping[str, str], *, keys: bool) -> di
 
 
 def fault(error: BadInput, spellings: Mapping[Attribute, str]) -> str:
-    """What is wrong, with the name that the person knows: a column's or an option's instead of an attribute's."""
+    """What is wrong, with the name that the person used: a column's or an option's instead of an attribute's."""
     name = Attribute.JOIN_EUI if error.field.startswith(Attribute.JOIN_EUI) else error.field
     spelling = {str(attribute): each for attribute, each in spellings.items()}.get(str(name), error.field)
     return f"{spelling} {error.reason}"
@@ -192,7 +195,7 @@ def _read(name: str, value: str) -> str:
 
 
 def _spelled(name: str, value: str) -> str:
-    """As a thing has it: the spelling that is documented for the attribute."""
+    """The spelling that is documented for the attribute of a thing."""
     read = _read(name, value)
     if name == Attribute.LORAWAN_VERSION:
         return _documented(versions.MAC_VERSIONS, read)
@@ -202,6 +205,6 @@ def _spelled(name: str, value: str) -> str:
 
 
 def _documented(spellings: Mapping[str, str], version: str) -> str:
-    """`MAC_V1_0_3` → `1.0.3`, `PHY_V1_0_3_REV_A` → `1.0.3-a`: the first that tells a revision, or any."""
+    """`MAC_V1_0_3` → `1.0.3`, `PHY_V1_0_3_REV_A` → `1.0.3-a`: the first one with a revision, or any."""
     known = [spelling for spelling, each in spellings.items() if each == version]
     return next((each for each in known if "-" in each), known[0]).replace("rp", "RP")

@@ -1,19 +1,19 @@
-"""What the command tells a person instead of a traceback: one sentence that names the mend. AWS's own are in aws.py."""
+"""How a command fails for a reason that a person can act on: one sentence, and an exit code. AWS's errors: aws.py."""
 
 
 class Failed(Exception):
-    """What was asked for can't be done, or went wrong. The text is one sentence; `exit_code` is the command's."""
+    """The command can't do what was requested. The text is one sentence; `exit_code` is the command's."""
 
     exit_code = 1
 
 
 class NotKnownInTime(Failed):
-    """The outcome that was waited for did not show; it may still come."""
+    """The outcome that the command waited for is not known yet; it may still arrive."""
 
     exit_code = 3
 
 
 class Interrupted(Failed):
-    """Ctrl-C; the text says how to go on."""
+    """Ctrl-C. The text says how to continue."""
 
     exit_code = 130

@@ -1,7 +1,7 @@
-"""Bringing a file of devices into a stack: check every row, see what is there, create what is missing.
+"""Importing a file of devices into a stack: check every row, read the existing things, create the missing ones.
 
-Nothing is remembered between two imports: what is there tells what is left to do, so an import that was interrupted
-goes on, and one that is repeated does nothing. What is shown of it is transfer.py's.
+Nothing is stored between two imports: the existing things determine what is left to do, so an interrupted import can
+be continued, and a repeated one does nothing. What is shown of it: transfer.py.
 """
 
 from __future__ import annotations
@@ -13,25 +13,26 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
-from botocore.exceptions import ClientError
-
-from cli.aws import THREADS, NameTaken, StackAccess, Thing, sentence, stops_everything, whose
+from cli import provisioning
+from cli.aws import AppliedStack, owner, sentence, stack_of, stops_everything
 from cli.device_file import DeviceFile
 from cli.device_record import DeviceRecord, differences
 from cli.inventory import Inventory
-from cli.outcomes import PROVISIONING
+from cli.runtime import THREADS
+from thingbridge.aws.things import Thing
+from thingbridge.errors import ThingbridgeError
 from thingbridge.pacing import TokenBucket
 from thingbridge.registry.attributes import Attribute
 
 REGISTRY_QUOTA: Final = 100.0
-"""AWS IoT: calls of CreateThing, and of UpdateThing, each second in an account and region."""
+"""AWS IoT: calls of CreateThing, and of UpdateThing, per second in an account and region."""
 
 DEFAULT_RATE: Final = 0.8 * REGISTRY_QUOTA
 """Leaves a fifth for the stack's own functions and for others in the account."""
 
 
 class Outcome(StrEnum):
-    """What became of a row; in a dry run, what would."""
+    """The outcome of a row; in a dry run, what it would be."""
 
     CREATED = "created"
     UPDATED = "updated"
@@ -41,7 +42,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class RowResult:
-    """One row's outcome. `reason` only for a row that failed."""
+    """One row's outcome. `reason` only for a failed row."""
 
     number: int
     thing_name: str
@@ -53,11 +54,11 @@ class RowResult:
 class Import:
     """One import of a file. `update`: things that differ get the file's values. `dry_run`: nothing is written.
 
-    `asked`, with `remember`: of each thing that was created its row, and what its shadow told before (of an earlier
+    `created`, with `remember`: for each created thing its row, and what its shadow reported before (of an earlier
     thing of that name, if anything).
     """
 
-    stack: StackAccess
+    stack: AppliedStack
     file: DeviceFile
     inventory: Inventory
     thing_type: str
@@ -65,11 +66,11 @@ class Import:
     update: bool = False
     dry_run: bool = False
     remember: bool = False
-    asked: dict[str, tuple[int, Any]] = field(default_factory=dict)
+    created: dict[str, tuple[int, Any]] = field(default_factory=dict)
     counts: Counter[Outcome] = field(default_factory=Counter)
 
     def check(self) -> Iterator[RowResult | None]:
-        """Read the whole file without AWS: a failed result for each row that can't be imported, None for the others."""
+        """Read the whole file without AWS: a failed result for a row that can't be imported, None for any other."""
         for row in self.file.rows():
             reason = row.fault if row.device is None else self.inventory.repeats(row.number, row.device)
             name = row.device.thing_name if row.device else ""
@@ -77,20 +78,20 @@ class Import:
                 self.counts[Outcome.FAILED] += 1
             yield RowResult(row.number, name, Outcome.FAILED, reason) if reason else None
 
-    def look(self) -> Iterator[Thing]:
-        """Take in the things the stack has, each as it comes."""
-        for thing in self.stack.things():
+    def read_things(self) -> Iterator[Thing]:
+        """Add the stack's things to the inventory, each as it arrives."""
+        for thing in self.stack.all_things():
             self.inventory.add_thing(thing.name, thing.attributes)
             yield thing
 
     def run(self) -> Iterator[RowResult]:
-        """Do what is left to do for the rows that passed the check; results come in no fixed order."""
+        """Do what is left to do for the rows that passed the check; results arrive in no fixed order."""
         for result in _in_parallel(self._work()):
             self.counts[result.outcome] += 1
             yield result
 
     def _work(self) -> Iterator[RowResult | Callable[[], RowResult]]:
-        """A result where it is known already, else what has to be done for it."""
+        """A result where it is already known, otherwise the call that is needed."""
         for row in self.file.rows():
             if row.device is None or not self.inventory.is_first(row.number, row.device):
                 continue
@@ -100,7 +101,7 @@ class Import:
             elif self.dry_run:
                 yield RowResult(decided.number, decided.name, decided.outcome)
             else:
-                # Here, in the one thread that hands out the work, so that the pool as a whole keeps the pace.
+                # Here, in the one thread that distributes the work, so that the pool as a whole keeps the pace.
                 self.pace.acquire()
                 yield decided
 
@@ -113,32 +114,32 @@ class Import:
                     number,
                     name,
                     Outcome.FAILED,
-                    f"its DevEUI is that of the thing {other}: name it so, or delete that one",
+                    f"the thing {other} has its DevEUI: use that name, or delete that thing",
                 )
-            # A thing stands for its device whatever it is called.
+            # A thing stands for its device, whatever its name.
             name, existing = other, self.inventory.thing(other)
         if existing is None:
             return _Write(self, number, name, device, Outcome.CREATED)
         return self._compare(number, name, device, existing)
 
     def _compare(self, number: int, name: str, device: DeviceRecord, existing: dict[str, str]) -> RowResult | _Write:
-        other = differences(self.inventory.comparable(device.attributes), existing)
-        if not other:
+        differing = differences(self.inventory.comparable(device.attributes), existing)
+        if not differing:
             return RowResult(number, name, Outcome.UNCHANGED)
-        # A claimed identity can't change hands by an update: another DevEUI is another device.
-        if Attribute.DEV_EUI in other:
+        # An update must not turn a thing into another device: another DevEUI is another device.
+        if Attribute.DEV_EUI in differing:
             return RowResult(number, name, Outcome.FAILED, f"the thing {name} has another DevEUI: choose another name")
         if not self.update:
-            reason = f"the thing {name} has another {', '.join(other)}: --update gives it the file's"
+            reason = f"the thing {name} has another {', '.join(differing)}: --update writes the file's"
             return RowResult(number, name, Outcome.FAILED, reason)
-        return _Write(self, number, name, device, Outcome.UPDATED, tuple(other))
+        return _Write(self, number, name, device, Outcome.UPDATED, tuple(differing))
 
 
 @dataclass(frozen=True)
 class _Write:
-    """One call to AWS, to be made in a thread of the pool."""
+    """One thing to be created or updated, in a thread of the pool."""
 
-    of: Import
+    task: Import
     number: int
     name: str
     device: DeviceRecord
@@ -146,31 +147,34 @@ class _Write:
     changed: tuple[str, ...] = ()
 
     def __call__(self) -> RowResult:
-        stack = self.of.stack
         try:
-            if self.outcome is Outcome.UPDATED:
-                stack.update(self.name, {each: self.device.attributes[each] for each in self.changed})
-            else:
-                before = stack.shadow(self.name).get(PROVISIONING) if self.of.remember else None
-                stack.create(self.name, self.device.attributes, self.of.thing_type)
-                if self.of.remember:
-                    self.of.asked[self.name] = (self.number, before)
-        except NameTaken:
-            return RowResult(self.number, self.name, Outcome.FAILED, self._taken_by(stack.describe(self.name)))
-        except ClientError as error:
+            reason = self._update() if self.outcome is Outcome.UPDATED else self._create()
+        except ThingbridgeError as error:
             if stops_everything(error):
                 raise
-            return RowResult(self.number, self.name, Outcome.FAILED, sentence(error))
-        return RowResult(self.number, self.name, self.outcome)
+            reason = sentence(error)
+        return RowResult(self.number, self.name, Outcome.FAILED if reason else self.outcome, reason)
 
-    def _taken_by(self, thing: Thing | None) -> str:
-        if thing is None or thing.stack_name == self.of.stack.stack_name:
-            return f"the thing {self.name} was created by somebody else meanwhile: import again"
-        return f"the name {self.name} is taken: {whose(thing)}"
+    def _update(self) -> str:
+        self.task.stack.things.update(self.name, {each: self.device.attributes[each] for each in self.changed})
+        return ""
+
+    def _create(self) -> str:
+        """Create the thing; the reason when its name is taken."""
+        stack = self.task.stack
+        before = provisioning.read(stack, self.name) if self.task.remember else None
+        if not stack.create(self.name, self.device.attributes, self.task.thing_type):
+            thing = stack.things.describe(self.name)
+            if thing is None or stack_of(thing) == stack.name:
+                return f"somebody else created the thing {self.name} in the meantime: import again"
+            return f"the name {self.name} is taken: {owner(thing)}"
+        if self.task.remember:
+            self.task.created[self.name] = (self.number, before)
+        return ""
 
 
 def _in_parallel(work: Iterable[RowResult | Callable[[], RowResult]]) -> Iterator[RowResult]:
-    """Results of the work, of which no more is taken than the threads can soon do."""
+    """Results of the work, which is taken only as fast as the threads do it."""
     pending: set[Future[RowResult]] = set()
     with ThreadPoolExecutor(THREADS) as pool:
         try:

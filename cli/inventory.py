@@ -1,7 +1,7 @@
-"""Which things a stack has and which devices a file names, for as many as there are: kept by SQLite, not in memory.
+"""Which things a stack has and which devices a file describes, in any number: kept by SQLite, not in memory.
 
-The database is private and temporary; SQLite removes it. Of keys and claim codes it holds salted hashes only, enough
-to tell whether they are the same.
+The database is private and temporary; SQLite removes it. Keys and claim codes are in it as salted hashes only, enough
+to compare them.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from thingbridge.registry.attributes import SECRETS, Attribute
 
 
 class Inventory:
-    """Things by their name and DevEUI, and devices of a file by what must be unique among them."""
+    """Things by name and DevEUI, and the devices of a file by what must be unique among them."""
 
     def __init__(self) -> None:
         self._salt = secrets.token_bytes(16)
@@ -48,25 +48,25 @@ class Inventory:
         )
 
     def thing(self, name: str) -> dict[str, str] | None:
-        """The comparable attributes of the thing of that name."""
+        """The comparable attributes of the thing of that name, None if there is none."""
         found = self._database.execute("SELECT attributes FROM things WHERE name = ?", (name,)).fetchone()
         return dict(json.loads(found[0])) if found else None
 
     def named_for(self, dev_eui: str) -> str | None:
-        """The name of a thing that stands for the device."""
+        """The name of a thing that stands for the device, None if there is none."""
         found = self._database.execute("SELECT min(name) FROM things WHERE dev_eui = ?", (dev_eui,)).fetchone()
         return str(found[0]) if found and found[0] else None
 
     def repeats(self, number: int, device: DeviceRecord) -> str:
-        """Remember a row's device; what an earlier row has already, in words, or an empty text."""
+        """Remember a row's device. Returns what it shares with an earlier row, in words; empty if nothing."""
         for key in _unique(device):
             if earlier := self._first(key):
-                return f"{key} is that of row {earlier} already: keep one of the two"
+                return f"{key} is already in row {earlier}: keep one of the two"
         self._database.executemany("INSERT INTO seen VALUES (?, ?)", ((key, number) for key in _unique(device)))
         return ""
 
     def is_first(self, number: int, device: DeviceRecord) -> bool:
-        """Whether the row was remembered, and repeats none."""
+        """Whether the row was remembered: it passed the check, and shares nothing with an earlier row."""
         return self._first(_unique(device)[0]) == number
 
     def comparable(self, attributes: Mapping[str, str]) -> dict[str, str]:
@@ -84,9 +84,9 @@ class Inventory:
 
 def _unique(device: DeviceRecord) -> tuple[str, ...]:
     """What no two devices of a file may share, in words."""
-    told = canonical(device.attributes)
+    attributes = canonical(device.attributes)
     return (
-        f"DevEUI {told[Attribute.DEV_EUI]}",
+        f"DevEUI {attributes[Attribute.DEV_EUI]}",
         f"thing {device.thing_name}",
-        f"device id {told[Attribute.DEVICE_ID]}",
+        f"device id {attributes[Attribute.DEVICE_ID]}",
     )

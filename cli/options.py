@@ -10,7 +10,7 @@ StackName = Annotated[
 ]
 Profile = Annotated[str | None, typer.Option("--profile", help="Profile of your AWS configuration.")]
 Region = Annotated[str | None, typer.Option("--region", help="AWS region of the stack.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 ShowKeys = Annotated[bool, typer.Option("--show-keys", help="Show root keys and claim codes.")]
 ThingType = Annotated[
     str,

@@ -20,30 +20,32 @@ _WIDE: Final = 160
 
 
 def out() -> Console:
-    """Standard output as it is now; a test or a caller may have put something else there."""
+    """Standard output as it is now; a test or a caller may have replaced it."""
     return Console(highlight=False, soft_wrap=False, width=None if sys.stdout.isatty() else _WIDE)
 
 
 def err() -> Console:
+    """Standard error as it is now."""
     return Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else _WIDE)
 
 
 def say(text: str) -> None:
-    """A line for a person, which is no result."""
+    """A line for a person, which is not part of the result."""
     err().print(escape(text), soft_wrap=True)
 
 
 def print_json(value: Any) -> None:
+    """The result for a program."""
     typer.echo(json.dumps(value, indent=2))
 
 
 def shown(attributes: Mapping[str, str], *, keys: bool) -> dict[str, str | None]:
-    """Attributes with None for keys and claim codes, unless `keys`: that there is one may be seen."""
+    """Attributes with None for keys and claim codes, unless `keys`: their presence may be seen."""
     return {name: None if name in SECRETS and not keys else value for name, value in sorted(attributes.items())}
 
 
 def progress(*, quiet: bool) -> Progress:
-    """A bar on standard error that leaves nothing behind; none where no person looks."""
+    """A bar on standard error that leaves nothing behind; none where nobody watches."""
     console = err()
     return Progress(
         TextColumn("{task.description}"),

@@ -1,8 +1,7 @@
-"""The commands `thingbridge things …`: single things, and what became of their devices."""
+"""The commands `thingbridge things …`: single things, and the outcome for their devices."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
@@ -11,14 +10,15 @@ import typer
 from rich.markup import escape
 from rich.table import Column, Table
 
-from cli.aws import NameTaken, StackAccess, Thing, whose
+from cli import provisioning
+from cli.aws import AppliedStack, owner, stack_of
 from cli.device_record import DeviceRecord, canonical, differences, fault, record
-from cli.errors import Failed, NotKnownInTime
+from cli.errors import Failed
 from cli.options import THING_TYPE, AsJson, Profile, Region, ShowKeys, StackName, ThingNames, ThingType
-from cli.outcomes import FAILED, LOOK_EVERY, LOOKS_A_SECOND, PROVISIONING, RETRYING, described, is_outcome, look
 from cli.output import HIDDEN, out, print_json, progress, say, shown
+from cli.provisioning import FAILED, PROVISIONING, READS_PER_SECOND, RETRYING
+from thingbridge.aws.things import Thing
 from thingbridge.errors import BadInput
-from thingbridge.pacing import TokenBucket
 from thingbridge.registry.attributes import Attribute
 
 app = typer.Typer(no_args_is_help=True, help="Single things of a stack and their devices.")
@@ -61,28 +61,29 @@ FrequencyPlan = Annotated[
     str | None, typer.Option("--frequency-plan-id", help="Frequency plan; that of the AWS region by default.")
 ]
 Name = Annotated[str | None, typer.Option("--name", help="Name of the thing; the DevEUI by default.")]
-Wait = Annotated[bool, typer.Option("--wait", help="Wait until it is known what became of the device.")]
+Wait = Annotated[bool, typer.Option("--wait", help="Wait for the outcome of the device.")]
 Timeout = Annotated[float, typer.Option("--timeout", min=1, help="Seconds to wait.")]
 
 
 @app.command("list")
 def list_(
+    context: typer.Context,
     stack: StackName,
     profile: Profile = None,
     region: Region = None,
-    failed: Annotated[bool, typer.Option("--failed", help="Only those whose device was not made, and why.")] = False,
+    failed: Annotated[bool, typer.Option("--failed", help="Only those without their device, and why.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """List the things of a stack. Keys are in `show --show-keys` and `export --show-keys`."""
-    access = StackAccess(stack, profile=profile, region=region)
-    found = sorted(access.things(), key=lambda thing: thing.name)
+    """List the things of a stack. Keys are shown by `show --show-keys` and `export --show-keys`."""
+    applied = AppliedStack.open(context, stack, profile, region)
+    found = sorted(applied.all_things(), key=lambda thing: thing.name)
     if not found:
-        access.must_exist()
+        applied.must_exist()
     if failed:
-        _list_failed(access, found, as_json)
+        _list_failed(applied, found, as_json)
         return
     if as_json:
-        print_json([_told(thing, keys=False) for thing in found])
+        print_json([_as_json(thing, keys=False) for thing in found])
         return
     table = Table(*(Column(each, overflow="fold") for each in _LISTED))
     for thing in found:
@@ -105,37 +106,39 @@ def list_(
 
 @app.command()
 def show(
+    context: typer.Context,
     thing: Annotated[str, typer.Argument(help="Name of the thing.", show_default=False)],
     stack: StackName,
     profile: Profile = None,
     region: Region = None,
     show_keys: ShowKeys = False,
-    log: Annotated[int, typer.Option("--log", min=0, max=1000, help="How many of the last log entries.")] = 10,
+    log: Annotated[int, typer.Option("--log", min=0, max=1000, help="Number of log entries, the latest ones.")] = 10,
     as_json: AsJson = False,
 ) -> None:
-    """Show one thing: its attributes, what became of its device, its shadow and the end of its log."""
-    access = StackAccess(stack, profile=profile, region=region)
-    found = access.thing(thing)
-    shadow = access.shadow(thing)
-    entries = access.log(thing, log)
+    """Show one thing: its attributes, the outcome for its device, its shadow and its latest log entries."""
+    applied = AppliedStack.open(context, stack, profile, region)
+    found = applied.thing(thing)
+    shadow = applied.shadows.reported(thing)
+    entries = applied.things_log.entries(thing, log)
     if as_json:
         print_json(
-            {**_told(found, keys=show_keys), "shadow": shadow, "log": [{**e, "at": _time(e["at"])} for e in entries]}
+            {**_as_json(found, keys=show_keys), "shadow": shadow, "log": [{**e, "at": _time(e["at"])} for e in entries]}
         )
         return
     console = out()
     console.print(f"[bold]{escape(thing)}[/] of the stack {stack}, thing type {escape(found.type_name or '–')}\n")
     attributes = shown(found.attributes, keys=show_keys)
     _print_pairs("Attribute", {name: HIDDEN if value is None else value for name, value in attributes.items()})
-    provisioning = shadow.pop(PROVISIONING, None)
-    if isinstance(provisioning, Mapping):
-        console.print(f"Device: {described(provisioning)}\n")
+    device = shadow.pop(PROVISIONING, None)
+    if isinstance(device, Mapping):
+        console.print(f"Device: {provisioning.description(device)}\n")
     _print_pairs("Shadow lorawan", shadow)
     _print_log(entries)
 
 
 @app.command()
 def create(
+    context: typer.Context,
     stack: StackName,
     dev_eui: DevEui,
     join_eui: JoinEui,
@@ -153,7 +156,7 @@ def create(
     region: Region = None,
     as_json: AsJson = False,
 ) -> None:
-    """Create a thing for a new device, which the stack then makes in The Things Stack."""
+    """Create a thing for a new device, which the stack then creates in The Things Stack."""
     values = {
         Attribute.DEV_EUI: dev_eui,
         Attribute.JOIN_EUI: join_eui,
@@ -165,16 +168,18 @@ def create(
         Attribute.FREQUENCY_PLAN_ID: frequency_plan_id,
     }
     device = _checked(values, name)
-    _make(StackAccess(stack, profile=profile, region=region), device, thing_type, timeout if wait else None, as_json)
+    applied = AppliedStack.open(context, stack, profile, region)
+    _create(applied, device, thing_type, timeout if wait else None, as_json)
 
 
 @app.command()
 def claim(
+    context: typer.Context,
     stack: StackName,
     dev_eui: DevEui,
     join_eui: JoinEui,
     code: ClaimCode,
-    lorawan_version: Annotated[str | None, typer.Option(help="Such as 1.0.3, which is the default.")] = None,
+    lorawan_version: Annotated[str | None, typer.Option(help="Such as 1.0.3, the default.")] = None,
     regional_parameters_version: Annotated[str | None, typer.Option(help="Such as 1.0.3-a, the default.")] = None,
     device_id: DeviceId = None,
     frequency_plan_id: FrequencyPlan = None,
@@ -197,36 +202,38 @@ def claim(
         Attribute.FREQUENCY_PLAN_ID: frequency_plan_id,
     }
     device = _checked(values, name)
-    _make(StackAccess(stack, profile=profile, region=region), device, thing_type, timeout if wait else None, as_json)
+    applied = AppliedStack.open(context, stack, profile, region)
+    _create(applied, device, thing_type, timeout if wait else None, as_json)
 
 
 @app.command()
 def delete(
+    context: typer.Context,
     things: ThingNames,
     stack: StackName,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Delete without asking.")] = False,
     profile: Profile = None,
     region: Region = None,
     as_json: AsJson = False,
 ) -> None:
-    """Delete things. Their devices in The Things Stack go too, unless the stack retains them (on_thing_deleted)."""
-    access = StackAccess(stack, profile=profile, region=region)
-    # All are looked at before the first is deleted: a wrong name stops everything.
-    names = [access.thing(name).name for name in dict.fromkeys(things)]
+    """Delete things, and their devices in The Things Stack unless the stack retains them (on_thing_deleted)."""
+    applied = AppliedStack.open(context, stack, profile, region)
+    # All are read before the first is deleted: a wrong name stops everything.
+    names = [applied.thing(name).name for name in dict.fromkeys(things)]
     if not yes:
         what = "the thing" if len(names) == 1 else f"the {len(names)} things"
-        whose_devices = "its device" if len(names) == 1 else "their devices"
-        question = f"Delete {what} {', '.join(names)}, and {whose_devices} in The Things Stack too?"
+        devices = "its device" if len(names) == 1 else "their devices"
+        question = f"Delete {what} {', '.join(names)}, and {devices} in The Things Stack too?"
         try:
             agreed = typer.confirm(question, err=True)
         except typer.Abort:
-            raise Failed("nothing was deleted: nobody is there to be asked; --yes answers") from None
+            raise Failed("nothing was deleted: the question was not answered; --yes deletes without asking") from None
         if not agreed:
             raise Failed("nothing was deleted")
     for name in names:
-        access.delete(name)
+        applied.things.delete(name)
         if not as_json:
-            out().print(f"deleted {escape(name)}; its device goes too, unless the stack retains devices")
+            out().print(f"deleted {escape(name)}; its device is deleted too, unless the stack retains devices")
     if as_json:
         print_json({"deleted": names})
 
@@ -235,91 +242,73 @@ def _checked(values: Mapping[Attribute, str | None], name: str | None) -> Device
     try:
         return record({str(attribute): value for attribute, value in values.items()}, name)
     except BadInput as error:
-        told = "--name" if error.field == "thingName" else None
-        raise Failed(f"{told} {error.reason}" if told else fault(error, OPTIONS)) from error
+        text = f"--name {error.reason}" if error.field == "thingName" else fault(error, OPTIONS)
+        raise Failed(text) from error
 
 
-def _make(access: StackAccess, device: DeviceRecord, thing_type: str, timeout: float | None, as_json: bool) -> None:
-    """Create the thing, and with a `timeout` wait for the device; one that is there already with the same is fine."""
+def _create(stack: AppliedStack, device: DeviceRecord, thing_type: str, timeout: float | None, as_json: bool) -> None:
+    """Create the thing, and with a `timeout` wait for its device. A thing that exists with the same values is fine."""
     name = device.thing_name
-    access.must_exist()
-    before = access.shadow(name).get(PROVISIONING) if timeout else None
+    stack.must_exist()
+    before = provisioning.read(stack, name) if timeout else None
     result = "created"
-    existing = access.describe(name)
-    if existing is None:
-        try:
-            access.create(name, device.attributes, thing_type)
-        except NameTaken:
-            existing = access.describe(name)
+    existing = stack.things.describe(name)
+    if existing is None and not stack.create(name, device.attributes, thing_type):
+        existing = stack.things.describe(name)
     if existing:
-        _must_be_the_same(existing, device, access.stack_name)
-        # Nothing happens to a thing that stays as it is: what is told of it is the outcome.
+        _must_be_the_same(existing, device, stack.name)
+        # Nothing happens to a thing that does not change: what its shadow reports already is the outcome.
         result, before = "unchanged", None
     answer: dict[str, Any] = {"thingName": name, "result": result}
     if not as_json:
         out().print(
-            f"{result} the thing {escape(name)}" if result == "created" else f"the thing {escape(name)} is there"
+            f"created the thing {escape(name)}" if result == "created" else f"the thing {escape(name)} already exists"
         )
     if timeout is not None:
-        answer[PROVISIONING] = outcome = _outcome(access, name, before, timeout)
+        answer[PROVISIONING] = outcome = provisioning.wait(stack, name, before, timeout)
         if outcome["state"] == FAILED:
             if as_json:
                 print_json(answer)
-            raise Failed(f"the device was not made: {described(outcome)}")
+            raise Failed(f"the device was not created: {provisioning.description(outcome)}")
         if not as_json:
-            out().print(f"Device: {described(outcome)}")
+            out().print(f"Device: {provisioning.description(outcome)}")
     if as_json:
         print_json(answer)
 
 
 def _must_be_the_same(existing: Thing, device: DeviceRecord, stack_name: str) -> None:
-    if existing.stack_name != stack_name:
-        raise Failed(f"the name {existing.name} is taken: {whose(existing)}; choose another with --name")
-    if other := differences(canonical(device.attributes), canonical(existing.attributes)):
-        raise Failed(f"the thing {existing.name} is there with another {', '.join(other)}: choose another with --name")
+    if stack_of(existing) != stack_name:
+        raise Failed(f"the name {existing.name} is taken: {owner(existing)}; choose another with --name")
+    if differing := differences(canonical(device.attributes), canonical(existing.attributes)):
+        raise Failed(
+            f"the thing {existing.name} already exists with another {', '.join(differing)}: "
+            "choose another name with --name"
+        )
 
 
-def _outcome(access: StackAccess, name: str, before: Any, timeout: float) -> dict[str, Any]:
-    """What the stack tells of the device once it is done with it. NotKnownInTime after `timeout` seconds.
-
-    `before`: what was told before the thing was created. The shadow of an earlier thing of the name may still be there.
-    """
-    deadline = time.monotonic() + timeout
-    while True:
-        told = access.shadow(name).get(PROVISIONING)
-        if is_outcome(told, before):
-            return dict(told)
-        if time.monotonic() >= deadline:
-            now = f", so far: {described(told)}" if isinstance(told, dict) and told != before else ""
-            raise NotKnownInTime(
-                f"nothing is known of the device after {timeout:g} s{now}; "
-                f"`thingbridge things show {name}` shows it when it is"
-            )
-        time.sleep(LOOK_EVERY)
-
-
-def _list_failed(access: StackAccess, things: Sequence[Thing], as_json: bool) -> None:
-    """Things whose shadow tells of a failure; each shadow is read."""
+def _list_failed(stack: AppliedStack, things: Sequence[Thing], as_json: bool) -> None:
+    """Things whose shadow reports a failure; each shadow is read."""
     named = {thing.name: thing for thing in things}
     found: dict[str, dict[str, Any]] = {}
     with progress(quiet=as_json) as bar:
         task = bar.add_task("reading shadows", total=len(named))
-        for name, told in look(access, named, TokenBucket(rate=LOOKS_A_SECOND)):
+        for name, reported in provisioning.read_all(stack, named, stack.clock.pace(READS_PER_SECOND)):
             bar.advance(task)
-            if isinstance(told, dict) and told.get("state") in (FAILED, RETRYING):
-                found[name] = told
+            if isinstance(reported, dict) and reported.get("state") in (FAILED, RETRYING):
+                found[name] = reported
     if as_json:
-        print_json([{**_told(named[name], keys=False), PROVISIONING: told} for name, told in found.items()])
+        print_json([{**_as_json(named[name], keys=False), PROVISIONING: reported} for name, reported in found.items()])
         return
-    table = Table("Thing", "DevEUI", Column("What became of its device", overflow="fold"))
-    for name, told in found.items():
-        table.add_row(escape(name), escape(named[name].attributes.get(Attribute.DEV_EUI, "–")), escape(described(told)))
+    table = Table("Thing", "DevEUI", Column("Device", overflow="fold"))
+    for name, reported in found.items():
+        dev_eui = named[name].attributes.get(Attribute.DEV_EUI, "–")
+        table.add_row(escape(name), escape(dev_eui), escape(provisioning.description(reported)))
     if found:
         out().print(table)
-    say(f"{len(found):,} of {len(named):,} things have no device as they describe it")
+    say(f"{len(found):,} of {len(named):,} things are without the device that they describe")
 
 
-def _told(thing: Thing, *, keys: bool) -> dict[str, Any]:
+def _as_json(thing: Thing, *, keys: bool) -> dict[str, Any]:
     return {
         "thingName": thing.name,
         "thingTypeName": thing.type_name,
@@ -329,7 +318,7 @@ def _told(thing: Thing, *, keys: bool) -> dict[str, Any]:
 
 def _print_pairs(title: str, pairs: Mapping[str, Any]) -> None:
     if not pairs:
-        out().print(f"{title}: nothing yet\n")
+        out().print(f"{title}: none yet\n")
         return
     table = Table(title, Column("Value", overflow="fold"))
     for name, value in pairs.items():
@@ -339,7 +328,7 @@ def _print_pairs(title: str, pairs: Mapping[str, Any]) -> None:
 
 def _print_log(entries: list[dict[str, Any]]) -> None:
     if not entries:
-        out().print("Log: nothing yet")
+        out().print("Log: no entries yet")
         return
     table = Table("Time", "Level", "Event", Column("Details", overflow="fold"))
     for entry in entries:

@@ -1,10 +1,11 @@
-"""The commands `thingbridge import` and `thingbridge export`: what is asked and shown. importing.py does the work."""
+"""The commands `thingbridge import` and `thingbridge export`: their options and output. importing.py does the work."""
 
 from __future__ import annotations
 
 import csv
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,60 +15,63 @@ import typer
 from rich.markup import escape
 from rich.table import Column, Table
 
-from cli import outcomes
-from cli.aws import StackAccess
+from cli import provisioning
+from cli.aws import AppliedStack
 from cli.device_file import DeviceFile, DeviceWriter, Format
 from cli.errors import Failed, Interrupted, NotKnownInTime
 from cli.importing import DEFAULT_RATE, REGISTRY_QUOTA, Import, Outcome, RowResult
 from cli.inventory import Inventory
 from cli.options import THING_TYPE, AsJson, Profile, Region, ShowKeys, StackName, ThingType
 from cli.output import err, out, print_json, progress, say
-from thingbridge.pacing import TokenBucket
 from thingbridge.registry.attributes import SECRETS, Attribute
 
 _SHOWN: Final = 20
-"""Failures in the table; people mend the first ones and look again."""
+"""Failures in the table; people fix the first ones and try again."""
 
 _UNKNOWN: Final = "unknown"
-"""State of a device of which nothing was told in time."""
+"""State of a device whose outcome was not reported in time."""
 
-_TOLD: Final = 1000
-"""Failures in the JSON answer. A report has all."""
+_KEPT: Final = 1000
+"""Failures in the JSON result. A report has all of them."""
 
 
 @dataclass
 class Failures:
-    """Rows that failed: the first are kept to be shown, all are counted and written into the report."""
+    """Failed rows: the first are kept to be shown, all are counted and written to the report."""
 
     report: Any = None
     kept: list[RowResult] = field(default_factory=list)
     count: int = 0
 
     def add(self, result: RowResult) -> None:
+        """Add a failed row."""
         self.count += 1
-        if len(self.kept) < _TOLD:
+        if len(self.kept) < _KEPT:
             self.kept.append(result)
         if self.report:
             self.report.writerow((result.number, result.thing_name, result.reason))
 
 
 def import_(
+    context: typer.Context,
     file: Annotated[
         Path,
         typer.Argument(exists=True, dir_okay=False, readable=True, show_default=False, help="CSV or JSON lines."),
     ],
     stack: StackName,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")] = False,
     skip_invalid: Annotated[
-        bool, typer.Option("--skip-invalid", help="Import the other rows when some are wrong.")
+        bool, typer.Option("--skip-invalid", help="Import the other rows when some are invalid.")
     ] = False,
-    update: Annotated[bool, typer.Option("--update", help="Give things that differ the file's values.")] = False,
+    update: Annotated[bool, typer.Option("--update", help="Write the file's values to things that differ.")] = False,
     report: Annotated[
-        Path | None, typer.Option(dir_okay=False, help="Write every row that failed to this CSV file.")
+        Path | None, typer.Option(dir_okay=False, help="Write every failed row to this CSV file.")
     ] = None,
-    rate: Annotated[float, typer.Option(min=0.1, max=1000, help="Things created or updated a second.")] = DEFAULT_RATE,
-    wait: Annotated[bool, typer.Option("--wait", help="Wait until it is known what became of the devices.")] = False,
-    timeout: Annotated[float, typer.Option(min=1, help="Seconds to wait for the next device, with --wait.")] = 60,
+    rate: Annotated[
+        float, typer.Option(min=0.1, max=1000, help="Things created or updated per second.")
+    ] = DEFAULT_RATE,
+    wait: Annotated[bool, typer.Option("--wait", help="Wait for the outcome of each device.")] = False,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds to wait for the next outcome, with --wait.")] = 60,
     lorawan_version: Annotated[str | None, typer.Option(help="For rows without one.")] = None,
     lorawan_phy_version: Annotated[str | None, typer.Option(help="For rows without one.")] = None,
     frequency_plan_id: Annotated[str | None, typer.Option(help="For rows without one.")] = None,
@@ -78,7 +82,7 @@ def import_(
 ) -> None:
     """Create a thing for every device of a file: The Things Stack's CSV, or JSON lines.
 
-    Every row is checked before anything is created. Interrupted, the same command goes on.
+    Every row is checked before anything is created. After an interruption, the same command continues.
     """
     defaults = {
         str(name): value
@@ -89,19 +93,19 @@ def import_(
         )
         if value
     }
-    access = StackAccess(stack, profile=profile, region=region)
-    access.must_exist()
+    applied = AppliedStack.open(context, stack, profile, region)
+    applied.must_exist()
     if rate > REGISTRY_QUOTA:
-        say(f"{rate:g} a second is more than AWS's default quota of {REGISTRY_QUOTA:g}: expect to be throttled.")
-    with ExitStack() as context:
-        failures = Failures(context.enter_context(_Report(report)).rows if report else None)
-        inventory = context.enter_context(Inventory())
+        say(f"{rate:g} per second is more than AWS's default quota of {REGISTRY_QUOTA:g}: expect throttling.")
+    with ExitStack() as resources:
+        failures = Failures(resources.enter_context(_Report(report)).rows if report else None)
+        inventory = resources.enter_context(Inventory())
         work = Import(
-            access,
+            applied,
             DeviceFile(file, defaults),
             inventory,
             thing_type,
-            TokenBucket(rate=rate),
+            applied.clock.pace(rate),
             update=update,
             dry_run=dry_run,
             remember=wait,
@@ -110,24 +114,25 @@ def import_(
         if failures.count and not skip_invalid:
             _show(work, rows, failures, as_json, report, stopped=True)
             raise Failed(
-                f"nothing was imported: {_count(failures.count, 'row')} of {file} can't be; "
-                "mend them, or leave them out with --skip-invalid"
+                f"nothing was imported: {_count(failures.count, 'row')} of {file} can't be imported; "
+                "fix them, or leave them out with --skip-invalid"
             )
         if _carry_out(work, rows, failures, as_json):
             _show(work, rows, failures, as_json, report)
-            raise Interrupted("interrupted: the same command goes on where it stopped")
-        devices = _follow(work, failures, timeout, as_json) if wait else None
+            raise Interrupted("interrupted: the same command continues where it stopped")
+        devices = _wait(work, failures, timeout, as_json) if wait else None
         _show(work, rows, failures, as_json, report, devices=devices)
     if devices and devices[_UNKNOWN]:
         raise NotKnownInTime(
-            f"nothing is known of {_count(devices[_UNKNOWN], 'device')} after {timeout:g} s without news; "
-            "`thingbridge things show` tells of each"
+            f"the outcome for {_count(devices[_UNKNOWN], 'device')} is not known after {timeout:g} s without another; "
+            "`thingbridge things show` shows each of them later"
         )
     if failures.count:
         raise Failed(f"{_count(failures.count, 'row')} of {file} {'would fail' if dry_run else 'failed'}")
 
 
 def export(
+    context: typer.Context,
     stack: StackName,
     output: Annotated[Path | None, typer.Option("--output", "-o", dir_okay=False, help="File to write.")] = None,
     form: Annotated[
@@ -138,21 +143,21 @@ def export(
     region: Region = None,
 ) -> None:
     """Write the things of a stack as a file that `thingbridge import` and The Things Stack read."""
-    access = StackAccess(stack, profile=profile, region=region)
-    access.must_exist()
+    applied = AppliedStack.open(context, stack, profile, region)
+    applied.must_exist()
     count = hidden = 0
-    with ExitStack() as context:
+    with ExitStack() as resources:
         try:
-            # For the owner only: a fleet's root keys may be in it.
             target: TextIO = (
-                context.enter_context(output.open("w", encoding="utf-8", newline="")) if output else sys.stdout
+                resources.enter_context(output.open("w", encoding="utf-8", newline="")) if output else sys.stdout
             )
             if output and show_keys:
+                # Readable by the owner only: it holds the root keys of a fleet.
                 output.chmod(0o600)
         except OSError as error:
             raise Failed(f"{output} can't be written: {error.strerror}") from error
         writer = DeviceWriter(target, form, keys=show_keys)
-        for thing in access.things():
+        for thing in applied.all_things():
             writer.write(thing.name, thing.attributes)
             count += 1
             hidden += any(name in thing.attributes for name in SECRETS) and not show_keys
@@ -161,7 +166,7 @@ def export(
 
 
 class _Report(ExitStack):
-    """A CSV file of the rows that failed; written as they fail, so that an interrupted import leaves one as well."""
+    """A CSV file of the failed rows, written as they fail, so that an interrupted import leaves one as well."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
@@ -173,7 +178,7 @@ class _Report(ExitStack):
 
 
 def _check(work: Import, failures: Failures, quiet: bool) -> int:
-    """Check every row; how many there are."""
+    """Check every row; returns the number of rows."""
     rows = 0
     with progress(quiet=quiet) as bar:
         task = bar.add_task("checking the file", total=None)
@@ -186,13 +191,13 @@ def _check(work: Import, failures: Failures, quiet: bool) -> int:
 
 
 def _carry_out(work: Import, rows: int, failures: Failures, quiet: bool) -> bool:
-    """Create and update; True when it was interrupted."""
+    """Create and update; returns True when it was interrupted."""
     try:
         with progress(quiet=quiet) as bar:
-            looking = bar.add_task("reading the stack's things", total=None)
-            for _ in work.look():
-                bar.advance(looking)
-            bar.remove_task(looking)
+            reading = bar.add_task("reading the stack's things", total=None)
+            for _ in work.read_things():
+                bar.advance(reading)
+            bar.remove_task(reading)
             task = bar.add_task("importing", total=rows - failures.count)
             for result in work.run():
                 bar.advance(task)
@@ -203,17 +208,18 @@ def _carry_out(work: Import, rows: int, failures: Failures, quiet: bool) -> bool
     return False
 
 
-def _follow(work: Import, failures: Failures, timeout: float, quiet: bool) -> Counter[str]:
-    """Wait for the devices of the things that were created; how many came to which state."""
+def _wait(work: Import, failures: Failures, timeout: float, quiet: bool) -> Counter[str]:
+    """Wait for the devices of the created things; returns the number of devices by state."""
     states: Counter[str] = Counter()
-    before = {name: told for name, (_, told) in work.asked.items()}
+    before = {name: reported for name, (_, reported) in work.created.items()}
     with progress(quiet=quiet) as bar:
         task = bar.add_task("waiting for the devices", total=len(before))
-        for name, told in outcomes.follow(work.stack, before, patience=timeout, pace=work.pace):
+        for name, reported in provisioning.wait_for_all(work.stack, before, patience=timeout, pace=work.pace):
             bar.advance(task)
-            states[str(told.get("state"))] += 1
-            if told.get("state") == outcomes.FAILED:
-                failures.add(RowResult(work.asked[name][0], name, Outcome.FAILED, outcomes.described(told)))
+            states[str(reported.get("state"))] += 1
+            if reported.get("state") == provisioning.FAILED:
+                reason = provisioning.description(reported)
+                failures.add(RowResult(work.created[name][0], name, Outcome.FAILED, reason))
     states[_UNKNOWN] = len(before) - states.total()
     return states
 
@@ -228,7 +234,7 @@ def _show(
     stopped: bool = False,
     devices: Counter[str] | None = None,
 ) -> None:
-    ignored = sorted(work.file.ignored)
+    ignored, calls = sorted(work.file.ignored), dict(sorted(work.stack.clients.take_calls().items()))
     if as_json:
         print_json(
             {
@@ -238,18 +244,18 @@ def _show(
                 **({"devices": dict(sorted(devices.items()))} if devices is not None else {}),
                 "ignored": ignored,
                 "failures": [{"row": f.number, "thingName": f.thing_name, "reason": f.reason} for f in failures.kept],
-                "awsCalls": dict(sorted(work.stack.calls.items())),
+                "awsCalls": calls,
             }
         )
         return
     if ignored:
-        say(f"Ignored, because no thing carries it: {', '.join(ignored)}.")
+        say(f"Ignored, because a thing can't carry it: {', '.join(ignored)}.")
     _show_failures(failures, report)
     if not stopped:
-        _show_counts(work, rows)
+        _show_counts(work, rows, calls)
     if devices:
-        told = ", ".join(f"{count:,} {state}" for state, count in sorted(devices.items()) if count)
-        out().print(f"{_count(devices.total(), 'device')}: {told or 'none to wait for'}")
+        states = ", ".join(f"{count:,} {state}" for state, count in sorted(devices.items()) if count)
+        out().print(f"{_count(devices.total(), 'device')}: {states or 'none to wait for'}")
 
 
 def _show_failures(failures: Failures, report: Path | None) -> None:
@@ -260,17 +266,17 @@ def _show_failures(failures: Failures, report: Path | None) -> None:
         table.add_row(str(failure.number), failure.thing_name or "–", escape(failure.reason))
     out().print(table)
     if report:
-        say(f"All rows that failed are in {report}.")
+        say(f"All failed rows are in {report}.")
     elif failures.count > _SHOWN:
-        say(f"… and {failures.count - _SHOWN} more: --report FILE writes all.")
+        say(f"… and {failures.count - _SHOWN} more: --report FILE writes all of them.")
 
 
-def _show_counts(work: Import, rows: int) -> None:
+def _show_counts(work: Import, rows: int, calls: Mapping[str, int]) -> None:
     would = "would be " if work.dry_run else ""
     counts = ", ".join(f"{work.counts[each]:,} {each}" for each in Outcome if work.counts[each])
-    calls = ", ".join(f"{name} {count:,}" for name, count in sorted(work.stack.calls.items()))
+    made = ", ".join(f"{name} {count:,}" for name, count in calls.items())
     out().print(f"{_count(rows, 'row')}: {would}{counts or 'nothing to do'}")
-    err().print(f"[dim]AWS calls: {calls}[/]")
+    err().print(f"[dim]AWS calls: {made}[/]")
 
 
 def _count(number: int, what: str) -> str:

@@ -6,6 +6,7 @@ started is in local/emulator/; what is put into this AWS is decided elsewhere.
 
 from __future__ import annotations
 
+import functools
 import http.client
 import os
 import platform
@@ -22,12 +23,14 @@ from botocore.config import Config
 from local import mqtt
 from local.bootstrap import EMULATOR, ROOT, RUNTIME
 from local.processes import LOCALHOST, Running, StartFailed, free_port, start, wait_until_ready
+from thingbridge.aws.clients import Clients
 
 REGION = "eu-west-1"
 # The account's root user in ministack and LocalStack; IAM is enforced for everybody else.
 ROOT_KEY = "test"
 ROOT_SECRET = "test"  # noqa: S105
 READY_SECONDS = 30.0
+CONFIG = Config(retries={"max_attempts": 4, "mode": "standard"}, connect_timeout=5, read_timeout=60)
 # The variables that ministack, and with it every function it runs, inherits: none that could lead a function to a real
 # account.
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR")
@@ -157,6 +160,11 @@ class LocalAws:
                 self._clients[key] = self._client(service, **options)
             return self._clients[key]
 
+    @functools.cached_property
+    def clients(self) -> Clients:
+        """The same clients for the product's adapters (`thingbridge.aws`)."""
+        return Clients(self._session(), config=CONFIG)
+
     def iot_host(self) -> str:
         """The name of the account's MQTT endpoint; it need not resolve, since `mqtt` connects by address."""
         endpoint = self.client("iot").describe_endpoint(endpointType="iot:Data-ATS")
@@ -184,15 +192,19 @@ class LocalAws:
     # Inside
 
     def _client(self, service: str, **options: Any) -> Any:
+        names = ("aws_access_key_id", "aws_secret_access_key", "region_name")
+        session = self._session(**{name: options.pop(name) for name in names if name in options})
+        return session.client(service, config=options.pop("config", CONFIG), **options)
+
+    def _session(self, **options: Any) -> Any:
         address = urlsplit(self.endpoint_url)
-        session = localstack_client.session.Session(
-            aws_access_key_id=options.pop("aws_access_key_id", self.access_key),
-            aws_secret_access_key=options.pop("aws_secret_access_key", self.secret_key),
-            region_name=options.pop("region_name", self.region),
-            localstack_host=f"{address.hostname}:{address.port or 4566}",
-        )
-        config = Config(retries={"max_attempts": 4, "mode": "standard"}, connect_timeout=5, read_timeout=60)
-        return session.client(service, config=options.pop("config", config), **options)
+        mine = {
+            "aws_access_key_id": self.access_key,
+            "aws_secret_access_key": self.secret_key,
+            "region_name": self.region,
+            "localstack_host": f"{address.hostname}:{address.port or 4566}",
+        }
+        return localstack_client.session.Session(**{**mine, **options})
 
     def _start(self, gateway_port: int, mqtt_port: int) -> None:
         for needed in (EMULATOR, RUNTIME):

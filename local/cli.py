@@ -1,7 +1,7 @@
 """The `thingbridge-local` command: the local environment for people and for make.
 
-It parses, calls one thing and prints; what it calls is in local/environment.py, inspection.py and demo.py.
-Every error that a person can do something about is one sentence and exit code 1.
+It parses, calls one function and prints; what it calls is in local/environment.py, inspection.py and demo.py.
+Every error that a person can act on is one sentence and exit code 1.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ import secrets
 import shlex
 import signal
 import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,26 +35,50 @@ from local.processes import StartFailed
 from local.stack import TerraformError
 from local.things_stack import Dropped
 from local.things_stack.control.client import ControlError
-
-UP = ENVIRONMENTS / "up"
-
-
-class Refused(Exception):
-    """What was asked for makes no sense; the message is a sentence."""
+from thingbridge.aws.broker import Broker
+from thingbridge.errors import ThingbridgeError
+from thingbridge.messaging.topics import DOWNLINK_REQUEST
 
 
-TOLD = (
+@dataclass(frozen=True)
+class Directories:
+    """Where environments are kept; a caller may give its own as click's `obj`."""
+
+    environments: Path = ENVIRONMENTS
+
+    @property
+    def up(self) -> Path:
+        """The environment that `up` starts and the other commands use."""
+        return self.environments / "up"
+
+    @property
+    def demo(self) -> Path:
+        """The environment of `demo`."""
+        return self.environments / "demo"
+
+    @classmethod
+    def of(cls, context: typer.Context) -> Directories:
+        """The directories that the command was started with."""
+        return context.find_object(cls) or cls()
+
+
+class WrongInput(Exception):
+    """An argument can't be used; the message is a sentence."""
+
+
+EXPECTED = (
     NotUp,
     NotSeen,
     StartFailed,
     TerraformError,
     terraform.ProviderNotFound,
-    Refused,
+    WrongInput,
     MqttError,
     Dropped,
     ControlError,
     ClientError,
     BotoCoreError,
+    ThingbridgeError,
     requests.ConnectionError,
 )
 
@@ -60,58 +86,60 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     no_args_is_help=True,
     add_completion=False,
-    help="AWS and The Things Stack on this machine, with Thingbridge between.",
+    help="AWS and The Things Stack on this machine, joined by Thingbridge.",
 )
-# A pipe or a build's log has no width: wide enough there that no table is cut.
+# A pipe or a build's log has no width: this is wide enough that no table is cut.
 out = Console(highlight=False, width=None if sys.stdout.isatty() else 130)
 err = Console(stderr=True, highlight=False)
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for a program.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 FPort = Annotated[int, typer.Option("--f-port", min=1, max=255, help="LoRaWAN port.")]
 Hex = Annotated[str | None, typer.Option("--hex", help="Payload in hexadecimal.")]
 Base64 = Annotated[str | None, typer.Option("--base64", help="Payload in base64.")]
 JsonObject = Annotated[str | None, typer.Option("--json", help="Decoded payload: a JSON object.")]
-Confirmed = Annotated[bool, typer.Option("--confirmed", help="Ask for an acknowledgement.")]
+Confirmed = Annotated[bool, typer.Option("--confirmed", help="Request an acknowledgement.")]
 
 
 @app.command()
 def demo() -> None:
-    """Show everything once, from start to end, and leave nothing running."""
+    """Run through everything once, and leave nothing running."""
     transcript.run(out)
 
 
 @app.command()
-def up() -> None:
-    """Start the environment and keep it open; run it again to apply what was changed."""
-    environment = Environment.start(UP, out.print)
+def up(context: typer.Context) -> None:
+    """Start the environment and keep it running; run it again to apply changes."""
+    directory = Directories.of(context).up
+    environment = Environment.start(directory, out.print)
     out.print(f"[dim]{terraform.provider().explanation}[/]")
     with transcript.progress(out, "terraform apply") as on_progress:
         seconds = environment.stack.apply(on_progress)
-    out.print(f"Thingbridge: applied in {seconds:.0f} s, configuration in {_short(UP / 'stack')}\n")
+    out.print(f"Thingbridge: applied in {seconds:.0f} s, configuration in {_short(directory / 'stack')}\n")
     out.print("Try (with `.venv/bin/` in front, or after `source .venv/bin/activate`):")
     for command, what in (
-        ("thingbridge-local watch", "see every public message as it comes"),
-        ("thingbridge-local join my-sensor", "a device joins (it is registered first, if it is new)"),
+        ("thingbridge-local watch", "show every public message as it arrives"),
+        ("thingbridge-local join my-sensor", "a device joins (a new one is registered first)"),
         ("thingbridge-local uplink my-sensor --hex 0835", "it sends"),
-        ("thingbridge-local things", "the things that came of it"),
+        ("thingbridge-local things", "the things that exist now"),
         ("thingbridge-local downlink <thing> --hex 2a07", "request a downlink over MQTT"),
-        ('eval "$(thingbridge-local env)"', "then any AWS tool talks to this AWS"),
+        ('eval "$(thingbridge-local env)"', "then any AWS tool uses this AWS"),
     ):
         out.print(Text(f"  {command:<48}", style="bold").append(what, style="default"))
     out.print("\n`make status` shows what runs, `make down` stops it.")
 
 
 @app.command()
-def down() -> None:
-    """Stop everything that was started here, also after a crash, and forget its state."""
-    found = [directory for directory in (UP, ENVIRONMENTS / "demo") if clear(directory)]
+def down(context: typer.Context) -> None:
+    """Stop everything that was started here, also after a crash, and delete its state."""
+    directories = Directories.of(context)
+    found = [directory for directory in (directories.up, directories.demo) if clear(directory)]
     out.print("Stopped; nothing is left running." if found else "Nothing was up.")
 
 
 @app.command()
-def status(as_json: AsJson = False) -> None:
-    """What runs, and what there is in it; exit code 1 when it is not up."""
-    found = inspection.status(Environment.load(UP))
+def status(context: typer.Context, as_json: AsJson = False) -> None:
+    """What runs, and what is in it; exit code 1 when it is not up."""
+    found = inspection.status(Environment.load(Directories.of(context).up))
     if as_json:
         _print_json(found)
     else:
@@ -121,16 +149,20 @@ def status(as_json: AsJson = False) -> None:
 
 
 @app.command()
-def env() -> None:
-    """Shell lines that lead the AWS CLI, any SDK and Terraform to this AWS: eval "$(thingbridge-local env)"."""
-    for name, value in _running().aws.settings().items():
+def env(context: typer.Context) -> None:
+    """Shell lines that point the AWS CLI, any SDK and Terraform to this AWS: eval "$(thingbridge-local env)"."""
+    for name, value in _running(context).aws.settings().items():
         typer.echo(f"export {name}={shlex.quote(value)}")
 
 
 @app.command()
-def join(device: str, dev_eui: Annotated[str | None, typer.Option(help="Of a new device.")] = None) -> None:
-    """A device joins the network; one that is not known yet is registered first, as in the Console."""
-    environment = _running()
+def join(
+    context: typer.Context,
+    device: str,
+    dev_eui: Annotated[str | None, typer.Option(help="DevEUI of a new device.")] = None,
+) -> None:
+    """A device joins the network; a new one is registered first, as in the Console."""
+    environment = _running(context)
     if device not in inspection.devices(environment):
         dev_eui = dev_eui or f"70B3D57ED0{secrets.token_hex(3).upper()}"
         try:
@@ -138,7 +170,7 @@ def join(device: str, dev_eui: Annotated[str | None, typer.Option(help="Of a new
                 APPLICATION, device_id=device, dev_eui=dev_eui, app_key=secrets.token_hex(16)
             )
         except ValueError as error:
-            raise Refused(str(error)) from error
+            raise WrongInput(str(error)) from error
         out.print(f"registered [bold]{escape(device)}[/] in The Things Stack, DevEUI {dev_eui}")
     joined = environment.things_stack.network.join(APPLICATION, device)
     ids = joined["message"]["end_device_ids"]
@@ -147,17 +179,18 @@ def join(device: str, dev_eui: Annotated[str | None, typer.Option(help="Of a new
 
 @app.command()
 def uplink(
+    context: typer.Context,
     device: str,
     hex_: Hex = None,
     base64_: Base64 = None,
     decoded: JsonObject = None,
     f_port: FPort = 1,
     confirmed: Confirmed = False,
-    gateways: Annotated[int, typer.Option(min=1, max=50, help="How many receive it.")] = 1,
+    gateways: Annotated[int, typer.Option(min=1, max=50, help="Number of gateways that receive it.")] = 1,
 ) -> None:
     """A device that has joined sends; without a payload it sends MAC commands only."""
     payload = _payload(hex_, base64_)
-    sent = _running().things_stack.network.uplink(
+    sent = _running(context).things_stack.network.uplink(
         APPLICATION,
         device,
         f_port=f_port if payload else None,
@@ -172,6 +205,7 @@ def uplink(
 
 @app.command()
 def downlink(
+    context: typer.Context,
     thing: str,
     hex_: Hex = None,
     base64_: Base64 = None,
@@ -180,27 +214,28 @@ def downlink(
     confirmed: Confirmed = False,
     high_priority: Annotated[bool, typer.Option("--high-priority")] = False,
 ) -> None:
-    """Request a downlink for a thing on lorawan/downlink; `watch` shows what becomes of it."""
+    """Request a downlink for a thing on lorawan/downlink; `watch` shows its progress."""
     request: dict[str, Any] = {"thingName": thing, "fPort": f_port}
     if payload is not None:
         request["payload"] = _object(payload)
     else:
         request["bytes"] = base64.b64encode(_payload(hex_, base64_)).decode()
     request |= {name: True for name, on in (("confirmed", confirmed), ("highPriority", high_priority)) if on}
-    _running().aws.client("iot-data").publish(topic="lorawan/downlink", qos=1, payload=json.dumps(request).encode())
-    out.print(f"requested on lorawan/downlink: {escape(json.dumps(request))}")
+    Broker(_running(context).aws.clients).publish(DOWNLINK_REQUEST, json.dumps(request).encode())
+    out.print(f"requested on {DOWNLINK_REQUEST}: {escape(json.dumps(request))}")
 
 
 @app.command()
 def watch(
+    context: typer.Context,
     topic_filter: Annotated[str, typer.Argument(help="For instance thethings/# or lorawan/+/uplink.")] = "lorawan/#",
-    count: Annotated[int | None, typer.Option(min=1, help="Leave after so many messages.")] = None,
+    count: Annotated[int | None, typer.Option(min=1, help="Number of messages after which to stop.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show messages on AWS IoT as they come, until Ctrl-C."""
+    """Show messages on AWS IoT as they arrive, until Ctrl-C."""
     with (
         contextlib.suppress(KeyboardInterrupt),
-        _running().aws.mqtt(f"watch-{secrets.token_hex(4)}") as connection,
+        _running(context).aws.mqtt(f"watch-{secrets.token_hex(4)}") as connection,
     ):
         connection.subscribe(topic_filter)
         err.print(f"[dim]watching {escape(topic_filter)}; Ctrl-C ends it[/]")
@@ -217,38 +252,34 @@ def watch(
 
 
 @app.command()
-def things(as_json: AsJson = False) -> None:
-    """The stack's things, with their devices and when they were last heard."""
-    aws = _running().aws
+def things(context: typer.Context, as_json: AsJson = False) -> None:
+    """The stack's things, with their devices and when they were last seen."""
+    aws = _running(context).aws
     found = inspection.things(aws)
-    shadows = {thing["thingName"]: inspection.shadow(aws, thing["thingName"]) for thing in found}
+    shadows = {thing.name: inspection.shadow(aws, thing.name) for thing in found}
     if as_json:
-        _print_json([{**thing, "shadow": shadows[thing["thingName"]]} for thing in found])
+        _print_json([{**inspection.as_json(thing), "shadow": shadows[thing.name]} for thing in found])
         return
     table = Table("Thing", "DevEUI", "Device", "Last seen", "Uplinks", "RSSI")
     for thing in found:
-        attributes, shadow = thing["attributes"], shadows[thing["thingName"]]
+        attributes, shadow = thing.attributes, shadows[thing.name]
         seen = [str(shadow.get(name, "–")) for name in ("lastSeen", "fCntUp", "rssi")]
-        table.add_row(thing["thingName"], attributes.get("devEUI", "–"), attributes.get("deviceID", "–"), *seen)
-    out.print(table if found else "No things yet: `thingbridge-local join my-sensor` makes one.")
+        table.add_row(thing.name, attributes.get("devEUI", "–"), attributes.get("deviceID", "–"), *seen)
+    out.print(table if found else "No things yet: `thingbridge-local join my-sensor` creates one.")
 
 
 @app.command()
-def thing(name: str, as_json: AsJson = False) -> None:
+def thing(context: typer.Context, name: str, as_json: AsJson = False) -> None:
     """One thing: its attributes, its shadow and its log."""
-    environment = _running()
+    environment = _running(context)
     found = inspection.thing(environment.aws, name)
     if found is None:
-        raise Refused(f"there is no thing {name}: `thingbridge-local things` lists those there are")
+        raise WrongInput(f"the thing {name} does not exist: `thingbridge-local things` lists the existing ones")
     group = environment.stack.output().get("things_log_group_name", "")
     view = {
-        "thing": {
-            "thingName": name,
-            "thingTypeName": found.get("thingTypeName"),
-            "attributes": found["attributes"],
-        },
+        "thing": inspection.as_json(found),
         "shadow": inspection.shadow(environment.aws, name),
-        "log": inspection.log(environment.aws, group, name.replace(":", "/")),
+        "log": inspection.log(environment.aws, group, name),
     }
     if as_json:
         _print_json(view)
@@ -258,11 +289,11 @@ def thing(name: str, as_json: AsJson = False) -> None:
         out.print_json(data=part)
 
 
-def _running() -> Environment:
-    """The environment that is up; NotUp when none is, or it died."""
-    environment = Environment.load(UP)
+def _running(context: typer.Context) -> Environment:
+    """The environment that is up. Raises NotUp when there is none, or it has ended."""
+    environment = Environment.load(Directories.of(context).up)
     if not environment.alive:
-        raise NotUp("the environment is not running any more: `make up` starts it anew")
+        raise NotUp("the environment is no longer running: `make up` starts it again")
     return environment
 
 
@@ -272,8 +303,8 @@ def _payload(hex_: str | None, base64_: str | None) -> bytes:
             return bytes.fromhex(hex_)
         return base64.b64decode(base64_ or "", validate=True)
     except ValueError as error:
-        wanted = "base64" if hex_ is None else "hexadecimal"
-        raise Refused(f"the payload {hex_ or base64_!r} is no {wanted}") from error
+        option, encoding = ("--base64", "base64") if hex_ is None else ("--hex", "hexadecimal")
+        raise WrongInput(f"{option} must be {encoding}; got {hex_ or base64_!r}") from error
 
 
 def _object(text: str | None) -> dict[str, Any] | None:
@@ -284,12 +315,12 @@ def _object(text: str | None) -> dict[str, Any] | None:
     except ValueError:
         value = None
     if not isinstance(value, dict):
-        raise Refused(f"{text!r} is no JSON object: write it like '{{\"temperature\": 21.5}}'")
+        raise WrongInput(f"--json must be a JSON object such as '{{\"temperature\": 21.5}}'; got {text!r}")
     return value
 
 
 def _colour(topic: str) -> str:
-    """Uplinks and joins green, downlinks yellow, refusals red."""
+    """Uplinks and joins are green, downlinks yellow, failures red."""
     if topic.endswith(("rejected", "failed", "nack", "invalidated")):
         return "bold red"
     return "bold yellow" if "/downlink" in topic else "bold green"
@@ -298,14 +329,14 @@ def _colour(topic: str) -> str:
 def _show_status(found: dict[str, Any]) -> None:
     table = Table("Process", "", "PID", "Address", "Log")
     for process in found["processes"]:
-        state = "[green]running[/]" if process["running"] else "[red]gone[/]"
+        state = "[green]running[/]" if process["running"] else "[red]stopped[/]"
         log = _short(Path(process["log"])) if process["log"] else "–"
         table.add_row(process["name"], state, str(process["pid"] or "–"), process["address"], log)
     out.print(table)
     for name, integration in found.get("integrations", {}).items():
         out.print(f"Integration {name}: {integration['state']} {integration['reason']}".rstrip())
     if found.get("devices"):
-        table = Table("Device of The Things Stack", "Known to")
+        table = Table("Device of The Things Stack", "Servers")
         for device, servers in found["devices"].items():
             table.add_row(device, ", ".join(servers))
         out.print(table)
@@ -320,7 +351,7 @@ def _show_status(found: dict[str, Any]) -> None:
 
 
 def _short(path: Path) -> str:
-    """The path as seen from here, when it is below."""
+    """The path relative to the working directory, when it is below it."""
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
@@ -334,12 +365,15 @@ def _sentence(error: BaseException) -> str:
     return str(error) or type(error).__name__
 
 
-def main() -> None:
-    """The console script. Ctrl-C and SIGTERM end a command in the same way: what it started is stopped first."""
+def main(words: Sequence[str] | None = None, directories: Directories | None = None) -> None:
+    """The console script. Ctrl-C and SIGTERM end a command in the same way: what it started is stopped first.
+
+    `words`: the command line without the program, by default the process's own.
+    """
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        app()
-    except TOLD as error:
+        app(words, prog_name="thingbridge-local", obj=directories)
+    except EXPECTED as error:
         err.print(f"[bold red]✗[/] {escape(_sentence(error))}", soft_wrap=True)
         sys.exit(1)
 

@@ -1,7 +1,7 @@
-"""`make demo`: one device's whole life on both sides, on real engines, told as a transcript with a summary at the end.
+"""`make demo`: a device's whole life on both sides, on real engines, as a transcript with a summary at the end.
 
-The steps stand in STEPS in the order in which they run; each does one thing, shows what came of it, and notes what
-belongs in the summary. Whatever happens, what was started is stopped.
+STEPS lists the steps in the order in which they run; each does one thing, shows the result, and notes what belongs in
+the summary. Whatever happens, everything that was started is stopped.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import shutil
 import signal
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,10 +24,12 @@ from rich.table import Table
 from rich.text import Text
 
 from local import inspection, leftovers, terraform
-from local.environment import APPLICATION, ENVIRONMENTS, STACK_NAME, Environment, clear
+from local.environment import APPLICATION, ENVIRONMENTS, STACK_NAME, Environment, Say, clear
 from local.inspection import eventually, payload_hex
 from local.mqtt import Message, MqttConnection
 from local.stack import OnProgress
+from thingbridge.aws.things import Things
+from thingbridge.aws.things_log import UNIDENTIFIED
 
 LAST_FAILURE = ENVIRONMENTS / "last-failure"
 SENSOR = "soil-moisture-7"
@@ -55,11 +57,12 @@ class Demo:
 
     # Showing
 
-    def tell(self, text: str) -> None:
+    def say(self, text: str) -> None:
+        """A line of the transcript."""
         self.console.print(f"  {text}")
 
     def show(self, subject: str, fields: Mapping[str, Any]) -> None:
-        """A named thing with its fields, one to a line."""
+        """A subject with its fields, one per line."""
         self.console.print(f"  [bold cyan]{subject}[/]")
         width = max(map(len, fields), default=0)
         for name, value in fields.items():
@@ -69,7 +72,7 @@ class Demo:
             )
 
     def arrived(self, topic: str, condition: Callable[[Message], bool] | None = None) -> Message:
-        """Wait for a message on a public topic and show its topic; MqttError when none comes."""
+        """Wait for a message on a public topic and show its topic. Raises MqttError when none arrives."""
         assert self.topics
         message = self.topics.wait_for(topic, condition, timeout=PATIENCE)
         self.console.print(Text("  ◀ ", style="green").append(message.topic, style="bold green"))
@@ -83,7 +86,7 @@ class Demo:
         return self.environment.things_stack.network
 
     def uplink(self, device: str, payload: bytes, **options: Any) -> dict[str, Any]:
-        """A device sends; returns what the network published, and when."""
+        """A device sends. Returns what the network published, and when."""
         sent = self.network.uplink(APPLICATION, device, f_port=2, frm_payload=payload, **options)
         return dict(sent)
 
@@ -96,19 +99,19 @@ class Demo:
         self.topics.publish(topic, dict(body))
 
     def device_ids(self, device: str) -> list[str]:
-        """The servers of The Things Stack that know a device."""
+        """The servers of The Things Stack that have a device."""
         return inspection.devices(self.environment).get(device, [])
 
 
 def apply(demo: Demo) -> None:
     """Apply the module as a user would, with IAM enforced."""
-    demo.tell(f"[dim]{terraform.provider().explanation}[/]")
+    demo.say(f"[dim]{terraform.provider().explanation}[/]")
     stack = demo.environment.stack
     with progress(demo.console, "terraform apply") as on_progress:
         seconds = leftovers.apply(stack, demo.environment.aws, on_progress)
     demo.outputs = stack.output()
     demo.summary.append(("terraform apply", f"{seconds:.0f} s, {len(stack.resources())} resources"))
-    demo.tell(f"applied in {seconds:.0f} s; AWS enforces IAM on everything that follows")
+    demo.say(f"applied in {seconds:.0f} s; AWS enforces IAM from here on")
     demo.show(
         "outputs (some)",
         {name: demo.outputs[name] for name in ("cross_account_role_arn", "iot_endpoint", "things_log_group_name")},
@@ -117,19 +120,19 @@ def apply(demo: Demo) -> None:
         "the connection of The Things Stack to AWS IoT",
         lambda: connected(demo),
     )
-    demo.tell(f"The Things Stack assumed that role and is connected to AWS IoT: [bold]{integration}[/]")
+    demo.say(f"The Things Stack assumed that role and is connected to AWS IoT: [bold]{integration}[/]")
     demo.topics = demo.environment.aws.mqtt("demo")
     demo.topics.subscribe("lorawan/#")
 
 
 def connected(demo: Demo) -> str:
-    """The name of the application's connected integration; "" when there is none."""
+    """The name of the application's connected integration; empty if there is none."""
     found = demo.environment.things_stack.integrations.all()
     return next((name for name, status in found.items() if status["state"] == "connected"), "")
 
 
 def join_and_send(demo: Demo) -> None:
-    """A device that the Console registered joins and sends: it becomes a thing."""
+    """A device that was registered in the Console joins and sends: it becomes a thing."""
     demo.environment.things_stack.register_device(
         APPLICATION,
         device_id=SENSOR,
@@ -137,14 +140,14 @@ def join_and_send(demo: Demo) -> None:
         join_eui=JOIN_EUI,
         app_key=secrets.token_hex(16),
     )
-    demo.tell(f"registered in The Things Stack: [bold]{SENSOR}[/], DevEUI {demo.sensor_eui}")
+    demo.say(f"registered in The Things Stack: [bold]{SENSOR}[/], DevEUI {demo.sensor_eui}")
     demo.network.join(APPLICATION, SENSOR)
     demo.arrived(f"lorawan/{demo.sensor_eui}/join")
     demo.uplink(SENSOR, b"\x08\x35\x64", decoded_payload={"moisture": 21.01, "battery": 100}, gateways=2)
     uplink = demo.arrived(f"lorawan/{demo.sensor_eui}/uplink").json()["uplink_message"]
-    demo.tell(f"    {payload_hex(uplink['frm_payload'])} on FPort {uplink['f_port']} → {uplink['decoded_payload']}")
+    demo.say(f"    {payload_hex(uplink['frm_payload'])} on FPort {uplink['f_port']} → {uplink['decoded_payload']}")
     thing = eventually("the thing", lambda: inspection.thing(demo.environment.aws, demo.sensor_eui))
-    demo.show(f"thing {thing['thingName']} (type {thing['thingTypeName']})", thing["attributes"])
+    demo.show(f"thing {thing.name} (type {thing.type_name})", thing.attributes)
     shadow = eventually(
         "the uplink in the shadow",
         lambda: found if "rssi" in (found := inspection.shadow(demo.environment.aws, demo.sensor_eui)) else None,
@@ -156,16 +159,16 @@ def downlink(demo: Demo) -> None:
     """A downlink is requested over MQTT, queued, sent and acknowledged."""
     demo.publish("lorawan/downlink", {"thingName": demo.sensor_eui, "bytes": "Kgc=", "fPort": 15, "confirmed": True})
     demo.arrived(f"lorawan/{demo.sensor_eui}/downlink/queued")
-    demo.tell("a Class A device listens after it has sent, so it sends:")
+    demo.say("a Class A device receives only after it has sent, so it sends:")
     demo.uplink(SENSOR, b"\x08\x36\x64")
     demo.arrived(f"lorawan/{demo.sensor_eui}/downlink/sent")
     received = demo.network.received(APPLICATION, SENSOR)[-1]
-    demo.tell(f"    the device received {payload_hex(received['frm_payload'])} on FPort {received['f_port']}")
+    demo.say(f"    the device received {payload_hex(received['frm_payload'])} on FPort {received['f_port']}")
     demo.uplink(SENSOR, b"\x08\x37\x64")
     demo.arrived(f"lorawan/{demo.sensor_eui}/downlink/ack")
     demo.publish("lorawan/downlink", {"thingName": demo.sensor_eui, "bytes": "no base64", "fPort": 15})
     answer = demo.arrived(f"lorawan/{demo.sensor_eui}/downlink/rejected").json()
-    demo.tell(f"    a bad request is answered: {answer['field']} {answer['reason']}")
+    demo.say(f"    an invalid request is answered: {answer['field']} {answer['reason']}")
 
 
 def create_from_aws(demo: Demo) -> None:
@@ -179,24 +182,20 @@ def create_from_aws(demo: Demo) -> None:
         "regionalParametersVersion": "1.0.3-a",
         "appKey": secrets.token_hex(16).upper(),
     }
-    demo.environment.aws.client("iot").create_thing(
-        thingName=GATE,
-        thingTypeName=demo.outputs["thing_type_name"],
-        attributePayload={"attributes": attributes},
-    )
+    Things(demo.environment.aws.clients).create(GATE, attributes, demo.outputs["thing_type_name"])
     demo.show(f"CreateThing {GATE}", attributes | {"appKey": f"{attributes['appKey'][:4]}…"})
     started = time.monotonic()
     eventually("the device on four servers", lambda: len(demo.device_ids(GATE)) == 4, PATIENCE)
-    demo.tell(f"on the Identity, Join, Network and Application Server after {time.monotonic() - started:.1f} s")
+    demo.say(f"on the Identity, Join, Network and Application Server after {time.monotonic() - started:.1f} s")
     demo.network.join(APPLICATION, GATE)
     demo.arrived(f"lorawan/{GATE}/join")
     demo.uplink(GATE, b"\x01")
     demo.arrived(f"lorawan/{GATE}/uplink")
-    demo.tell("it joined with that key, and sends under the name the thing was given")
+    demo.say("it joined with that key, and its messages carry the name of the thing")
 
 
 def claim_from_aws(demo: Demo) -> None:
-    """A thing with a claim code claims a device that its maker left at a Join Server outside the cluster."""
+    """A thing with a claim code claims a device from its maker's Join Server outside the cluster."""
     code = secrets.token_hex(4).upper()
     demo.environment.things_stack.claimable(
         join_eui=CLAIMABLE_JOIN_EUI, dev_eui=demo.meter_eui, authentication_code=code
@@ -208,49 +207,45 @@ def claim_from_aws(demo: Demo) -> None:
         "joinEUI": CLAIMABLE_JOIN_EUI,
         "claimAuthenticationCode": code,
     }
-    demo.environment.aws.client("iot").create_thing(
-        thingName=METER,
-        thingTypeName=demo.outputs["thing_type_name"],
-        attributePayload={"attributes": attributes},
-    )
+    Things(demo.environment.aws.clients).create(METER, attributes, demo.outputs["thing_type_name"])
     demo.show(f"CreateThing {METER}", attributes | {"claimAuthenticationCode": f"{code[:2]}…"})
-    told = eventually(
-        "the claim on the thing's shadow",
+    reported = eventually(
+        "the claim in the thing's shadow",
         lambda: inspection.shadow(demo.environment.aws, METER).get("provisioning"),
         PATIENCE,
     )
-    demo.tell(f"its shadow says: provisioning {told['state']}")
+    demo.say(f"its shadow reports: provisioning {reported['state']}")
     demo.network.join(APPLICATION, METER)
     demo.arrived(f"lorawan/{METER}/join")
 
 
 def delete_from_aws(demo: Demo) -> None:
     """Deleting the thing deletes the device."""
-    demo.environment.aws.client("iot").delete_thing(thingName=GATE)
-    demo.tell(f"DeleteThing {GATE}")
+    Things(demo.environment.aws.clients).delete(GATE)
+    demo.say(f"DeleteThing {GATE}")
     started = time.monotonic()
     eventually("the device's deletion", lambda: not demo.device_ids(GATE), PATIENCE)
-    demo.tell(f"gone from all four servers after {time.monotonic() - started:.1f} s")
+    demo.say(f"deleted from all four servers after {time.monotonic() - started:.1f} s")
     events = eventually(
-        "the entries of the log",
+        "the log entries",
         lambda: found if len(found := log_of(demo, GATE)) >= 2 else None,
     )
-    demo.show("its log stream says", {str(number): brief(event) for number, event in enumerate(events, 1)})
+    demo.show("its log stream", {str(number): brief(event) for number, event in enumerate(events, 1)})
 
 
 def garbage(demo: Demo) -> None:
-    """A message that is none is recorded, retried by nobody, and the next one is handled."""
+    """A malformed message is recorded and not retried, and the next one is handled."""
     demo.network.publish_raw(APPLICATION, "uplink", b"\xff\xfethis is not JSON")
-    demo.tell("published on The Things Stack's side: 18 bytes that are not JSON")
-    (event, *_) = eventually("the record", lambda: log_of(demo, "unidentified"))
-    demo.tell(f"recorded: {brief(event)}")
+    demo.say("published on The Things Stack's side: 18 bytes that are not JSON")
+    (event, *_) = eventually("the record", lambda: log_of(demo, UNIDENTIFIED))
+    demo.say(f"recorded: {brief(event)}")
     demo.uplink(SENSOR, b"\xaa")
     demo.arrived(f"lorawan/{demo.sensor_eui}/uplink", carries("qg=="))
     demo.show("messages waiting in queues", inspection.queues(demo.environment.aws, demo.outputs["queue_urls"]))
 
 
 def latency(demo: Demo) -> None:
-    """How long an uplink takes from the network's publish to the public topic, with warm functions."""
+    """The time of an uplink from the network's publish to the public topic, with warm functions."""
     assert demo.topics
     taken = []
     for number in range(UPLINKS_TIMED):
@@ -261,32 +256,30 @@ def latency(demo: Demo) -> None:
         taken.append((got.received_at - sent["published_at"]) * 1000)
     taken.sort()
     middle, slowest = statistics.median(taken), taken[-1]
-    demo.tell(
-        f"{UPLINKS_TIMED} uplinks, one after the other: median [bold]{middle:.0f} ms[/], slowest {slowest:.0f} ms"
-    )
+    demo.say(f"{UPLINKS_TIMED} uplinks, one after the other: median [bold]{middle:.0f} ms[/], slowest {slowest:.0f} ms")
     demo.summary.append(
         ("warm uplink, publish → lorawan/<thing>/uplink", f"{middle:.0f} ms (median of {UPLINKS_TIMED})")
     )
 
 
 def destroy(demo: Demo) -> None:
-    """Destroy: The Things Stack's configuration goes, and what stays is said."""
+    """Destroy: The Things Stack's configuration is removed, and what remains is shown."""
     stack = demo.environment.stack
     with progress(demo.console, "terraform destroy") as on_progress:
         seconds = stack.destroy(on_progress)
     left = stack.resources()
     demo.summary.append(("terraform destroy", f"{seconds:.0f} s, {len(left)} resources left"))
-    demo.tell(f"destroyed in {seconds:.0f} s")
+    demo.say(f"destroyed in {seconds:.0f} s")
     integrations = demo.environment.things_stack.integrations.all()
-    demo.tell(f"integrations left in The Things Stack: {', '.join(integrations) or 'none'}")
+    demo.say(f"integrations left in The Things Stack: {', '.join(integrations) or 'none'}")
     aws = demo.environment.aws
-    stays = {
-        "things": ", ".join(thing["thingName"] for thing in inspection.things(aws)) or "none",
+    remaining = {
+        "things": ", ".join(thing.name for thing in inspection.things(aws)) or "none",
         "their shadows": "yes" if inspection.shadow(aws, demo.sensor_eui) else "no",
         "thing types": ", ".join(each["thingTypeName"] for each in aws.client("iot").list_thing_types()["thingTypes"]),
         "devices in The Things Stack": ", ".join(inspection.devices(demo.environment)) or "none",
     }
-    demo.show("what stays (a later apply takes it over)", stays)
+    demo.show("what remains (a later apply adopts it)", remaining)
     if left or integrations:
         raise inspection.NotSeen(f"a clean destroy; left: {', '.join([*left, *integrations])}")
 
@@ -302,52 +295,60 @@ class Step:
 STEPS = (
     Step("Terraform applies the module, and The Things Stack connects", apply),
     Step("A device joins and sends: it becomes a thing", join_and_send),
-    Step("A downlink, requested over MQTT: queued, sent, acknowledged", downlink),
+    Step("A downlink is requested over MQTT: queued, sent, acknowledged", downlink),
     Step("A thing created in AWS becomes a device", create_from_aws),
     Step("A thing with a claim code claims a device", claim_from_aws),
     Step("Deleting the thing deletes the device", delete_from_aws),
-    Step("Garbage is recorded, and the next message is handled", garbage),
-    Step("How fast a warm uplink is", latency),
-    Step("Terraform destroys: what goes, and what stays", destroy),
+    Step("A malformed message is recorded, and the next one is handled", garbage),
+    Step("The latency of a warm uplink", latency),
+    Step("Terraform destroys: what is removed, and what remains", destroy),
 )
 
 
-def run(console: Console, directory: Path = ENVIRONMENTS / "demo") -> None:
-    """Run every step and print the summary.
+def run(
+    console: Console,
+    directory: Path = ENVIRONMENTS / "demo",
+    *,
+    steps: Sequence[Step] = STEPS,
+    start: Callable[[Path, Say], Environment] = Environment.start,
+    last_failure: Path = LAST_FAILURE,
+) -> None:
+    """Start an environment in `directory`, run the steps and print the summary.
 
-    Raises what a step raised. What was started is stopped in any case; the logs of a failed run are kept.
+    Raises what a step raised. Everything that was started is stopped in any case; the logs of a failed run are kept in
+    `last_failure`.
     """
     started = time.monotonic()
     demo: Demo | None = None
     _title(console, "AWS and The Things Stack start on this machine")
     try:
-        environment = Environment.start(directory, lambda line: console.print(f"  {line}"))
+        environment = start(directory, lambda line: console.print(f"  {line}"))
         demo = Demo(console, environment)
-        for number, step in enumerate(STEPS, 1):
+        for number, step in enumerate(steps, 1):
             _title(console, f"{number} · {step.title}")
             step.run(demo)
     except BaseException:
-        kept = keep_logs(directory)
-        console.print(f"\n  [dim]stopping; the logs are kept in {kept}[/]")
+        keep_logs(directory, last_failure)
+        console.print(f"\n  [dim]stopping; the logs are kept in {last_failure}[/]")
         raise
     finally:
         with uninterrupted():
             if demo and demo.topics:
                 demo.topics.close()
             clear(directory)
-    shutil.rmtree(LAST_FAILURE, ignore_errors=True)
+    shutil.rmtree(last_failure, ignore_errors=True)
     demo.summary.append(("everything, start to end", f"{time.monotonic() - started:.0f} s"))
     _title(console, "Summary")
     table = Table(show_header=False, box=None, padding=(0, 2))
     for what, result in demo.summary:
         table.add_row(what, f"[bold]{result}[/]")
     console.print(table)
-    console.print("\n  [green]Everything is stopped again.[/] `make up` opens the same environment to work in.\n")
+    console.print("\n  [green]Everything has been stopped.[/] `make up` starts the same environment to work in.\n")
 
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Whoever presses Ctrl-C twice must not stop the stopping."""
+    """A second Ctrl-C must not interrupt the clean-up."""
     before = {number: signal.signal(number, signal.SIG_IGN) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
@@ -356,14 +357,13 @@ def uninterrupted() -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def keep_logs(directory: Path) -> Path:
-    """Copy the logs of an environment to where the next run leaves them alone; returns that directory."""
-    shutil.rmtree(LAST_FAILURE, ignore_errors=True)
-    LAST_FAILURE.mkdir(parents=True)
+def keep_logs(directory: Path, kept: Path) -> None:
+    """Copy the logs of the environment in `directory` to `kept`, which the next failure replaces."""
+    shutil.rmtree(kept, ignore_errors=True)
+    kept.mkdir(parents=True)
     for log in (directory / "aws" / "aws.log", directory / "things-stack.log"):
         if log.exists():
-            shutil.copy(log, LAST_FAILURE)
-    return LAST_FAILURE
+            shutil.copy(log, kept)
 
 
 def carries(frm_payload: str) -> Callable[[Message], bool]:
@@ -371,20 +371,20 @@ def carries(frm_payload: str) -> Callable[[Message], bool]:
     return lambda message: message.json().get("uplink_message", {}).get("frm_payload") == frm_payload
 
 
-def log_of(demo: Demo, stream: str) -> list[dict[str, Any]]:
-    """The entries of a stream of the log of things."""
-    return inspection.log(demo.environment.aws, demo.outputs["things_log_group_name"], stream)
+def log_of(demo: Demo, thing_name: str) -> list[dict[str, Any]]:
+    """The entries of a thing's log stream."""
+    return inspection.log(demo.environment.aws, demo.outputs["things_log_group_name"], thing_name)
 
 
 def brief(event: Mapping[str, Any]) -> str:
     """An entry of the log of things on one line."""
-    rest = ", ".join(f"{name}: {value}" for name, value in event.items() if name not in ("level", "event"))
+    rest = ", ".join(f"{name}: {value}" for name, value in event.items() if name not in ("at", "level", "event"))
     return f"{event.get('event', '')} ({rest})" if rest else str(event.get("event", ""))
 
 
 @contextmanager
 def progress(console: Console, what: str) -> Iterator[OnProgress]:
-    """A line that tells how far Terraform is, while a person is watching."""
+    """A line with Terraform's progress, while a person is watching."""
     with console.status(f"{what} …") as line:
 
         def show(done: int, total: int, address: str) -> None:

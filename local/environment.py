@@ -1,7 +1,7 @@
 """The whole local environment, kept in one directory: an AWS, a simulated Things Stack, and Thingbridge between them.
 
-It consists of background processes and a file that says where they are, so that one command starts it and others use
-and stop it, also after a crash. What is shown of it is local/inspection.py's work.
+It consists of background processes and a file that describes them, so that one command starts it and others use and
+stop it, also after a crash. What is shown of it: local/inspection.py.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from local.things_stack.control.client import Control
 ENVIRONMENTS = ROOT / ".local"
 STACK_NAME = "farm"
 APPLICATION = "farm-app"
-# The account in which this Things Stack lives: another one than the user's, as in reality.
+# The account of this Things Stack: not the user's, as in reality.
 THINGS_STACK_ACCOUNT = "111122223333"
 DESCRIPTION = "environment.json"
 
@@ -33,11 +33,11 @@ Say = Callable[[str], None]
 
 
 class NotUp(Exception):
-    """There is no environment in the directory; the message says how to get one."""
+    """There is no environment in the directory; the message says how to start one."""
 
 
 class Environment:
-    """One local environment in `directory`: made by `start` or found by `load`, ended by `stop`."""
+    """One local environment in `directory`: created by `start` or found by `load`, ended by `stop`."""
 
     def __init__(
         self,
@@ -56,9 +56,9 @@ class Environment:
 
     @classmethod
     def start(cls, directory: Path, say: Say = lambda _line: None) -> Environment:
-        """Start everything that Terraform needs; a half-started or dead one in the directory is cleared away first.
+        """Start everything that Terraform needs; a half-started or ended one in the directory is cleared first.
 
-        An environment that runs already is taken as it is. Raises StartFailed.
+        An environment that already runs is used as it is. Raises StartFailed.
         """
         with contextlib.suppress(NotUp):
             found = cls.load(directory)
@@ -68,9 +68,9 @@ class Environment:
         directory.mkdir(parents=True)
         aws = LocalAws.from_environment(directory / "aws")
         _describe(directory, aws, None, "")
-        say(f"AWS: {'ministack' if aws.process else 'taken as it is'}, {aws.endpoint_url}, region {aws.region}")
+        say(f"AWS: {'ministack' if aws.process else 'already running'}, {aws.endpoint_url}, region {aws.region}")
         process, url = _start_things_stack(directory, aws)
-        # Described before anything else can fail: what runs must be found again.
+        # Before anything else can fail: `clear` must find what runs.
         _describe(directory, aws, process, "", url)
         control = Control(url)
         control.create_application(APPLICATION)
@@ -86,9 +86,9 @@ class Environment:
             found = json.loads((directory / DESCRIPTION).read_text(encoding="utf-8"))
             url, process = found["things_stack"]["url"], found["things_stack"]["process"]
             if not (url and process and found["api_key"]):
-                raise NotUp("the environment was only half started: `make up` starts it anew")
+                raise NotUp("the environment was not completely started: `make up` starts it again")
         except (OSError, ValueError, KeyError, TypeError) as error:
-            raise NotUp("nothing is up here: `make up` starts the local environment") from error
+            raise NotUp("no environment is up here: `make up` starts one") from error
         return cls(directory, _aws(directory, found["aws"]), url, Running(**process), found["api_key"])
 
     @property
@@ -115,14 +115,14 @@ class Environment:
         return Stack(self.directory / "stack", self.inputs, environment=self.aws.environment())
 
     def stop(self) -> None:
-        """Stop what was started, and forget it."""
+        """Stop what was started, and delete its state."""
         clear(self.directory)
 
 
 def clear(directory: Path) -> bool:
-    """Stop whatever a description in this directory names, and remove it; whether there was anything.
+    """Stop whatever the description in this directory names, and delete it. Returns whether there was anything.
 
-    In an AWS that was not started here, the stack is destroyed first, as it would stay otherwise.
+    In an AWS that was not started here, the stack is destroyed first; otherwise it would remain.
     """
     if not directory.exists():
         return False
@@ -140,7 +140,7 @@ def clear(directory: Path) -> bool:
 
 
 def _read(file: Path) -> dict[str, Any]:
-    """The JSON object in a file; empty when there is none."""
+    """The JSON object in a file; empty if there is none."""
     try:
         found = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -149,7 +149,7 @@ def _read(file: Path) -> dict[str, Any]:
 
 
 def _start_things_stack(directory: Path, aws: LocalAws) -> tuple[Running, str]:
-    """Start the simulation in a process; returns it and its URL."""
+    """Start the simulation in a process. Returns the process and its URL."""
     access = foreign_account_credentials(aws.endpoint_url, THINGS_STACK_ACCOUNT)
     state = directory / "things-stack.json"
     environment = {
@@ -173,7 +173,7 @@ def _start_things_stack(directory: Path, aws: LocalAws) -> tuple[Running, str]:
 
 
 def _describe(directory: Path, aws: LocalAws, process: Running | None, api_key: str, url: str = "") -> None:
-    """Write down what runs; readable by the user alone, for the (simulated) key in it."""
+    """Write the description of what runs, readable by the user only: it holds the (simulated) API key."""
     description = {
         "aws": {
             "endpoint_url": aws.endpoint_url,

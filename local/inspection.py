@@ -1,6 +1,7 @@
 """What there is to see in a local environment: things, shadows, log streams, queues, devices. Reading only.
 
-Everything is read the way a user of AWS reads it; of The Things Stack, the simulation says what its servers hold.
+AWS is read through the product's own adapters, as the command line reads it; for The Things Stack, the simulation
+lists what its servers hold.
 """
 
 from __future__ import annotations
@@ -14,18 +15,22 @@ from typing import Any, TypeVar
 from local.aws import LocalAws
 from local.environment import APPLICATION, STACK_NAME, Environment
 from local.stack import TerraformError
+from thingbridge.aws.queues import Queue
+from thingbridge.aws.shadows import Shadows
+from thingbridge.aws.things import Thing, Things
+from thingbridge.aws.things_log import ThingsLog
+from thingbridge.shadow.state import SHADOW_NAME
 
 Seen = TypeVar("Seen")
 SERVERS = ("identity", "join", "network", "application")
-SHADOW = "lorawan"
 
 
 class NotSeen(Exception):
-    """What was waited for did not come within its time."""
+    """What was waited for did not appear in time."""
 
 
 def eventually(what: str, look: Callable[[], Seen], timeout: float = 20.0) -> Seen:
-    """Look until something (a true value) is seen; NotSeen, naming it, after `timeout` seconds."""
+    """What `look` returns once that is true. Raises NotSeen, naming what was expected, after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while not (seen := look()):
         if time.monotonic() >= deadline:
@@ -34,69 +39,38 @@ def eventually(what: str, look: Callable[[], Seen], timeout: float = 20.0) -> Se
     return seen
 
 
-def things(aws: LocalAws, stack_name: str = STACK_NAME) -> list[dict[str, Any]]:
-    """The things of a stack, each as `{"thingName", "attributes", …}`, by name."""
-    found: list[dict[str, Any]] = []
-    for page in (
-        aws.client("iot").get_paginator("list_things").paginate(attributeName="stackName", attributeValue=stack_name)
-    ):
-        found += page["things"]
-    return sorted(found, key=lambda thing: str(thing["thingName"]))
+def things(aws: LocalAws, stack_name: str = STACK_NAME) -> list[Thing]:
+    """The things of a stack, by name."""
+    return sorted(Things(aws.clients).of_stack(stack_name), key=lambda thing: thing.name)
 
 
-def thing(aws: LocalAws, name: str) -> dict[str, Any] | None:
-    """One thing, as DescribeThing tells it; None when there is none of this name."""
-    iot = aws.client("iot")
-    try:
-        return dict(iot.describe_thing(thingName=name))
-    except iot.exceptions.ResourceNotFoundException:
-        return None
+def thing(aws: LocalAws, name: str) -> Thing | None:
+    """The thing of that name, None if there is none."""
+    return Things(aws.clients).describe(name)
 
 
 def shadow(aws: LocalAws, name: str) -> dict[str, Any]:
-    """What a thing's named shadow `lorawan` reports; empty when there is none."""
-    data = aws.client("iot-data")
-    try:
-        document = data.get_thing_shadow(thingName=name, shadowName=SHADOW)["payload"].read()
-    except data.exceptions.ResourceNotFoundException:
-        return {}
-    return dict(json.loads(document)["state"].get("reported", {}))
+    """What a thing's named shadow `lorawan` reports; empty if there is no shadow."""
+    return Shadows(aws.clients, SHADOW_NAME).reported(name)
 
 
-def log(aws: LocalAws, group: str, stream: str) -> list[dict[str, Any]]:
-    """The entries of one stream of the log of things, oldest first."""
-    logs = aws.client("logs")
-    try:
-        events = logs.get_log_events(logGroupName=group, logStreamName=stream, startFromHead=True)["events"]
-    except logs.exceptions.ResourceNotFoundException:
-        return []
-    return [_entry(event["message"]) for event in events]
-
-
-def log_streams(aws: LocalAws, group: str) -> list[str]:
-    """The names of the streams of the log of things."""
-    logs = aws.client("logs")
-    try:
-        answer = logs.describe_log_streams(logGroupName=group)
-    except logs.exceptions.ResourceNotFoundException:
-        return []
-    return sorted(str(stream["logStreamName"]) for stream in answer["logStreams"])
+def log(aws: LocalAws, group: str, thing_name: str) -> list[dict[str, Any]]:
+    """The entries of a thing's log stream, oldest first: `{"at": milliseconds, "level", "event", …}`."""
+    return ThingsLog(aws.clients, group).entries(thing_name)
 
 
 def queues(aws: LocalAws, urls: dict[str, str | None]) -> dict[str, int]:
-    """How many messages wait in each queue that the stack has."""
-    waiting = {}
-    for name, url in urls.items():
-        if url is None:
-            continue
-        wanted = ["ApproximateNumberOfMessages"]
-        answer = aws.client("sqs").get_queue_attributes(QueueUrl=url, AttributeNames=wanted)
-        waiting[name] = int(answer["Attributes"][wanted[0]])
-    return waiting
+    """How many messages wait in each queue that the stack has, those in flight included."""
+    return {name: Queue(aws.clients, url).waiting() for name, url in urls.items() if url}
+
+
+def as_json(thing: Thing) -> dict[str, Any]:
+    """A thing as a JSON object."""
+    return {"thingName": thing.name, "thingTypeName": thing.type_name, "attributes": thing.attributes}
 
 
 def devices(environment: Environment) -> dict[str, list[str]]:
-    """The end devices of the application, each with the servers of The Things Stack that know it."""
+    """The end devices of the application, each with the servers of The Things Stack that have it."""
     servers = environment.things_stack.servers
     found: dict[str, list[str]] = {}
     for server in SERVERS:
@@ -108,7 +82,7 @@ def devices(environment: Environment) -> dict[str, list[str]]:
 
 
 def status(environment: Environment) -> dict[str, Any]:
-    """Everything `make status` shows, as JSON values. What does not run is left out."""
+    """Everything that `make status` shows, as JSON values, without what does not run."""
     aws, tts = environment.aws, environment.things_stack_process
     own = aws.process
     answer: dict[str, Any] = {
@@ -135,7 +109,7 @@ def status(environment: Environment) -> dict[str, Any]:
         return answer
     answer["integrations"] = environment.things_stack.integrations.all()
     answer["devices"] = devices(environment)
-    answer["things"] = things(aws)
+    answer["things"] = [as_json(each) for each in things(aws)]
     try:
         answer["outputs"] = environment.stack.output()
     except TerraformError as error:
@@ -157,13 +131,5 @@ def readable(payload: bytes) -> Any:
 
 
 def payload_hex(frm_payload: str | None) -> str:
-    """`frm_payload` (base64) as upper-case hex with spaces; "–" without one."""
+    """`frm_payload` (base64) as upper-case hex with spaces; "–" if there is none."""
     return base64.b64decode(frm_payload).hex(" ").upper() if frm_payload else "–"
-
-
-def _entry(message: str) -> dict[str, Any]:
-    try:
-        value = json.loads(message)
-    except ValueError:
-        value = None
-    return value if isinstance(value, dict) else {"message": message}

@@ -1,5 +1,6 @@
-"""What an apply made without knowing: an emulator under load drops an answer now and then, the provider asks again,
-and is told that the thing exists already. AWS does not do so; on an emulator the way out is to clear up and apply anew.
+"""What an apply created without knowing it: an emulator under load drops a response now and then, the provider retries,
+and the retry fails because the resource exists. AWS does not do so; on an emulator the fix is to clean up and apply
+again.
 """
 
 from __future__ import annotations
@@ -11,18 +12,18 @@ from typing import Any
 from local.aws import LocalAws
 from local.stack import OnProgress, Stack, TerraformError
 
-_ASKED_TWICE = ("already exists", "StatusCode: 409", "ResourceConflict", "EntityAlreadyExists")
+_RETRIED = ("already exists", "StatusCode: 409", "ResourceConflict", "EntityAlreadyExists")
 
 
 def apply(stack: Stack, aws: LocalAws, on_progress: OnProgress | None = None) -> float:
-    """Apply a stack for the first time; once more from scratch when the emulator dropped an answer. Seconds it took.
+    """Apply a stack for the first time, and from scratch once more when the emulator dropped a response.
 
-    Raises TerraformError for every other failure, and for a second one.
+    Returns the seconds of the apply. Raises TerraformError for any other failure, and for a second one.
     """
     try:
         return stack.apply(on_progress)
     except TerraformError as error:
-        if not any(symptom in str(error) for symptom in _ASKED_TWICE):
+        if not any(symptom in str(error) for symptom in _RETRIED):
             raise
     stack.destroy()
     for _, remove in left_behind(aws, str(stack.inputs["stack_name"])):
@@ -31,7 +32,7 @@ def apply(stack: Stack, aws: LocalAws, on_progress: OnProgress | None = None) ->
 
 
 def left_behind(aws: LocalAws, stack_name: str) -> list[tuple[str, Callable[[], Any]]]:
-    """What a stack makes, by its names, that exists: each name, and what removes it."""
+    """The existing resources with names of the stack: each name, and what removes it."""
     starts = (f"{stack_name}-", f"{stack_name}_", f"{stack_name}/")
     starts = (*starts, f"/thethings/lorawan/{stack_name}/", f"/aws/lambda/{stack_name}-")
     functions, logs, sqs = aws.client("lambda"), aws.client("logs"), aws.client("sqs")

@@ -1,8 +1,8 @@
 """MQTT 3.1.1 to AWS IoT: over WebSocket, signed with Signature Version 4, or over TLS with a client certificate.
 
-One connection, as one client: publish, subscribe, and what was received. The simulated Things Stack, the
+One connection of one client: publish, subscribe, and what was received. The simulated Things Stack, the
 demo, `thingbridge-local watch` and the end-to-end tests use it. It neither reconnects nor renews
-credentials: who needs that opens a new connection. Nothing here knows a topic of the product.
+credentials: open a new connection for that. Topics are the callers'.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ SUBSCRIPTION_REFUSED = 0x80
 
 
 class MqttError(Exception):
-    """The connection could not be opened or was closed, or what was asked was refused or not confirmed."""
+    """The connection could not be opened or was closed, or a request was refused or not confirmed."""
 
 
 @dataclass(frozen=True)
@@ -53,14 +53,14 @@ class Message:
     received_at: float
 
     def json(self) -> Any:
-        """The payload as JSON. Raises ValueError when it is something else."""
+        """The payload as JSON. Raises ValueError when it is not."""
         return json.loads(self.payload)
 
 
 def presigned_path(host: str, region: str, credentials: Credentials) -> str:
     """`/mqtt?X-Amz-…`: the signed path for a WebSocket upgrade on `host` (exactly the Host that is sent).
 
-    As AWS IoT wants it, and unlike every other presigned URL, the session token is appended after signing.
+    AWS IoT requires, unlike for any other presigned URL, that the session token is appended after signing.
     """
     request = AWSRequest("GET", f"wss://{host}{PATH}")
     signer = botocore.credentials.Credentials(credentials.access_key, credentials.secret_key)
@@ -72,11 +72,11 @@ def presigned_path(host: str, region: str, credentials: Credentials) -> str:
 
 
 class MqttConnection:
-    """An open connection; made by `connect`. Safe to use from several threads, and as a context manager.
+    """An open connection; created by `connect`. Safe to use from several threads, and as a context manager.
 
-    Messages are kept in the order they came (`messages()`), and handed to the callback of each subscription
+    Messages are kept in the order of arrival (`messages()`), and passed to the callback of each subscription
     that matches, on the connection's own thread: a callback must not call `publish(qos=1)` or `subscribe` on
-    the same connection, since it would wait for an answer that only its own thread can read.
+    the same connection, since it would wait for a response that only its own thread can read.
     """
 
     def __init__(self, client: paho.Client) -> None:
@@ -99,7 +99,7 @@ class MqttConnection:
 
     @property
     def connected(self) -> bool:
-        """Whether the connection is open, as far as is known on this side."""
+        """Whether the connection is open, as far as this side knows."""
         return self._opened and self._closed_because is None
 
     def publish(
@@ -110,9 +110,9 @@ class MqttConnection:
         qos: int = 1,
         timeout: float = DEFAULT_TIMEOUT,
     ) -> float:
-        """Publish (a dict or list as JSON); returns the Unix time at which it was handed to the connection.
+        """Publish (a dict or list as JSON). Returns the Unix time at which it was passed to the connection.
 
-        With `qos=1` it waits for the broker's acknowledgement. Raises MqttError when none comes within
+        With `qos=1` it waits for the broker's acknowledgement. Raises MqttError when none arrives within
         `timeout` seconds or the connection ends first, which is how AWS IoT refuses a topic that the caller's
         policy does not allow.
         """
@@ -129,7 +129,7 @@ class MqttConnection:
                     raise MqttError(f"could not {what}: not acknowledged within {timeout:g} s")
                 info.wait_for_publish(0.05)
         except (RuntimeError, ValueError) as error:
-            # paho says so when the connection was lost meanwhile; why, is known a moment later.
+            # paho raises when the connection was lost in the meantime; the reason is known a moment later.
             with self._changed:
                 self._changed.wait_for(lambda: self._closed_because is not None, timeout=1)
                 self._raise_if_closed(what)
@@ -144,7 +144,7 @@ class MqttConnection:
         qos: int = 1,
         timeout: float = DEFAULT_TIMEOUT,
     ) -> None:
-        """Subscribe and wait until the broker confirmed it. Raises MqttError when it is refused."""
+        """Subscribe, and wait until the broker confirms. Raises MqttError when it refuses."""
         what = f"subscribe to {topic_filter}"
         self._require_open(what)
         if callback:
@@ -169,10 +169,10 @@ class MqttConnection:
         after: int = 0,
         timeout: float = DEFAULT_TIMEOUT,
     ) -> Message:
-        """The first matching message, received already or within `timeout` seconds.
+        """The first matching message, already received or within `timeout` seconds.
 
-        `after` skips that many of the messages received on the connection (take it from `len(c.messages())`
-        before acting). Raises MqttError, naming the topics that did arrive.
+        `after` skips that many of the messages received on the connection (`len(c.messages())` before the
+        action). Raises MqttError, naming the topics of the messages that did arrive.
         """
         deadline = time.monotonic() + timeout
         seen = after
@@ -190,7 +190,7 @@ class MqttConnection:
                 self._changed.wait(left)
 
     def stream(self) -> Iterator[Message]:
-        """Every message from the first received on, as they come; ends when this side closes the connection."""
+        """Every message since the first one, as they arrive; ends when this side closes the connection."""
         seen = 0
         while True:
             with self._changed:
@@ -204,13 +204,13 @@ class MqttConnection:
             yield from fresh
 
     def wait_until_closed(self) -> str:
-        """Wait for the end of the connection; returns what ended it."""
+        """Wait for the end of the connection. Returns its reason."""
         with self._changed:
             self._changed.wait_for(lambda: self._closed_because is not None)
             return str(self._closed_because)
 
     def clear(self) -> None:
-        """Forget the messages received so far."""
+        """Discard the messages received so far."""
         with self._changed:
             self._messages.clear()
 
@@ -276,7 +276,7 @@ class MqttConnection:
     # Waiting
 
     def open(self, host: str, port: int, client_id: str, timeout: float) -> None:
-        """Connect and wait for the broker's answer; `connect` calls it."""
+        """Connect, and wait for the broker's response. Called by `connect`."""
         what = f"connect to {host}:{port} as {client_id}"
         try:
             self._client.connect(host, port, keepalive=30)
@@ -322,9 +322,9 @@ def connect(
     *,
     timeout: float = DEFAULT_TIMEOUT,
 ) -> MqttConnection:
-    """Open a connection and return it once the broker accepted it.
+    """Open a connection, and return it once the broker has accepted it.
 
-    `endpoint_url` says where to connect ("http://127.0.0.1:4566"; None: TLS on port 443 of `host`). `host` is
+    `endpoint_url` is the address to connect to ("http://127.0.0.1:4566"; None: TLS on port 443 of `host`). `host` is
     the name that DescribeEndpoint returns (with its port, if it has one): it is sent as Host and signed, and
     need not resolve. Raises MqttError when the handshake is refused or not answered within `timeout` seconds.
     """
@@ -354,14 +354,14 @@ def connect_with_certificate(
     authority: str | None = None,
     timeout: float = DEFAULT_TIMEOUT,
 ) -> MqttConnection:
-    """Open a connection over TLS with a client certificate, and return it once the broker accepted it.
+    """Open a connection over TLS with a client certificate, and return it once the broker has accepted it.
 
-    `certificate`, `private_key` and `authority` are PEMs; without `authority` the system's are trusted. Raises
+    `certificate`, `private_key` and `authority` are PEMs; without `authority`, the system's are trusted. Raises
     MqttError when the handshake is refused or not answered within `timeout` seconds.
     """
     try:
         context = ssl.create_default_context(cadata=authority)
-        with tempfile.NamedTemporaryFile("w") as chain:  # made for this user alone; ssl reads keys from files only
+        with tempfile.NamedTemporaryFile("w") as chain:  # readable by this user only; ssl reads keys from files only
             chain.write(f"{certificate}\n{private_key}")
             chain.flush()
             context.load_cert_chain(chain.name)

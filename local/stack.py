@@ -1,7 +1,7 @@
 """Thingbridge applied by real Terraform: one working directory that uses the root module as a user would.
 
-python-terraform is the driver; what it can't do (an environment of its own, progress, a clear error) is added
-here, once. Where the provider comes from is decided in local/terraform.py.
+python-terraform is the driver; what it lacks (an environment of its own, progress, a clear error) is added here.
+Where the provider comes from: local/terraform.py.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from local.processes import Running, start_stamp
 
 ROOT = Path(__file__).resolve().parent.parent
 NAME = "thingbridge"
-# Inputs that Terraform must not keep: declared as ephemeral variables of the working directory, and handed
-# over in the environment, so that they are neither on the disk nor on a command line.
+# Inputs that Terraform must not store: declared as ephemeral variables of the working directory, and passed in the
+# environment, so that they are neither on disk nor on a command line.
 EPHEMERAL = ("application_api_key",)
-# aws_sqs_queue's create waits about 25 s inside the provider, so all of them had better start at once.
+# The provider waits about 25 s for each aws_sqs_queue it creates, so all of them should start at once.
 PARALLELISM = 20
-# Says which Terraform command runs in the directory now: should whoever started it be killed, it can be ended still.
+# Describes the Terraform command that runs in the directory: it can be ended even if its parent was killed.
 COMMAND = ".command.json"
 
 OnProgress = Callable[[int, int, str], None]
-"""Called with: resources done, resources in all, the address of the last one (or what is being done)."""
+"""Called with: resources done, total resources, the address of the last one (or the current action)."""
 
 
 class TerraformError(Exception):
@@ -43,13 +43,13 @@ class TerraformError(Exception):
 
     def __init__(self, command: str, errors: list[str]) -> None:
         self.command = command
-        self.errors = errors or [f"terraform {command} failed without saying why"]
+        self.errors = errors or [f"terraform {command} failed without an error message"]
         super().__init__(self.errors[0])
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One thing that a plan would change. `attribute` is "" for a whole resource (made, replaced, …)."""
+    """One change of a plan. `attribute` is empty for a whole resource (created, replaced, …)."""
 
     address: str
     action: str
@@ -63,10 +63,10 @@ class Difference:
 
 
 class Stack:
-    """One Thingbridge in one working directory, which is made when it is missing.
+    """One Thingbridge in one working directory, which is created when it is missing.
 
-    `inputs` are the root module's variables; `environment` is what Terraform runs in (LocalAws.environment).
-    The state stays in the directory: a new object on the same directory goes on where another left off.
+    `inputs` are the root module's variables; `environment` is Terraform's (LocalAws.environment).
+    The state stays in the directory: a new object on the same directory continues with it.
     """
 
     def __init__(
@@ -83,13 +83,13 @@ class Stack:
         provider = terraform.provider()
         self._environment = terraform.cleaned({**environment, **provider.environment, "TF_IN_AUTOMATION": "1"})
         self._environment.pop("TF_DATA_DIR", None)
-        # The zip is built by `python3`: this one is new enough and has pip, which the system's may not.
+        # The zip is built by `python3`: this one is new enough and has pip; the system's may not be.
         search_path = environment.get("PATH", os.defpath)
         self._environment["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), search_path))
         self._ready = False
 
     def apply(self, on_progress: OnProgress | None = None) -> float:
-        """Apply; returns the seconds it took. Raises TerraformError."""
+        """Apply. Returns the seconds it took. Raises TerraformError."""
         return self._timed(
             "apply",
             lambda driver: driver.apply(skip_plan=True, json=IsFlagged, parallelism=PARALLELISM),
@@ -97,7 +97,7 @@ class Stack:
         )
 
     def destroy(self, on_progress: OnProgress | None = None) -> float:
-        """Destroy; returns the seconds it took. Raises TerraformError."""
+        """Destroy. Returns the seconds it took. Raises TerraformError."""
         return self._timed(
             "destroy",
             lambda driver: driver.destroy(
@@ -111,7 +111,7 @@ class Stack:
         )
 
     def plan_changes(self) -> list[Difference]:
-        """What an apply would change now: empty when the plan is. Raises TerraformError."""
+        """What an apply would change now. Raises TerraformError."""
         saved = self.directory / ".plan"
         try:
             code = self._run("plan", lambda driver: driver.plan(out=saved.name, json=IsFlagged))
@@ -144,7 +144,7 @@ class Stack:
     # Inside
 
     def _make_ready(self) -> None:
-        """Write the configuration, and `terraform init` it when that has not been done for it."""
+        """Write the configuration, and run `terraform init` unless that was done for it."""
         self.directory.mkdir(parents=True, exist_ok=True)
         main = self.directory / "main.tf"
         text = configuration(os.path.relpath(self.source, self.directory.resolve()), self.inputs)
@@ -171,7 +171,7 @@ class Stack:
             self._make_ready()
         driver = self._driver(name, on_progress)
         code, _, _ = action(driver)
-        # `plan` answers 2 when there is something to do.
+        # `plan` exits with 2 when there are changes.
         if code not in (0, 2) or driver.errors:
             raise TerraformError(name, driver.errors)
         return code
@@ -182,7 +182,7 @@ class Stack:
 
 
 class Driver(Terraform):  # type: ignore[misc]
-    """python-terraform, running in a given environment, line by line, in a process group of its own.
+    """python-terraform with a given environment, read line by line, in a process group of its own.
 
     Errors are collected in `errors`, each as "summary: detail" on one line.
     """
@@ -203,7 +203,7 @@ class Driver(Terraform):  # type: ignore[misc]
         self._done = self._total = 0
 
     def read_state_file(self, file_path: str | None = None) -> None:
-        """Not needed, and python-terraform's reader does not know today's format."""
+        """Not needed, and python-terraform can't read the current format."""
 
     def cmd(self, cmd: str, *args: str, **options: Any) -> tuple[int, str, str]:
         """Run one command; returns (exit code, standard output, standard error)."""
@@ -221,8 +221,8 @@ class Driver(Terraform):  # type: ignore[misc]
         )
         assert process.stdout
         assert process.stderr
-        refused: list[str] = []
-        reader = threading.Thread(target=lambda: refused.extend(process.stderr or ()), daemon=True)
+        diagnostics: list[str] = []
+        reader = threading.Thread(target=lambda: diagnostics.extend(process.stderr or ()), daemon=True)
         reader.start()
         lines: list[str] = []
         note = Path(self.working_dir) / COMMAND
@@ -231,7 +231,7 @@ class Driver(Terraform):  # type: ignore[misc]
             note.write_text(json.dumps(asdict(command)), encoding="utf-8")
             for line in process.stdout:
                 lines.append(line)
-                self._heed(line)
+                self._read(line)
             code = process.wait()
         finally:
             _end(process)
@@ -239,11 +239,11 @@ class Driver(Terraform):  # type: ignore[misc]
             self.temp_var_files.clean_up()
         reader.join(timeout=5)
         if code and not self.errors:
-            self.errors = first_errors("".join(refused) or "".join(lines))
-        return code, "".join(lines), "".join(refused)
+            self.errors = first_errors("".join(diagnostics) or "".join(lines))
+        return code, "".join(lines), "".join(diagnostics)
 
-    def _heed(self, line: str) -> None:
-        """Take an error or a step of progress from one line of Terraform's machine-readable output."""
+    def _read(self, line: str) -> None:
+        """Read an error or a step of progress from one line of Terraform's machine-readable output."""
         try:
             event = json.loads(line)
             kind = event["type"]
@@ -252,7 +252,7 @@ class Driver(Terraform):  # type: ignore[misc]
         if kind == "diagnostic" and event["diagnostic"].get("severity") == "error":
             self.errors.append(one_line(event["diagnostic"]))
         change = event.get("hook") or event.get("change") or {}
-        # Reading a data source is announced like a change.
+        # Terraform reports reading a data source like a change.
         if kind not in ("planned_change", "apply_start", "apply_complete") or change.get("action") == "read":
             return
         self._total += kind == "planned_change"
@@ -272,7 +272,7 @@ def configuration(source: str, inputs: Mapping[str, Any]) -> str:
     path = source if source.startswith((".", "/")) else f"./{source}"
     return "\n".join(
         [
-            "# Written by the local environment: this is what a user writes to have Thingbridge.",
+            "# Written by the local environment: what a user writes to use Thingbridge.",
             *variables,
             f'module "{NAME}" {{',
             f"  source = {json.dumps(path)}",
@@ -295,7 +295,7 @@ def hcl(value: Any) -> str:
 
 
 def differences(plan: Mapping[str, Any]) -> Iterator[Difference]:
-    """The differences in a plan as `terraform show -json` gives it."""
+    """The differences in a plan as `terraform show -json` prints it."""
     for change in plan.get("resource_changes", ()):
         actions = change["change"]["actions"]
         if actions in (["no-op"], ["read"]):
@@ -315,7 +315,7 @@ def differences(plan: Mapping[str, Any]) -> Iterator[Difference]:
 
 
 def addresses(module: Mapping[str, Any]) -> Iterator[str]:
-    """The managed resources of a module and of those below it, in what `terraform show -json` gives."""
+    """The managed resources of a module and of those below it, as `terraform show -json` prints them."""
     for resource in module.get("resources", ()):
         if resource["mode"] == "managed":
             yield resource["address"]
@@ -333,7 +333,7 @@ def one_line(diagnostic: Mapping[str, Any]) -> str:
 
 
 def first_errors(text: str) -> list[str]:
-    """The errors in Terraform's output for people, each on one line, without the box drawn around them."""
+    """The errors in Terraform's output for people, each on one line, without their frame."""
     found: list[list[str]] = []
     for raw in text.splitlines():
         line = raw.strip().lstrip("╷│╵").strip()
@@ -347,7 +347,7 @@ def first_errors(text: str) -> list[str]:
 
 
 def _end(process: subprocess.Popen[str], patience: float = 10.0) -> None:
-    """End a command that was left (interrupted, say) as Ctrl-C would, then for good; its providers too."""
+    """End a command that still runs, and its providers: as Ctrl-C does, then by force."""
     for number in (signal.SIGINT, signal.SIGKILL):
         if process.poll() is not None:
             return

@@ -1,7 +1,7 @@
-"""Where Terraform's AWS provider comes from here, decided in a few seconds and said in one line.
+"""Where Terraform's AWS provider comes from on this machine, decided in a few seconds and explained in one line.
 
-Terraform itself (is it there, is it new enough) is checked by local/bootstrap.py; running it is
-local/stack.py's work. `python -m local.terraform` prints the decision.
+Whether Terraform is installed and new enough: local/bootstrap.py. Running it: local/stack.py.
+`python -m local.terraform` prints the decision.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-# What `terraform init` must reach to download the provider: the index, and where the files are.
+# What `terraform init` must reach to download the provider: the index, and the host of the files.
 REGISTRY = (
     "https://registry.terraform.io/.well-known/terraform.json",
     "https://releases.hashicorp.com/index.json",
@@ -34,12 +34,12 @@ VERSIONS = ((5, 100, 0), (7, 0, 0))
 
 
 class ProviderNotFound(Exception):
-    """The provider can't be had; the message is one sentence that says how to get it."""
+    """The provider was not found; the message is one sentence that says how to get it."""
 
 
 @dataclass(frozen=True)
 class ProviderSource:
-    """The decision: what Terraform must be told (environment variables), and why."""
+    """The decision: environment variables for Terraform, and the reason."""
 
     explanation: str
     environment: Mapping[str, str] = field(default_factory=dict)
@@ -54,8 +54,8 @@ def find_provider(
 ) -> ProviderSource:
     """Decide where `terraform init` gets the AWS provider; raises ProviderNotFound.
 
-    In this order: what the user has set; the directories in which Terraform looks by itself before it asks
-    any registry; the registry; a filesystem mirror in one of the usual install roots.
+    In this order: what the user has set; the directories that Terraform searches before any registry; the registry; a
+    filesystem mirror in one of the usual install roots.
     """
     return (
         _set_by_user(environment)
@@ -73,7 +73,7 @@ def provider() -> ProviderSource:
 
 
 def cleaned(environment: Mapping[str, str]) -> dict[str, str]:
-    """Without a TF_CLI_CONFIG_FILE that does not exist: Terraform would warn of it in every command."""
+    """Without a TF_CLI_CONFIG_FILE that does not exist: Terraform would warn about it in every command."""
     named = environment.get("TF_CLI_CONFIG_FILE")
     return {
         name: value
@@ -98,7 +98,7 @@ def registry_answers(addresses: Iterable[str] = REGISTRY, seconds: float = PROBE
     addresses = list(addresses)
     pool = concurrent.futures.ThreadPoolExecutor(len(addresses))
     try:
-        # A resolver that hangs heeds no time-out, hence the threads, which are left behind.
+        # A resolver that hangs ignores the time-out, hence the threads, which are abandoned.
         return all(pool.map(answers, addresses, timeout=seconds))
     except TimeoutError:
         return False
@@ -107,7 +107,7 @@ def registry_answers(addresses: Iterable[str] = REGISTRY, seconds: float = PROBE
 
 
 def this_platform() -> str:
-    """As Terraform names it: "linux_amd64", "darwin_arm64"."""
+    """The platform as Terraform names it: "linux_amd64", "darwin_arm64"."""
     machine = platform.machine().lower()
     return f"{platform.system().lower()}_{ {'x86_64': 'amd64', 'aarch64': 'arm64'}.get(machine, machine) }"
 
@@ -130,7 +130,7 @@ def mirrored_version(mirror: Path, target: str | None = None) -> str | None:
 
 
 def implied_directories(environment: Mapping[str, str]) -> list[Path]:
-    """Where Terraform looks for a mirror without being told (its documentation: "Implied Local Mirror")."""
+    """Where Terraform looks for a mirror by default (its documentation: "Implied Local Mirror")."""
     home = Path(environment.get("HOME") or Path.home())
     if sys.platform == "darwin":
         support = Path("Library/Application Support/io.terraform/plugins")
@@ -142,7 +142,7 @@ def implied_directories(environment: Mapping[str, str]) -> list[Path]:
 
 
 def install_roots(environment: Mapping[str, str]) -> list[Path]:
-    """Where people and images install things; a mirror is looked for in their top two levels."""
+    """Where people and images install software; a mirror is searched in the top two levels."""
     home = environment.get("HOME")
     roots = [
         "/opt",
@@ -163,7 +163,7 @@ def _set_by_user(environment: Mapping[str, str]) -> ProviderSource | None:
         return ProviderSource(f"{PROVIDED} from the -plugin-dir in your TF_CLI_ARGS_init")
     for file in _cli_configuration(environment):
         if re.search(r"^\s*provider_installation\b", file.read_text(encoding="utf-8", errors="replace"), re.M):
-            return ProviderSource(f"{PROVIDED} as {file} says (provider_installation)")
+            return ProviderSource(f"{PROVIDED} as configured in {file} (provider_installation)")
     return None
 
 
@@ -177,7 +177,9 @@ def _cli_configuration(environment: Mapping[str, str]) -> Iterator[Path]:
 def _implied(environment: Mapping[str, str]) -> ProviderSource | None:
     for directory in implied_directories(environment):
         if version := mirrored_version(directory):
-            return ProviderSource(f"Terraform's AWS provider: {version} from {directory}, where Terraform looks itself")
+            return ProviderSource(
+                f"Terraform's AWS provider: {version} from {directory}, which Terraform searches by default"
+            )
     return None
 
 
@@ -189,7 +191,7 @@ def _registry(environment: Mapping[str, str], cache: Path) -> ProviderSource:
     cache.mkdir(parents=True, exist_ok=True)
     return ProviderSource(
         f"{explanation}, downloaded once into {cache}",
-        # Without a lock file Terraform downloads even what is in its cache, to learn the checksums.
+        # Without a lock file, Terraform downloads even what is in its cache, for the checksums.
         {"TF_PLUGIN_CACHE_DIR": str(cache), "TF_PLUGIN_CACHE_MAY_BREAK_DEPENDENCY_LOCK_FILE": "true"},
     )
 
@@ -213,14 +215,14 @@ def _installed(environment: Mapping[str, str], roots: Iterable[Path]) -> Provide
 def _none() -> ProviderSource:
     lowest, below = (".".join(str(part) for part in version[:2]) for version in VERSIONS)
     raise ProviderNotFound(
-        f"Terraform's AWS provider ({lowest} or newer, below {below}) can't be had: {MIRROR} does not answer "
-        "and no filesystem mirror is in the usual places; connect once, or make one where there is a "
-        "connection (`terraform providers mirror DIR`) and copy it to ~/.terraform.d/plugins."
+        f"Terraform's AWS provider ({lowest} or newer, below {below}) was not found: {MIRROR} does not answer "
+        "and there is no filesystem mirror in the usual places; connect once, or create one on a connected machine "
+        "(`terraform providers mirror DIR`) and copy it to ~/.terraform.d/plugins."
     )
 
 
 def _children(directory: Path) -> list[Path]:
-    """Directories and zips in it, none when it can't be read; hidden ones and links count as well."""
+    """Directories and zips in it, hidden ones and links included; none if it can't be read."""
     try:
         with os.scandir(directory) as entries:
             return sorted(Path(entry.path) for entry in entries if entry.name.endswith(".zip") or entry.is_dir())

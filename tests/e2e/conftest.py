@@ -4,7 +4,6 @@ The stacks are applied once for the run. Every test has devices of its own, so t
 """
 
 import itertools
-import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -13,11 +12,12 @@ from typing import Any
 
 import pytest
 
-from local import leftovers
+from local import inspection, leftovers
 from local.aws import LocalAws, functions
 from local.mqtt import MqttConnection
 from local.stack import Stack
 from local.things_stack import AwsAccess, ThingsStack, foreign_account_credentials
+from thingbridge.aws.things import Thing, Things
 
 THINGS_STACK_ACCOUNT = "678672909819"
 APP_KEY = "0123456789ABCDEF0123456789ABCDEF"
@@ -28,6 +28,8 @@ SHADOW_INTERVAL = 3
 DELTA_F_PORT = 20
 CODECS = Path(__file__).parent / "codecs"
 """Of the stack `orchard`: the least seconds between two writes of a shadow, where desired states go, its decoders."""
+
+WORK_QUEUES = frozenset({"registry", "requeue", "shadow", "sync"})
 
 _serial = itertools.count(1)
 
@@ -68,12 +70,11 @@ class Bridge:
         return device
 
     def create_thing(self, name: str, **attributes: str) -> None:
-        """A thing of the stack's type, as a person or program makes it in AWS IoT."""
-        self.aws.client("iot").create_thing(
-            thingName=name,
-            thingTypeName=self.outputs["thing_type_name"],
-            attributePayload={"attributes": {"stackName": self.name, **attributes}},
+        """A thing of the stack's type, as a person or program creates it in AWS IoT."""
+        created = Things(self.aws.clients).create(
+            name, {"stackName": self.name, **attributes}, self.outputs["thing_type_name"]
         )
+        assert created, f"the name {name} is taken"
 
     def joined_device(self, **fields: Any) -> Device:
         """A device that has joined and is known as a thing."""
@@ -82,46 +83,25 @@ class Bridge:
         self.topics.wait_for(f"lorawan/{device.dev_eui}/join", timeout=PATIENCE)
         return device
 
-    def thing(self, name: str) -> dict[str, Any] | None:
-        iot = self.aws.client("iot")
-        try:
-            return dict(iot.describe_thing(thingName=name))
-        except iot.exceptions.ResourceNotFoundException:
-            return None
+    def thing(self, name: str) -> Thing | None:
+        """The thing of that name, None if there is none."""
+        return inspection.thing(self.aws, name)
 
     def shadow(self, thing_name: str) -> dict[str, Any]:
-        """What the named shadow `lorawan` reports; empty when there is none."""
-        data = self.aws.client("iot-data")
-        try:
-            answer = data.get_thing_shadow(thingName=thing_name, shadowName="lorawan")
-        except data.exceptions.ResourceNotFoundException:
-            return {}
-        return dict(json.loads(answer["payload"].read())["state"].get("reported", {}))
+        """What the named shadow `lorawan` reports; empty if there is no shadow."""
+        return inspection.shadow(self.aws, thing_name)
 
-    def log(self, stream: str) -> list[dict[str, Any]]:
-        """The entries of one stream of the log of things."""
-        logs = self.aws.client("logs")
-        try:
-            events = logs.get_log_events(
-                logGroupName=self.outputs["things_log_group_name"], logStreamName=stream, startFromHead=True
-            )["events"]
-        except logs.exceptions.ResourceNotFoundException:
-            return []
-        return [json.loads(event["message"]) for event in events]
+    def log(self, thing_name: str) -> list[dict[str, Any]]:
+        """The entries of a thing's log stream (`unidentified`: of what names no thing), oldest first."""
+        return inspection.log(self.aws, self.outputs["things_log_group_name"], thing_name)
 
     def dead_letters(self) -> dict[str, int]:
-        """How many messages wait in each queue for what failed (the others hold work that is to be done)."""
-        sqs = self.aws.client("sqs")
-        waiting = {}
-        for name, url in self.outputs["queue_urls"].items():
-            if url is None or name in ("registry", "requeue", "shadow", "sync"):
-                continue
-            attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["ApproximateNumberOfMessages"])
-            waiting[name] = int(attributes["Attributes"]["ApproximateNumberOfMessages"])
-        return waiting
+        """How many messages wait in each queue of failures; the other queues hold work."""
+        queues: dict[str, str | None] = self.outputs["queue_urls"]
+        return inspection.queues(self.aws, {name: url for name, url in queues.items() if name not in WORK_QUEUES})
 
     def on_servers(self, device_id: str) -> set[str]:
-        """Names of the servers of The Things Stack that know the device."""
+        """Names of the servers of The Things Stack that have the device."""
         servers = self.things_stack.servers
         at = (self.application_id, device_id)
         return {name for name in ("identity", "join", "network", "application") if at in getattr(servers, name).devices}

@@ -1,4 +1,4 @@
-"""The operator's command on an applied stack: a fleet comes in from a file and appears on both sides."""
+"""The operator's command on an applied stack: what it creates and deletes appears on both sides."""
 
 import json
 from collections.abc import Callable
@@ -19,7 +19,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def run(farm: Bridge, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Run `thingbridge …` for the stack `Farm`, as in a shell that leads to this AWS."""
+    """Run `thingbridge …` for the stack `Farm`, as in a shell that is configured for this AWS."""
     for name, value in farm.aws.settings().items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("THINGBRIDGE_STACK", farm.name)
@@ -43,16 +43,16 @@ def test_a_thing_is_created_shown_and_deleted_with_its_device(farm: Bridge, run:
     assert created.exit_code == 0, created.output
     assert json.loads(created.stdout)["provisioning"]["state"] == "created"
     assert farm.on_servers(device.device_id) == set(SERVERS)
-    told = json.loads(run("things", "show", device.dev_eui, "--json").stdout)
-    assert told["attributes"]["appKey"] is None
-    assert "end_device_created" in [entry["event"] for entry in told["log"]]
+    shown = json.loads(run("things", "show", device.dev_eui, "--json").stdout)
+    assert shown["attributes"]["appKey"] is None
+    assert "end_device_created" in [entry["event"] for entry in shown["log"]]
     assert run("things", "delete", device.dev_eui, "--yes").exit_code == 0
     eventually("no device", lambda: not farm.on_servers(device.device_id))
 
 
-def test_a_device_that_can_not_be_made_is_told_where_it_was_asked_for(farm: Bridge, run: Run) -> None:
+def test_a_device_that_can_not_be_created_fails_the_command_with_the_reason(farm: Bridge, run: Run) -> None:
     taken = farm.new_device()
     result = run(*create(taken.dev_eui, f"{taken.device_id}-mine", "--name", f"mine-{taken.device_id}", "--wait"))
     assert result.exit_code == 1
-    assert "the device was not made: failed" in result.stderr
+    assert "the device was not created: failed" in result.stderr
     assert taken.device_id in result.stderr

@@ -20,10 +20,11 @@ from local.things_stack import ThingsStack
 from tests.e2e import downlink_rush
 from tests.e2e.conftest import APP_KEY, PATIENCE, Bridge, Device, connected, inputs
 from tests.e2e.polling import eventually
-from tests.e2e.test_stack import PROVIDED_BY_LAMBDA
+from tests.e2e.test_stack import FUNCTION_ENVIRONMENT, PROVIDED_BY_LAMBDA
+from thingbridge.flows.end_to_end_encryption import setup
 from thingbridge.lorawan.payload_crypto import crypt_downlink
-from thingbridge.things_stack import end_to_end_encryption
 from thingbridge.things_stack.client import ThingsStack as ThingsStackClient
+from thingbridge.things_stack.transport import Transport
 
 pytestmark = pytest.mark.xdist_group("encryption")
 
@@ -346,14 +347,13 @@ def rush(vault: Bridge) -> tuple[list[Device], dict[str, str]]:
     kek = secrets.get_secret_value(SecretId=f"{NAME}/AppSKeyKEK")
     things_stack.create_application(RUSH)
     api_key = things_stack.create_api_key(RUSH)
-    session = ThingsStackClient(
+    transport = Transport(
         cluster_address=things_stack.url,
         identity_server_address=things_stack.url,
-        application_id=RUSH,
         api_key=lambda _refresh: api_key,
         remaining_seconds=lambda: 30,
     )
-    end_to_end_encryption.configure(session, kek["ARN"], kek["SecretString"], None)
+    setup.configure(ThingsStackClient(RUSH, transport), kek["ARN"], kek["SecretString"], None)
     devices = [Device(RUSH, f"rush-{number}", f"A81758FFFE77{number:04X}") for number in range(RUSH_DEVICES)]
     for device in devices:
         things_stack.register_device(
@@ -369,9 +369,8 @@ def rush(vault: Bridge) -> tuple[list[Device], dict[str, str]]:
         "IDENTITY_SERVER_ADDRESS": things_stack.url,
         "APPLICATION_ID": RUSH,
         "API_KEY_SECRET_ARN": secrets.create_secret(Name=RUSH, SecretString=api_key)["ARN"],
-        "END_TO_END_ENCRYPTION": json.dumps(
-            {"sessions_table": f"{NAME}-sessions", "key_encryption_key_secret_arn": kek["ARN"]}
-        ),
+        "SESSIONS_TABLE": f"{NAME}-sessions",
+        "KEY_ENCRYPTION_KEY_SECRET_ARN": kek["ARN"],
     }
 
 
@@ -470,10 +469,11 @@ def test_the_layer_needs_nothing_but_itself_and_the_lambda_runtime(stack: Stack,
     for name in PROVIDED_BY_LAMBDA:
         (tmp_path / name).symlink_to(Path(boto3.__file__).parents[1] / name)
     paths = [str(tmp_path / "opt" / "python"), str(archive), str(tmp_path)]
-    program = f"import sys; sys.path[:0] = {paths!r}; " + "; ".join(
-        f"import handlers.{name}" for name in ("requeue", "decryption", "encrypted_downlinks")
-    )
-    run = subprocess.run([sys.executable, "-S", "-I", "-c", program], capture_output=True, text=True, check=False)
+    flows = "thingbridge.flows.end_to_end_encryption"
+    program = f"import sys; sys.path[:0] = {paths!r}; import handlers.requeue, {flows}.decryption, {flows}.downlinks"
+    environment = {**FUNCTION_ENVIRONMENT, "SESSIONS_TABLE": "sessions", "KEY_ENCRYPTION_KEY_SECRET_ARN": "kek"}
+    command = [sys.executable, "-S", "-I", "-c", program]
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
 
 

@@ -17,6 +17,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from cli.app import app
+from local import inspection
 from local.aws import LocalAws
 from local.mqtt import MqttConnection
 from local.things_stack import ThingsStack
@@ -25,6 +26,7 @@ from tests.conftest import FIGURES
 from tests.e2e.conftest import APP_KEY, Bridge
 from tests.e2e.polling import eventually
 from tests.e2e.test_sync import nobody_listens, synchronise
+from thingbridge.aws.logs import Logs, function_log_group
 
 pytestmark = pytest.mark.xdist_group("stacks")
 
@@ -127,15 +129,13 @@ def fleet(
 
 def aws_calls(bridge: Bridge, since: float) -> dict[str, Counter[str]]:
     """What the functions `sync` and `registry` asked of AWS since then (Unix seconds), as they counted it."""
-    logs, made = bridge.aws.client("logs"), {}
+    made = {}
     for function in ("sync", "registry"):
         made[function] = Counter[str]()
-        group = f"/aws/lambda/{bridge.outputs['function_names'][function]}"
-        for page in logs.get_paginator("filter_log_events").paginate(logGroupName=group, startTime=int(since * 1000)):
-            for event in page["events"]:
-                if '"aws_calls"' in event["message"]:
-                    said = json.loads(event["message"])
-                    made[function].update({name: n for name, n in said.items() if isinstance(n, int)})
+        group = function_log_group(bridge.outputs["function_names"][function])
+        for entry in Logs(bridge.aws.clients).entries(group, since):
+            if entry["event"] == "aws_calls":
+                made[function].update({name: n for name, n in entry.items() if isinstance(n, int)})
     return made
 
 
@@ -154,8 +154,7 @@ def about(call: Received) -> str:
 
 
 def things_of(bridge: Bridge) -> int:
-    pages = bridge.aws.client("iot").get_paginator("list_things")
-    return sum(len(page["things"]) for page in pages.paginate(attributeName="stackName", attributeValue=bridge.name))
+    return len(inspection.things(bridge.aws, bridge.name))
 
 
 def shown(calls: Counter[str]) -> str:

@@ -27,8 +27,8 @@ def test_a_device_that_joins_and_sends_becomes_a_thing_with_a_shadow(farm: Bridg
 
     thing = farm.thing(device.dev_eui)
     assert thing
-    assert thing["thingTypeName"] == "lorawan"
-    assert thing["attributes"] == {
+    assert thing.type_name == "lorawan"
+    assert thing.attributes == {
         "devEUI": device.dev_eui,
         "stackName": "Farm",
         "deviceID": device.device_id,
@@ -165,6 +165,6 @@ def test_two_stacks_see_only_their_own_devices(farm: Bridge, orchard: Bridge) ->
     orchard.topics.wait_for(f"lorawan/orchard_{apple.device_id}/join", timeout=PATIENCE)
     farm.topics.wait_for(f"lorawan/{cow.dev_eui}/join", timeout=PATIENCE)
     things = [farm.thing(f"orchard_{apple.device_id}"), farm.thing(cow.dev_eui)]
-    assert [thing and thing["attributes"]["stackName"] for thing in things] == ["orchard", "Farm"]
+    assert [thing and thing.attributes["stackName"] for thing in things] == ["orchard", "Farm"]
     assert farm.thing(apple.dev_eui) is None
     assert orchard.thing(f"orchard_{cow.device_id}") is None

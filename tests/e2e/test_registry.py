@@ -176,7 +176,7 @@ def test_keys_are_taken_off_a_thing_once_they_have_served_where_the_stack_asks_f
 
     def left() -> bool:
         thing = orchard.thing(thing_name)
-        return bool(thing) and "appKey" not in (thing or {})["attributes"]
+        return thing is not None and "appKey" not in thing.attributes
 
     eventually("a thing without keys", left)
     assert orchard.on_servers(device.device_id) == ALL_SERVERS

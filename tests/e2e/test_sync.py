@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 
+from handlers.settings import SyncSettings
+from local import inspection
 from local.aws import LocalAws
 from tests.e2e.conftest import APP_KEY, Bridge, Device
 from tests.e2e.polling import eventually
 from tests.e2e.test_registry import ALL_SERVERS
-from thingbridge.settings import SyncSettings
+from thingbridge.flows.sync import MESSAGE_GROUP
 
 pytestmark = pytest.mark.xdist_group("stacks")
 
@@ -26,24 +28,16 @@ LONG = 120.0
 def tick(bridge: Bridge, mode: str | None = None) -> None:
     """Have both registries compared, as the schedule does."""
     number = next(_ticks)
+    body = json.dumps({"start": f"test {number}", **({"mode": mode} if mode else {})})
     bridge.aws.client("sqs").send_message(
-        QueueUrl=bridge.outputs["queue_urls"]["sync"],
-        MessageBody=json.dumps({"start": f"test {number}", **({"mode": mode} if mode else {})}),
-        MessageGroupId="sync",
+        QueueUrl=bridge.outputs["queue_urls"]["sync"], MessageBody=body, MessageGroupId=MESSAGE_GROUP
     )
 
 
 def settled(bridge: Bridge, *queues: str) -> bool:
-    """Whether nothing waits, and nothing is worked on."""
-    sqs = bridge.aws.client("sqs")
-    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-    return not any(
-        int(count)
-        for queue in queues
-        for count in sqs.get_queue_attributes(QueueUrl=bridge.outputs["queue_urls"][queue], AttributeNames=names)[
-            "Attributes"
-        ].values()
-    )
+    """Whether no message waits or is being handled."""
+    urls = {each: bridge.outputs["queue_urls"][each] for each in queues}
+    return not any(inspection.queues(bridge.aws, urls).values())
 
 
 def synchronise(bridge: Bridge, mode: str | None = None) -> None:
@@ -87,7 +81,7 @@ def test_a_device_registered_in_the_things_stack_gets_its_thing_without_an_uplin
     synchronise(farm)
     thing = farm.thing(device.dev_eui)
     assert thing
-    assert thing["attributes"]["stackName"] == "Farm"
+    assert thing.attributes["stackName"] == "Farm"
     marked = registered(farm, device)
     assert marked
     assert marked["attributes"]["aws-iot-thing"] == device.dev_eui
@@ -184,7 +178,7 @@ def test_the_schedule_ticks_into_the_queue_and_the_tick_starts_a_run(farm: Bridg
 
 def test_a_tick_that_is_no_tick_is_done_with(farm: Bridge) -> None:
     farm.aws.client("sqs").send_message(
-        QueueUrl=farm.outputs["queue_urls"]["sync"], MessageBody="no tick", MessageGroupId="sync"
+        QueueUrl=farm.outputs["queue_urls"]["sync"], MessageBody="no tick", MessageGroupId=MESSAGE_GROUP
     )
     eventually("the end of it", lambda: settled(farm, "sync"))
     assert farm.dead_letters()["sync_dead_letters"] == 0

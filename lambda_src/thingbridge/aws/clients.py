@@ -6,6 +6,7 @@ because quotas and prices apply per call.
 
 import threading
 from collections import Counter
+from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 import boto3
@@ -23,8 +24,9 @@ FUNCTION: Final = Config(
 class Session(Protocol):
     """The part of a boto3 session that makes clients; localstack-client has the same."""
 
-    def client(self, service_name: str, *, config: Config) -> Any:
-        """Make a client of a service by its boto3 name (`iot`, `iot-data`, `logs`)."""
+    @property
+    def client(self) -> Callable[..., Any]:
+        """Makes a client of a service by its boto3 name (`iot`, `iot-data`, `logs`), with a `config`."""
 
 
 class Clients:

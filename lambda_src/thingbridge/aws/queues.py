@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
+from botocore.exceptions import ClientError
+
 from thingbridge.aws.clients import Clients
-from thingbridge.aws.errors import translate_errors
+from thingbridge.aws.errors import code, translate_errors
 
 PARALLEL_CALLS: Final = 8
 """Messages in flight at the same time; boto3 keeps ten connections."""
@@ -56,7 +58,16 @@ class Queue:
             )
 
 
-def queue_url(clients: Clients, name: str) -> str:
-    """The URL of the account's queue of that name. Raises Refused when there is none."""
+_NO_SUCH_QUEUE: Final = frozenset({"QueueDoesNotExist", "AWS.SimpleQueueService.NonExistentQueue"})
+"""The code by SQS's JSON protocol, and the one that it keeps for clients of the older query protocol."""
+
+
+def queue_url(clients: Clients, name: str) -> str | None:
+    """The URL of the account's queue of that name, None if there is none. Raises Busy, Misconfigured or Refused."""
     with translate_errors(f"find the queue {name}"):
-        return str(clients("sqs").get_queue_url(QueueName=name)["QueueUrl"])
+        try:
+            return str(clients("sqs").get_queue_url(QueueName=name)["QueueUrl"])
+        except ClientError as error:
+            if code(error) not in _NO_SUCH_QUEUE:
+                raise
+            return None

@@ -1,6 +1,6 @@
 """The thing registry: things read, listed, created and changed. Which thing stands for a device: `flows`."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -51,6 +51,15 @@ class Things:
         with translate_errors(f"list the things of the stack {stack_name}"):
             answer = self._clients("iot").list_things(**request)
         return [_thing(each) for each in answer["things"]], answer.get("nextToken")
+
+    def of_stack(self, stack_name: str, between_pages: Callable[[], None] = lambda: None) -> Iterator[Thing]:
+        """Every thing of a stack, page by page. `between_pages` may wait before the next call, to stay below a rate."""
+        things, token = self.page(stack_name)
+        yield from things
+        while token:
+            between_pages()
+            things, token = self.page(stack_name, token)
+            yield from things
 
     def with_dev_eui(self, dev_eui: str) -> Iterator[Thing]:
         """Things with this DevEUI by name, the upper-case spelling first; each spelling costs a ListThings.

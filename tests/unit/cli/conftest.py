@@ -1,7 +1,9 @@
 """The command as a person runs it, on an account in process (moto) in which the stack `Farm` was applied."""
 
+import io
 import json
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
@@ -9,32 +11,81 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
+from cli import runtime
 from cli.app import app
+from cli.runtime import Clock, Runtime
+from tests.unit.conftest import Response
+from thingbridge.aws.clients import Clients
 
 Run = Callable[..., Result]
+AddThing = Callable[..., None]
+Report = Callable[[str, dict[str, Any]], None]
+
+LOG_GROUP = "/thethings/lorawan/Farm/things"
+
+
+@dataclass
+class Time:
+    """A clock that stands still except while something sleeps. `then` takes place instead of sleeping, one by one."""
+
+    seconds: float = 0.0
+    then: list[Callable[[], None]] = field(default_factory=list)
+
+    def now(self) -> float:
+        return self.seconds
+
+    def sleep(self, seconds: float) -> None:
+        self.seconds += seconds
+        if self.then:
+            self.then.pop(0)()
+
+    @property
+    def clock(self) -> Clock:
+        return Clock(self.now, self.sleep)
 
 
 @pytest.fixture
-def stack(iot: Any) -> Any:
-    """A client of the registry of an account that has the stack."""
-    boto3.client("logs").create_log_group(logGroupName="/thethings/lorawan/Farm/things")
-    return iot
+def time_passes() -> Time:
+    """The clock of the command."""
+    return Time()
 
 
 @pytest.fixture
-def run(stack: Any, monkeypatch: pytest.MonkeyPatch) -> Run:
+def stack(iot: Any, clients: Clients) -> Any:
+    """A client of the registry of an account that has the stack. Of its own: the command's calls are counted."""
+    clients("logs").create_log_group(logGroupName=LOG_GROUP)
+    return boto3.client("iot")
+
+
+@pytest.fixture
+def run(stack: Any, clients: Clients, time_passes: Time, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run `thingbridge …`; `stdin` answers its questions."""
     monkeypatch.setenv("THINGBRIDGE_STACK", "Farm")
 
+    def connect(profile: str | None, region: str | None) -> Clients:
+        return runtime.connect(profile, region) if profile or region else clients
+
     def run(*arguments: object, stdin: str = "") -> Result:
-        return CliRunner().invoke(app, [str(each) for each in arguments], input=stdin, catch_exceptions=False)
+        surroundings = Runtime(connect, time_passes.clock)
+        words = [str(each) for each in arguments]
+        return CliRunner().invoke(app, words, input=stdin, catch_exceptions=False, obj=surroundings)
 
     return run
 
 
 @pytest.fixture
-def add_thing(stack: Any) -> Callable[..., None]:
-    """Create a thing as somebody else would."""
+def add_thing(stack: Any, clients: Clients) -> AddThing:
+    """Create a thing as somebody else would. The command can't create another one of that name.
+
+    AWS IoT refuses that for other attributes or another type; moto replaces the thing.
+    """
+    taken: set[str] = set()
+
+    def refuse(params: dict[str, Any], **_: Any) -> tuple[Response, dict[str, Any]] | None:
+        if params["url_path"].rpartition("/")[2] not in taken:
+            return None
+        error = {"Code": "ResourceAlreadyExistsException", "Message": "as arranged"}
+        return Response(409), {"Error": error, "ResponseMetadata": {"HTTPStatusCode": 409}}
 
     def add(name: str, stack_name: str = "Farm", **attributes: str) -> None:
         stack.create_thing(
@@ -42,12 +93,14 @@ def add_thing(stack: Any) -> Callable[..., None]:
             thingTypeName="lorawan",
             attributePayload={"attributes": {"stackName": stack_name, **attributes}},
         )
+        taken.add(name)
 
+    clients("iot").meta.events.register("before-call.iot.CreateThing", refuse)
     return add
 
 
 @pytest.fixture
-def report(stack: Any) -> Callable[[str, dict[str, Any]], None]:
+def report(stack: Any) -> Report:
     """Have the shadow `lorawan` of a thing report something, as the stack does."""
 
     def report(name: str, state: dict[str, Any]) -> None:
@@ -55,3 +108,19 @@ def report(stack: Any) -> Callable[[str, dict[str, Any]], None]:
         boto3.client("iot-data").update_thing_shadow(thingName=name, shadowName="lorawan", payload=payload)
 
     return report
+
+
+@pytest.fixture
+def shadows_stay(clients: Clients) -> Callable[[dict[str, Any]], None]:
+    """Have every shadow report what an earlier thing of that name left in it, whether the thing exists or not.
+
+    AWS IoT may return a deleted thing's shadow for a while; moto deletes it with the thing.
+    """
+
+    def arrange(state: dict[str, Any]) -> None:
+        def answer(**_: Any) -> tuple[Response, dict[str, Any]]:
+            return Response(200), {"payload": io.BytesIO(json.dumps({"state": {"reported": state}}).encode())}
+
+        clients("iot-data").meta.events.register("before-call.iot-data-plane.GetThingShadow", answer)
+
+    return arrange

@@ -1,4 +1,4 @@
-"""Files of devices: both formats, both separators, faults by row, and the way from a thing to a file and back."""
+"""Files of devices: both formats, every separator, errors by row, and the way from a thing to a file and back."""
 
 import io
 import json
@@ -38,18 +38,18 @@ def test_rows_keep_the_numbers_a_spreadsheet_shows(tmp_path: Path) -> None:
     assert [(row.number, row.fault) for row in file.rows()] == [
         (2, ""),
         (5, "dev_eui must be 16 hexadecimal digits"),
-        (6, "has 7 fields, the header has 6"),
+        (6, "must have 6 fields, as the header has; got 7"),
     ]
 
 
-def test_columns_that_no_thing_carries_are_told(tmp_path: Path) -> None:
+def test_columns_that_a_thing_can_not_carry_are_collected(tmp_path: Path) -> None:
     file = write(tmp_path, f"{HEADER};name;rx1_delay", f'{ROW};"Tank; the big one";RX_DELAY_5')
     (row,) = file.rows()
     assert row.device
     assert file.ignored == {"name", "rx1_delay"}
 
 
-def test_our_own_columns_name_the_thing_and_claim(tmp_path: Path) -> None:
+def test_thingbridges_own_columns_name_the_thing_and_hold_the_claim_code(tmp_path: Path) -> None:
     file = write(
         tmp_path,
         "thing_name;dev_eui;app_eui;claim_authentication_code;id",
@@ -81,24 +81,24 @@ def test_json_lines_are_read_by_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         (b"\n\n", "is empty"),
         (b"a;b\n1;2\n", "no column dev_eui"),
         (b"dev_eui;join_eui;app_eui\n", "two columns for joinEUI"),
         ("dev_eui;näme\n".encode("latin-1"), "UTF-8"),
-        (b'dev_eui;join_eui\n"A81758;1\n', "is no CSV"),
+        (b'dev_eui;join_eui\n"A81758;1\n', "is not valid CSV"),
     ],
 )
-def test_a_file_that_can_not_be_read_says_why(tmp_path: Path, content: bytes, told: str) -> None:
+def test_a_file_that_can_not_be_read_fails_with_the_reason(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "devices.csv"
     path.write_bytes(content)
-    with pytest.raises(Failed, match=told):
+    with pytest.raises(Failed, match=message):
         list(DeviceFile(path).rows())
 
 
 def hexadecimal(digits: int) -> st.SearchStrategy[str]:
-    """Not all zeros, which no key may be."""
+    """Not all zeros: that is not a valid key."""
     return st.integers(1, 16**digits - 1).flatmap(lambda n: st.sampled_from([f"{n:0{digits}X}", f"{n:0{digits}x}"]))
 
 
@@ -124,7 +124,7 @@ def things(draw: st.DrawFn) -> tuple[str, dict[str, str]]:
 
 
 @given(st.lists(things(), max_size=5), st.sampled_from(Format))
-def test_what_is_exported_is_imported_as_the_same_things(
+def test_an_exported_thing_is_imported_as_the_same_thing(
     tmp_path_factory: pytest.TempPathFactory, fleet: list[tuple[str, dict[str, str]]], form: Format
 ) -> None:
     written = io.StringIO()

@@ -1,4 +1,4 @@
-"""A device as a row and as attributes: what is taken, how it is spelled, when two are the same."""
+"""A device as a row and as attributes: what is accepted, how it is spelled, when two are the same."""
 
 import pytest
 
@@ -43,7 +43,7 @@ def test_regional_parameters_are_spelled_as_documented(enumeration: str, documen
     )
 
 
-def test_a_network_key_that_the_version_has_no_use_for_is_left_out() -> None:
+def test_a_network_key_is_left_out_for_a_version_without_one() -> None:
     assert "nwkKey" not in record({**DEVICE, "nwkKey": KEY}).attributes
     newer = {**DEVICE, "nwkKey": KEY, "lorawanVersion": "1.1", "regionalParametersVersion": "1.1-b"}
     assert record(newer).attributes["nwkKey"] == KEY
@@ -55,7 +55,7 @@ def test_a_claim_needs_no_versions_and_no_keys() -> None:
     assert "lorawanVersion" not in made.attributes
 
 
-def test_defaults_are_for_devices_that_tell_none() -> None:
+def test_defaults_apply_to_devices_without_a_value() -> None:
     defaults = {"frequencyPlanID": "EU_863_870_TTN", "lorawanVersion": "1.1"}
     made = record(DEVICE, defaults=defaults).attributes
     assert (made["frequencyPlanID"], made["lorawanVersion"]) == ("EU_863_870_TTN", "1.0.3")
@@ -74,14 +74,14 @@ def test_defaults_are_for_devices_that_tell_none() -> None:
         ({}, "a/b", "thingName"),
     ],
 )
-def test_what_is_wrong_is_named(changes: dict[str, str], name: str | None, field: str) -> None:
+def test_an_invalid_value_is_rejected_by_attribute(changes: dict[str, str], name: str | None, field: str) -> None:
     with pytest.raises(BadInput) as caught:
         record({**DEVICE, **changes}, name)
     assert caught.value.field.startswith(field)
     assert KEY not in str(caught.value)
 
 
-def test_an_end_device_of_the_things_stack_is_read_and_what_no_thing_carries_is_told() -> None:
+def test_an_end_device_of_the_things_stack_is_read_and_its_other_fields_are_named() -> None:
     values, name, ignored = from_json(
         {
             "ids": {"device_id": "tank-7", "dev_eui": DEVICE["devEUI"], "join_eui": DEVICE["joinEUI"]},
@@ -98,8 +98,8 @@ def test_an_end_device_of_the_things_stack_is_read_and_what_no_thing_carries_is_
     assert record(values).attributes["nwkKey"] == KEY
 
 
-def test_a_device_activated_by_personalization_is_refused() -> None:
-    with pytest.raises(BadInput, match="join over the air"):
+def test_a_device_activated_by_personalization_is_rejected() -> None:
+    with pytest.raises(BadInput, match="joins over the air"):
         from_json({"ids": {"dev_eui": DEVICE["devEUI"]}, "supports_join": False})
 
 
@@ -122,7 +122,7 @@ def test_things_are_compared_by_what_they_mean(existing: dict[str, str], names: 
     assert differences(canonical(wanted), canonical(existing)) == names
 
 
-def test_keys_are_written_only_on_request() -> None:
+def test_keys_are_written_only_when_requested() -> None:
     assert KEY in to_columns("a", DEVICE, keys=True).values()
     assert KEY not in to_columns("a", DEVICE, keys=False).values()
     assert to_json("a", DEVICE, keys=True)["appKey"] == DEVICE["appKey"]

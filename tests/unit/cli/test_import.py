@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 
-from cli.aws import NameTaken, StackAccess
-from tests.unit.cli.conftest import Run
-from thingbridge.pacing import TokenBucket
+from tests.unit.cli.conftest import AddThing, Report, Run, Time
+from tests.unit.conftest import AnswerWith
+from thingbridge.aws.clients import Clients
 
 KEY = "0123456789ABCDEF0123456789ABCDEF"
 OTHER_KEY = KEY[::-1]
 HEADER = "dev_eui;join_eui;frequency_plan_id;lorawan_version;lorawan_phy_version;app_key"
 FAST = ("--rate", 1000)
+AT = "2025-01-02T03:04:05Z"
 
 
 def row(number: int, key: str = KEY) -> str:
@@ -60,37 +61,36 @@ def test_an_import_creates_things_that_describe_their_devices(
     assert stack.describe_thing(thingName=name(40))["thingTypeName"] == "lorawan"
 
 
-def test_a_second_import_only_reads(run: Run, devices: Callable[..., Path]) -> None:
+def test_a_second_import_only_reads(run: Run, devices: Callable[..., Path], clients: Clients) -> None:
     file = devices(*map(row, range(1, 301)))
     run("import", file, *FAST)
+    clients.take_calls()
     answer = json.loads(run("import", file, "--json", *FAST).stdout)
     assert (answer["unchanged"], answer["created"], answer["failed"]) == (300, 0, 0)
     assert answer["awsCalls"] == {"DescribeLogGroups": 1, "ListThings": 2}
 
 
-def test_an_import_that_was_interrupted_goes_on(
-    run: Run, stack: Any, devices: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
+def test_an_import_that_was_interrupted_can_be_continued(
+    run: Run, stack: Any, devices: Callable[..., Path], time_passes: Time
 ) -> None:
     file = devices(*map(row, range(1, 101)))
-    turns = iter(range(37))
 
-    def interrupted(pace: TokenBucket) -> None:
-        if next(turns, None) is None:
-            raise KeyboardInterrupt
+    def interrupt() -> None:
+        raise KeyboardInterrupt
 
-    with monkeypatch.context() as patched:
-        patched.setattr(TokenBucket, "acquire", interrupted)
-        result = run("import", file)
+    # One thing per pause of the pace, and one before the first pause.
+    time_passes.then = [*([lambda: None] * 36), interrupt]
+    result = run("import", file)
     assert result.exit_code == 130
-    assert "the same command goes on" in result.stderr
+    assert "the same command continues" in result.stderr
     there = len(attributes(stack))
     assert 0 < there <= 37
     answer = json.loads(run("import", file, "--json", *FAST).stdout)
     assert (answer["unchanged"], answer["created"]) == (there, 100 - there)
 
 
-def test_a_dry_run_says_what_would_be_and_creates_nothing(
-    run: Run, stack: Any, devices: Callable[..., Path], add_thing: Callable[..., None]
+def test_a_dry_run_shows_what_would_be_done_and_creates_nothing(
+    run: Run, stack: Any, devices: Callable[..., Path]
 ) -> None:
     run("import", devices(row(1)), *FAST)
     result = run("import", devices(row(1), row(2)), "--dry-run")
@@ -98,7 +98,7 @@ def test_a_dry_run_says_what_would_be_and_creates_nothing(
     assert list(attributes(stack)) == [name(1)]
 
 
-def test_no_row_is_imported_while_one_is_wrong(
+def test_no_row_is_imported_while_one_is_invalid(
     run: Run, stack: Any, devices: Callable[..., Path], tmp_path: Path
 ) -> None:
     file = devices(row(1), "A8;" + row(2).partition(";")[2], row(3, key="12"), row(1))
@@ -112,19 +112,19 @@ def test_no_row_is_imported_while_one_is_wrong(
             ["row", "thing", "reason"],
             ["3", "", "dev_eui must be 16 hexadecimal digits"],
             ["4", "", "app_key must be 32 hexadecimal digits"],
-            ["5", name(1), f"DevEUI {name(1)} is that of row 2 already: keep one of the two"],
+            ["5", name(1), f"DevEUI {name(1)} is already in row 2: keep one of the two"],
         ]
     assert "app_key must be 32 hexadecimal digits" in result.stdout
 
 
-def test_rows_that_are_wrong_can_be_left_out(run: Run, stack: Any, devices: Callable[..., Path]) -> None:
+def test_invalid_rows_can_be_left_out(run: Run, stack: Any, devices: Callable[..., Path]) -> None:
     result = run("import", devices(row(1), row(2, key="12"), row(1, key=OTHER_KEY)), "--skip-invalid", *FAST)
     assert result.exit_code == 1
     assert "3 rows: 1 created, 2 failed" in result.stdout
     assert attributes(stack)[name(1)]["appKey"] == KEY
 
 
-def test_a_thing_that_differs_is_told_and_changed_only_on_request(
+def test_a_thing_that_differs_is_reported_and_changed_only_on_request(
     run: Run, stack: Any, devices: Callable[..., Path]
 ) -> None:
     run("import", devices(row(1)), *FAST)
@@ -132,69 +132,85 @@ def test_a_thing_that_differs_is_told_and_changed_only_on_request(
     file = devices(row(1, key=OTHER_KEY))
     result = run("import", file, *FAST)
     assert result.exit_code == 1
-    assert f"the thing {name(1)} has another appKey: --update gives it the file's" in result.stdout
+    assert f"the thing {name(1)} has another appKey: --update writes the file's" in result.stdout
     assert attributes(stack)[name(1)]["appKey"] == KEY
     assert run("import", file, "--update", *FAST).stdout == "1 row: 1 updated\n"
     assert (attributes(stack)[name(1)]["appKey"], attributes(stack)[name(1)]["room"]) == (OTHER_KEY, "12")
 
 
-def test_a_thing_of_another_name_stands_for_its_device(
-    run: Run, stack: Any, devices: Callable[..., Path], add_thing: Callable[..., None]
-) -> None:
+def test_a_thing_of_another_name_stands_for_its_device(run: Run, stack: Any, devices: Callable[..., Path]) -> None:
     run("import", devices(row(1) + ";tank", header=f"{HEADER};thing_name"), *FAST)
     assert run("import", devices(row(1)), *FAST).stdout == "1 row: 1 unchanged\n"
     result = run("import", devices(row(1) + ";pump", header=f"{HEADER};thing_name"), *FAST)
-    assert "its DevEUI is that of the thing tank" in result.stdout
+    assert "the thing tank has its DevEUI: use that name, or delete that thing" in result.stdout
     assert list(attributes(stack)) == ["tank"]
 
 
 def test_a_name_that_belongs_to_another_stack_fails_alone(
-    run: Run,
-    stack: Any,
-    devices: Callable[..., Path],
-    add_thing: Callable[..., None],
-    monkeypatch: pytest.MonkeyPatch,
+    run: Run, stack: Any, devices: Callable[..., Path], add_thing: AddThing
 ) -> None:
     add_thing(name(1), stack_name="orchard", devEUI=name(1))
-    create = StackAccess.create
-
-    def as_aws_does(self: StackAccess, thing: str, *rest: Any) -> None:
-        # moto replaces a thing that exists; AWS IoT refuses to.
-        if self.describe(thing):
-            raise NameTaken(thing)
-        create(self, thing, *rest)
-
-    monkeypatch.setattr(StackAccess, "create", as_aws_does)
     result = run("import", devices(row(1), row(2)), *FAST)
     assert "2 rows: 1 created, 1 failed" in result.stdout
-    assert f"the name {name(1)} is taken: it is one of the stack orchard" in result.stdout
+    assert f"the name {name(1)} is taken: it belongs to the stack orchard" in result.stdout
     assert attributes(stack)[name(1)]["stackName"] == "orchard"
+
+
+def test_a_thing_that_aws_refuses_fails_alone_and_a_missing_permission_stops_the_import(
+    run: Run, devices: Callable[..., Path], answer_with: AnswerWith
+) -> None:
+    file = devices(*map(row, range(1, 101)))
+    answer_with("iot", "CreateThing", 400, "InvalidRequestException")
+    assert "100 rows: 100 failed" in run("import", file, *FAST).stdout
+    answer_with("iot", "ListThings", 403, "AccessDeniedException")
+    stopped = run("import", file, *FAST)
+    assert (stopped.exit_code, stopped.stdout) == (1, "")
+    assert "AWS does not allow ListThings" in stopped.stderr
+
+
+def test_a_missing_permission_to_create_things_ends_the_import_at_once(
+    run: Run, devices: Callable[..., Path], answer_with: AnswerWith
+) -> None:
+    answer_with("iot", "CreateThing", 403, "AccessDeniedException")
+    result = run("import", devices(*map(row, range(1, 101))), *FAST)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert result.stderr.splitlines()[-1].startswith("✗ AWS does not allow CreateThing")
+
+
+def test_a_name_that_somebody_else_takes_in_the_meantime_fails_alone(
+    run: Run, stack: Any, devices: Callable[..., Path], add_thing: AddThing, time_passes: Time
+) -> None:
+    # The second row waits for the pace; by then, what the stack had was read.
+    time_passes.then = [lambda: add_thing(name(2), devEUI=name(2))]
+    result = run("import", devices(row(1), row(2)))
+    assert "2 rows: 1 created, 1 failed" in result.stdout
+    assert f"somebody else created the thing {name(2)} in the meantime" in " ".join(result.stdout.split())
 
 
 def test_a_missing_thing_type_ends_the_import_with_one_sentence(run: Run, devices: Callable[..., Path]) -> None:
     result = run("import", devices(*map(row, range(1, 101))), "--thing-type", "sensor", *FAST)
     assert result.exit_code == 1
     assert result.stderr.splitlines()[-1] == (
-        "✗ there is no thing type sensor in eu-west-1: name the stack's with --thing-type"
+        "✗ the thing type sensor does not exist in eu-west-1: give the stack's thing type with --thing-type"
     )
 
 
-def test_a_stack_that_is_not_there_is_told_before_anything_is_created(
+def test_a_stack_that_does_not_exist_is_reported_before_anything_is_created(
     run: Run, stack: Any, devices: Callable[..., Path]
 ) -> None:
     result = run("import", devices(row(1)), "--stack", "Fram")
     assert (result.exit_code, attributes(stack)) == (1, {})
-    assert result.stderr == "✗ there is no stack Fram in eu-west-1: those there are: Farm\n"
+    assert result.stderr == "✗ the stack Fram does not exist in eu-west-1: the stacks there are Farm\n"
 
 
 def test_ignored_columns_are_named_once(run: Run, devices: Callable[..., Path]) -> None:
     file = devices(row(1) + ";5;acme", row(2) + ";5;acme", header=f"{HEADER};rx1_delay;brand_id")
     result = run("import", file, *FAST)
     assert result.exit_code == 0
-    assert result.stderr.count("Ignored, because no thing carries it: brand_id, rx1_delay.") == 1
+    assert result.stderr.count("Ignored, because a thing can't carry it: brand_id, rx1_delay.") == 1
 
 
-def test_values_that_the_file_leaves_open_can_be_given(run: Run, stack: Any, devices: Callable[..., Path]) -> None:
+def test_values_that_the_file_lacks_can_be_given_as_options(run: Run, stack: Any, devices: Callable[..., Path]) -> None:
     file = devices(f"{name(1)};A81758FFFE00000F;{KEY}", header="dev_eui;join_eui;app_key")
     versions = ("--lorawan-version", "MAC_V1_0_4", "--lorawan-phy-version", "RP002_V1_0_4")
     assert run("import", file, *versions, "--frequency-plan-id", "EU_863_870", *FAST).exit_code == 0
@@ -218,7 +234,7 @@ def test_an_exported_fleet_is_imported_unchanged(
     assert attributes(stack) == before
 
 
-def test_an_export_shows_no_key_unless_asked(run: Run, devices: Callable[..., Path]) -> None:
+def test_an_export_has_no_keys_unless_requested(run: Run, devices: Callable[..., Path]) -> None:
     run("import", devices(row(1)), *FAST)
     result = run("export")
     assert KEY not in result.stdout
@@ -227,7 +243,7 @@ def test_an_export_shows_no_key_unless_asked(run: Run, devices: Callable[..., Pa
     assert KEY in run("export", "--show-keys").stdout
 
 
-def test_no_message_shows_a_key(run: Run, devices: Callable[..., Path]) -> None:
+def test_no_message_contains_a_key(run: Run, devices: Callable[..., Path]) -> None:
     run("import", devices(row(1)), *FAST)
     for result in (
         run("import", devices(row(1, key=OTHER_KEY)), *FAST),
@@ -239,62 +255,55 @@ def test_no_message_shows_a_key(run: Run, devices: Callable[..., Path]) -> None:
 
 
 @pytest.fixture
-def told(stack: Any, monkeypatch: pytest.MonkeyPatch, report: Any) -> dict[str, dict[str, str]]:
-    """What the stack will tell of a device as soon as its thing is created."""
-    telling: dict[str, dict[str, str]] = {}
-    create = StackAccess.create
+def outcomes(clients: Clients, report: Report, stack: Any) -> dict[str, dict[str, str]]:
+    """By thing: what the stack reports of the device as soon as the thing is created."""
+    arranged: dict[str, dict[str, str]] = {}
 
-    def create_and_tell(self: StackAccess, name: str, *more: Any) -> None:
-        create(self, name, *more)
-        if name in telling:
-            report(name, {"provisioning": telling[name]})
+    def report_outcome(parsed: dict[str, Any], **_: Any) -> None:
+        thing = parsed["thingName"]
+        if thing in arranged:
+            report(thing, {"provisioning": arranged[thing]})
 
-    monkeypatch.setattr(StackAccess, "create", create_and_tell)
-    return telling
+    clients("iot").meta.events.register("after-call.iot.CreateThing", report_outcome)
+    return arranged
 
 
-def test_an_import_that_waits_tells_what_became_of_each_device(
-    run: Run, devices: Callable[..., Path], told: dict[str, dict[str, str]], tmp_path: Path
+def test_an_import_that_waits_shows_the_outcome_for_each_device(
+    run: Run, devices: Callable[..., Path], outcomes: dict[str, dict[str, str]], tmp_path: Path
 ) -> None:
     for number in (1, 2):
-        told[name(number)] = {"state": "created", "at": "2025-01-02T03:04:05Z"}
-    told[name(3)] = {
-        "state": "failed",
-        "step": "Network Server",
-        "reason": "no such plan",
-        "at": "2025-01-02T03:04:05Z",
-    }
+        outcomes[name(number)] = {"state": "created", "at": AT}
+    outcomes[name(3)] = {"state": "failed", "step": "Network Server", "reason": "unknown frequency plan", "at": AT}
     report_file = tmp_path / "report.csv"
     result = run("import", devices(row(1), row(2), row(3)), *FAST, "--wait", "--report", report_file)
     assert result.exit_code == 1
     assert "3 devices: 2 created, 1 failed" in result.stdout
     (failed,) = csv.DictReader(report_file.open(encoding="utf-8"))
     assert (failed["row"], failed["thing"]) == ("4", name(3))
-    assert "Network Server: no such plan" in failed["reason"]
+    assert "Network Server: unknown frequency plan" in failed["reason"]
 
 
-def test_an_import_that_waits_in_vain_says_so(
-    run: Run, devices: Callable[..., Path], told: dict[str, dict[str, str]]
+def test_an_import_that_waits_in_vain_has_an_exit_code_of_its_own(
+    run: Run, devices: Callable[..., Path], outcomes: dict[str, dict[str, str]]
 ) -> None:
-    told[name(1)] = {"state": "created", "at": "2025-01-02T03:04:05Z"}
-    told[name(2)] = {"state": "retrying", "reason": "busy", "at": "2025-01-02T03:04:05Z"}
+    outcomes[name(1)] = {"state": "created", "at": AT}
+    outcomes[name(2)] = {"state": "retrying", "reason": "busy", "at": AT}
     result = run("import", devices(row(1), row(2)), *FAST, "--wait", "--timeout", 1, "--json")
     assert result.exit_code == 3
     assert json.loads(result.stdout)["devices"] == {"created": 1, "unknown": 1}
-    assert "nothing is known of 1 device after 1 s without news" in result.stderr
+    assert "the outcome for 1 device is not known after 1 s without another" in result.stderr
 
 
-def test_an_import_that_waits_takes_no_word_of_an_earlier_thing(
-    run: Run, stack: Any, devices: Callable[..., Path], report: Any, add_thing: Any
+def test_an_import_that_waits_ignores_what_an_earlier_thing_reported(
+    run: Run, devices: Callable[..., Path], shadows_stay: Callable[[dict[str, Any]], None]
 ) -> None:
-    add_thing(name(1))
-    report(name(1), {"provisioning": {"state": "failed", "at": "2025-01-02T03:04:05Z"}})
-    stack.delete_thing(thingName=name(1))
-    assert run("import", devices(row(1)), *FAST, "--wait", "--timeout", 1).exit_code == 3
+    shadows_stay({"provisioning": {"state": "failed", "at": AT}})
+    result = run("import", devices(row(1)), *FAST, "--wait", "--timeout", 1)
+    assert (result.exit_code, result.stdout) == (3, "1 row: 1 created\n1 device: 1 unknown\n")
 
 
 def test_an_import_that_changes_nothing_has_nothing_to_wait_for(run: Run, devices: Callable[..., Path]) -> None:
     file = devices(row(1))
     assert run("import", file, *FAST).exit_code == 0
     result = run("import", file, *FAST, "--wait")
-    assert result.exit_code == 0
+    assert (result.exit_code, result.stdout) == (0, "1 row: 1 unchanged\n0 devices: none to wait for\n")

@@ -1,74 +1,88 @@
-"""`thingbridge sync`: asks the stack's own function, and tells what that found."""
+"""`thingbridge sync`: requests a run of the stack's own function, and shows what that found."""
 
 import json
-import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
-import boto3
 import pytest
-from click.testing import Result
 
-from cli import sync
-from handlers.sync import MESSAGE_GROUP
+from tests.unit.cli.conftest import Run, Time
+from thingbridge.aws.clients import Clients
+from thingbridge.flows.sync import MESSAGE_GROUP
 
-Run = Callable[..., Result]
 GROUP = "/aws/lambda/Farm-sync"
 
 
 @pytest.fixture
-def queue(stack: Any) -> str:
+def queue(stack: Any, clients: Clients) -> str:
     attributes = {"FifoQueue": "true", "ContentBasedDeduplication": "false"}
-    return str(boto3.client("sqs").create_queue(QueueName="Farm-sync.fifo", Attributes=attributes)["QueueUrl"])
+    return str(clients("sqs").create_queue(QueueName="Farm-sync.fifo", Attributes=attributes)["QueueUrl"])
+
+
+class Function:
+    """The function `sync`, which answers a tick in its log. `ticks`: what it received."""
+
+    def __init__(self, clients: Clients, queue: str, **outcome: object) -> None:
+        self._sqs, self._logs, self._queue, self._outcome = clients("sqs"), clients("logs"), queue, outcome
+        self._logs.create_log_group(logGroupName=GROUP)
+        self._logs.create_log_stream(logGroupName=GROUP, logStreamName="one")
+        self.ticks: list[dict[str, Any]] = []
+
+    def run(self) -> None:
+        received = self._sqs.receive_message(QueueUrl=self._queue, AttributeNames=["All"])
+        for message in received.get("Messages", []):
+            self.ticks.append({**json.loads(message["Body"]), "group": message["Attributes"]["MessageGroupId"]})
+            self._log("START RequestId: 1 Version: $LATEST")
+            self._log(json.dumps({**self._outcome, "run": "of somebody else", "Seen": 1}))
+            self._log(json.dumps({**self._outcome, "run": message["MessageId"]}))
+
+    def _log(self, message: str) -> None:
+        entry = {"timestamp": int(time.time() * 1000), "message": message}
+        self._logs.put_log_events(logGroupName=GROUP, logStreamName="one", logEvents=[entry])
 
 
 @pytest.fixture
-def function(queue: str, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
-    """Answers a tick as the function does, in its log; the ticks it was sent."""
-    ticks: list[dict[str, Any]] = []
-    logs = boto3.client("logs")
-    logs.create_log_group(logGroupName=GROUP)
-    logs.create_log_stream(logGroupName=GROUP, logStreamName="one")
-
-    def answer(_seconds: float) -> None:
-        for message in boto3.client("sqs").receive_message(QueueUrl=queue, AttributeNames=["All"]).get("Messages", []):
-            ticks.append({**json.loads(message["Body"]), "group": message["Attributes"]["MessageGroupId"]})
-            summary = {"event": "synchronised", "run": message["MessageId"], "Seen": 7, "MissingThings": 2, "Left": 0}
-            entry = {"timestamp": int(time.time() * 1000), "message": json.dumps(summary)}
-            logs.put_log_events(logGroupName=GROUP, logStreamName="one", logEvents=[entry])
-
-    monkeypatch.setattr(sync.time, "sleep", answer)
-    return ticks
+def function(clients: Clients, queue: str, time_passes: Time) -> Function:
+    """Answers while the command waits."""
+    made = Function(clients, queue, event="synchronised", Seen=7, MissingThings=2, Left=0)
+    time_passes.then = [made.run]
+    return made
 
 
 @pytest.mark.parametrize(("options", "mode"), [((), "apply"), (("--dry-run",), "report")])
-def test_the_function_is_asked_in_its_turn_and_its_counts_are_shown(
-    run: Run, function: list[dict[str, Any]], options: tuple[str, ...], mode: str
+def test_a_run_is_requested_in_the_order_of_the_queue_and_its_counts_are_shown(
+    run: Run, function: Function, options: tuple[str, ...], mode: str
 ) -> None:
     result = run("sync", *options)
     assert result.exit_code == 0, result.output
-    assert function == [{"mode": mode, "group": MESSAGE_GROUP}]
+    assert function.ticks == [{"mode": mode, "group": MESSAGE_GROUP}]
     assert "devices without a thing" in result.output
     assert "things that describe no device" not in result.output
+    assert ("dry run: nothing was changed" in result.output) is bool(options)
 
 
-def test_a_program_gets_every_count(run: Run, function: list[dict[str, Any]]) -> None:
-    told = json.loads(run("sync", "--json").stdout)
-    assert (told["mode"], told["Seen"], told["MissingThings"], told["Left"]) == ("apply", 7, 2, 0)
+def test_a_program_gets_every_count(run: Run, function: Function) -> None:
+    counts = json.loads(run("sync", "--json").stdout)
+    assert (counts["mode"], counts["Seen"], counts["MissingThings"], counts["Left"]) == ("apply", 7, 2, 0)
 
 
-def test_a_stack_that_does_not_synchronise_is_told_with_the_mend(run: Run) -> None:
+def test_a_run_that_gives_up_fails_with_its_reason(run: Run, clients: Clients, queue: str, time_passes: Time) -> None:
+    time_passes.then = [Function(clients, queue, event="sync_gave_up", reason="one call is too short").run]
+    result = run("sync")
+    assert result.exit_code == 1
+    assert "gave up: one call is too short" in result.stderr
+
+
+def test_a_stack_that_does_not_synchronise_fails_with_the_fix(run: Run) -> None:
     result = run("sync")
     assert result.exit_code == 1
     assert "registry_sync" in result.output
 
 
-def test_an_outcome_that_does_not_show_in_time_is_no_failure_of_the_run(
-    run: Run, queue: str, monkeypatch: pytest.MonkeyPatch
+def test_an_outcome_that_does_not_arrive_in_time_is_no_failure_of_the_run(
+    run: Run, queue: str, time_passes: Time
 ) -> None:
-    monkeypatch.setattr(sync.time, "sleep", threading.Event().wait)
-    monkeypatch.setattr(sync, "_LOOK_EVERY", 0.01)
-    result = run("sync", "--timeout", "1")
+    result = run("sync", "--timeout", "7")
     assert result.exit_code == 3
-    assert "goes on by itself" in result.output
+    assert "did not end within 7 s: it keeps running" in result.output
+    assert time_passes.seconds == pytest.approx(7, abs=1)

@@ -1,4 +1,4 @@
-"""The environment in its directory: found again, cleared away in whatever state; and the command's manners."""
+"""The environment in its directory: found again, and cleared in any state; and the errors of the command."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ def test_an_environment_is_found_again_with_its_inputs(tmp_path: Path, sleeper: 
     assert not clear(directory)
 
 
-def test_what_a_half_started_environment_left_running_is_stopped(tmp_path: Path, sleeper: Running) -> None:
+def test_a_process_of_a_half_started_environment_is_stopped(tmp_path: Path, sleeper: Running) -> None:
     directory = describe(tmp_path / "up", aws=aws(sleeper), things_stack=things_stack(None), api_key="")
-    with pytest.raises(NotUp, match="only half started: `make up`"):
+    with pytest.raises(NotUp, match="not completely started: `make up`"):
         Environment.load(directory)
     clear(directory)
     assert not sleeper.alive
@@ -73,7 +73,7 @@ def test_a_terraform_command_whose_caller_was_killed_is_ended(tmp_path: Path, sl
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}"])
-def test_a_description_that_can_not_be_read_is_cleared_away(tmp_path: Path, text: str) -> None:
+def test_a_description_that_can_not_be_read_is_cleared(tmp_path: Path, text: str) -> None:
     directory = describe(tmp_path / "up")
     (directory / DESCRIPTION).write_text(text)
     with pytest.raises(NotUp, match="`make up` starts"):
@@ -82,7 +82,7 @@ def test_a_description_that_can_not_be_read_is_cleared_away(tmp_path: Path, text
     assert not directory.exists()
 
 
-def test_a_description_is_for_its_user_alone(tmp_path: Path) -> None:
+def test_a_description_is_readable_by_its_user_only(tmp_path: Path) -> None:
     from local import environment
     from local.aws import LocalAws
 
@@ -90,56 +90,46 @@ def test_a_description_is_for_its_user_alone(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / DESCRIPTION).stat().st_mode) == 0o600
 
 
-def command(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
-    """Run `thingbridge-local` in this process; its exit code."""
-    monkeypatch.setattr(sys, "argv", ["thingbridge-local", *arguments])
+def command(environments: Path, *words: str) -> int:
+    """Run `thingbridge-local` in this process; its exit code. No environment is up but those in `environments`."""
     with pytest.raises(SystemExit) as ended:
-        cli.main()
+        cli.main(words, cli.Directories(environments))
     return int(ended.value.code or 0)
 
 
-@pytest.fixture
-def nothing_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cli, "UP", tmp_path / "up")
-    monkeypatch.setattr(cli, "ENVIRONMENTS", tmp_path)
-
-
 @pytest.mark.parametrize("words", [["status"], ["things"], ["join", "tank-7"], ["watch"], ["env"]])
-def test_a_command_without_an_environment_says_how_to_get_one(
-    nothing_up: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str]
+def test_a_command_without_an_environment_says_how_to_start_one(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: list[str]
 ) -> None:
-    assert command(monkeypatch, *words) == 1
-    assert capsys.readouterr().err == "✗ nothing is up here: `make up` starts the local environment\n"
+    assert command(tmp_path, *words) == 1
+    assert capsys.readouterr().err == "✗ no environment is up here: `make up` starts one\n"
 
 
-def test_down_is_harmless_when_nothing_is_up(
-    nothing_up: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert command(monkeypatch, "down") == 0
+def test_down_is_harmless_when_nothing_is_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command(tmp_path, "down") == 0
     assert capsys.readouterr().out == "Nothing was up.\n"
 
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["uplink", "tank-7", "--hex", "zz"], "the payload 'zz' is no hexadecimal"),
-        (["uplink", "tank-7", "--base64", "?"], "the payload '?' is no base64"),
-        (["downlink", "tank-7", "--json", "[]"], "'[]' is no JSON object"),
+        (["uplink", "tank-7", "--hex", "zz"], "--hex must be hexadecimal; got 'zz'"),
+        (["uplink", "tank-7", "--base64", "?"], "--base64 must be base64; got '?'"),
+        (["downlink", "tank-7", "--json", "[]"], "--json must be a JSON object such as"),
     ],
 )
-def test_a_payload_that_is_none_is_named(
-    nothing_up: None,
-    monkeypatch: pytest.MonkeyPatch,
+def test_an_invalid_payload_is_rejected_under_its_option(
+    tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     words: list[str],
     sentence: str,
 ) -> None:
-    assert command(monkeypatch, *words) == 1
+    assert command(tmp_path, *words) == 1
     assert sentence in capsys.readouterr().err
 
 
 def test_the_demo_stops_everything_when_a_step_fails(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sleeper: Running, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, sleeper: Running, capsys: pytest.CaptureFixture[str]
 ) -> None:
     directory = tmp_path / "demo"
 
@@ -150,11 +140,10 @@ def test_the_demo_stops_everything_when_a_step_fails(
     def fail(_demo: demo.Demo) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(demo.Environment, "start", start_it)
-    monkeypatch.setattr(demo, "STEPS", (demo.Step("It fails", fail),))
-    monkeypatch.setattr(demo, "LAST_FAILURE", tmp_path / "last-failure")
+    steps, kept = [demo.Step("It fails", fail)], tmp_path / "last-failure"
     with pytest.raises(KeyboardInterrupt):
-        demo.run(cli.out, directory)
+        demo.run(cli.out, directory, steps=steps, start=start_it, last_failure=kept)
+    assert kept.is_dir()
     assert not sleeper.alive
     assert not directory.exists()
     assert "the logs are kept in" in capsys.readouterr().out

@@ -133,7 +133,7 @@ def test_an_error_for_people_is_read_from_its_box(fake: Fake) -> None:
 
 def test_a_command_that_fails_in_silence_is_named(fake: Fake) -> None:
     fake.answer("apply", code=1)
-    with pytest.raises(TerraformError, match="terraform apply failed without saying why"):
+    with pytest.raises(TerraformError, match="terraform apply failed without an error message"):
         stack(fake).apply()
 
 
