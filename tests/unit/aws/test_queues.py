@@ -61,7 +61,9 @@ def test_a_fifo_queue_accepts_a_deduplication_id_once(clients: Clients) -> None:
 @pytest.mark.parametrize(("seconds", "delay"), [(50, 50), (3600, LONGEST_DELAY)])
 def test_a_delay_is_limited_to_the_longest_of_sqs(queue: Queue, clients: Clients, seconds: int, delay: int) -> None:
     sent: list[Any] = []
-    clients("sqs").meta.events.register("provide-client-params.sqs.SendMessage", lambda params, **_: sent.append(params))
+    clients("sqs").meta.events.register(
+        "provide-client-params.sqs.SendMessage", lambda params, **_: sent.append(params)
+    )
     queue.send_delayed("later", seconds)
     assert [(each["MessageBody"], each["DelaySeconds"]) for each in sent] == [("later", delay)]
 

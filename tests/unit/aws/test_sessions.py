@@ -43,9 +43,7 @@ def items() -> dict[str, dict[str, Any]]:
     return {each["session_key_id"]["S"]: each for each in found}
 
 
-def test_a_session_is_written_once_and_found_again(
-    table: SessionTable, calls: Callable[[], dict[str, int]]
-) -> None:
+def test_a_session_is_written_once_and_found_again(table: SessionTable, calls: Callable[[], dict[str, int]]) -> None:
     for _ in range(3):
         table.remember(DEVICE, SessionSeen(OLD, at=1, next_f_cnt_down=1))
     assert calls() == {"UpdateItem": 2}
@@ -121,7 +119,10 @@ def test_no_counter_is_handed_out_twice_and_none_below_the_floor(table: SessionT
     random = Random(7)
     handed_out: list[int] = []
     for _ in range(60):
-        count, floor = random.randint(1, 4), random.choice([0, handed_out[-1] if handed_out else 0, random.randint(0, 300)])
+        count, floor = (
+            random.randint(1, 4),
+            random.choice([0, handed_out[-1] if handed_out else 0, random.randint(0, 300)]),
+        )
         taken = table.take_counters(DEVICE, "b2xk", count, at_least=floor)
         assert taken is not None
         assert taken[0] >= floor
@@ -138,9 +139,7 @@ def test_downlinks_that_were_queued_again_are_remembered(table: SessionTable) ->
     assert found.queued_again == {3, 4, 5}
 
 
-def test_a_busy_table_is_raised_as_busy(
-    table: SessionTable, answer_with: AnswerWith
-) -> None:
+def test_a_busy_table_is_raised_as_busy(table: SessionTable, answer_with: AnswerWith) -> None:
     answer_with("dynamodb", "UpdateItem", 400, "ProvisionedThroughputExceededException")
     with pytest.raises(Busy):
         table.remember(DEVICE, SessionSeen(OLD, at=1, next_f_cnt_down=1))

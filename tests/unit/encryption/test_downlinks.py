@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests import events
 from thingbridge.encryption import downlinks as encryption
-from thingbridge.encryption.downlinks import Returned, Retry, after_refusal, returned
+from thingbridge.encryption.downlinks import Retry, Returned, after_refusal, returned
 from thingbridge.encryption.messages import SessionKey, decrypted_downlink
 from thingbridge.errors import BadInput
 

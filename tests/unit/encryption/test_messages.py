@@ -27,7 +27,9 @@ def base64_of(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-def encrypted(payload: bytes, f_cnt: int = 0, session_key_id: str = KEY.session_key_id, **others: Any) -> dict[str, Any]:
+def encrypted(
+    payload: bytes, f_cnt: int = 0, session_key_id: str = KEY.session_key_id, **others: Any
+) -> dict[str, Any]:
     """An `ApplicationDownlink` of The Things Stack: encrypted, zero values omitted."""
     cipher = base64_of(crypt_downlink(KEY.app_s_key, KEY.dev_addr, f_cnt, payload))
     numbered = {"f_cnt": f_cnt} if f_cnt else {}

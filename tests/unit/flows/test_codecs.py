@@ -14,7 +14,8 @@ from thingbridge.flows.codecs import CodecFailed, Codecs, PackagedCodecs, TimeLi
 
 Install = Callable[..., Codecs]
 
-LIMITS = TimeLimits(to_import=0.1, to_decode=0.1)
+LIMITS = TimeLimits()
+SHORT = TimeLimits(to_import=0.1, to_decode=0.1)
 
 GOOD = """
 DEVICES = [{devices}]
@@ -30,18 +31,24 @@ def decode_uplink(payload, f_port, version_ids):
 
 
 @pytest.fixture
-def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install]:
-    """Write modules to where the zip has them, and import them. They are imported anew for each test."""
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
+    """Write modules to where the zip has them, and import them."""
 
-    def write(**modules: str) -> Codecs:
+    def write(limits: TimeLimits = LIMITS, **modules: str) -> Codecs:
         folder = tmp_path / codecs.PACKAGE
         folder.mkdir()
         for name, source in modules.items():
             (folder / f"{name}.py").write_text(source)
         monkeypatch.syspath_prepend(str(tmp_path))
-        return codecs.load(LIMITS)
+        return codecs.load(limits)
 
-    yield write
+    return write
+
+
+@pytest.fixture(autouse=True)
+def forget() -> Iterator[None]:
+    """Each test imports codecs of its own."""
+    yield
     for name in [each for each in sys.modules if each.split(".")[0] == codecs.PACKAGE]:
         del sys.modules[name]
 
@@ -54,11 +61,16 @@ def test_without_a_folder_of_codecs_nothing_is_decoded() -> None:
     assert PackagedCodecs().decode(uplink()) is None
 
 
-def test_the_codecs_of_the_zip_are_imported_when_the_first_uplink_needs_one(install: Install) -> None:
+def test_the_codecs_of_the_zip_are_imported_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    module = tmp_path / codecs.PACKAGE / "port.py"
+    module.parent.mkdir()
+    module.write_text(GOOD.format(devices="{'f_port': 2}", name="port"))
+    monkeypatch.syspath_prepend(str(tmp_path))
     packaged = PackagedCodecs()
-    install(port=GOOD.format(devices="{'f_port': 2}", name="port"))
-    for _ in range(2):
-        assert packaged.decode(uplink()) == {"by": "port", "n": 7}
+    assert packaged.decode(uplink()) == {"by": "port", "n": 7}
+    del sys.modules[f"{codecs.PACKAGE}.port"]
+    assert packaged.decode(uplink()) == {"by": "port", "n": 7}
+    assert f"{codecs.PACKAGE}.port" not in sys.modules
 
 
 def test_the_most_specific_codec_decodes(install: Install) -> None:
@@ -94,7 +106,9 @@ def test_codecs_may_share_a_module(install: Install) -> None:
     ],
 )
 def test_whatever_a_codec_does_ends_in_a_failure_that_names_it(install: Install, body: str, reason: str) -> None:
-    found = install(bad=f"DEVICES = [{{'f_port': 2}}]\ndef decode_uplink(payload, f_port, version_ids):\n    {body}\n")
+    found = install(
+        SHORT, bad=f"DEVICES = [{{'f_port': 2}}]\ndef decode_uplink(payload, f_port, version_ids):\n    {body}\n"
+    )
     before = signal.getsignal(signal.SIGALRM)
     with pytest.raises(CodecFailed) as failure:
         found.decode(uplink(b"\xde\xad"))
@@ -118,7 +132,7 @@ def test_whatever_a_codec_does_ends_in_a_failure_that_names_it(install: Install,
 def test_a_codec_that_can_not_be_imported_fails_the_uplinks_without_another_codec(
     install: Install, source: str, reason: str
 ) -> None:
-    found = install(bad=source, good=GOOD.format(devices="{'f_port': 3}", name="good"))
+    found = install(SHORT, bad=source, good=GOOD.format(devices="{'f_port': 3}", name="good"))
     assert found.decode(uplink(f_port=3)) == {"by": "good", "n": 7}
     with pytest.raises(CodecFailed) as failure:
         found.decode(uplink())

@@ -126,9 +126,7 @@ def test_a_change_whose_sending_was_interrupted_is_sent_when_its_delta_comes_aga
     assert shadows.reported("tank")["deltaDownlink"]["state"] == "sent"
 
 
-def test_a_newer_change_waits_for_the_one_that_is_being_sent(
-    flow: DesiredStates, desire: Desire, queue: Queue
-) -> None:
+def test_a_newer_change_waits_for_the_one_that_is_being_sent(flow: DesiredStates, desire: Desire, queue: Queue) -> None:
     first = desire({"level": 5})
     queue.error = Busy("as arranged")
     with pytest.raises(Busy):

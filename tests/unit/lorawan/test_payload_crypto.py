@@ -39,7 +39,9 @@ def test_an_encrypted_payload_is_decrypted_in_its_own_direction_only(
 
 
 @given(keys, addresses, counters, payloads, st.booleans())
-def test_the_simulated_device_computes_the_same(key: bytes, address: str, f_cnt: int, payload: bytes, downlink: bool) -> None:
+def test_the_simulated_device_computes_the_same(
+    key: bytes, address: str, f_cnt: int, payload: bytes, downlink: bool
+) -> None:
     crypt = crypt_downlink if downlink else crypt_uplink
     assert crypt(key, address, f_cnt, payload) == lorawan.crypt_frm_payload(
         key, address, f_cnt, payload, downlink=downlink

@@ -107,7 +107,7 @@ class Interrupted(Exception):
 
 @dataclass
 class World:
-    """A table, a queue, a shadow and a clock. A function is interrupted at the steps whose numbers are in `interruptions`."""
+    """A table, a queue, a shadow and a clock. `interruptions`: numbers of the steps at which a function ends."""
 
     row: Row | None = None
     queue: list[tuple[float, str]] = field(default_factory=list)

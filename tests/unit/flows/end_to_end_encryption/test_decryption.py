@@ -157,7 +157,5 @@ assert not [name for name in sys.modules if name.startswith("cryptography")]
         "API_KEY_SECRET_ARN": "arn:key",
     }
     environment = {**os.environ, **ENVIRONMENT, **things_stack, "PYTHONPATH": str(LAMBDA_SRC)}
-    run = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, check=False, env=environment
-    )
+    run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, env=environment)
     assert run.returncode == 0, run.stderr

@@ -1,5 +1,4 @@
-"""Downlinks under end-to-end encryption: an account in process on one side, the simulated The Things Stack on the other.
-"""
+"""Downlinks under end-to-end encryption, between an account in process and the simulated The Things Stack."""
 
 import base64
 from collections.abc import Callable, Mapping, Sequence

@@ -42,9 +42,7 @@ def test_it_is_configured_and_removed_repeatedly(open_client: OpenClient, simula
         assert (label(simulation), skips(simulation)) == (None, False)
 
 
-def test_a_recreated_secret_replaces_the_old_one(
-    open_client: OpenClient, simulation: Simulation
-) -> None:
+def test_a_recreated_secret_replaces_the_old_one(open_client: OpenClient, simulation: Simulation) -> None:
     setup.configure(open_client(), LABEL, KEK, None)
     setup.configure(open_client(), RECREATED, KEK, None)
     assert label(simulation) == RECREATED

@@ -1,7 +1,6 @@
-"""The receiver of mode `webhook`, on an account in process: who may publish, what is published, and what is answered."""
+"""The receiver of mode `webhook`, on an account in process: who may publish, and what is published and answered."""
 
 import base64
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
