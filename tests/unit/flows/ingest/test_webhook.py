@@ -1,16 +1,16 @@
-"""Mode `webhook`: what The Things Stack is told to post, where, and with what secret."""
+"""Mode `webhook`: what The Things Stack posts, where, and with which secret."""
 
 from collections.abc import Callable
 
 from local.things_stack import ThingsStack as Simulation
+from thingbridge.flows.ingest import webhook
+from thingbridge.flows.ingest.account import Account
+from thingbridge.flows.ingest.integration import IngestMode, Integration
 from thingbridge.messaging.topics import UPSTREAM_EVENTS
 from thingbridge.things_stack.client import ThingsStack
-from thingbridge.things_stack.ingest import webhook
-from thingbridge.things_stack.ingest.account import Account
-from thingbridge.things_stack.ingest.integration import IngestMode, Integration
 
 
-def test_every_kind_has_a_path_the_secret_is_a_header_and_no_key_for_downlinks_is_sent(
+def test_every_kind_has_a_path_the_secret_is_in_a_header_and_no_downlink_key_is_sent(
     simulation: Simulation,
     open_client: Callable[..., ThingsStack],
     account: Account,
@@ -18,7 +18,7 @@ def test_every_kind_has_a_path_the_secret_is_a_header_and_no_key_for_downlinks_i
 ) -> None:
     client, wanted = open_client(), integration(IngestMode.WEBHOOK)
     webhook.configure(client, wanted, None, account)
-    client.set_webhook(wanted.id, {"downlink_api_key": "NNSXS.SOMEBODY.SET"}, ["downlink_api_key"])
+    client.webhooks.set(wanted.id, {"downlink_api_key": "NNSXS.SOMEBODY.SET"}, ["downlink_api_key"])
     webhook.configure(client, wanted, wanted, account)
     (configured,) = simulation.servers.application.webhooks.values()
     assert configured["base_url"] == "https://abc.lambda-url.eu-west-1.on.aws"
