@@ -54,7 +54,7 @@ module "upstream" {
 
   stack                 = local.stack
   shadow                = module.shadow.use
-  end_to_end_encryption = try(module.end_to_end_encryption[0].messages, null)
+  end_to_end_encryption = var.end_to_end_encryption ? module.end_to_end_encryption[0].messages : null
   things_log            = module.things_log.use
   functions             = local.functions
   aws                   = local.aws
@@ -94,7 +94,7 @@ module "downlink" {
 
   stack                 = local.stack
   delta_f_port          = var.shadow.delta_f_port
-  end_to_end_encryption = try(module.end_to_end_encryption[0].messages, null)
+  end_to_end_encryption = var.end_to_end_encryption ? module.end_to_end_encryption[0].messages : null
   things_stack          = module.things_stack.application
   things_log            = module.things_log.use
   functions             = local.functions
@@ -133,7 +133,7 @@ module "configure" {
 
   uses = {
     api_key            = module.api_key.use
-    key_encryption_key = try(module.end_to_end_encryption[0].key_encryption_key_use, null)
+    key_encryption_key = var.end_to_end_encryption ? module.end_to_end_encryption[0].key_encryption_key_use : null
   }
 }
 
@@ -164,7 +164,7 @@ module "integration" {
   ingest                  = module.ingest.configuration
   thing_type              = var.create_thing_type ? {} : null
   registry_events         = var.enable_registry_events ? module.registry.ready : null
-  end_to_end_encryption   = try(module.end_to_end_encryption[0].key_encryption_key, null)
+  end_to_end_encryption   = var.end_to_end_encryption ? module.end_to_end_encryption[0].key_encryption_key : null
   things_stack            = module.things_stack.application
   aws                     = local.aws
 

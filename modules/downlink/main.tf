@@ -19,7 +19,7 @@ module "function" {
   handler     = "handlers.downlink.handler"
   timeout     = 30
   functions   = var.functions
-  layer_arns  = try(var.end_to_end_encryption.layer_arns, [])
+  layer_arns  = var.end_to_end_encryption == null ? [] : var.end_to_end_encryption.layer_arns
   policy_json = data.aws_iam_policy_document.rights.json
   aws         = var.aws
   tags        = var.tags
@@ -33,7 +33,7 @@ module "function" {
   )
 
   uses = {
-    end_to_end_encryption = try(var.end_to_end_encryption.use, null)
+    end_to_end_encryption = var.end_to_end_encryption == null ? null : var.end_to_end_encryption.use
     things_log            = var.things_log
     things_stack          = var.things_stack.use
   }

@@ -15,7 +15,7 @@ module "function" {
   timeout                 = 15
   asynchronous_invocation = {}
   functions               = var.functions
-  layer_arns              = try(var.end_to_end_encryption.layer_arns, [])
+  layer_arns              = var.end_to_end_encryption == null ? [] : var.end_to_end_encryption.layer_arns
   policy_json             = data.aws_iam_policy_document.rights.json
   aws                     = var.aws
   tags                    = var.tags
@@ -27,7 +27,7 @@ module "function" {
   }
 
   uses = {
-    end_to_end_encryption = try(var.end_to_end_encryption.use, null)
+    end_to_end_encryption = var.end_to_end_encryption == null ? null : var.end_to_end_encryption.use
     shadow                = var.shadow
     things_log            = var.things_log
   }
