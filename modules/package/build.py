@@ -93,9 +93,7 @@ def _download(requirements: Path, python_version: str, platform: str, folder: st
         raise BuildError(f"{sys.executable} has no pip: install it, or use a prebuilt zip.")
     errors = [line for line in run.stderr.splitlines() if line.strip()] or ["pip reported no error"]
     print("\n".join(errors), file=sys.stderr)
-    raise BuildError(
-        f"pip could not download what {requirements} pins; see its error above, or use a prebuilt zip."
-    )
+    raise BuildError(f"pip could not download what {requirements} pins; see its error above, or use a prebuilt zip.")
 
 
 def _unpacked(wheel: Path) -> dict[str, bytes]:

@@ -82,7 +82,9 @@ def derived(tree: Path, terraform: Callable[..., Any]) -> dict[tuple[str, str | 
 
 
 @pytest.mark.parametrize("addresses", DERIVED, ids=lambda addresses: str(addresses[0]))
-def test_servers_and_account_follow_from_the_address(addresses: tuple[str, str | None], derived: dict[Any, Any]) -> None:
+def test_servers_and_account_follow_from_the_address(
+    addresses: tuple[str, str | None], derived: dict[Any, Any]
+) -> None:
     application = derived[addresses]["application"]
     assert (
         application["cluster_address"],

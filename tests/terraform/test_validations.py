@@ -76,7 +76,11 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     },
     "secret": {"name": "farm/Key", "use": {"sid": "ReadKey", "environment_variable": "KEY"}, "value": "KEY"},
     "shadow": {},
-    "table": {"name": "farm-states", "hash_key": "thing", "use": {"sid": "KeepStates", "environment_variable": "TABLE"}},
+    "table": {
+        "name": "farm-states",
+        "hash_key": "thing",
+        "use": {"sid": "KeepStates", "environment_variable": "TABLE"},
+    },
     "things_stack": {
         "application_id": "farm-app",
         "cluster_address": "eu1.cloud.thethings.network",
@@ -452,7 +456,7 @@ MODULE_CASES = [
     case(
         "secret",
         {"name": "my farm", "value": " KEY", "secret_version": 0.5, "recovery_window_in_days": 3},
-        'name must hold 1 to 512 of the characters A-Z a-z 0-9 / _ + = . @ and -, or be null with existing_arn; '
+        "name must hold 1 to 512 of the characters A-Z a-z 0-9 / _ + = . @ and -, or be null with existing_arn; "
         'got "my farm".',
         "value must hold printable ASCII characters without spaces or line breaks; got something else (not shown).",
         "secret_version must be a whole number from 1; got 0.5.",
@@ -493,7 +497,12 @@ MODULE_CASES = [
     ),
     case(
         "package",
-        {"name": "a/b", "prebuilt": {}, "python_version": "python3.13", "layer": {"requirements": "r", "architecture": "riscv"}},
+        {
+            "name": "a/b",
+            "prebuilt": {},
+            "python_version": "python3.13",
+            "layer": {"requirements": "r", "architecture": "riscv"},
+        },
         'name must hold letters, digits, _ and -, as it names a folder; got "a/b".',
         "prebuilt must name either a file (filename) or an object in S3 (s3); got neither.",
         'python_version must be a version of Python like "3.13"; got "python3.13".',
@@ -517,7 +526,9 @@ MODULE_CASES = [
         "settings.min_interval_seconds must be 0, or whole seconds from 1 to 900, the longest a queue delays a message; "
         "got 901.",
     ),
-    case("downlink", {"delta_f_port": 224}, "delta_f_port must be an FPort of applications, 1 to 223, or null; got 224."),
+    case(
+        "downlink", {"delta_f_port": 224}, "delta_f_port must be an FPort of applications, 1 to 223, or null; got 224."
+    ),
     case(
         "registry",
         {"on_thing_deleted": "keep", "sync": {"mode": "dry-run"}},
@@ -587,7 +598,10 @@ def has(module: str, variable: str) -> bool:
 def shared_cases() -> Iterator[Case]:
     """The objects that go everywhere, in every module that takes them."""
     stack = {"name": "my farm", "thing_type_name": "a b", "thing_name_scheme": "devEUI"}
-    addresses = {"cluster_address": "eu1.cloud.thethings.network", "identity_server_address": "https://a.example.com/api/v3"}
+    addresses = {
+        "cluster_address": "eu1.cloud.thethings.network",
+        "identity_server_address": "https://a.example.com/api/v3",
+    }
     for module in ACCEPTED:
         inputs: dict[str, Any] = {}
         messages: list[str] = []
