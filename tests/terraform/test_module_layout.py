@@ -1,4 +1,4 @@
-"""The form of every module, read from its files: what a reader finds where, who calls whom, and what the style rules out.
+"""The form of every module, read from its files: what is where, who calls whom, and what the style rules out.
 
 Terraform is not run here.
 """

@@ -1,7 +1,7 @@
 """Every block of HCL in the documentation is planned, with a mocked provider: what a reader copies, works.
 
-The first blocks of the modules' READMEs refer to each other and are planned as one configuration, as a larger repository
-would write it. Every other block stands alone.
+The first blocks of the modules' READMEs refer to each other and are planned as one configuration, as a larger
+repository would write it. Every other block stands alone.
 """
 
 import re

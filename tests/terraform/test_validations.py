@@ -265,8 +265,8 @@ ROOT_CASES = [
     case(
         ROOT,
         {"cluster_address": "lorawan.example.com"},
-        "trusted_account_id must be set unless cluster_address is a hosted The Things Stack, whose account is known, or "
-        'ingest.mode is "webhook" or "mqtt", which need none; got null with cluster_address "lorawan.example.com" and '
+        "trusted_account_id must be set unless cluster_address is a hosted The Things Stack, whose account is known, "
+        'or ingest.mode is "webhook" or "mqtt", which need none; got null with cluster_address "lorawan.example.com" and '
         'mode "pubsub".',
     ),
     case(ROOT, {"shadow": {"min_interval_seconds": 1.5}}, _INTERVAL + "1.5."),
@@ -288,8 +288,8 @@ ROOT_CASES = [
     case(
         ROOT,
         {"shadow": {"delta_f_port": 10}, "end_to_end_encryption": True},
-        "shadow.delta_f_port must be null with end_to_end_encryption, as a desired state passes through an encoder in The "
-        "Things Stack, which has no key; got 10.",
+        "shadow.delta_f_port must be null with end_to_end_encryption, as a desired state passes through an encoder in "
+        "The Things Stack, which has no key; got 10.",
     ),
     case(
         ROOT,
@@ -345,7 +345,8 @@ ROOT_CASES = [
     case(
         ROOT,
         {"ingest": {}},
-        'default_frequency_plan_id must be set in an AWS region without a usual frequency plan; got null in "mx-central-1".',
+        "default_frequency_plan_id must be set in an AWS region without a usual frequency plan; "
+        'got null in "mx-central-1".',
         f'ingest.mode must not be "pubsub" outside of the AWS regions that The Things Stack connects to '
         f'({_PUBSUB_REGIONS}); got "pubsub" in "mx-central-1".',
         region="mx-central-1",
@@ -425,8 +426,8 @@ MODULE_CASES = [
             "message_retention_seconds": 1209601,
             "name": 63 * "x",
         },
-        "batch_size must be 1 to 10, or up to 10000 with a maximum_batching_window_in_seconds of at least 1 (not in a FIFO "
-        "queue); got 11.",
+        "batch_size must be 1 to 10, or up to 10000 with a maximum_batching_window_in_seconds of at least 1 (not in a "
+        "FIFO queue); got 11.",
         "function_timeout must be 1 to 900 seconds; got 901.",
         "maximum_concurrency must be 2 to 1000; got 1.",
         "maximum_receive_count must be 1 to 1000 (AWS recommends at least 5 for a queue that feeds a function); got 0.",
@@ -523,8 +524,8 @@ MODULE_CASES = [
     case(
         "shadow",
         {"settings": {"min_interval_seconds": 901}},
-        "settings.min_interval_seconds must be 0, or whole seconds from 1 to 900, the longest a queue delays a message; "
-        "got 901.",
+        "settings.min_interval_seconds must be 0, or whole seconds from 1 to 900, the longest a queue delays a "
+        "message; got 901.",
     ),
     case(
         "downlink", {"delta_f_port": 224}, "delta_f_port must be an FPort of applications, 1 to 223, or null; got 224."
@@ -545,12 +546,14 @@ MODULE_CASES = [
     case(
         "ingest",
         {"mode": "pubsub"},
-        'trusted_account_id must be an AWS account of 12 digits when mode is "manual", "package" or "pubsub"; got "null".',
+        'trusted_account_id must be an AWS account of 12 digits when mode is "manual", "package" or "pubsub"; '
+        'got "null".',
     ),
     case(
         "ingest",
         {"trusted_account_id": "root"},
-        'trusted_account_id must be an AWS account of 12 digits when mode is "manual", "package" or "pubsub"; got "root".',
+        'trusted_account_id must be an AWS account of 12 digits when mode is "manual", "package" or "pubsub"; '
+        'got "root".',
     ),
     case(
         "integration",
@@ -561,7 +564,8 @@ MODULE_CASES = [
             },
             "thing_type": {"description": "Gerät", "searchable_attributes": ["dev EUI"]},
         },
-        'ingest.cross_account_role must be set when ingest.mode is "package" or "pubsub"; got null with mode "package".',
+        'ingest.cross_account_role must be set when ingest.mode is "package" or "pubsub"; '
+        'got null with mode "package".',
         'ingest.mqtt.client_id must hold at most 23 characters; got "a-client-id-of-24-letter".',
         'ingest.package must be set when ingest.mode is "package"; got null.',
         'thing_type.description must hold at most 2028 printable ASCII characters; got "Gerät".',
@@ -648,8 +652,8 @@ def faults(tree: Path, terraform: Callable[..., Any]) -> dict[int, list[str]]:
         )
     (folder / "codecs").mkdir()
     (folder / "codecs" / "soil.py").write_text("DEVICES = []\n")
-    # As a variable, whose value a plan knows and the check before it does not: that one sees no rule over two variables, and
-    # with a fault of its own keeps Terraform from planning.
+    # As a variable: Terraform validates a configuration before it plans, when it does not know the values of variables.
+    # What fails then would hide the rules that compare two variables, which it checks when planning.
     inputs = {f"case_{number}": _inputs(each) for number, each in enumerate(CASES)}
     (folder / "terraform.tfvars.json").write_text(json.dumps({"inputs": inputs}))
     calls = [_call(f"case_{number}", each, list(_inputs(each))) for number, each in enumerate(CASES)]
