@@ -266,8 +266,8 @@ ROOT_CASES = [
         ROOT,
         {"cluster_address": "lorawan.example.com"},
         "trusted_account_id must be set unless cluster_address is a hosted The Things Stack, whose account is known, "
-        'or ingest.mode is "webhook" or "mqtt", which need none; got null with cluster_address "lorawan.example.com" and '
-        'mode "pubsub".',
+        'or ingest.mode is "webhook" or "mqtt", which need none; got null with cluster_address "lorawan.example.com" '
+        'and mode "pubsub".',
     ),
     case(ROOT, {"shadow": {"min_interval_seconds": 1.5}}, _INTERVAL + "1.5."),
     case(
