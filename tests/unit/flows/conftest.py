@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from local.things_stack import ThingsStack as Simulation
-from local.things_stack.messages import Published
+from local.things_stack.network.application_up import Published
 from tests.unit.conftest import APPLICATION
 from thingbridge.aws.clients import Clients
 from thingbridge.aws.secrets import Secrets

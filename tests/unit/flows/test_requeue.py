@@ -8,7 +8,7 @@ import pytest
 
 from handlers import batches
 from local.things_stack import ThingsStack as Simulation
-from local.things_stack.messages import Published
+from local.things_stack.network.application_up import Published
 from tests import events
 from tests.unit.conftest import APPLICATION
 from tests.unit.flows.conftest import DEVICE, Air, Encryption
