@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from local.things_stack import ThingsStack as Simulation
-from local.things_stack.providers import packages
 from tests.unit.conftest import APPLICATION
 from thingbridge.errors import Misconfigured
 from thingbridge.flows.ingest import package
