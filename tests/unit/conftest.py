@@ -1,6 +1,7 @@
 """Both other sides in process: an AWS account (moto), which can be made to fail, and a simulated The Things Stack."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import boto3
@@ -50,13 +51,9 @@ def answer_with(clients: Clients) -> AnswerWith:
     """Make an operation of a service answer with an error: service, operation, HTTP status, code."""
 
     def arrange(service: str, operation: str, status: int, code: str) -> None:
-        def answer(**_: Any) -> tuple[Response, dict[str, Any]]:
-            error = {"Code": code, "Message": "as arranged"}
-            return Response(status), {"Error": error, "ResponseMetadata": {"HTTPStatusCode": status}}
-
         client = clients(service)
         service_id = client.meta.service_model.service_id.hyphenize()
-        client.meta.events.register(f"before-call.{service_id}.{operation}", answer)
+        client.meta.events.register(f"before-call.{service_id}.{operation}", lambda **_: refusal(status, code))
 
     return arrange
 
@@ -66,6 +63,31 @@ class Response:
 
     def __init__(self, status: int) -> None:
         self.status_code = status
+
+
+def refusal(status: int, code: str) -> tuple[Response, dict[str, Any]]:
+    """What a `before-call` handler of botocore returns to have a call answered with an error."""
+    error = {"Code": code, "Message": "as arranged"}
+    return Response(status), {"Error": error, "ResponseMetadata": {"HTTPStatusCode": status}}
+
+
+@dataclass
+class Clock:
+    """Seconds that pass when a test says so, or when the code under test sleeps on it (`wait`)."""
+
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def wait(self, seconds: float) -> None:
+        assert seconds >= 0
+        self.now += seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
 
 
 @pytest.fixture(scope="module")

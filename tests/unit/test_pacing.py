@@ -4,25 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.conftest import Clock
 from thingbridge.pacing import TokenBucket
 
 
-class Clock:
-    """Seconds since the start; only sleeping advances it."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def sleep(self, seconds: float) -> None:
-        assert seconds >= 0
-        self.now += seconds
-
-
 def bucket(clock: Clock, rate: float, burst: float = 1) -> TokenBucket:
-    return TokenBucket(rate=rate, burst=burst, now=clock, sleep=clock.sleep)
+    return TokenBucket(rate=rate, burst=burst, now=clock, sleep=clock.wait)
 
 
 def test_a_burst_passes_at_once_and_the_rest_at_the_rate() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit.conftest import Response
+from tests.unit.conftest import refusal
 from thingbridge.aws.certificates import ClientCertificates
 from thingbridge.aws.clients import Clients
 from thingbridge.errors import Busy
@@ -51,8 +51,7 @@ def test_a_certificate_that_can_not_be_finished_is_deleted_again(iot: Any, clien
         if refused:
             return None
         refused.append(operation)
-        error = {"Code": "ServiceUnavailableException", "Message": "as arranged"}
-        return Response(503), {"Error": error, "ResponseMetadata": {"HTTPStatusCode": 503}}
+        return refusal(503, "ServiceUnavailableException")
 
     iot.meta.events.register(f"before-call.iot.{operation}", refuse_once)
     with pytest.raises(Busy):

@@ -7,7 +7,7 @@ import pytest
 from tests.unit.conftest import AnswerWith
 from thingbridge.aws.clients import Clients
 from thingbridge.aws.queues import LONGEST_DELAY, Queue, queue_url
-from thingbridge.errors import Busy, Misconfigured, Refused
+from thingbridge.errors import Busy, Misconfigured
 
 
 @pytest.fixture
@@ -70,5 +70,10 @@ def test_a_delay_is_limited_to_the_longest_of_sqs(queue: Queue, clients: Clients
 
 def test_a_queue_is_found_by_its_name(clients: Clients, url: str) -> None:
     assert queue_url(clients, "work") == url
-    with pytest.raises(Refused, match="find the queue gone"):
-        queue_url(clients, "gone")
+    assert queue_url(clients, "gone") is None
+
+
+def test_a_queue_that_can_not_be_looked_up_is_an_error(clients: Clients, answer_with: AnswerWith) -> None:
+    answer_with("sqs", "GetQueueUrl", 403, "AccessDenied")
+    with pytest.raises(Misconfigured, match="find the queue work"):
+        queue_url(clients, "work")

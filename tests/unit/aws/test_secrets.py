@@ -1,22 +1,13 @@
 """Secrets: cached for a few minutes, read again on request."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
-from tests.unit.conftest import AnswerWith
+from tests.unit.conftest import AnswerWith, Clock
 from thingbridge.aws.clients import Clients
 from thingbridge.aws.secrets import TIME_TO_LIVE, Secrets
 from thingbridge.errors import Busy, Misconfigured
-
-
-@dataclass
-class Clock:
-    now: float = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

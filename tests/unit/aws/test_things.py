@@ -27,6 +27,9 @@ def test_all_things_of_the_stack_and_no_others_are_listed_page_by_page(things: T
         pages += 1
     assert listed == {f"t-{number}": f"{number:016X}" for number in range(THINGS_PER_PAGE + 3)}
     assert pages == 2
+    pauses: list[int] = []
+    assert {thing.name for thing in things.of_stack("farm", lambda: pauses.append(1))} == listed.keys()
+    assert len(pauses) == 1
 
 
 def test_a_thing_is_created_described_and_deleted(things: Things) -> None:

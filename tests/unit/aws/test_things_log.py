@@ -6,7 +6,7 @@ from typing import Any
 import boto3
 import pytest
 
-from tests.unit.conftest import Response
+from tests.unit.conftest import refusal
 from thingbridge.aws.clients import Clients
 from thingbridge.aws.things_log import UNIDENTIFIED, ThingsLog, read_entry
 
@@ -67,10 +67,9 @@ def test_a_log_that_can_not_be_written_does_not_fail_the_message(
 
 
 def test_another_writer_may_create_the_stream_first(logs: Any, log: ThingsLog) -> None:
-    def create_first(**_: Any) -> tuple[Response, dict[str, Any]]:
+    def create_first(**_: Any) -> Any:
         boto3.client("logs").create_log_stream(logGroupName=GROUP, logStreamName="barn")
-        error = {"Code": "ResourceAlreadyExistsException", "Message": "as arranged"}
-        return Response(400), {"Error": error, "ResponseMetadata": {"HTTPStatusCode": 400}}
+        return refusal(400, "ResourceAlreadyExistsException")
 
     logs.meta.events.register("before-call.cloudwatch-logs.CreateLogStream", create_first)
     log.record("barn", "ERROR", "message_dropped")

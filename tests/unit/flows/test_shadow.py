@@ -2,14 +2,13 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
 
 from handlers import batches, composition
 from tests import events
-from tests.unit.conftest import Response
+from tests.unit.conftest import Clock, refusal
 from thingbridge.aws.clients import Clients
 from thingbridge.aws.queues import Queue
 from thingbridge.aws.shadow_states import ShadowStates
@@ -21,30 +20,14 @@ from thingbridge.shadow.state import SHADOW_NAME, ShadowSettings
 
 GROUP = "/thethings/lorawan/farm/things"
 INTERVAL = 60
+NOW = 1_767_225_600.0
+"""SQS keeps its own time, so tests deliver deferred writes themselves."""
 
 Calls = Callable[[], dict[str, int]]
 
 
 def at(second: int) -> str:
     return f"2026-01-01T00:00:{second:02}.000000000Z"
-
-
-@dataclass
-class Clock:
-    """Seconds that pass when a test says so. SQS keeps its own time, so tests deliver deferred writes themselves."""
-
-    now: float = 1_767_225_600.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def wait(self, seconds: float) -> None:
-        self.now += seconds
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture
@@ -64,6 +47,7 @@ def queue_url(iot: Any, clients: Clients) -> str:
 def writer(clients: Clients, queue_url: str, clock: Clock) -> Callable[[], PacedShadowWriter]:
     """Make the writer of another execution environment: all of them share one table and one queue, nothing else."""
     shadows = RecordedShadows(Shadows(clients, SHADOW_NAME), ThingsLog(clients, GROUP))
+    clock.now = NOW
     return lambda: PacedShadowWriter(
         shadows,
         ShadowStates(clients, "farm-shadow-states"),
@@ -156,8 +140,7 @@ def test_a_message_whose_write_met_a_busy_shadow_writes_when_it_comes_again(
     busy = True
 
     def answer(**_: Any) -> Any:
-        error = {"Code": "ThrottlingException", "Message": "as arranged"}
-        return (Response(429), {"Error": error, "ResponseMetadata": {"HTTPStatusCode": 429}}) if busy else None
+        return refusal(429, "ThrottlingException") if busy else None
 
     clients("iot-data").meta.events.register("before-call.iot-data-plane.UpdateThingShadow", answer)
     one = writer()

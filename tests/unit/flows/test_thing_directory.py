@@ -1,13 +1,12 @@
 """Which thing stands for which end device: found, created if missing and remembered, on moto's registry."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import boto3
 import pytest
 
-from tests.unit.conftest import AnswerWith, Response
+from tests.unit.conftest import AnswerWith, Clock, refusal
 from thingbridge.aws.clients import Clients
 from thingbridge.aws.things import Things
 from thingbridge.errors import Refused
@@ -18,19 +17,6 @@ from thingbridge.registry.identity import MismatchingStack, StackOfThings, Thing
 DEVICE = EndDeviceIdentifiers("tank-7", "A81758FFFE0312AB", "A81758FFFE000001")
 
 Calls = Callable[[], dict[str, int]]
-
-
-@dataclass
-class Clock:
-    now: float = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture
@@ -142,10 +128,9 @@ def test_a_name_that_another_device_has_is_refused(
 def test_a_thing_that_somebody_created_for_the_device_in_the_meantime_is_used(
     directory: ThingDirectory, iot: Any
 ) -> None:
-    def create_first(**_: Any) -> tuple[Response, dict[str, Any]]:
+    def create_first(**_: Any) -> Any:
         create(boto3.client("iot"), "A81758FFFE0312AB", devEUI="A81758FFFE0312AB", stackName="farm", site="barn")
-        error = {"Code": "ResourceAlreadyExistsException", "Message": "as arranged"}
-        return Response(409), {"Error": error, "ResponseMetadata": {"HTTPStatusCode": 409}}
+        return refusal(409, "ResourceAlreadyExistsException")
 
     iot.meta.events.register("before-call.iot.CreateThing", create_first)
     assert directory.find_or_create(DEVICE) == "A81758FFFE0312AB"

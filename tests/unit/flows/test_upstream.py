@@ -13,7 +13,7 @@ from moto.iotdata import iotdata_backends
 
 from handlers import composition
 from tests import events
-from tests.unit.conftest import Response
+from tests.unit.conftest import refusal
 from thingbridge.aws.clients import Clients
 from thingbridge.errors import Busy
 from thingbridge.flows.codecs import CodecFailed
@@ -93,8 +93,7 @@ def test_a_decoders_output_that_makes_the_shadow_too_large_leaves_the_metrics(fl
     def refuse_decoded(params: dict[str, Any], **_: Any) -> Any:
         if b"decodedPayload" in params["body"]:
             refused.append(params)
-            error = {"Code": "RequestEntityTooLargeException", "Message": "as arranged"}
-            return Response(413), {"Error": error, "ResponseMetadata": {"HTTPStatusCode": 413}}
+            return refusal(413, "RequestEntityTooLargeException")
         return None
 
     clients("iot-data").meta.events.register("before-call.iot-data-plane.UpdateThingShadow", refuse_decoded)

@@ -2,7 +2,6 @@
 
 import base64
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -10,7 +9,7 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.iotdata import iotdata_backends
 
 from tests import events
-from tests.unit.conftest import AnswerWith
+from tests.unit.conftest import AnswerWith, Clock
 from thingbridge.aws.broker import Broker
 from thingbridge.aws.clients import Clients
 from thingbridge.aws.secrets import Secrets
@@ -21,19 +20,6 @@ SECRET = EVENT["headers"]["x-thingbridge-secret"]
 BODY = EVENT["body"]
 
 Post = Callable[..., int]
-
-
-@dataclass
-class Clock:
-    now: float = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def clock() -> Clock:
-    return Clock()
 
 
 @pytest.fixture
