@@ -34,7 +34,7 @@ from local.mqtt import MqttError
 from local.processes import StartFailed
 from local.stack import TerraformError
 from local.things_stack import Dropped
-from local.things_stack.control import ControlError
+from local.things_stack.control.client import ControlError
 from thingbridge.aws.broker import Broker
 from thingbridge.errors import ThingbridgeError
 from thingbridge.messaging.topics import DOWNLINK_REQUEST

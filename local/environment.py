@@ -19,8 +19,8 @@ from typing import Any
 from local.aws import LocalAws, functions
 from local.processes import Running, free_port, start, wait_until_ready
 from local.stack import COMMAND, ROOT, Stack, TerraformError
-from local.things_stack.aws_access import foreign_account_credentials
-from local.things_stack.control import Control
+from local.things_stack import foreign_account_credentials
+from local.things_stack.control.client import Control
 
 ENVIRONMENTS = ROOT / ".local"
 STACK_NAME = "farm"

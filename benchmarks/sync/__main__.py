@@ -1,6 +1,7 @@
-"""`python -m benchmarks.sync [--write]`: measures, prints the table, and puts it into docs/synchronisation.md.
+"""`python -m benchmarks.sync [--write] [DEVICES …]`: measures, prints the table, and with --write updates docs/sync.md.
 
-It fails when the cost of a device grows with their number, or a million take more memory than the function has.
+It fails when the cost per device grows with their number, or when the largest size needs more memory than the function
+has. `DEVICES` are other sizes than the usual three; --write needs the usual ones.
 """
 
 import json
@@ -11,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = ROOT / "docs" / "synchronisation.md"
+PAGE = ROOT / "docs" / "sync.md"
 BEGIN, END = "<!-- benchmarks/sync -->", "<!-- /benchmarks/sync -->"
 SIZES = (10_000, 100_000, 1_000_000)
-MOST_MEMORY = 512
+MEMORY_LIMIT = 512
+"""MB: the memory of the function."""
+
 HEADINGS = (
     "devices and things",
     "time on AWS",
@@ -56,25 +59,30 @@ def table(results: list[dict[str, Any]]) -> str:
 
 
 def check(results: list[dict[str, Any]]) -> None:
-    """Linear: a device of a large fleet costs no more than one of a small fleet, continuations included."""
+    """The cost is linear: a device of a large fleet costs no more than one of a small fleet, continuations included."""
     small, large = results[0], results[-1]
     for figure in ("seconds", "cpu_seconds"):
         assert large[figure] / large["devices"] < 2 * small[figure] / small["devices"], figure
     assert sum(large["calls"].values()) / large["devices"] < 1.5 * sum(small["calls"].values()) / small["devices"]
-    assert large["memory_mb"] <= MOST_MEMORY
-    # What a run that goes on tells itself has to fit into a message of the queue.
+    assert large["memory_mb"] <= MEMORY_LIMIT
+    # The state of a run that is continued must fit into a message of the queue.
     assert all(each["longest_message"] < 256 * 1024 for each in results)
 
 
 def main() -> None:
+    arguments = sys.argv[1:]
+    write = "--write" in arguments
+    sizes = sorted(int(each) for each in arguments if each != "--write") or SIZES
+    if write and tuple(sizes) != SIZES:
+        sys.exit("--write needs the usual sizes")
     results = []
-    for size in SIZES:
+    for size in sizes:
         results.append(measured(size))
         print(json.dumps(results[-1]), flush=True)
     shown = table(results)
     print(shown)
     check(results)
-    if "--write" in sys.argv:
+    if write:
         text = PAGE.read_text(encoding="utf-8")
         before, _, rest = text.partition(BEGIN)
         _, _, after = rest.partition(END)

@@ -1,6 +1,6 @@
-"""Both registries and the queue in memory, behind the very calls the product makes; each takes time and has a quota.
+"""Both registries and the queue in memory, behind the calls that the product makes; each takes time and has a quota.
 
-Nothing is stored: a device and a thing follow from their number, so that what is measured is the product's memory.
+Nothing is stored: a device and a thing follow from their number, so that only the product's own memory is measured.
 """
 
 import json
@@ -11,30 +11,30 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final
 
-from thingbridge.aws_iot.queues import AT_ONCE
+from thingbridge.aws.queues import PARALLEL_CALLS
 from thingbridge.registry.marks import Mark
 
 STACK: Final = "farm"
 CPU_SHARE: Final = 512 / 1769
-"""Part of a processor that a function with 512 MB has; 1769 MB have a whole one (AWS Lambda Developer Guide)."""
+"""Share of a processor that a function with 512 MB has; 1769 MB have a whole one (AWS Lambda Developer Guide)."""
 
 DRIFT: Final = 200
-"""One device in so many is out of step."""
+"""One in this many devices is out of step."""
 
 QUOTAS: Final = {"ListThings": 10, "EndDeviceRegistry.List": 5}
-"""Calls in any second: AWS IoT's quota for an account, and what is assumed of The Things Stack."""
+"""Calls per second: AWS IoT's quota for an account, and an assumption about The Things Stack."""
 
 SECONDS: Final = {
     "ListThings": 0.10,
     "EndDeviceRegistry.List": 0.40,
-    "SendMessage": 0.015 / AT_ONCE,
+    "SendMessage": 0.015 / PARALLEL_CALLS,
     "GetQueueAttributes": 0.01,
 }
-"""How long a call takes: estimates for one region and full pages."""
+"""Duration of a call: estimates for one region and full pages."""
 
 
 class Clock:
-    """Simulated seconds: what calls and waits take, and what this process computes, as slowly as the function would."""
+    """Simulated seconds: the time of calls and waits, and this process's computing time at the function's speed."""
 
     def __init__(self) -> None:
         self._passed = 0.0
@@ -44,12 +44,12 @@ class Clock:
         return self._passed + self.cpu_seconds() / CPU_SHARE
 
     def cpu_seconds(self) -> float:
-        """What the product computed, on this machine's processor."""
+        """Computing time of the product, on this machine's processor."""
         return time.process_time() - self._own
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
-        """What the registries compute to have an answer is not the product's."""
+        """Exclude the time that the registries need to compute an answer."""
         begun = time.process_time()
         yield
         self._own += time.process_time() - begun
@@ -65,7 +65,7 @@ class Account:
     def __init__(self, size: int) -> None:
         self.clock = Clock()
         self.calls: Counter[str] = Counter()
-        self.handed_over: list[str] = []
+        self.sent: list[str] = []
         self._size = size
         self._lock = threading.Lock()
         self._recent = {name: deque[float]() for name in QUOTAS}
@@ -80,7 +80,11 @@ class Account:
             self._recent[operation].append(self.clock())
         self.clock.sleep(SECONDS[operation])
 
-    # AWS IoT and SQS, as boto3 has them
+    # AWS IoT and SQS: the operations of boto3
+
+    def __call__(self, _service: str) -> "Account":
+        """The client of a service, as `Clients` returns it."""
+        return self
 
     def list_things(self, *, maxResults: int, nextToken: str = "0", **_: str) -> dict[str, Any]:  # noqa: N803
         self._called("ListThings")
@@ -100,12 +104,17 @@ class Account:
     def send_message(self, **request: Any) -> dict[str, Any]:
         with self._lock:
             self._called("SendMessage")
-            self.handed_over.append(request["MessageBody"])
-        return {}
+            self.sent.append(request["MessageBody"])
+        return {"MessageId": str(len(self.sent))}
 
-    # The Things Stack, as its client has it
+    # The Things Stack: the operations of `EndDevices`
 
-    def end_devices(self, page: int, limit: int, _paths: Sequence[str]) -> Sequence[dict[str, Any]]:
+    @property
+    def end_devices(self) -> "Account":
+        """The area of the API, as `ThingsStack` has it."""
+        return self
+
+    def page(self, page: int, limit: int, _paths: Sequence[str]) -> Sequence[dict[str, Any]]:
         self._called("EndDeviceRegistry.List")
         numbers = range((page - 1) * limit, min(page * limit, self._size))
         with self.clock.stopped():
@@ -122,7 +131,7 @@ def eui(number: int) -> str:
 
 
 def attributes(number: int) -> dict[str, str]:
-    """Of the thing: as a fleet has them that was made from AWS, keys still there."""
+    """Attributes of the thing in a fleet that was created from AWS, with its keys."""
     return {
         "devEUI": eui(number),
         "stackName": STACK,
@@ -139,7 +148,7 @@ def has_thing(number: int) -> bool:
 
 
 def end_device(number: int) -> dict[str, Any]:
-    """One of those that are out of step has no thing and no mark, the other has the mark of an earlier state."""
+    """A device. Half of those that are out of step have no thing and no mark, half the mark of an earlier state."""
     mark = Mark.of(name(number), attributes(number), STACK)
     if number % (2 * DRIFT) == DRIFT:
         mark = Mark(mark.thing_name, STACK, "0" * 16)

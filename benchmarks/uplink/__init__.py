@@ -1,1 +1,1 @@
-"""What a warm uplink costs: ours against the plain way, in one run."""
+"""What a warm uplink costs: our handler compared with the plain way, in one run."""

@@ -1,7 +1,7 @@
-"""`python -m benchmarks.uplink [UPLINKS]`: our handler and the plain way take turns at the same uplinks.
+"""`python -m benchmarks.uplink [UPLINKS]`: our handler and the plain way handle the same uplinks alternately.
 
-Both run in this process against one local AWS, so a figure is worth only beside the other's: what is compared is
-the number of AWS calls, which is exact, and the ratio of the medians. It fails when ours costs more than two calls.
+Both run in this process against one local AWS, so a figure only means something beside the other's: the number of AWS
+calls, which is exact, and the ratio of the medians are compared. It fails when ours costs more than two calls.
 """
 
 import base64
@@ -30,12 +30,11 @@ SETTINGS = {
     "THING_TYPE_NAME": "lorawan",
     "THING_NAME_SCHEME": "DevEUI",
     "SHADOW": "{}",
-    "END_TO_END_ENCRYPTION": "null",
 }
 
 
 def uplink(number: int) -> dict[str, Any]:
-    """The uplink with that frame counter, heard by three gateways."""
+    """The uplink with that frame counter, received by three gateways."""
     at = f"2026-01-01T{number // 3600:02}:{number // 60 % 60:02}:{number % 60:02}Z"
     return {
         "end_device_ids": {
@@ -77,9 +76,8 @@ def timed(work: Callable[[], object]) -> float:
 
 
 def measured(aws: LocalAws, uplinks: int) -> dict[str, tuple[float, Counter[str]]]:
-    """Median milliseconds and calls of each way; the ways take turns, and change who begins."""
-    from handlers import upstream  # reads its environment when it is first called
-    from thingbridge.aws_iot.clients import client
+    """Median milliseconds and calls of each way; they alternate, and so does the one that begins."""
+    from handlers import composition, upstream  # reads its environment when it is imported
 
     aws.client("iot").create_thing_type(thingTypeName="lorawan")
     aws.client("logs").create_log_group(logGroupName=SETTINGS["THINGS_LOG_GROUP"])
@@ -94,7 +92,7 @@ def measured(aws: LocalAws, uplinks: int) -> dict[str, tuple[float, Counter[str]
         for way in ways.values():
             way(uplink(number))
     calls: dict[str, Counter[str]] = {name: Counter() for name in ways}
-    counting(calls["ours"], client("iot"), client("iot-data"))
+    counting(calls["ours"], composition.CLIENTS("iot"), composition.CLIENTS("iot-data"))
     counting(calls["plain"], plain.registry, plain.data)
     times: dict[str, list[float]] = {name: [] for name in ways}
     for number in track(range(WARM_UP, WARM_UP + uplinks), "uplinks", console=Console(stderr=True)):

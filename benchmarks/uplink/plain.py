@@ -1,6 +1,6 @@
 """The plain way to handle an uplink: search the thing, read its shadow, write it, publish. No state between calls.
 
-It is what the rights of the integration that Thingbridge replaces imply, written as most people would write it.
+The rights of the integration that Thingbridge replaces imply these calls; this is how most people would write them.
 """
 
 import json
@@ -10,7 +10,7 @@ import boto3
 
 
 class PlainHandler:
-    """Takes the message as a rule with `SELECT *` hands it over."""
+    """Handles a message as a rule with `SELECT *` passes it on."""
 
     def __init__(self, stack_name: str) -> None:
         self._stack_name = stack_name
@@ -18,7 +18,7 @@ class PlainHandler:
         self.data = boto3.client("iot-data")
 
     def __call__(self, message: dict[str, Any]) -> None:
-        """One uplink."""
+        """Handle one uplink."""
         ids, uplink = message["end_device_ids"], message["uplink_message"]
         found = self.registry.list_things(attributeName="devEUI", attributeValue=ids["dev_eui"])["things"]
         name = next(each["thingName"] for each in found if each["attributes"]["stackName"] == self._stack_name)

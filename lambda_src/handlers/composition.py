@@ -8,6 +8,7 @@ Imports are local to the builders: a function imports only what it runs, which k
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -246,15 +247,15 @@ def configure(clients: Clients = CLIENTS) -> Callable[[LambdaContext], Configure
     from thingbridge.aws.account import Account as AwsAccount
     from thingbridge.aws.certificates import ClientCertificates
     from thingbridge.aws.secrets import Secrets
-    from thingbridge.flows.configure import Configure, Place
+    from thingbridge.flows.configure import PATIENCE, Address, Configure
     from thingbridge.flows.ingest.account import Account
 
     secrets = Secrets(clients)
     account = Account(lambda arn: secrets.read(arn, refresh=True), ClientCertificates(clients))
 
     def flow(context: LambdaContext) -> Configure:
-        def connect(place: Place) -> ThingsStack:
-            return _connect(place, secrets, context)
+        def connect(address: Address) -> ThingsStack:
+            return _connect(address, secrets, context, patience=PATIENCE)
 
         return Configure(AwsAccount(clients), account, connect)
 
@@ -278,8 +279,10 @@ class _Address(Protocol):
     def api_key_secret_arn(self) -> str: ...
 
 
-def _connect(address: _Address | ThingsStackSettings, secrets: Secrets, context: LambdaContext) -> ThingsStack:
-    """A client that gives up before the invocation ends."""
+def _connect(
+    address: _Address | ThingsStackSettings, secrets: Secrets, context: LambdaContext, *, patience: float = math.inf
+) -> ThingsStack:
+    """A client that gives up before the invocation ends, and on one call after `patience` seconds."""
     from thingbridge.things_stack.client import ThingsStack
     from thingbridge.things_stack.transport import Transport
 
@@ -288,6 +291,7 @@ def _connect(address: _Address | ThingsStackSettings, secrets: Secrets, context:
         identity_server_address=address.identity_server_address,
         api_key=lambda refresh: secrets.read(address.api_key_secret_arn, refresh=refresh),
         remaining_seconds=_remaining_seconds(context),
+        patience=patience,
     )
     return ThingsStack(address.application_id, transport)
 

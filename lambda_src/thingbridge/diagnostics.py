@@ -1,7 +1,7 @@
-"""One JSON line per event on standard output: the functions' own log.
+"""The functions' own log: one JSON line per event on standard output.
 
-Standard output reaches CloudWatch on every runtime and costs no import; a structured line can be searched
-with Logs Insights. Never pass a key, a claim code or a payload: callers give names, sizes and reasons.
+Standard output reaches CloudWatch on every runtime and needs no import; structured lines can be searched with Logs
+Insights. Never log a key, a claim code or a payload: callers pass names, sizes and reasons.
 """
 
 import json
@@ -9,7 +9,7 @@ import os
 from typing import Final
 
 _SEVERITY: Final = {"DEBUG": 10, "INFO": 20, "WARN": 30, "ERROR": 40}
-"""Levels by the names that Lambda itself uses for its JSON logs."""
+"""Levels by the names that Lambda uses in its own JSON logs."""
 
 
 def emit(level: str, event: str, **fields: object) -> None:

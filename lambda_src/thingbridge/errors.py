@@ -1,25 +1,24 @@
 """The four ways in which work can fail, and what each means for the retry.
 
-Lambda and SQS know only two outcomes: returning is success, raising means "again". So every error here says
-on which side it falls: `BadInput` and `Refused` are recorded where their sender looks and then done with;
-`Busy` and `Misconfigured` are raised to the service that invoked the function, which tries again and then keeps
-the event as a dead letter until somebody replays it.
+Lambda and SQS know only two outcomes: returning is success, raising means "retry". `BadInput` and `Refused` are
+recorded where their sender looks, and not retried. `Busy` and `Misconfigured` are raised to the service that invoked
+the function, which retries, and then keeps the event in a dead-letter queue until an operator replays it.
 """
 
 
 class ThingbridgeError(Exception):
-    """Base of the tree. Its text is one sentence, written for the person who reads the log.
+    """Base of the tree. The text is one sentence for the person who reads the log.
 
-    `step` is the server of The Things Stack where a sequence stopped, None outside of one.
+    `step` is the server of The Things Stack where a sequence of steps stopped, None outside of a sequence.
     """
 
     step: str | None = None
 
 
 class BadInput(ThingbridgeError):
-    """The sender's mistake: recorded, never retried.
+    """A mistake of the sender: recorded, never retried.
 
-    `field` names what is wrong in the sender's own words (a JSON field, a thing attribute), `reason` says why.
+    `field` names the wrong input as the sender knows it (a JSON field, a thing attribute), `reason` says what is wrong.
     """
 
     def __init__(self, field: str, reason: str) -> None:
@@ -29,12 +28,12 @@ class BadInput(ThingbridgeError):
 
 
 class Refused(ThingbridgeError):
-    """The other side understood and said no: recorded, never retried."""
+    """The other side understood the request and refused it: recorded, never retried."""
 
 
 class Misconfigured(ThingbridgeError):
-    """A key, right or permission is missing: the operator's to mend, and no reason to lose the event."""
+    """A key, right or permission is missing: raised, so that the event is kept until the operator fixes it."""
 
 
 class Busy(ThingbridgeError):
-    """The other side is overloaded, down or out of reach: raised, so that the event comes again."""
+    """The other side is overloaded, down or unreachable: raised, so that the event is retried."""

@@ -1,6 +1,6 @@
 """Metrics without a call: lines in CloudWatch's Embedded Metric Format on standard output.
 
-Format: Amazon CloudWatch User Guide, "Embedded metric format specification". What is counted, the callers know.
+Format: Amazon CloudWatch User Guide, "Embedded metric format specification". The callers choose what is counted.
 """
 
 import json

@@ -1,13 +1,13 @@
-"""Keeping below a rate: a token bucket whose clock and sleep are the caller's. Which rate, the callers know."""
+"""Rate limiting: a token bucket with the caller's clock and sleep. The callers choose the rate."""
 
 import time
 from collections.abc import Callable
 
 
 class TokenBucket:
-    """Lets `rate` calls a second pass, and up to `burst` at once after a pause.
+    """Allows `rate` calls per second, and up to `burst` at once after a pause.
 
-    `now` gives seconds that never go back; `sleep` waits for seconds.
+    `now` returns monotonic seconds; `sleep` waits for a number of seconds.
     """
 
     def __init__(
@@ -22,12 +22,12 @@ class TokenBucket:
         self._tokens, self._at = burst, now()
 
     def acquire(self) -> None:
-        """Return when the next call may be made."""
+        """Wait until the next call may be made."""
         self._fill()
         if self._tokens < 1:
             self._sleep((1 - self._tokens) / self._rate)
             self._fill()
-        # A sleep that woke a little early is made good by the next one.
+        # A sleep that ended a little early is compensated by the next one.
         self._tokens -= 1
 
     def _fill(self) -> None:

@@ -1,4 +1,4 @@
-"""`python -m local.things_stack`: a simulation as a process, steered over its control API, until SIGTERM or SIGINT."""
+"""`python -m local.things_stack`: a simulation as a process, with its control API, until SIGTERM or SIGINT."""
 
 from __future__ import annotations
 
@@ -9,19 +9,22 @@ import signal
 import threading
 from pathlib import Path
 
-from local.things_stack.aws_access import AwsAccess
+from local.things_stack.providers.aws_access import AwsAccess
 from local.things_stack.simulation import ThingsStack
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m local.things_stack", description="A simulated Things Stack.")
-    parser.add_argument("--port", type=int, default=0, help="of the cluster; 0 takes a free one")
+    parser.add_argument("--port", type=int, default=0, help="port of the cluster; 0 selects a free one")
     parser.add_argument(
-        "--identity-port", type=int, help="gives the Identity Server an address of its own; 0 takes a free one"
+        "--identity-port",
+        type=int,
+        help="port of the Identity Server, if it is to have its own; 0 selects a free one",
     )
-    parser.add_argument("--state", type=Path, help="file that says where the simulation listens, once it does (JSON)")
+    parser.add_argument("--state", type=Path, help="JSON file for the simulation's addresses, written once it listens")
     parser.add_argument(
-        "--aws-endpoint-url", help="an AWS emulator; credentials from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
+        "--aws-endpoint-url",
+        help="of an AWS emulator; credentials from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
     )
     options = parser.parse_args()
     aws = None
@@ -38,7 +41,7 @@ def main() -> None:
                 "url": simulation.url, "address": simulation.address, "identity_url": simulation.identity_url,
                 "identity_address": simulation.identity_address, "pid": os.getpid(),
             }))  # fmt: skip
-            written.replace(options.state)  # whoever waits for the file never reads half of it
+            written.replace(options.state)  # atomic: a reader never sees half of the file
         print(f"The simulated Things Stack listens on {simulation.url}", flush=True)
         ended.wait()
     if options.state is not None:

@@ -1,24 +1,17 @@
-"""What each server of the cluster knows: only what was sent to it. No behaviour beyond looking up and copying."""
+"""The state of each server of the cluster: only what was sent to it. No behaviour beyond look-up and creation."""
 
 from __future__ import annotations
 
 import re
 import secrets
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
-from local.things_stack.description import DOCUMENTED_RIGHTS, ID_GRAMMAR, RIGHTS
+from local.things_stack.description.messages import ID_GRAMMAR
+from local.things_stack.description.rights import DOCUMENTED_RIGHTS, RIGHTS
 
 DeviceKey = tuple[str, str]
 """Application id and device id."""
-
-
-def rfc3339(nanoseconds: int) -> str:
-    """Unix nanoseconds as the Stack prints times: UTC, trailing zeros of the fraction left out."""
-    seconds, fraction = divmod(nanoseconds, 10**9)
-    digits = f".{fraction:09d}".rstrip("0").rstrip(".")
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}{digits}Z"
 
 
 @dataclass
@@ -37,28 +30,30 @@ class ApiKey:
 
 @dataclass
 class DeviceServer:
-    """A server's device registry."""
+    """The device registry of one server."""
 
     devices: dict[DeviceKey, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass
 class IdentityServer(DeviceServer):
+    """End devices, the ids of applications, and API keys by key id."""
+
     applications: set[str] = field(default_factory=set)
     api_keys: dict[str, ApiKey] = field(default_factory=dict)
 
     def create_application(self, application_id: str) -> None:
         if not (re.fullmatch(ID_GRAMMAR, application_id) and len(application_id) <= 36):
-            raise ValueError(f"{application_id!r} is not an application id")
+            raise ValueError(f"{application_id!r} is not a valid application id")
         self.applications.add(application_id)
 
     def create_api_key(self, application_id: str, rights: tuple[str, ...] | None) -> ApiKey:
-        """A key with `rights` (None: the eight rights the integration's documentation asks for)."""
+        """A key with `rights` (None: the eight rights that the documentation of the integration requires)."""
         if application_id not in self.applications:
-            raise ValueError(f"there is no application {application_id!r}")
+            raise ValueError(f"application {application_id!r} does not exist")
         unknown = set(rights or ()) - set(RIGHTS)
         if unknown:
-            raise ValueError(f"not rights of an application: {', '.join(sorted(unknown))}")
+            raise ValueError(f"rights must be rights of an application; got {', '.join(sorted(unknown))}")
         alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
         id_, secret = ("".join(secrets.choice(alphabet) for _ in range(length)) for length in (39, 52))
         key = ApiKey(id_, secret, application_id, DOCUMENTED_RIGHTS if rights is None else tuple(rights))
@@ -68,11 +63,15 @@ class IdentityServer(DeviceServer):
 
 @dataclass
 class JoinServer(DeviceServer):
+    """End devices, and activation settings by application id."""
+
     settings: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 @dataclass
 class ApplicationServer(DeviceServer):
+    """End devices, links by application id, and integrations by application id and their own id."""
+
     links: dict[str, dict[str, Any]] = field(default_factory=dict)
     pubsubs: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     webhooks: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
@@ -81,7 +80,8 @@ class ApplicationServer(DeviceServer):
 
 @dataclass
 class Claimable:
-    """A device on a Join Server outside the cluster: claimable with its code, then `claimed_by` an application."""
+    """A device on a Join Server outside the cluster: it can be claimed with its code, and is then `claimed_by` an
+    application."""
 
     join_eui: str
     dev_eui: str
@@ -92,12 +92,16 @@ class Claimable:
 
 @dataclass
 class ClaimingServer:
+    """What can be claimed through the Device Claiming Server."""
+
     devices: dict[tuple[str, str], Claimable] = field(default_factory=dict)
     """(JoinEUI, DevEUI) → device."""
 
 
 @dataclass
 class Servers:
+    """All servers of one cluster."""
+
     identity: IdentityServer = field(default_factory=IdentityServer)
     network: DeviceServer = field(default_factory=DeviceServer)
     application: ApplicationServer = field(default_factory=ApplicationServer)

@@ -21,7 +21,7 @@ from local import inspection
 from local.aws import LocalAws
 from local.mqtt import MqttConnection
 from local.things_stack import ThingsStack
-from local.things_stack.http_api import Received
+from local.things_stack.api.request_log import Received
 from tests.conftest import FIGURES
 from tests.e2e.conftest import APP_KEY, Bridge
 from tests.e2e.polling import eventually

@@ -25,7 +25,7 @@ INTEGRATION_RIGHTS: Final = {
 
 
 def check(things_stack: ThingsStack, mode_rights: Mapping[str, str]) -> None:
-    """Make sure that the servers answer and that the API key has `RIGHTS` and `mode_rights`.
+    """Check that the servers answer and that the API key has `RIGHTS` and `mode_rights`.
 
     Raises Misconfigured or Busy with one sentence that names the fault and the fix.
     """

@@ -1,12 +1,11 @@
-"""Configure: what Terraform's provider can't do, done by a function that Terraform invokes on create, update, destroy.
+"""Configure: what the AWS provider can't do, in a function that Terraform invokes on create, update and destroy.
 
-What it raises is the first thing a person reads when an apply fails, so every message is one sentence that names the
-fix.
+Its errors are the first thing a person reads when an apply fails, so every message is one sentence that names the fix.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from thingbridge.aws.account import Account as AwsAccount
 from thingbridge.aws.propagation import retry_until_permitted
@@ -18,12 +17,15 @@ from thingbridge.flows.ingest.integration import Integration
 from thingbridge.flows.ingest.modes import MODES
 from thingbridge.things_stack.client import ThingsStack
 
+PATIENCE: Final = 15.0
+"""Seconds for which a server that does not answer is tried again: somebody waits for the apply."""
+
 Event = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where The Things Stack is reached, as an event names it."""
+class Address:
+    """Where The Things Stack is reached, and the secret of its API key, as an event names them."""
 
     application_id: str
     cluster_address: str
@@ -31,7 +33,7 @@ class Place:
     api_key_secret_arn: str
 
     @classmethod
-    def of(cls, event: Event) -> "Place":
+    def of(cls, event: Event) -> "Address":
         """From the input of an invocation."""
         return cls(
             event["application_id"],
@@ -43,11 +45,11 @@ class Place:
 
 @dataclass(frozen=True)
 class Configure:
-    """Keeps the resources of an apply. `connect` opens a client of The Things Stack."""
+    """Manages the resources of an apply. `connect` makes a client of The Things Stack."""
 
     aws_account: AwsAccount
     account: Account
-    connect: Callable[[Place], ThingsStack]
+    connect: Callable[[Address], ThingsStack]
 
     def handle(self, event: Event) -> dict[str, Any]:
         """Handle `{"resource", …, "tf": {"action", "prev_input"}}`, as `aws_lambda_invocation` sends it.
@@ -78,7 +80,7 @@ class Configure:
         return {} if action == "delete" else {"switched_on": self.aws_account.enable_thing_events()}
 
     def _integration(self, event: Event, action: str, previous: Event) -> dict[str, Any]:
-        things_stack, wanted = self.connect(Place.of(event)), Integration.read(event)
+        things_stack, wanted = self.connect(Address.of(event)), Integration.read(event)
         mode = MODES[wanted.mode]
         if action == "delete":
             mode.remove(things_stack, wanted, self.account)
@@ -87,12 +89,12 @@ class Configure:
         before = Integration.read(previous) if previous else None
         retry_until_permitted(lambda: mode.configure(things_stack, wanted, before, self.account))
         if before and _integration_place(previous) != _integration_place(event):
-            MODES[before.mode].remove(self.connect(Place.of(previous)), before, self.account)
+            MODES[before.mode].remove(self.connect(Address.of(previous)), before, self.account)
         return {"mode": wanted.mode, "configured": wanted.id}
 
     def _end_to_end_encryption(self, event: Event, action: str, previous: Event) -> dict[str, Any]:
         """The label of the key encryption key is the ARN of its secret."""
-        label, things_stack = event["key_encryption_key_secret_arn"], self.connect(Place.of(event))
+        label, things_stack = event["key_encryption_key_secret_arn"], self.connect(Address.of(event))
         if action == "delete":
             setup.remove(things_stack, label)
             return {"removed": label}
@@ -101,7 +103,7 @@ class Configure:
         replaced = previous["key_encryption_key_secret_arn"] if previous and not moved else None
         setup.configure(things_stack, label, self.account.secret(label), replaced)
         if moved:
-            setup.remove(self.connect(Place.of(previous)), previous["key_encryption_key_secret_arn"])
+            setup.remove(self.connect(Address.of(previous)), previous["key_encryption_key_secret_arn"])
         return {"kek_label": label}
 
 

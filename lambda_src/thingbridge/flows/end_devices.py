@@ -20,11 +20,11 @@ EUIS: Final = ("ids.dev_eui", "ids.join_eui")
 
 
 class Unfinished(Busy):
-    """A deletion stopped half way, or an answer can't be true: it must be repeated."""
+    """A deletion stopped half way, or answers contradict each other: it must be repeated."""
 
 
 class Outcome(StrEnum):
-    """The outcome for a device."""
+    """The outcome of a creation, change or deletion."""
 
     CREATED = "created"
     CLAIMED = "claimed"
@@ -57,9 +57,9 @@ def create(things_stack: ThingsStack, steps: Sequence[Step], *, known: bool = Fa
                 known = True
         except ThingbridgeError as error:
             error.step = step.server
-            # A server that did not answer may have done it all the same.
-            unsure = [step.server] if attempted and isinstance(error, Busy) else []
-            _undo(things_stack, ids, [*created, *unsure])
+            # A server that did not answer may have carried it out nevertheless.
+            uncertain = [step.server] if attempted and isinstance(error, Busy) else []
+            _undo(things_stack, ids, [*created, *uncertain])
             raise
     if Server.IDENTITY in created:
         return Outcome.CLAIMED if Server.CLAIMING in created else Outcome.CREATED
@@ -76,7 +76,7 @@ def _carry_out(things_stack: ThingsStack, step: Step) -> bool:
             return False
         raise
     except ThingsStackRefused:
-        # A claim whose answer was lost is refused at the next attempt: the device is claimed, by us.
+        # A claim whose answer was lost is refused at the next attempt, because the device is claimed already, by us.
         if (
             step.server is not Server.CLAIMING
             or things_stack.end_devices.get(step.server, ids["device_id"], ()) is None
@@ -92,8 +92,8 @@ def _undo(things_stack: ThingsStack, ids: Mapping[str, str], servers: Sequence[S
             if server is not Server.IDENTITY or _is_ours(things_stack, ids):
                 things_stack.end_devices.delete(server, ids["device_id"])
         except ThingbridgeError:
-            # The order matters more than the rest: the Identity Server must forget the device last, or
-            # nobody could find what is left of it on the others.
+            # The order must hold: the Identity Server must forget the device last, or nothing could find what is
+            # left of it on the other servers.
             return
 
 
@@ -137,9 +137,9 @@ def set_root_keys(things_stack: ThingsStack, device: NewDevice) -> None:
 def delete(things_stack: ThingsStack, device: DeviceReference) -> Outcome:
     """Delete the device of a thing on all servers, and release its claim. Returns DELETED, or ABSENT if there was none.
 
-    Raises Refused when the device id belongs to a device with another DevEUI: it was never this thing's. Once its thing
-    is gone, nothing shows why a device remains, so a deletion has to be completed: what a server refuses is raised as
-    Unfinished, and comes again.
+    Raises Refused when the device id belongs to a device with another DevEUI, which was never this thing's. Once its
+    thing is gone, nothing shows why a device remains, so a deletion must be completed: a refusal of a server is raised
+    as Unfinished, and retried.
     """
     try:
         known = resolve(things_stack, device)
@@ -164,8 +164,8 @@ def delete(things_stack: ThingsStack, device: DeviceReference) -> Outcome:
 def take_back(things_stack: ThingsStack, device: DeviceReference, steps: Sequence[Step]) -> None:
     """Delete a device whose thing was deleted while this call carried out `steps`.
 
-    The deletion's own event may have been handled in the meantime: the Identity Server has forgotten the device then,
-    and what the other servers were sent after that could not be found again.
+    The event of the deletion may have been handled in the meantime. The Identity Server has forgotten the device then,
+    and what the other servers received after that could not be found again.
     """
     if delete(things_stack, device) is Outcome.ABSENT:
         for step in reversed(steps):
@@ -177,12 +177,12 @@ def _unclaim(things_stack: ThingsStack, device_id: str) -> None:
     try:
         _delete_on(things_stack, Server.CLAIMING, device_id)
     except ThingsStackRefused:
-        # Not every device that joins elsewhere was claimed; a refusal must not prevent its deletion.
+        # Not every device that joins elsewhere was claimed: a refusal must not prevent the deletion.
         return
 
 
 def _delete_on(things_stack: ThingsStack, server: Server, device_id: str) -> None:
-    """Delete on one server. "Not found" is verified, because the rest of the device is deleted on its strength."""
+    """Delete on one server. "Not found" is verified, because the rest of the device is deleted on that evidence."""
     if not things_stack.end_devices.delete(server, device_id) and things_stack.end_devices.get(
         server, device_id, ("ids",)
     ):

@@ -31,7 +31,7 @@ def read(things_stack: ThingsStack, device_id: str) -> tuple[EndDeviceIdentifier
 
 
 def write(things_stack: ThingsStack, device_id: str, mark: Mark) -> bool:
-    """Mark a device, keeping its other attributes; True if that was needed. Another stack's mark is not changed."""
+    """Mark a device, keeping its other attributes; True if its mark changed. Another stack's mark is left alone."""
     found = things_stack.end_devices.get(Server.IDENTITY, device_id, ("attributes",))
     if found is None:
         return False

@@ -28,24 +28,24 @@ MESSAGE_GROUP: Final = "sync"
 """The only group of the queue: SQS delivers no second message of a group while one is being handled."""
 
 STALE_AFTER: Final = 60.0
-"""Seconds after which a tick that waited behind a run is dropped: what it would find was just found."""
+"""Seconds after which a tick that waited behind a run is dropped: the run has just found what it would find."""
 
 THING_PAGES_PER_SECOND: Final = 6.0
-"""Below the 10 per second that AWS allows an account, because others look things up as well."""
+"""Below the 10 per second that AWS allows an account, because other functions look things up as well."""
 
 THING_PAGES_BESIDE_WORK: Final = 2.0
-"""While work of an earlier run waits: the flow `registry` looks things up for it, 6 per second (80 % in all)."""
+"""While work of an earlier run waits: the flow `registry` then makes 6 look-ups per second (80 % in all)."""
 
 DEVICE_PAGES_PER_SECOND: Final = 4.0
-"""The limit of the hosted Things Stacks for a key is not published; after a 429, the client waits as long as asked."""
+"""The hosted The Things Stack does not publish its limit per key; after a 429, the client waits as long as asked."""
 
 EXAMPLES: Final = 20
-"""Things named in the log of a call, of those that a person has to look after."""
+"""The number of things per call that are named in the log because a person has to look at them."""
 
 
 @dataclass(frozen=True)
 class Tick:
-    """A queue message: a tick `{"start": …, "mode"?}`, or the state of a run. `sent_at`: Unix seconds."""
+    """A message of the queue: a tick `{"start": …, "mode"?}`, or the state of a run. `sent_at`: Unix seconds."""
 
     message_id: str
     body: str
@@ -116,7 +116,7 @@ class Registries:
 
 @dataclass(frozen=True)
 class Sync:
-    """One call: a part of a run. `mode` is the stack's choice, which a tick may override."""
+    """One call, which handles a part of a run. `mode` is the stack's setting, which a tick may override."""
 
     stack_name: str
     mode: SyncMode
@@ -136,7 +136,7 @@ class Sync:
         if run is None:
             emit("INFO", "sync_tick_dropped", reason="it waited behind a run")
             return
-        rules = Rules(self.stack_name, self.on_thing_deleted, _Examples().take)
+        rules = Rules(self.stack_name, self.on_thing_deleted, _Examples().log)
         stopped, finished = sync.resume(run, self.registries(), rules, self.remaining_seconds)
         if finished:
             counts = {str(name): stopped.counts.get(name, 0) for name in Count}
@@ -154,12 +154,12 @@ class Sync:
 
 
 class _Examples:
-    """The first decisions that need a person are logged, the others only counted."""
+    """Logs the first decisions of a call that need a person; the others are only counted."""
 
     def __init__(self) -> None:
         self._left = EXAMPLES
 
-    def take(self, decision: Decision, what: str) -> None:
+    def log(self, decision: Decision, what: str) -> None:
         self._left -= 1
         if self._left >= 0:
             refused = decision is Decision.DELETE_DEVICE

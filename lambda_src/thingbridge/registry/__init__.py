@@ -1,1 +1,1 @@
-"""Things and end devices: which belongs to which, and what makes one out of the other. Pure decisions."""
+"""Things and end devices: which belong together, and how one is derived from the other. Pure decisions."""

@@ -34,7 +34,7 @@ SEARCHABLE: Final = (Attribute.DEV_EUI, Attribute.STACK_NAME)
 """Attributes of the thing type; AWS IoT allows three searchable ones."""
 
 SECRETS: Final = (Attribute.APP_KEY, Attribute.NWK_KEY, Attribute.CLAIM_AUTHENTICATION_CODE)
-"""What has served once the end device exists; only these tell that it is to be made."""
+"""No longer needed once the end device exists; a thing without any of them requests no device."""
 
 _SETTINGS: Final = (
     Attribute.LORAWAN_VERSION,
@@ -46,12 +46,12 @@ _CLAIMED_DEFAULTS: Final = {
     Attribute.LORAWAN_VERSION: "1.0.3",
     Attribute.REGIONAL_PARAMETERS_VERSION: "1.0.3-a",
 }
-"""A claim tells the keys, not the versions: without the attributes, those most devices made for claiming have."""
+"""A claim provides the keys, not the versions: without the attributes, those of most devices made for claiming."""
 
 
 @dataclass(frozen=True)
 class DeviceReference:
-    """The end device that a thing stands for. `named`: the thing itself tells the device id."""
+    """The end device that a thing stands for. `named`: the thing itself has the device id, as `deviceID`."""
 
     device_id: str
     dev_eui: str | None
@@ -62,8 +62,8 @@ class DeviceReference:
 class NewDevice:
     """An over-the-air activated end device, complete enough to be created or claimed.
 
-    `app_key` and `nwk_key` are 32 upper-case hex digits. With a `claim_authentication_code` the device's keys stay
-    at the Join Server that it is claimed from, and both are None.
+    `app_key` and `nwk_key` are 32 upper-case hex digits. With a `claim_authentication_code`, the device's keys stay on
+    the Join Server that it is claimed from, and both are None.
     """
 
     device_id: str
@@ -78,7 +78,7 @@ class NewDevice:
 
 
 def reference(attributes: Mapping[str, str]) -> DeviceReference:
-    """Which end device a thing stands for; BadInput when it tells neither `deviceID` nor `devEUI`."""
+    """The end device that a thing stands for. Raises BadInput when the thing has neither `deviceID` nor `devEUI`."""
     dev_eui = attributes.get(Attribute.DEV_EUI)
     read_eui = identifiers.eui(Attribute.DEV_EUI, dev_eui) if dev_eui else None
     device_id = attributes.get(Attribute.DEVICE_ID)
@@ -90,12 +90,12 @@ def reference(attributes: Mapping[str, str]) -> DeviceReference:
 
 
 def describes_device(attributes: Mapping[str, str]) -> bool:
-    """Whether the thing says anything about how its end device is to be; things made for a message never do."""
+    """Whether the thing has keys or settings for its end device; things created for a message never do."""
     return any(attributes.get(each) for each in (*SECRETS, *_SETTINGS))
 
 
 def asks_for_creation(attributes: Mapping[str, str]) -> bool:
-    """Whether the thing describes an end device to be made, completely or not."""
+    """Whether the thing requests that its end device be created, with a complete description or not."""
     versions_given = (Attribute.LORAWAN_VERSION, Attribute.REGIONAL_PARAMETERS_VERSION)
     return any(attributes.get(each) for each in (*SECRETS, *versions_given))
 
@@ -108,7 +108,8 @@ def has_secrets(attributes: Mapping[str, str]) -> bool:
 def new_device(attributes: Mapping[str, str], default_frequency_plan_id: str) -> NewDevice:
     """The end device that a thing describes. Raises BadInput naming the attribute that is missing or wrong.
 
-    A claim wins where a thing has keys as well: the Join Server that the device is claimed from has the right ones.
+    If a thing has both a claim code and keys, the code counts: the Join Server that the device is claimed from has the
+    right keys.
     """
     join_attribute = Attribute.JOIN_EUI if attributes.get(Attribute.JOIN_EUI) else Attribute.APP_EUI
     code = attributes.get(Attribute.CLAIM_AUTHENTICATION_CODE)
@@ -139,22 +140,23 @@ def new_device(attributes: Mapping[str, str], default_frequency_plan_id: str) ->
 
 
 def check_unchangeable(attributes: Mapping[str, str], device: EndDeviceIdentifiers) -> None:
-    """Raise BadInput when a thing tells another JoinEUI than its device has: identifiers are for life.
+    """Raise BadInput when a thing has another JoinEUI than its device, whose identifiers can't change.
 
-    Another `devEUI` or `deviceID` is another device, and found out where the device is looked up.
+    Another `devEUI` or `deviceID` means another device, which is noticed where the device is looked up.
     """
     for name in (Attribute.JOIN_EUI, Attribute.APP_EUI):
         if attributes.get(name):
             if identifiers.eui(name, attributes[name]) != device.join_eui:
                 raise BadInput(
                     name,
-                    f"can't be changed: the end device has {device.join_eui or 'none'}; delete the thing, make it anew",
+                    f"can't be changed: the end device has {device.join_eui or 'none'}; "
+                    "delete the thing and create it again",
                 )
             return
 
 
 def network_settings(attributes: Mapping[str, str]) -> dict[str, str]:
-    """The Network Server's settings that a thing tells, by the API's names; only those it tells."""
+    """The settings that a thing has for the Network Server, by the API's names."""
     settings = {}
     if version := attributes.get(Attribute.LORAWAN_VERSION):
         settings["lorawan_version"] = versions.mac_version(Attribute.LORAWAN_VERSION, version)

@@ -1,6 +1,6 @@
-"""Registry events of AWS IoT: what happened to a thing, and whether it is work for this stack.
+"""Registry events of AWS IoT: what happened to a thing, and whether this stack has to act.
 
-Shape: AWS IoT Developer Guide, "Registry events". They come at least once and in any order, so an event only
+Shape: AWS IoT Developer Guide, "Registry events". They are delivered at least once and in any order, so an event only
 says where to look: what is done follows from the thing as it is now.
 """
 
@@ -24,7 +24,7 @@ class Operation(StrEnum):
 
 @dataclass(frozen=True)
 class ThingEvent:
-    """One event. `attributes` are those of the thing at that moment; a deleted thing's are its last ones."""
+    """One event. `attributes` are those of the thing after the change; for a deleted thing, the last ones."""
 
     operation: Operation
     thing_name: str
@@ -32,7 +32,7 @@ class ThingEvent:
 
 
 def parse(text: str) -> ThingEvent:
-    """Read the event's JSON; BadInput when it is none."""
+    """Read an event. Raises BadInput when the text is not a registry event."""
     try:
         event: Any = json.loads(text)
         return ThingEvent(
@@ -41,19 +41,19 @@ def parse(text: str) -> ThingEvent:
             attributes=dict(event.get("attributes") or {}),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BadInput("event", "is not a registry event of a thing") from error
+        raise BadInput("event", "must be a registry event of a thing") from error
 
 
 def belongs_to(attributes: Mapping[str, str], stack_name: str) -> bool:
-    """Whether the thing is one of this stack."""
+    """Whether the thing belongs to this stack."""
     return attributes.get(Attribute.STACK_NAME) == stack_name
 
 
 def is_gone(event: ThingEvent, attributes_now: Mapping[str, str] | None, stack_name: str) -> bool:
     """Whether a deleted thing of this stack is really gone.
 
-    A thing that was made anew under the same name for the same device (`attributes_now`) keeps its device: its
-    own event may have come first.
+    A thing that was created again with the same name for the same device (`attributes_now`) keeps its device: the event
+    of its creation may have been delivered first.
     """
     if not belongs_to(event.attributes, stack_name):
         return False

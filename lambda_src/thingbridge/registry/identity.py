@@ -58,8 +58,8 @@ def thing_attributes(device: EndDeviceIdentifiers, stack_name: str) -> dict[str,
 def is_thing_of(device: EndDeviceIdentifiers, name: str, attributes: Mapping[str, Any], stack_name: str) -> bool:
     """Whether a thing stands for the device in this stack. Raises MismatchingStack when another stack has it.
 
-    A device with a DevEUI is its DevEUI, however the thing spells it and whatever the device id is today; one
-    without is its device id.
+    A device with a DevEUI is identified by it, in upper or lower case and whatever its device id; a device without one
+    by its device id.
     """
     if device.dev_eui:
         same = str(attributes.get(Attribute.DEV_EUI, "")).upper() == device.dev_eui

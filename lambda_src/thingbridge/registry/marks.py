@@ -1,7 +1,7 @@
-"""The mark on an end device that ties it to its thing: whose it is, and which state of the thing it was brought to.
+"""The mark of an end device, which ties it to its thing, and to the state of the thing that it was last in step with.
 
-It lives in the attributes of the device on the Identity Server, so that one listing shows it. Without it, a device
-whose thing was deleted could not be told from a device that is new.
+The mark is in the device's attributes on the Identity Server, so that a listing of the devices contains it. Without it,
+a device whose thing was deleted could not be distinguished from a new device.
 """
 
 import hashlib
@@ -12,12 +12,12 @@ from typing import Any, Final
 from thingbridge.registry.attributes import SECRETS, Attribute
 from thingbridge.registry.provisioning import DIGEST_ATTRIBUTE, STACK_ATTRIBUTE, THING_ATTRIBUTE
 
-_SAID: Final = tuple(str(name) for name in sorted(Attribute) if name not in (*SECRETS, Attribute.STACK_NAME))
+_DIGESTED: Final = tuple(str(name) for name in sorted(Attribute) if name not in (*SECRETS, Attribute.STACK_NAME))
 
 
 @dataclass(frozen=True)
 class Mark:
-    """What a device says about its thing. `digest` is empty until the device was brought in step once."""
+    """A device's mark. `digest` is empty until the device has been in step with its thing once."""
 
     thing_name: str
     stack_name: str
@@ -25,11 +25,11 @@ class Mark:
 
     @classmethod
     def of(cls, thing_name: str, attributes: Mapping[str, str], stack_name: str) -> "Mark":
-        """The mark that the device of a thing is to carry."""
+        """The mark for the device of a thing with these attributes."""
         return cls(thing_name, stack_name, digest(attributes))
 
     def attributes(self) -> dict[str, str]:
-        """As attributes of the device."""
+        """The mark as attributes of the device."""
         return {
             THING_ATTRIBUTE: self.thing_name,
             STACK_ATTRIBUTE: self.stack_name,
@@ -38,7 +38,7 @@ class Mark:
 
 
 def read(attributes: Mapping[str, Any]) -> Mark | None:
-    """The mark among a device's attributes, None without one."""
+    """The mark in a device's attributes, None if there is none."""
     thing_name, stack_name = attributes.get(THING_ATTRIBUTE), attributes.get(STACK_ATTRIBUTE)
     if not thing_name or not stack_name:
         return None
@@ -46,10 +46,10 @@ def read(attributes: Mapping[str, Any]) -> Mark | None:
 
 
 def digest(attributes: Mapping[str, str]) -> str:
-    """16 hex digits that change with what a thing says about its device.
+    """16 hex digits that change with the attributes of a thing that describe its device.
 
-    Secrets are left out: they may be taken off the thing once they have served, and a claim code could be guessed
+    Secrets are left out: they may be removed from the thing once the device exists, and a claim code could be guessed
     from its digest.
     """
-    said = [f"{name}={value}" for name in _SAID if (value := attributes.get(name))]
-    return hashlib.blake2b("\n".join(said).encode(), digest_size=8).hexdigest()
+    described = [f"{name}={value}" for name in _DIGESTED if (value := attributes.get(name))]
+    return hashlib.blake2b("\n".join(described).encode(), digest_size=8).hexdigest()

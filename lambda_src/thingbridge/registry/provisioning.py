@@ -1,8 +1,8 @@
-"""How an end device comes into being on The Things Stack, changes, and goes: what each server is told, in order.
+"""The steps that create or change an end device on the servers of The Things Stack: what each server gets, in order.
 
-A device with its own root keys: IS → JS → NS → AS. A device that is claimed: IS → claim → NS → AS, because the
-claim is looked up by the Identity Server's record, so that only this order can be resumed and undone. Deletion
-goes backwards: the Identity Server, which owns the ids, knows the device first and forgets it last.
+A device with its own root keys: IS → JS → NS → AS. A claimed device: IS → claim → NS → AS. A claim is looked up by the
+Identity Server's record, so only this order can be resumed and undone. Deletion goes backwards: the Identity Server,
+which owns the ids, is the first to know a device and the last to forget it.
 """
 
 from collections.abc import Mapping
@@ -27,12 +27,12 @@ class Server(StrEnum):
 THING_ATTRIBUTE: Final = "aws-iot-thing"
 STACK_ATTRIBUTE: Final = "aws-iot-stack"
 DIGEST_ATTRIBUTE: Final = "aws-iot-digest"
-"""Attributes of the device on the Identity Server: which thing of which stack it belongs to, and what that said."""
+"""Attributes of the device on the Identity Server: its thing, its stack, and the digest of the thing's attributes."""
 
 
 @dataclass(frozen=True)
 class Step:
-    """What one server is told: the `EndDevice` object and its field mask (the Identity Server creates without)."""
+    """What one server gets: the `EndDevice` object and its field mask (a creation on the Identity Server has none)."""
 
     server: Server
     end_device: Mapping[str, Any]
@@ -41,7 +41,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a device is made: its application, the bare host of its cluster's servers, and whose thing it is."""
+    """Where a device is created: its application, the bare host of its cluster's servers, its stack and its thing."""
 
     application_id: str
     cluster_host: str
@@ -50,7 +50,7 @@ class Place:
 
 
 def creation_steps(device: NewDevice, place: Place) -> tuple[Step, ...]:
-    """The four steps that make a device, in order."""
+    """The four steps that create a device, in order."""
     ids = _all_ids(device, place.application_id)
     named = ("ids.device_id", "ids.dev_eui", "ids.join_eui")
     addresses = {f"{name}_server_address": place.cluster_host for name in ("network", "application")}
@@ -60,10 +60,10 @@ def creation_steps(device: NewDevice, place: Place) -> tuple[Step, ...]:
         "lorawan_phy_version": device.phy_version,
         "frequency_plan_id": device.frequency_plan_id,
     }
-    # Without the digest: a device that was made half must not look as if it were in step with its thing.
+    # Without the digest: a partly created device must not look as if it were in step with its thing.
     mark = {"attributes": {THING_ATTRIBUTE: place.thing_name, STACK_ATTRIBUTE: place.stack_name}}
     if device.claim_authentication_code:
-        # A device without a Join Server address is one that joins through a Join Server outside the cluster.
+        # A device without a Join Server address joins through a Join Server outside the cluster.
         joins = Step(Server.CLAIMING, {"ids": ids, "claim_authentication_code": device.claim_authentication_code}, ())
         identity = Step(Server.IDENTITY, {"ids": ids, **addresses, **mark}, ())
     else:
@@ -85,15 +85,15 @@ def creation_steps(device: NewDevice, place: Place) -> tuple[Step, ...]:
 
 
 def settings_step(device_id: str, application_id: str, settings: Mapping[str, str]) -> Step:
-    """Other settings for a device that the Network Server knows."""
+    """Change the settings of a device that the Network Server knows."""
     return Step(Server.NETWORK, {"ids": _ids(device_id, application_id), **settings}, tuple(settings))
 
 
 def root_keys_step(device: NewDevice, application_id: str) -> Step:
-    """Other root keys for a device that the Join Server knows."""
+    """Change the root keys of a device that the Join Server knows."""
     keys = _root_keys(device)
     paths = tuple(f"root_keys.{key}.key" for key in keys)
-    # The Join Server knows devices by their EUIs.
+    # The Join Server identifies devices by their EUIs.
     return Step(Server.JOIN, {"ids": _all_ids(device, application_id), "root_keys": keys}, paths)
 
 

@@ -1,7 +1,7 @@
 """What a thing and an end device call for, as the listings of both registries show them. Pure decisions.
 
-A listing may be minutes old when its decision is carried out, so a decision is a reason to look, never an order:
-whoever carries it out reads both sides again. `device_index` holds a million devices, `sync` goes through the pages.
+A listing may be minutes old when its decision is carried out, so a decision is a reason to look, never an order: the
+flow that carries it out reads both sides again. `device_index` holds a million devices, `sync` goes through the pages.
 """
 
 from collections.abc import Mapping
@@ -26,13 +26,13 @@ class OnThingDeleted(StrEnum):
 
 
 class Decision(StrEnum):
-    """What a pair, or one side without the other, calls for."""
+    """What a pair calls for, or one side without the other."""
 
     IN_STEP = "in step"
     MARK_DEVICE = "mark device"
     DIFFERING = "differing"
     CREATE_DEVICE = "create device"
-    MAKE_THING = "make thing"
+    CREATE_THING = "create thing"
     DELETE_DEVICE = "delete device"
     RETAIN_DEVICE = "retain device"
     LEAVE_THING = "leave thing"
@@ -45,11 +45,11 @@ WORK: Final = frozenset(
         Decision.MARK_DEVICE,
         Decision.DIFFERING,
         Decision.CREATE_DEVICE,
-        Decision.MAKE_THING,
+        Decision.CREATE_THING,
         Decision.DELETE_DEVICE,
     }
 )
-"""Decisions that are handed to the queue; the others are counted."""
+"""Decisions that become work items; the others are only counted."""
 
 
 @dataclass(frozen=True)
@@ -61,13 +61,13 @@ class ListedDevice:
     mark: Mark | None
 
 
-def for_pair(*, marked: bool, foreign: bool, same: bool, again: bool) -> Decision:
+def for_pair(*, marked: bool, foreign: bool, same: bool, seen: bool) -> Decision:
     """A thing of the stack and its device.
 
     `marked` by this stack, or `foreign`, by another one; `same`: the mark names this thing and its current state;
-    `again`: another thing of the stack was found for the device before.
+    `seen`: the device was found for another thing of the stack before.
     """
-    if again:
+    if seen:
         return Decision.DUPLICATE
     if foreign:
         # Two stacks may serve one application: marking the device of the other stack would never end.
@@ -95,7 +95,7 @@ def for_thing_alone(attributes: Mapping[str, str]) -> Decision:
 def for_device_alone(marked: bool, on_thing_deleted: OnThingDeleted) -> Decision:
     """A device without a thing. `marked` by this stack: it had one, whose deletion event was missed."""
     if not marked:
-        return Decision.MAKE_THING
+        return Decision.CREATE_THING
     return Decision.DELETE_DEVICE if on_thing_deleted is OnThingDeleted.DELETE else Decision.RETAIN_DEVICE
 
 

@@ -1,8 +1,8 @@
-"""What the shadow of a thing says about its end device: `provisioning` with `state`, `step`, `reason` and `at`.
+"""The status of an end device in the shadow of its thing: `provisioning` with `state`, `step`, `reason` and `at`.
 
-So a user sees on the thing itself why its device did not appear. `state`: created, claimed, completed, updated,
-unchanged; failed (not tried again before the thing is changed); retrying. `step`: the server where it stopped.
-`at`: RFC 3339. `digest`: of what the thing said when it failed.
+It shows on the thing itself why its device did not appear. `state`: created, claimed, completed, updated, unchanged;
+failed (not tried again until the thing changes); retrying. `step`: the server where it stopped. `at`: RFC 3339.
+`digest`: the digest of the thing's attributes when it failed, as in `marks`.
 """
 
 from collections.abc import Mapping
@@ -12,27 +12,27 @@ from typing import Any, Final
 from thingbridge.errors import BadInput, ThingbridgeError
 
 REFUSED_FOR: Final = timedelta(days=1)
-"""How long the synchronisation takes a refusal for the answer, while the thing stays as it is."""
+"""How long the comparison does not repeat a refused creation, while the thing stays as it is."""
 
 
 def succeeded(outcome: str, at: datetime | None = None) -> dict[str, Any]:
-    """The reported state after a success: null takes an earlier failure's details out of the shadow."""
+    """The reported state after a success: null removes the details of an earlier failure from the shadow."""
     return _provisioning(outcome, None, None, None, at)
 
 
 def failed(error: ThingbridgeError, *, again: bool, digest: str, at: datetime | None = None) -> dict[str, Any]:
-    """The reported state after a failure. `again`: the event comes again by itself. `digest`: as in `marks`."""
+    """The reported state after a failure. `again`: the event is retried. `digest`: of the thing, as in `marks`."""
     step = "attributes" if isinstance(error, BadInput) else error.step
     return _provisioning("retrying" if again else "failed", step, str(error), digest, at)
 
 
 def is_refused(reported: Mapping[str, Any], digest: str, now: datetime) -> bool:
-    """Whether a shadow's reported state tells of a refusal that still holds for a thing with this digest."""
+    """Whether a shadow's reported state has a refusal that still holds for a thing with this digest."""
     match reported.get("provisioning"):
         case {"state": "failed", "digest": failed, "at": str(at)} if failed == digest:
             try:
                 return now - datetime.fromisoformat(at) < REFUSED_FOR
-            except (ValueError, TypeError):  # written by somebody else: not RFC 3339, or without a time zone
+            except (ValueError, TypeError):  # not written by this product: not RFC 3339, or without a time zone
                 return False
     return False
 

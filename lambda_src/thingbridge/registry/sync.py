@@ -4,8 +4,8 @@ The listings, the queue and the time come from the caller. What a pair calls for
 that a run comes from ensures that no two calls work on it at once.
 
 Devices are held in memory (`device_index`), things pass by. A run that stops remembers how far it got among the things
-and which devices it has seen; the next call lists the devices again. Whoever carries out a work item looks again, so a
-change in between costs one look at most.
+and which devices it has seen; the next call lists the devices again. A work item is checked again when it is carried
+out, so a change in between costs one look-up at most.
 """
 
 import json
@@ -23,7 +23,7 @@ from thingbridge.registry.reconcile import WORK, Decision, ListedDevice, OnThing
 from thingbridge.registry.work_items import WorkItem
 
 DEVICES_PER_PAGE: Final = 1000
-"""The most EndDeviceRegistry.List gives (TTS `end_device_services.proto`)."""
+"""The most that EndDeviceRegistry.List returns (TTS `end_device_services.proto`)."""
 
 WORK_AT_ONCE: Final = 100
 """Work items that are gathered before they are sent."""
@@ -70,7 +70,7 @@ COUNTED_AS: Final = {
     Decision.MARK_DEVICE: Count.UNMARKED,
     Decision.DIFFERING: Count.DIFFERING,
     Decision.CREATE_DEVICE: Count.MISSING_DEVICES,
-    Decision.MAKE_THING: Count.MISSING_THINGS,
+    Decision.CREATE_THING: Count.MISSING_THINGS,
     Decision.DELETE_DEVICE: Count.DELETED_THINGS,
     Decision.RETAIN_DEVICE: Count.RETAINED,
     Decision.LEAVE_THING: Count.LEFT,
@@ -107,7 +107,7 @@ class Registries(Protocol):
 class Run:
     """How far a run got.
 
-    `token`: the next page of things; `listed`: there is none. `seen`: what DeviceIndex remembers.
+    `token`: the next page of things; `listed`: all were listed. `seen`: what DeviceIndex remembers.
     """
 
     run_id: str
@@ -119,12 +119,12 @@ class Run:
     counts: Mapping[str, int] = field(default_factory=dict)
 
     def message(self) -> str:
-        """As the text of a message."""
+        """The run as the text of a message."""
         return json.dumps({"continue": {**self.__dict__, "counts": dict(self.counts)}})
 
     @classmethod
     def read(cls, stopped: Mapping[str, Any]) -> "Run":
-        """From a message's `continue`. Raises BadInput."""
+        """A run from the `continue` of a message. Raises BadInput."""
         try:
             return cls(**{**stopped, "mode": SyncMode(stopped["mode"]), "counts": dict(stopped["counts"])})
         except (KeyError, TypeError, ValueError) as error:
@@ -148,7 +148,7 @@ def resume(run: Run, registries: Registries, rules: Rules, remaining_seconds: Ca
     while not listed and remaining_seconds() >= LAST_PAGE_BEFORE_END:
         things, token = registries.things(token)
         part.counts[Count.THING_CALLS] += 1
-        part.take(index, things)
+        part.compare(index, things)
         listed = token is None
     finished = listed and remaining_seconds() >= LAST_PAGE_BEFORE_END
     if finished:
@@ -190,7 +190,7 @@ class _Part:
             self.counts[Count.DEFERRED] += index.recall(self._run.seen)
         return index
 
-    def take(self, index: DeviceIndex, things: Iterable[ListedThing]) -> None:
+    def compare(self, index: DeviceIndex, things: Iterable[ListedThing]) -> None:
         """Decide about a page of things, and about the devices found for them."""
         for thing in things:
             self.counts[Count.SEEN] += 1
@@ -206,23 +206,23 @@ class _Part:
             key = device_index.key_of_thing(thing.attributes)
         except BadInput:
             return Decision.INCOMPLETE
-        found = index.take(key)
+        found = index.find(key)
         if found is None:
             return reconcile.for_thing_alone(thing.attributes)
         self.counts[Count.SEEN] += not found.seen
         expected = Mark.of(thing.name, thing.attributes, self._rules.stack_name)
         return reconcile.for_pair(
-            marked=found.marked, foreign=found.foreign, same=found.is_marked_as(expected), again=found.seen
+            marked=found.marked, foreign=found.foreign, same=found.is_marked_as(expected), seen=found.seen
         )
 
     def conclude(self, index: DeviceIndex) -> None:
         """After the last thing: decide about the devices that are left."""
-        gone = sum(marked for _, marked in index.alone())
+        gone = sum(marked for _, marked in index.unmatched())
         deletes = self._rules.on_thing_deleted is OnThingDeleted.DELETE
         refused = deletes and reconcile.too_many_deletions(gone, index.marked)
         if refused:
             self._rules.example(Decision.DELETE_DEVICE, f"{gone} of {index.marked} devices with a mark of this stack")
-        for device_id, marked in index.alone():
+        for device_id, marked in index.unmatched():
             self.counts[Count.SEEN] += 1
             decision = reconcile.for_device_alone(marked, self._rules.on_thing_deleted)
             if refused and decision is Decision.DELETE_DEVICE:

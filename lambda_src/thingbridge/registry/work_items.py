@@ -1,6 +1,6 @@
-"""Pieces of work that the synchronisation hands to the queue of registry events: one thing or one device to look at.
+"""Work items that the comparison sends to the queue of registry events: one thing or one device to look at.
 
-Like a registry event, a piece only says where to look: what is done follows from both registries as they are then.
+Like a registry event, an item only says where to look: what is done follows from both registries as they are then.
 """
 
 import json
@@ -18,13 +18,13 @@ class WorkItem:
     device_id: str | None = None
 
     def body(self) -> str:
-        """The message's text."""
+        """The item as the text of a message."""
         named = {"thingName": self.thing_name, "deviceID": self.device_id}
         return json.dumps({"operation": OPERATION, **{name: value for name, value in named.items() if value}})
 
 
 def parse(text: str) -> WorkItem | None:
-    """Read a message; None when it is none of these, such as a registry event."""
+    """Read a message; None for a message that is not a work item, such as a registry event."""
     try:
         message: Any = json.loads(text)
         if message["operation"] != OPERATION:

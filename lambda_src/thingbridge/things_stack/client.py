@@ -13,7 +13,7 @@ from thingbridge.things_stack.webhooks import Webhooks
 
 
 class ThingsStack:
-    """What an application of The Things Stack offers; every operation raises like `Transport.call`."""
+    """The areas of the API for one application; every operation raises like `Transport.call`."""
 
     def __init__(self, application_id: str, transport: Transport) -> None:
         self.application_id = application_id

@@ -1,6 +1,6 @@
 """The end device registries of the Identity, Join, Network and Application Server, and the Device Claiming Server.
 
-One operation on one server each. What makes, changes and deletes a whole device is in `flows.end_devices`.
+One operation on one server each. Creating, changing and deleting a whole device is in `flows.end_devices`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -41,7 +41,7 @@ class EndDevices:
             self._transport.call("PUT", self._path(step.server, device_id), operation, body=body)
 
     def get(self, server: Server, device_id: str, paths: Sequence[str]) -> dict[str, Any] | None:
-        """…EndDeviceRegistry.Get: the fields `paths` of a device as one server knows it, None if it does not.
+        """…EndDeviceRegistry.Get: the fields `paths` of a device on one server, None if the server does not know it.
 
         On the Device Claiming Server: GetClaimStatus, which has no field mask.
         """

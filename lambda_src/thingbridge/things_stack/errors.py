@@ -1,7 +1,7 @@
-"""What The Things Stack answers when it does not do what it was asked, as this product's short error tree.
+"""Error answers of The Things Stack, as this product's short error tree.
 
-Shape of an error body: `{"code", "message", "details": [{"namespace", "name", "attributes", …}]}`; the text
-begins `error:<namespace>:<name> (<text>)`.
+Shape of an error body: `{"code", "message", "details": [{"namespace", "name", "attributes", …}]}`; the message begins
+with `error:<namespace>:<name> (<text>)`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,9 +13,9 @@ from thingbridge.errors import Busy, Misconfigured, Refused, ThingbridgeError
 
 @dataclass(frozen=True)
 class Answer:
-    """An error answer: HTTP status, the error's namespace and name (`end_device_euis_taken`), its text for people.
+    """An error answer: HTTP status, the error's namespace and name (`end_device_euis_taken`), its message.
 
-    `diagnostics`: the `DownlinkQueueOperationErrorDetails` of a downlink that was refused for its session or counter.
+    `diagnostics`: the `DownlinkQueueOperationErrorDetails` of a downlink refused because of its session or counter.
     """
 
     status: int
@@ -32,7 +32,7 @@ class _Answered(ThingbridgeError):
 
 
 class ThingsStackRefused(_Answered, Refused):
-    """A 4xx that is about the request: the same one would be refused again."""
+    """A 4xx because of the request: the same request would be refused again."""
 
 
 class NotFound(ThingsStackRefused):
@@ -44,11 +44,11 @@ class Conflict(ThingsStackRefused):
 
 
 class ApiKeyRefused(_Answered, Misconfigured):
-    """The API key is not one (401, or 400 when it is no key at all), or lacks a right (403)."""
+    """The API key is wrong (401, or 400 for a text that can't be a key), or lacks a right (403)."""
 
 
 class ThingsStackBusy(Busy):
-    """429, 5xx, time-out or no connection, still so when the time to try again was over."""
+    """429, 5xx, time-out or no connection, until no time was left for another attempt."""
 
     def __init__(self, operation: str, reason: str) -> None:
         super().__init__(f"{operation}: {reason}")
@@ -64,25 +64,24 @@ _BY_STATUS: dict[int, type[ThingsStackRefused] | type[ApiKeyRefused]] = {
 
 
 def refused(operation: str, answer: Answer) -> ThingsStackRefused | ApiKeyRefused:
-    """The error that stands for an answer."""
+    """The error for an answer."""
     by_status = _BY_STATUS.get(answer.status, ThingsStackRefused)
     return (ApiKeyRefused if answer.namespace == "pkg/auth" else by_status)(operation, answer)
 
 
 def read_answer(status: int, body: Any) -> Answer:
-    """Read an error body; one of another shape (a proxy's page, say) gives its status alone."""
+    """Read an error body; from one of another shape, such as a proxy's page, only the status is used."""
     if not isinstance(body, Mapping):
         return Answer(status, "", "", f"HTTP status {status}")
-    details = body.get("details")
-    first = details[0] if isinstance(details, list) and details and isinstance(details[0], Mapping) else {}
+    given = body.get("details")
+    details = given if isinstance(given, list) else []
+    first = details[0] if details and isinstance(details[0], Mapping) else {}
     message = str(body.get("message") or f"HTTP status {status}")
-    return Answer(
-        status, str(first.get("namespace", "")), str(first.get("name", "")), message, _diagnostics(details or ())
-    )
+    return Answer(status, str(first.get("namespace", "")), str(first.get("name", "")), message, _diagnostics(details))
 
 
 def _diagnostics(details: Iterable[Any]) -> Mapping[str, Any]:
-    """The details of a refused downlink: below the error's own (`ErrorDetails.details`), or beside it."""
+    """The details of a refused downlink: inside the error's own details (`ErrorDetails.details`), or beside them."""
     for each in details:
         if isinstance(each, Mapping):
             if str(each.get("@type", "")).endswith(".DownlinkQueueOperationErrorDetails"):

@@ -1,9 +1,10 @@
-"""HTTP to The Things Stack: addresses, the API key, time-outs and retries. Which operations exist: the other files.
+"""HTTP to The Things Stack: addresses, the API key, time-outs and retries. The operations are in the other files.
 
 Paths and bodies: The Things Stack HTTP API, `/api/v3`. Operations of the Identity Server go to its own host, which
 differs from the cluster's on the hosted deployments; all others go to the cluster.
 """
 
+import math
 import random
 import time
 from collections.abc import Callable, Mapping
@@ -31,7 +32,7 @@ MARGIN: Final = 1.0
 """Seconds left for the caller to record the outcome once the transport has given up."""
 
 _QUEUE_FULL: Final = "downlink_queue_capacity"
-"""Answered with 429 like a rate limit, but a device may take days to empty its queue."""
+"""An answer with status 429 that is not a rate limit: a device may take days to empty its queue."""
 
 _RETRY_AFTER_HEADERS: Final = ("Retry-After", "X-Rate-Limit-Retry", "X-Ratelimit-Retry")
 
@@ -40,8 +41,8 @@ class Transport:
     """Calls with the API key of one application.
 
     `cluster_address`, `identity_server_address`: URLs without a path. `api_key(refresh)` returns the API key;
-    `refresh` is set after a refusal, because the key may have been rotated. `remaining_seconds` returns how long the
-    caller may still take: a busy server is tried again only within that time.
+    `refresh` is set after a refusal, because the key may have been rotated. `remaining_seconds` returns the time that
+    the caller has left: requests to a busy server are retried only within that time, for `patience` seconds per call.
 
     Every call raises `ThingsStackRefused` (4xx), `ApiKeyRefused` (401, 403) or `ThingsStackBusy` (429, 5xx, no
     connection).
@@ -54,6 +55,8 @@ class Transport:
         identity_server_address: str,
         api_key: Callable[[bool], str],
         remaining_seconds: Callable[[], float],
+        patience: float = math.inf,
+        now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.cluster_host = urlsplit(cluster_address).hostname or cluster_address
@@ -61,11 +64,11 @@ class Transport:
         self.session = requests.Session()
         self._cluster = cluster_address.rstrip("/") + API_PREFIX
         self._identity_server = identity_server_address.rstrip("/") + API_PREFIX
-        self._api_key = api_key
-        self._sleep = sleep
+        self._api_key, self._patience = api_key, patience
+        self._now, self._sleep = now, sleep
 
     def find(self, path: str, operation: str, **arguments: Any) -> dict[str, Any] | None:
-        """GET: the answer, None if there is nothing at the path (404). Arguments as for `call`."""
+        """GET: the answer, None if the path does not exist (404). Arguments as for `call`."""
         try:
             return self.call("GET", path, operation, **arguments)
         except NotFound:
@@ -82,13 +85,15 @@ class Transport:
         body: Mapping[str, Any] | None = None,
         repeatable: bool = True,
     ) -> dict[str, Any]:
-        """One operation, tried again while the server is busy and time is left, and once with a fresh API key.
+        """Call one operation; retried while the server is busy and time is left, and once with a refreshed API key.
 
-        `operation` begins the text of an error. Not `repeatable`: not sent again once the server may have taken it.
+        `operation` begins the text of an error. Not `repeatable`: not sent again once the server may have accepted it.
         """
         url = (self._identity_server if identity_server else self._cluster) + path
         pause, refreshed = FIRST_PAUSE, False
+        give_up_at = self._now() + self._patience
         while True:
+            left = min(self.remaining_seconds(), give_up_at - self._now())
             wait, reason = 0.0, ""
             try:
                 response = self.session.request(
@@ -97,7 +102,7 @@ class Transport:
                     params=query,
                     json=body,
                     headers={"Authorization": f"Bearer {self._api_key(refreshed)}"},
-                    timeout=(CONNECT_TIMEOUT, max(0.1, min(READ_TIMEOUT, self.remaining_seconds() - MARGIN))),
+                    timeout=(CONNECT_TIMEOUT, max(0.1, min(READ_TIMEOUT, left - MARGIN))),
                     allow_redirects=False,
                 )
             except requests.RequestException as error:
@@ -117,14 +122,14 @@ class Transport:
                 reason = f"The Things Stack answered {answer.status}: {answer.message}"
                 wait = _retry_after(response)
             wait = max(wait, pause * random.uniform(0.5, 1.0))
-            if wait + MARGIN >= self.remaining_seconds():
+            if wait + MARGIN >= min(self.remaining_seconds(), give_up_at - self._now()):
                 raise ThingsStackBusy(operation, reason)
             self._sleep(wait)
             pause = min(pause * 2, LONGEST_PAUSE)
 
 
 def _is_busy(answer: Answer) -> bool:
-    """Whether the same request may be accepted a moment later."""
+    """Whether the same request may succeed a moment later."""
     if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
         return answer.name != _QUEUE_FULL
     return answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR and answer.status != HTTPStatus.NOT_IMPLEMENTED
@@ -148,7 +153,7 @@ def _json_object(response: requests.Response) -> dict[str, Any] | None:
 
 
 def _retry_after(response: requests.Response) -> float:
-    """Seconds the server asks to wait; 0 without a header that can be read."""
+    """Seconds that the server asks to wait; 0 without a readable header."""
     for header in _RETRY_AFTER_HEADERS:
         try:
             return float(response.headers[header])

@@ -1,15 +1,15 @@
-"""The check before anything is configured: one clear sentence for whatever is wrong."""
+"""The check before anything is configured: one clear sentence for each fault."""
 
 from collections.abc import Callable
 
 import pytest
-from tests.unit.things_stack.conftest import APPLICATION
-from thingbridge.things_stack.ingest import MODES
-from thingbridge.things_stack.ingest.integration import IngestMode
 
 from local.things_stack import ThingsStack as Simulation
+from tests.unit.conftest import APPLICATION
 from thingbridge.errors import Busy, Misconfigured
-from thingbridge.things_stack import api_key
+from thingbridge.flows import api_key
+from thingbridge.flows.ingest.integration import IngestMode
+from thingbridge.flows.ingest.modes import MODES
 from thingbridge.things_stack.client import ThingsStack
 
 Open = Callable[..., ThingsStack]
@@ -43,7 +43,7 @@ def test_a_missing_right_is_named_as_the_console_names_it(
         api_key.check(open_client(key), MODES[mode].RIGHTS)
 
 
-def test_a_wrong_key_and_an_address_where_nobody_answers_are_named(open_client: Open) -> None:
+def test_a_wrong_key_and_an_address_where_nothing_answers_are_named(open_client: Open) -> None:
     for key in ("NNSXS.WRONG.KEY", "no key at all"):
         with pytest.raises(Misconfigured, match="refuses the API key"):
             api_key.check(open_client(key), {})

@@ -1,19 +1,19 @@
-"""Creating and deleting devices on four servers: whole or not at all, as often as one likes."""
+"""Creating and deleting devices on four servers: completely or not at all, and repeatably."""
 
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
 
 import pytest
-from tests.unit.things_stack.conftest import APPLICATION
 
 from local.things_stack import ThingsStack as Simulation
+from tests.unit.conftest import APPLICATION
 from thingbridge.errors import Refused, ThingbridgeError
+from thingbridge.flows import end_devices
+from thingbridge.flows.end_devices import Outcome
 from thingbridge.registry.attributes import DeviceReference, NewDevice
 from thingbridge.registry.provisioning import Place, Server, creation_steps
-from thingbridge.things_stack import end_devices
 from thingbridge.things_stack.client import ThingsStack
-from thingbridge.things_stack.end_devices import Outcome
 
 Open = Callable[..., ThingsStack]
 PATHS = {
@@ -45,7 +45,7 @@ def create(client: ThingsStack, device: NewDevice) -> Outcome:
 
 
 def knowing(client: ThingsStack, device: NewDevice) -> list[Server]:
-    return [each for each in CREATION_ORDER if client.end_device(each, device.device_id, ("ids",)) is not None]
+    return [each for each in CREATION_ORDER if client.end_devices.get(each, device.device_id, ("ids",)) is not None]
 
 
 def reference(device: NewDevice) -> DeviceReference:
@@ -58,7 +58,7 @@ def test_a_device_is_created_on_all_servers_and_can_join(simulation: Simulation,
     assert simulation.network.join(APPLICATION, device.device_id)
 
 
-def test_a_device_that_is_complete_is_left_as_it_is(simulation: Simulation, open_client: Open) -> None:
+def test_a_complete_device_is_left_as_it_is(simulation: Simulation, open_client: Open) -> None:
     device = new_device()
     create(open_client(), device)
     seen = len(simulation.requests)
@@ -67,17 +67,17 @@ def test_a_device_that_is_complete_is_left_as_it_is(simulation: Simulation, open
 
 
 @pytest.mark.parametrize("missing", CREATION_ORDER[1:])
-def test_what_an_earlier_try_left_out_is_completed(open_client: Open, missing: Server) -> None:
+def test_a_device_that_an_earlier_attempt_left_incomplete_is_completed(open_client: Open, missing: Server) -> None:
     device, client = new_device(), open_client()
     create(client, device)
-    client.delete_end_device(missing, device.device_id)
+    client.end_devices.delete(missing, device.device_id)
     assert create(client, device) is Outcome.COMPLETED
     assert knowing(client, device) == list(CREATION_ORDER)
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 409, 500])
 @pytest.mark.parametrize("server", CREATION_ORDER)
-def test_a_server_that_says_no_undoes_the_rest(
+def test_the_steps_before_a_refusal_are_undone(
     simulation: Simulation, open_client: Open, server: Server, status: int
 ) -> None:
     device, client = new_device(), open_client(remaining=1.2)
@@ -89,7 +89,9 @@ def test_a_server_that_says_no_undoes_the_rest(
     assert knowing(client, device) == []
 
 
-def test_what_could_not_be_undone_is_completed_next_time(simulation: Simulation, open_client: Open) -> None:
+def test_steps_that_could_not_be_undone_are_completed_by_the_next_attempt(
+    simulation: Simulation, open_client: Open
+) -> None:
     device, client = new_device(), open_client(remaining=1.2)
     simulation.faults.add(method="PUT", path="/ns/", status=503, times=1000)
     simulation.faults.add(method="DELETE", path="/js/", status=503, times=1000)
@@ -101,7 +103,7 @@ def test_what_could_not_be_undone_is_completed_next_time(simulation: Simulation,
     assert knowing(client, device) == list(CREATION_ORDER)
 
 
-def test_a_dev_eui_or_a_device_id_that_is_taken_is_refused_by_name(open_client: Open) -> None:
+def test_a_dev_eui_or_a_device_id_that_is_taken_is_refused(open_client: Open) -> None:
     device, client = new_device(), open_client()
     create(client, device)
     with pytest.raises(Refused, match=device.device_id):
@@ -111,7 +113,7 @@ def test_a_dev_eui_or_a_device_id_that_is_taken_is_refused_by_name(open_client: 
     assert knowing(client, device) == list(CREATION_ORDER)
 
 
-def test_a_device_is_deleted_on_all_servers_and_once(open_client: Open) -> None:
+def test_a_device_is_deleted_on_all_servers_and_then_absent(open_client: Open) -> None:
     device, client = new_device(), open_client()
     create(client, device)
     assert end_devices.delete(client, reference(device)) is Outcome.DELETED

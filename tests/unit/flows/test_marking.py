@@ -1,14 +1,14 @@
-"""Marks on the simulation's Identity Server."""
+"""Marks on a simulated Identity Server."""
 
 import itertools
 from collections.abc import Callable
 
 import pytest
-from tests.unit.things_stack.conftest import APPLICATION
 
 from local.things_stack import ThingsStack as Simulation
+from tests.unit.conftest import APPLICATION
+from thingbridge.flows import marking
 from thingbridge.registry.marks import Mark
-from thingbridge.things_stack import marking
 from thingbridge.things_stack.client import ThingsStack
 
 Open = Callable[..., ThingsStack]
@@ -40,7 +40,7 @@ def test_a_mark_is_written_once_and_read(open_client: Open, simulation: Simulati
     assert listed[device_id] == MARK
 
 
-def test_a_devices_own_attributes_are_kept(open_client: Open, simulation: Simulation, device_id: str) -> None:
+def test_other_attributes_of_a_device_are_kept(open_client: Open, simulation: Simulation, device_id: str) -> None:
     simulation.servers.identity.devices[APPLICATION, device_id]["attributes"] = {"colour": "red"}
     marking.write(open_client(), device_id, MARK)
     assert kept(simulation, device_id) == {"colour": "red", **MARK.attributes()}

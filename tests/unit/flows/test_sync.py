@@ -1,80 +1,80 @@
-"""Function `sync` between an account in process and the simulation: which messages start, continue or end a run."""
+"""Flow `sync` between an account in process and the simulation: which messages start, continue or end a run."""
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import boto3
 import pytest
-from thingbridge.registry.synchronisation import LAST_PAGE_BEFORE_END, Count
 
-from handlers import devices_without_thing, sync, things_stack_session
+from handlers import composition
 from local.things_stack import ThingsStack as Simulation
+from tests.unit.conftest import APPLICATION
+from tests.unit.invocation import Invocation
+from thingbridge.aws.clients import Clients
+from thingbridge.aws.queues import Queue
+from thingbridge.aws.things import Things
+from thingbridge.flows.registry import devices
+from thingbridge.flows.sync import STALE_AFTER, THING_PAGES_BESIDE_WORK, THING_PAGES_PER_SECOND, Registries, Tick
 from thingbridge.registry.marks import Mark
-
-APPLICATION = "farm-app"
-
-
-@dataclass
-class Context:
-    """Lambda's context, with so much time left at each look; the last value stays."""
-
-    seconds: list[float]
-
-    def get_remaining_time_in_millis(self) -> int:
-        return int(1000 * (self.seconds.pop(0) if len(self.seconds) > 1 else self.seconds[0]))
+from thingbridge.registry.sync import LAST_PAGE_BEFORE_END, Count
+from thingbridge.things_stack.client import ThingsStack
 
 
-@pytest.fixture(scope="module")
-def simulation() -> Iterator[Simulation]:
-    with Simulation(port=0) as running:
-        running.create_application(APPLICATION)
-        yield running
-        running.assert_no_violations()
+@dataclass(frozen=True)
+class Function:
+    """The function `sync` with its two queues."""
+
+    clients: Clients
+    environment: dict[str, str]
+
+    def call(self, tick: Tick, *seconds: float, **settings: str) -> None:
+        """Handle a message. `seconds`: the time left, as in `Invocation`; `settings`: changes to the environment."""
+        flow = composition.sync({**self.environment, **settings}, self.clients)
+        flow(Invocation(*seconds)).handle(tick)
+
+    def work_items(self) -> list[Any]:
+        """Receive what waits in the queue of the function `registry`."""
+        return self._received("REGISTRY_QUEUE_URL")
+
+    def continuations(self) -> list[Any]:
+        """Receive what the function sent to itself."""
+        return self._received("SYNC_QUEUE_URL")
+
+    def _received(self, queue: str) -> list[Any]:
+        url = self.environment[queue]
+        answer = self.clients("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10)
+        return [json.loads(message["Body"]) for message in answer.get("Messages", [])]
 
 
 @pytest.fixture
-def queues(iot: Any, simulation: Simulation, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
-    """URLs of the queues `registry` and `sync`; the function is told about them."""
-    sqs = boto3.client("sqs")
+def function(iot: Any, clients: Clients, simulation: Simulation) -> Function:
+    sqs, secrets = clients("sqs"), clients("secretsmanager")
     fifo = {"FifoQueue": "true", "ContentBasedDeduplication": "true"}
-    urls = {
-        "registry": sqs.create_queue(QueueName="registry")["QueueUrl"],
-        "sync": sqs.create_queue(QueueName="sync.fifo", Attributes=fifo)["QueueUrl"],
-    }
-    environment = {
-        "STACK_NAME": "farm",
-        "THINGS_LOG_GROUP": "things",
-        "CLUSTER_ADDRESS": simulation.url,
-        "IDENTITY_SERVER_ADDRESS": simulation.url,
-        "APPLICATION_ID": APPLICATION,
-        "API_KEY_SECRET_ARN": "key",
-        "REGISTRY_QUEUE_URL": urls["registry"],
-        "SYNC_QUEUE_URL": urls["sync"],
-        "ON_THING_DELETED": "delete",
-        "SYNC_MODE": "apply",
-    }
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    key = simulation.create_api_key(APPLICATION)
-    monkeypatch.setattr(things_stack_session, "secret", lambda _arn, refresh: key)
-    sync._settings.cache_clear()
+    key = secrets.create_secret(Name="key", SecretString=simulation.create_api_key(APPLICATION))["ARN"]
     simulation.servers.identity.devices.clear()
-    yield urls
-    sync._settings.cache_clear()
+    return Function(
+        clients,
+        {
+            "STACK_NAME": "farm",
+            "THINGS_LOG_GROUP": "things",
+            "CLUSTER_ADDRESS": simulation.url,
+            "IDENTITY_SERVER_ADDRESS": simulation.url,
+            "APPLICATION_ID": APPLICATION,
+            "API_KEY_SECRET_ARN": key,
+            "REGISTRY_QUEUE_URL": sqs.create_queue(QueueName="registry")["QueueUrl"],
+            "SYNC_QUEUE_URL": sqs.create_queue(QueueName="sync.fifo", Attributes=fifo)["QueueUrl"],
+            "ON_THING_DELETED": "delete",
+            "SYNC_MODE": "apply",
+        },
+    )
 
 
-def record(body: object, *, age: float = 0, received: int = 1) -> dict[str, Any]:
+def message(body: object, *, age: float = 0, received: int = 1) -> Tick:
     attributes = {"SentTimestamp": str(int((time.time() - age) * 1000)), "ApproximateReceiveCount": str(received)}
     text = body if isinstance(body, str) else json.dumps(body)
-    return {"Records": [{"messageId": "m-1", "body": text, "attributes": attributes}]}
-
-
-def taken(url: str) -> list[Any]:
-    messages = boto3.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", [])
-    return [json.loads(message["Body"]) for message in messages]
+    return Tick.of_record({"messageId": "m-1", "body": text, "attributes": attributes})
 
 
 def register(simulation: Simulation, number: int, mark: Mark | None = None) -> None:
@@ -85,94 +85,105 @@ def register(simulation: Simulation, number: int, mark: Mark | None = None) -> N
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> dict[str, dict[str, Any]]:
-    """The log by event; the metrics are `metrics`."""
+    """The function's own log by event; the line with the metrics is `metrics`."""
     read = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     return {line.get("event", "metrics"): line for line in read}
 
 
-def test_a_tick_compares_and_hands_over(
-    queues: dict[str, str], simulation: Simulation, iot: Any, capsys: pytest.CaptureFixture[str]
+def test_a_tick_compares_both_registries_and_sends_what_is_out_of_step(
+    function: Function, simulation: Simulation, iot: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
     register(simulation, 1)
     attributes = {"devEUI": f"{2:016X}", "stackName": "farm"}
     register(simulation, 2, Mark.of("two", attributes, "farm"))
     iot.create_thing(thingName="two", thingTypeName="lorawan", attributePayload={"attributes": attributes})
-    sync.handler(record({"start": "now"}), Context([900]))
-    assert taken(queues["registry"]) == [{"operation": "SYNCHRONISE", "deviceID": "dev-1"}]
-    told = lines(capsys)
+    function.call(message({"start": "now"}))
+    assert function.work_items() == [{"operation": "SYNCHRONISE", "deviceID": "dev-1"}]
+    logged = lines(capsys)
     expected = {"Seen": 3, "InStep": 1, "MissingThings": 1, "Sent": 1, "ListThingsCalls": 1, "ListDevicesCalls": 1}
-    for line in (told["metrics"], told["synchronised"]):
+    for line in (logged["metrics"], logged["synchronised"]):
         assert {name: line[name] for name in Count if line[name] and name not in ("QueueCalls", "Parts")} == expected
-    assert told["metrics"]["StackName"] == "farm"
+    assert logged["metrics"]["StackName"] == "farm"
 
 
-@pytest.mark.parametrize("asked_by", ["the message", "the settings"])
-def test_a_report_hands_over_nothing(
-    queues: dict[str, str], simulation: Simulation, asked_by: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("tick", "settings"), [({"mode": "report"}, {}), ({}, {"SYNC_MODE": "report"})], ids=["the message", "the settings"]
+)
+def test_a_report_sends_no_work_whoever_asked_for_it(
+    function: Function, simulation: Simulation, tick: dict[str, str], settings: dict[str, str]
 ) -> None:
     register(simulation, 1)
-    if asked_by == "the settings":
-        monkeypatch.setenv("SYNC_MODE", "report")
-        sync._settings.cache_clear()
-    sync.handler(record({"start": "now", **({"mode": "report"} if asked_by == "the message" else {})}), Context([900]))
-    assert taken(queues["registry"]) == []
+    function.call(message({"start": "now", **tick}), **settings)
+    assert function.work_items() == []
+
+
+def test_a_tick_overrides_the_mode_of_the_settings(function: Function, simulation: Simulation) -> None:
+    register(simulation, 1)
+    function.call(message({"start": "now", "mode": "apply"}), SYNC_MODE="report")
+    assert len(function.work_items()) == 1
 
 
 def test_a_tick_that_waited_behind_a_run_is_dropped(
-    queues: dict[str, str], simulation: Simulation, capsys: pytest.CaptureFixture[str]
+    function: Function, simulation: Simulation, capsys: pytest.CaptureFixture[str]
 ) -> None:
     register(simulation, 1)
-    sync.handler(record({"start": "then"}, age=sync.STALE_AFTER + 1), Context([900]))
-    assert taken(queues["registry"]) == []
+    function.call(message({"start": "then"}, age=STALE_AFTER + 1))
+    assert function.work_items() == []
     assert set(lines(capsys)) == {"sync_tick_dropped"}
 
 
-def test_a_tick_that_failed_before_is_no_late_one(queues: dict[str, str], simulation: Simulation) -> None:
+def test_a_tick_that_is_delivered_again_after_a_failure_is_not_late(function: Function, simulation: Simulation) -> None:
     register(simulation, 1)
-    sync.handler(record({"start": "then"}, age=sync.STALE_AFTER + 1, received=2), Context([900]))
-    assert len(taken(queues["registry"])) == 1
+    function.call(message({"start": "then"}, age=STALE_AFTER + 1, received=2))
+    assert len(function.work_items()) == 1
 
 
-def test_a_run_that_is_short_of_time_sends_its_rest_and_goes_on(
-    queues: dict[str, str], simulation: Simulation, capsys: pytest.CaptureFixture[str]
+def test_a_run_that_is_short_of_time_sends_its_state_and_is_continued(
+    function: Function, simulation: Simulation, capsys: pytest.CaptureFixture[str]
 ) -> None:
     register(simulation, 1)
     # Time enough for the page of things, not for what follows from it.
-    sync.handler(record({"start": "now"}), Context([900, 900, LAST_PAGE_BEFORE_END - 1]))
-    (rest,) = taken(queues["sync"])
-    assert taken(queues["registry"]) == []
+    function.call(message({"start": "now"}), 900, 900, LAST_PAGE_BEFORE_END - 1)
+    (state,) = function.continuations()
+    assert function.work_items() == []
     assert "metrics" not in lines(capsys)
-    sync.handler(record(rest, age=1000), Context([900]))
-    assert len(taken(queues["registry"])) == 1
+    function.call(message(state, age=1000))
+    assert len(function.work_items()) == 1
     assert lines(capsys)["synchronised"]["Parts"] == 2
 
 
-def test_a_run_that_gets_nowhere_gives_up(queues: dict[str, str], capsys: pytest.CaptureFixture[str]) -> None:
-    sync.handler(record({"start": "now"}), Context([10]))
-    (rest,) = taken(queues["sync"])
-    sync.handler(record(rest), Context([10]))
-    assert taken(queues["sync"]) == []
+def test_a_run_that_makes_no_progress_gives_up(function: Function, capsys: pytest.CaptureFixture[str]) -> None:
+    function.call(message({"start": "now"}), 10)
+    (state,) = function.continuations()
+    function.call(message(state), 10)
+    assert function.continuations() == []
     assert lines(capsys)["metrics"]["Failed"] == 1
 
 
-@pytest.mark.parametrize("body", ["no JSON", "[]", '{"mode": "mend"}', '{"continue": {}}', '{"continue": 7}'])
-def test_what_is_no_message_is_told_and_done_with(
-    queues: dict[str, str], body: str, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("body", ["no JSON", "[]", '{"mode": "repair"}', '{"continue": {}}', '{"continue": 7}'])
+def test_a_message_that_can_not_be_read_is_logged_and_not_retried(
+    function: Function, body: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    sync.handler(record(body), Context([900]))
+    function.call(message(body))
     assert set(lines(capsys)) == {"sync_message_not_readable"}
 
 
-@pytest.mark.parametrize(("waits", "rate"), [(False, 6), (True, 2)])
-def test_things_are_read_more_slowly_while_the_registry_function_looks_things_up(
-    queues: dict[str, str], waits: bool, rate: float
+@pytest.mark.parametrize(("waits", "rate"), [(False, THING_PAGES_PER_SECOND), (True, THING_PAGES_BESIDE_WORK)])
+def test_things_are_listed_more_slowly_while_the_registry_function_has_work(
+    function: Function, clients: Clients, open_client: Callable[..., ThingsStack], waits: bool, rate: float
 ) -> None:
+    queue = Queue(clients, function.environment["REGISTRY_QUEUE_URL"])
     if waits:
-        boto3.client("sqs").send_message(QueueUrl=queues["registry"], MessageBody="work")
+        queue.send(["work"])
     slept: list[float] = []
-    session: Any = None
-    registries = sync.Registries(sync._settings(), session, now=lambda: 0.0, sleep=slept.append)
+    registries = Registries("farm", Things(clients), open_client(), queue, now=lambda: 0.0, sleep=slept.append)
     registries.things(None)
     registries.things(None)
     assert slept == [pytest.approx(1 / rate)]
-    assert 2 * 2 * devices_without_thing.LOOK_UPS_A_SECOND + sync.THING_PAGES_BESIDE_WORK <= 8
+
+
+def test_the_rates_of_both_functions_stay_below_80_percent_of_the_accounts_quota() -> None:
+    environments, calls_per_look_up, quota = 2, 2, 10
+    looked_up = environments * calls_per_look_up * devices.LOOK_UPS_PER_SECOND
+    assert looked_up + THING_PAGES_BESIDE_WORK <= 0.8 * quota
+    assert 0.8 * quota >= THING_PAGES_PER_SECOND

@@ -1,7 +1,7 @@
 """What the product uses of an AWS account, in memory: things that send events, shadows, a log and two queues.
 
-It stands where the boto3 clients stand, so all of the product's own code runs. What differs from AWS is the time:
-events wait until a history delivers them. The adapters meet real answers in tests/unit/aws_iot and tests/e2e.
+It stands where `Clients` stands, so all of the product's own code runs. What differs from AWS is the time: events wait
+until a history delivers them. The adapters are tested on real answers in tests/unit/aws and tests/e2e.
 """
 
 import io
@@ -13,7 +13,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from local.things_stack.faults import Faults
+from local.things_stack.api.faults import Faults
 
 CODES = {
     400: "InvalidRequestException",
@@ -25,14 +25,14 @@ CODES = {
 
 @dataclass
 class Message:
-    """A message of a queue, and how often it was handed out."""
+    """A message of a queue, and how often it was delivered."""
 
     body: str
     received: int = 0
 
 
 def operation(carry_out: Callable[..., Any]) -> Callable[..., Any]:
-    """A call of the account, which `faults` may hit: before it is carried out, or after it."""
+    """An operation of the account, which `faults` may let fail: before it is carried out, or after."""
 
     @wraps(carry_out)
     def call(self: "Account", **request: Any) -> Any:
@@ -61,10 +61,10 @@ def _refusal(name: str, code: str) -> ClientError:
 
 @dataclass
 class Account:
-    """`heard`: whether things send events at the moment."""
+    """An account with the things of one stack. `events_enabled`: whether changes of things send events now."""
 
     stack_name: str
-    heard: bool = True
+    events_enabled: bool = True
     things: dict[str, dict[str, str]] = field(default_factory=dict)
     shadows: dict[str, dict[str, Any]] = field(default_factory=dict)
     log: list[dict[str, Any]] = field(default_factory=list)
@@ -72,10 +72,10 @@ class Account:
     faults: Faults = field(default_factory=Faults)
     called: set[str] = field(default_factory=set)
 
-    # As boto3 has them ------------------------------------------------------------------------------------------
+    # The operations of boto3 -----------------------------------------------------------------------------------------
 
-    def client(self, _service: str) -> "Account":
-        """The client of a service: the names of their operations are all different."""
+    def __call__(self, _service: str) -> "Account":
+        """The client of a service: no two services have an operation of the same name."""
         return self
 
     @operation
@@ -114,8 +114,8 @@ class Account:
 
     @operation
     def update_thing_shadow(self, *, thingName: str, shadowName: str, payload: bytes) -> dict[str, Any]:  # noqa: N803
-        told = json.loads(payload)["state"]["reported"]["provisioning"]
-        merged = self.shadows.get(thingName, {}) | told
+        reported = json.loads(payload)["state"]["reported"]["provisioning"]
+        merged = self.shadows.get(thingName, {}) | reported
         self.shadows[thingName] = {name: value for name, value in merged.items() if value is not None}
         return {"payload": io.BytesIO(b"{}")}
 
@@ -135,13 +135,14 @@ class Account:
         return {"Attributes": {name: str(len(self.queues[QueueUrl])) for name in AttributeNames}}
 
     @operation
-    def send_message(self, *, QueueUrl: str, MessageBody: str, **_: str) -> None:  # noqa: N803
+    def send_message(self, *, QueueUrl: str, MessageBody: str, **_: str) -> dict[str, Any]:  # noqa: N803
         self.queues[QueueUrl].append(Message(MessageBody))
+        return {"MessageId": f"message-{len(self.queues[QueueUrl])}"}
 
-    # What a person does, and what follows -------------------------------------------------------------------------
+    # Changes that people make ----------------------------------------------------------------------------------------
 
     def put(self, name: str, attributes: dict[str, str]) -> None:
-        """Create or change a thing; an empty value takes an attribute off."""
+        """Create or change a thing; an empty value removes an attribute."""
         operation = "UPDATED" if name in self.things else "CREATED"
         self.things[name] = {key: value for key, value in attributes.items() if value}
         self._announce(operation, name, self.things[name])
@@ -152,6 +153,6 @@ class Account:
         self._announce("DELETED", name, self.things.pop(name))
 
     def _announce(self, operation: str, name: str, attributes: dict[str, str]) -> None:
-        if self.heard and attributes.get("stackName") == self.stack_name:
+        if self.events_enabled and attributes.get("stackName") == self.stack_name:
             event = {"operation": operation, "thingName": name, "attributes": dict(attributes)}
             self.queues["registry"].append(Message(json.dumps(event)))

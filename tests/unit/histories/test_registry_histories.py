@@ -1,9 +1,10 @@
-"""Whatever happens to a thing and its device, in whatever order it is told, with any one failure: the registries agree.
+"""Whatever happens to a thing and its device, in any order of events, with any one failure: both registries agree.
 
-A history is what people do on both sides (heard by events or not), deliveries of what waits (any order, with repeats)
-and runs of the synchronisation, which may stop half way; and at most one failure, of The Things Stack or of AWS. The
-queues are SQS's: at least once, some tries, then the dead letters. The Things Stack is the simulation, which checks
-every request by the published API.
+A history consists of changes that people make on both sides (with events, or with events that were missed), deliveries
+of waiting messages (in any order, with repeats) and runs of the comparison, which may stop half way; and of at most one
+failure, of The Things Stack or of AWS. The queues behave like those of SQS: delivery at least once, a number of
+attempts, then the dead-letter queue. The Things Stack is the simulation, which checks every request by the published
+API.
 """
 
 import itertools
@@ -18,42 +19,53 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from handlers import devices_without_thing, registry, sync
+from handlers import batches
 from local.things_stack import ThingsStack as Simulation
 from tests.unit.histories.account import Account, Message
 from tests.unit.histories.wire import Killed, Wire
-from thingbridge.aws_iot import data_plane, queues, thing_listing, things, things_log
+from thingbridge.aws.queues import Queue
+from thingbridge.aws.shadows import Shadows
+from thingbridge.aws.things import Things
+from thingbridge.aws.things_log import ThingsLog
 from thingbridge.errors import ThingbridgeError
+from thingbridge.flows.registry.devices import DevicesWithoutThing
+from thingbridge.flows.registry.things import Registry, RegistryRules
+from thingbridge.flows.sync import Registries, Sync, Tick
+from thingbridge.pacing import TokenBucket
 from thingbridge.registry import marks
+from thingbridge.registry.identity import StackOfThings, ThingNameScheme
 from thingbridge.registry.marks import Mark
-from thingbridge.registry.synchronisation import LAST_PAGE_BEFORE_END
-from thingbridge.settings import OnThingDeleted, RegistrySettings, SyncMode, SyncSettings, ThingNameScheme
+from thingbridge.registry.reconcile import OnThingDeleted
+from thingbridge.registry.sync import LAST_PAGE_BEFORE_END, SyncMode
+from thingbridge.shadow.state import SHADOW_NAME
 from thingbridge.things_stack.client import ThingsStack
+from thingbridge.things_stack.transport import Transport
 
 APPLICATION, STACK, THING = "farm-app", "Farm", "barn"
 SERVERS = ("identity", "join", "network", "application")
-TRIES = {"registry": 5, "sync": 3}
+ATTEMPTS = {"registry": 5, "sync": 3}
 PLANS = ("EU_863_870_TTN", "EU_868_1")
 CLAIMABLE = "70B3D57ED0000000"
 _serial = itertools.count(1)
 
-# What people do. "unheard": no event tells of it; what is done in The Things Stack never causes one.
+# Changes that people make. "missed": its event got lost; a change in The Things Stack never causes one.
 on_things = [("create", PLANS[0]), ("create", PLANS[1]), ("update", PLANS[0]), ("update", PLANS[1]), ("delete", "")]
-UNHEARD = ", unheard"
-on_things_unheard = [(what + UNHEARD, plan) for what, plan in on_things]
+MISSED = ", event missed"
+on_things_missed = [(what + MISSED, plan) for what, plan in on_things]
 on_devices = [("register device", PLANS[0]), ("delete device", "")]
-# What waits is worked off: which of the events and pieces of work, by position, and whether it comes once more.
+# Which of the waiting events and work items is delivered, by position, and whether it is delivered a second time.
 deliveries = st.tuples(st.just("deliver"), st.integers(0, 5), st.booleans())
-# A tick is sent and begun; or what the queue has, such as the rest of a run. Either may run out of time.
-runs = st.tuples(st.sampled_from(["sync", "sync report", "go on"]), st.booleans(), st.booleans())
+# A tick is sent and handled; or what the queue has, such as the state of a run. Either may run out of time.
+runs = st.tuples(st.sampled_from(["sync", "sync report", "resume"]), st.booleans(), st.booleans())
 
 CREATE, UPDATE, DELETE = ("create", PLANS[0]), ("update", PLANS[1]), ("delete", "")
 REGISTER, FORGET = ("register device", PLANS[1]), ("delete device", "")
 DELIVER, TWICE, OTHER, SYNC = ("deliver", 0, False), ("deliver", 0, True), ("deliver", 1, False), ("sync", False, False)
 
 
-def unheard(change: tuple[str, str]) -> tuple[str, str]:
-    return change[0] + UNHEARD, change[1]
+def missed(change: tuple[str, str]) -> tuple[str, str]:
+    """The change without its event."""
+    return change[0] + MISSED, change[1]
 
 
 LIVES = (
@@ -61,22 +73,22 @@ LIVES = (
     [CREATE, DELIVER, UPDATE, DELIVER],
     [CREATE, DELIVER, DELETE, TWICE],
     [CREATE, UPDATE, OTHER, DELETE, OTHER],
-    [unheard(CREATE), SYNC, unheard(UPDATE), SYNC],
-    [CREATE, DELIVER, FORGET, SYNC, DELIVER, unheard(DELETE), SYNC],
+    [missed(CREATE), SYNC, missed(UPDATE), SYNC],
+    [CREATE, DELIVER, FORGET, SYNC, DELIVER, missed(DELETE), SYNC],
     [REGISTER, SYNC, DELIVER, FORGET, REGISTER, SYNC],
 )
-"""What is failed at every step in every way; the random histories go further."""
+"""Histories in which every step fails in every way; the random histories go further."""
 
-HEARD = LIVES[:4]
-"""Those of which every change is told."""
+ANNOUNCED = LIVES[:4]
+"""Those in which every change sends an event."""
 
 
 def histories(*people: list[tuple[str, str]]) -> st.SearchStrategy[list[Any]]:
-    """Half of them begin with a device that is there: more can happen to it than to none."""
-    done = st.sampled_from([each for some in people for each in some])
-    begun = st.sampled_from([[], [CREATE, DELIVER]])
-    more = st.lists(st.one_of(done, deliveries, runs), min_size=1, max_size=8)
-    return st.builds(lambda one, two: [*one, *two], begun, more)
+    """Half of them begin with a device that exists: more can happen to it than to none."""
+    changes = st.sampled_from([each for some in people for each in some])
+    beginning = st.sampled_from([[], [CREATE, DELIVER]])
+    rest = st.lists(st.one_of(changes, deliveries, runs), min_size=1, max_size=8)
+    return st.builds(lambda one, two: [*one, *two], beginning, rest)
 
 
 STEPS = {
@@ -110,10 +122,10 @@ AWS_STEPS = (
 FOR_EVER = 1000
 KINDS = (400, 401, 403, 404, 409, 429, 500, "reset", "reset after", "time-out", "killed", "killed after")
 LASTING = (400, 401, 404, 409, 500, "killed")
-"""Of these, what the client tells apart where it lasts for ever."""
+"""Of these, the kinds that the client handles differently when they last for ever."""
 
 MEANWHILE = ("thing deleted", "deletion carried out", "thing changed")
-"""No failures: what a person does while the function waits for this answer."""
+"""No failures: changes that a person makes while the function waits for this answer."""
 
 AWS_KINDS = (400, 403, 429, 500, "reset", "reset after")
 Failure = tuple[str, int | str, int, int]
@@ -126,18 +138,18 @@ failures = st.one_of(
 )
 
 
-class Context:
-    """A Lambda context. `short`: time for a page of things, not for what follows from it."""
+class TimeLeft:
+    """Seconds that a call of the comparison has left. `short`: enough for a page of things, not for what follows."""
 
-    def __init__(self, short: bool = False) -> None:
+    def __init__(self, short: bool) -> None:
         self._seconds = [900.0, LAST_PAGE_BEFORE_END - 1 if short else 900.0]
 
-    def get_remaining_time_in_millis(self) -> int:
-        return int(1000 * (self._seconds.pop(0) if len(self._seconds) > 1 else self._seconds[0]))
+    def __call__(self) -> float:
+        return self._seconds.pop(0) if len(self._seconds) > 1 else self._seconds[0]
 
 
 class Countdown:
-    """Seconds left, fewer each time it is asked: a busy server is given up after a few tries, without waiting."""
+    """Seconds left, fewer each time it is asked: retries end after a few attempts, without waiting."""
 
     def __init__(self) -> None:
         self.left = 1.4
@@ -149,7 +161,7 @@ class Countdown:
 
 @dataclass
 class World:
-    """Both registries with one device and its thing, and the functions between them."""
+    """Both registries with one device and its thing, and the flows between them."""
 
     simulation: Simulation
     key: str
@@ -170,11 +182,11 @@ class World:
         if self.claim:
             self.simulation.claimable(join_eui=CLAIMABLE, dev_eui=self.dev_eui, authentication_code="C0DE")
 
-    # People -----------------------------------------------------------------------------------------------------
+    # Changes that people make ------------------------------------------------------------------------------------
 
     def change(self, what: str, plan: str) -> None:
-        self.account.heard = not what.endswith(UNHEARD)
-        match what.removesuffix(UNHEARD):
+        self.account.events_enabled = not what.endswith(MISSED)
+        match what.removesuffix(MISSED):
             case "create" if THING not in self.account.things:
                 self.account.put(THING, {"devEUI": self.dev_eui, "stackName": STACK, **self.description(plan)})
             case "update":
@@ -196,7 +208,7 @@ class World:
                     getattr(self.simulation.servers, server).devices.clear()
                 if self.claim:
                     self.simulation.servers.claiming.devices[CLAIMABLE, self.dev_eui].claimed_by = None
-        self.account.heard = True
+        self.account.events_enabled = True
 
     def description(self, plan: str) -> dict[str, str]:
         if self.claim:
@@ -204,33 +216,36 @@ class World:
         versions = {"lorawanVersion": "1.0.3", "regionalParametersVersion": "1.0.3-a"}
         return {"joinEUI": "A81758FFFE000001", "appKey": "01" * 16, "frequencyPlanID": plan, **versions}
 
-    # Queues -----------------------------------------------------------------------------------------------------
+    # Queues ------------------------------------------------------------------------------------------------------
 
     def tick(self, mode: SyncMode) -> None:
         self.account.queues["sync"].append(Message(json.dumps({"start": "now", "mode": mode})))
 
     def deliver(self, position: int, repeat: bool) -> None:
-        """Hand one of the waiting events and pieces of work to the function `registry`."""
+        """Deliver one of the waiting events and work items to the flow `registry`."""
         waiting = self.account.queues["registry"]
         if waiting:
             message = waiting.pop(position % len(waiting))
             batch = {"Records": [{"messageId": "1", "body": message.body}]}
-            self._after("registry", message, self._done(lambda: not registry.handler(batch, Context())[FAILED]), repeat)
+            registry = self.registry()
+            self._after(
+                "registry",
+                message,
+                self._succeeds(lambda: not batches.handle_each(batch, registry.handle)["batchItemFailures"]),
+                repeat,
+            )
 
     def run(self, short: bool, repeat: bool) -> None:
-        """Hand the first message of its queue to the function `sync`."""
+        """Deliver the first message of its queue to the flow `sync`."""
         if self.account.queues["sync"]:
             message = self.account.queues["sync"].pop(0)
-            attributes = {
-                "SentTimestamp": str(int(time.time() * 1000)),
-                "ApproximateReceiveCount": str(message.received + 1),
-            }
-            batch = {"Records": [{"messageId": "1", "body": message.body, "attributes": attributes}]}
-            self._after("sync", message, self._done(lambda: sync.handler(batch, Context(short)) is None), repeat)
+            tick = Tick("1", message.body, sent_at=time.time(), first_delivery=message.received == 0)
+            sync = self.sync(short)
+            self._after("sync", message, self._succeeds(lambda: sync.handle(tick) is None), repeat)
 
-    def _done(self, call: Any) -> bool:
+    def _succeeds(self, call: Callable[[], bool]) -> bool:
         try:
-            return bool(call())
+            return call()
         except ThingbridgeError:
             return False
         except Killed:
@@ -242,9 +257,9 @@ class World:
     def _after(self, queue: str, message: Message, done: bool, repeat: bool) -> None:
         message.received += 1
         if done and repeat:
-            # A second delivery of what succeeded; it doesn't use up tries for ever.
-            self.account.queues[queue].insert(0, Message(message.body, TRIES[queue] - 1))
-        elif not done and message.received >= TRIES[queue]:
+            # The second delivery of a message that succeeded: its last attempt.
+            self.account.queues[queue].insert(0, Message(message.body, ATTEMPTS[queue] - 1))
+        elif not done and message.received >= ATTEMPTS[queue]:
             self.dead.append(message.body)
         elif not done:
             self.account.queues[queue].insert(0 if queue == "sync" else len(self.account.queues[queue]), message)
@@ -255,7 +270,7 @@ class World:
             self.run(short=False, repeat=False)
             self.deliver(0, repeat=False)
 
-    # What there is ----------------------------------------------------------------------------------------------
+    # The state of both registries --------------------------------------------------------------------------------
 
     def known(self) -> set[str]:
         """The servers that know a device."""
@@ -269,50 +284,50 @@ class World:
         (found,) = getattr(self.simulation.servers, server).devices.values()
         return dict(found)
 
-    def settings(self) -> RegistrySettings:
-        return RegistrySettings(
-            **self._session_settings(),
-            thing_type_name="lorawan",
-            thing_name_scheme=ThingNameScheme.DEV_EUI,
-            default_frequency_plan_id=PLANS[0],
-            on_thing_deleted=self.on_thing_deleted,
-            scrub_keys=self.scrub_keys,
+    # The flows ---------------------------------------------------------------------------------------------------
+
+    def registry(self) -> Registry:
+        clients: Any = self.account
+        things, things_stack, log = Things(clients), self.things_stack(), ThingsLog(clients, "log")
+        stack = StackOfThings(STACK, "lorawan", ThingNameScheme.DEV_EUI)
+        return Registry(
+            rules=RegistryRules(STACK, PLANS[0], self.on_thing_deleted, self.scrub_keys),
+            things=things,
+            shadows=Shadows(clients, SHADOW_NAME),
+            things_stack=things_stack,
+            devices_without_thing=DevicesWithoutThing(
+                stack, self.on_thing_deleted, things, things_stack, TokenBucket(rate=1, sleep=at_once), log
+            ),
+            log=log,
         )
 
-    def sync_settings(self) -> SyncSettings:
-        return SyncSettings(
-            **self._session_settings(),
-            registry_queue_url="registry",
-            sync_queue_url="sync",
+    def sync(self, short: bool) -> Sync:
+        clients: Any = self.account
+        things_stack, queue = self.things_stack(), Queue(clients, "registry")
+        return Sync(
+            stack_name=STACK,
+            mode=SyncMode.APPLY,
             on_thing_deleted=self.on_thing_deleted,
-            sync_mode=SyncMode.APPLY,
+            registries=lambda: Registries(STACK, Things(clients), things_stack, queue, sleep=at_once),
+            queue=Queue(clients, "sync"),
+            remaining_seconds=TimeLeft(short),
         )
 
-    def _session_settings(self) -> dict[str, str]:
-        return {
-            "stack_name": STACK,
-            "things_log_group": "log",
-            "cluster_address": self.simulation.url,
-            "identity_server_address": self.simulation.url,
-            "application_id": APPLICATION,
-            "api_key_secret_arn": "arn",
-        }
-
-    def session(self, *_: object) -> ThingsStack:
-        session = ThingsStack(
+    def things_stack(self) -> ThingsStack:
+        transport = Transport(
             cluster_address=self.simulation.url,
             identity_server_address=self.simulation.url,
-            application_id=APPLICATION,
             api_key=lambda _refresh: self.key,
             remaining_seconds=Countdown(),
-            sleep=lambda _seconds: None,
+            sleep=at_once,
         )
-        session.session.mount("http://", self.wire)
-        session.session.trust_env = False
-        return session
+        transport.session.mount("http://", self.wire)
+        transport.session.trust_env = False
+        return ThingsStack(APPLICATION, transport)
 
 
-FAILED = "batchItemFailures"
+def at_once(_seconds: float) -> None:
+    """Do not wait: no time passes in a history."""
 
 
 @pytest.fixture(scope="module")
@@ -327,18 +342,11 @@ def key(simulation: Simulation) -> str:
     return simulation.create_api_key(APPLICATION)
 
 
-class Unhurried:
-    """Where the product keeps its pace: a history has no time."""
-
-    def acquire(self) -> None:
-        """At once."""
-
-
 def arrange(world: World, failure: Failure | None) -> None:
     if failure is None:
         return
     step, kind, on_call, times = failure
-    # What never ends would make every history end in the dead letters alone.
+    # Without an end, every history would end in the dead-letter queue.
     times = min(times, 2) if kind == "time-out" else times
     counted = {"on_call": on_call, "times": times}
     how: dict[str, Any] = {"status": kind} if isinstance(kind, int) else {"reset": True, "after": kind == "reset after"}
@@ -356,14 +364,14 @@ def arrange(world: World, failure: Failure | None) -> None:
 
 
 def meanwhile(world: World, what: str) -> None:
-    """What a person does, and perhaps what another call of the function makes of it at once."""
+    """A change that a person makes, and perhaps the call of the function that its event causes at once."""
     world.change(*(UPDATE if what == "thing changed" else DELETE))
     if what == "deletion carried out":
         world.deliver(len(world.account.queues["registry"]) - 1, repeat=False)
 
 
-def takes(world: World, step: str) -> bool:
-    """Whether the history came by a step."""
+def includes(world: World, step: str) -> bool:
+    """Whether the history includes a step."""
     if step in AWS_STEPS:
         return step in world.account.called
     method, path = STEPS[step]
@@ -384,7 +392,7 @@ def play(world: World, history: list[Any]) -> None:
             case "sync" | "sync report":
                 world.tick(SyncMode.REPORT if what == "sync report" else SyncMode.APPLY)
                 world.run(*how)
-            case "go on":
+            case "resume":
                 world.run(*how)
             case _:
                 world.change(what, *how)
@@ -392,13 +400,13 @@ def play(world: World, history: list[Any]) -> None:
 
 
 def half_a_device(world: World) -> None:
-    """Never half a device: only what was killed, or a deletion that waits among the dead letters, may have begun."""
+    """No device exists in part, unless a function was killed or a deletion waits in the dead-letter queue."""
     begun = any('"DELETED"' in body or '"deviceID"' in body for body in world.dead) or (world.killed and world.dead)
     assert world.known() in (set(), world.complete()) or begun, world.known()
 
 
 def check(world: World) -> None:
-    """What holds when all has been said and worked off, and nobody did anything that was not heard."""
+    """What holds once every message was delivered, in a history in which every change sent an event."""
     half_a_device(world)
     complete, known = world.complete(), world.known()
     refused = world.account.shadows.get(THING, {}).get("state") == "failed"
@@ -414,18 +422,11 @@ def check(world: World) -> None:
 
 
 @pytest.fixture
-def enter(simulation: Simulation, key: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., World]]:
-    """A new world, in which the functions live from now on."""
+def enter(simulation: Simulation, key: str) -> Iterator[Callable[..., World]]:
+    """Make a world of its own."""
 
     def enter(*, claim: bool, scrub_keys: bool) -> World:
-        world = World(simulation, key, claim, scrub_keys)
-        for module in (things, thing_listing, data_plane, queues, things_log):
-            monkeypatch.setattr(module, "client", world.account.client)
-        for handler, its_settings in ((registry, world.settings), (sync, world.sync_settings)):
-            monkeypatch.setattr(handler, "_settings", its_settings)
-            monkeypatch.setattr(handler, "open_session", world.session)
-        monkeypatch.setattr(devices_without_thing, "_pace", Unhurried)
-        return world
+        return World(simulation, key, claim, scrub_keys)
 
     yield enter
     assert simulation.violations == []
@@ -433,7 +434,7 @@ def enter(simulation: Simulation, key: str, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.fixture
 def live(enter: Callable[..., World]) -> Callable[..., World]:
-    """Play a history with a failure in a world of its own."""
+    """Play a history with at most one failure in a world of its own."""
 
     def live(history: list[Any], failure: Failure | None, *, claim: bool, scrub_keys: bool) -> World:
         world = enter(claim=claim, scrub_keys=scrub_keys)
@@ -447,8 +448,8 @@ def live(enter: Callable[..., World]) -> Callable[..., World]:
     return live
 
 
-def mend(world: World) -> None:
-    """Nothing fails any more: one run mends what is left, the next one finds nothing to be done."""
+def repair(world: World) -> None:
+    """Nothing fails any more: the comparison repairs what is left, and then finds nothing to do."""
     for _ in range(2):
         world.tick(SyncMode.APPLY)
         world.work_off()
@@ -461,7 +462,7 @@ def mend(world: World) -> None:
 
 
 def agree(world: World) -> None:
-    """Both registries say the same, or the thing tells why not."""
+    """Both registries agree, or the thing's shadow says why not."""
     complete, known = world.complete(), world.known()
     assert known in (set(), complete), known
     refused = [name for name in world.account.things if world.account.shadows.get(name, {}).get("state") == "failed"]
@@ -490,16 +491,16 @@ def test_no_failure_of_aws_leaves_half_a_device(live: Any, step: str) -> None:
 
 
 def fail_everywhere(live: Any, step: str, ways: list[tuple[Any, int]], claim: bool) -> None:
-    """Let a step fail in every life that comes by it, for the first time or for good."""
+    """Let a step fail in every history that includes it, the first time or every time."""
     # Devices that are claimed are not registered by hand.
     for history in LIVES[:-1] if claim else LIVES:
-        if not takes(live(history, None, claim=claim, scrub_keys=False), step):
+        if not includes(live(history, None, claim=claim, scrub_keys=False), step):
             continue
         for kind, times in ways:
             try:
                 world = live(history, (step, kind, 1, times), claim=claim, scrub_keys=False)
-                (check if history in HEARD else half_a_device)(world)
-                mend(world)
+                (check if history in ANNOUNCED else half_a_device)(world)
+                repair(world)
                 agree(world)
             except AssertionError as error:
                 raise AssertionError(f"{step} fails with {kind}, {times} times, in {history}") from error
@@ -507,7 +508,7 @@ def fail_everywhere(live: Any, step: str, ways: list[tuple[Any, int]], claim: bo
 
 @pytest.mark.parametrize("claim", [False, True], ids=["own keys", "claimed"])
 @pytest.mark.parametrize("scrub_keys", [False, True], ids=["keys kept", "keys scrubbed"])
-def test_what_was_heard_ends_alike(live: Any, claim: bool, scrub_keys: bool) -> None:
+def test_the_registries_agree_after_any_history_whose_events_arrive(live: Any, claim: bool, scrub_keys: bool) -> None:
     @settings(
         max_examples=65,
         deadline=None,
@@ -517,7 +518,7 @@ def test_what_was_heard_ends_alike(live: Any, claim: bool, scrub_keys: bool) -> 
     def play_all(history: list[Any], failure: Failure | None) -> None:
         world = live(history, failure, claim=claim, scrub_keys=scrub_keys)
         check(world)
-        mend(world)
+        repair(world)
         agree(world)
 
     play_all()
@@ -525,22 +526,22 @@ def test_what_was_heard_ends_alike(live: Any, claim: bool, scrub_keys: bool) -> 
 
 @pytest.mark.parametrize("claim", [False, True], ids=["own keys", "claimed"])
 @pytest.mark.parametrize("scrub_keys", [False, True], ids=["keys kept", "keys scrubbed"])
-def test_what_was_not_heard_is_mended(live: Any, claim: bool, scrub_keys: bool) -> None:
+def test_the_comparison_repairs_any_history_whose_events_were_missed(live: Any, claim: bool, scrub_keys: bool) -> None:
     @settings(
         max_examples=65,
         deadline=None,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
     )
-    @given(histories(on_things, on_things_unheard, on_devices), failures)
+    @given(histories(on_things, on_things_missed, on_devices), failures)
     def play_all(history: list[Any], failure: Failure | None) -> None:
         world = live(history, failure, claim=claim, scrub_keys=scrub_keys)
-        mend(world)
+        repair(world)
         agree(world)
 
     play_all()
 
 
-def test_what_is_refused_is_asked_for_again_when_the_thing_changes_or_a_day_later(
+def test_a_refused_creation_is_requested_again_when_the_thing_changes_or_a_day_later(
     enter: Callable[..., World], simulation: Simulation
 ) -> None:
     world = enter(claim=False, scrub_keys=False)
@@ -548,29 +549,29 @@ def test_what_is_refused_is_asked_for_again_when_the_thing_changes_or_a_day_late
     ids = {"device_id": "taken", "dev_eui": world.dev_eui, "join_eui": "A81758FFFE000001"}
     simulation.register_device("other-app", **ids)
 
-    def tries(*history: Any) -> tuple[int, int]:
-        """How often the device was asked for, and lines in the thing's log."""
+    def attempts(*history: Any) -> tuple[int, int]:
+        """How often the device's creation was requested, and the number of lines in the thing's log."""
         simulation.requests.clear()
         world.account.log.clear()
         play(world, list(history))
         return len([each for each in simulation.requests if each.method == "POST"]), len(world.account.log)
 
-    assert tries(CREATE) == (1, 1)
+    assert attempts(CREATE) == (1, 1)
     assert world.account.shadows[THING]["state"] == "failed"
     assert "already registered" in world.account.shadows[THING]["reason"]
-    assert tries(SYNC, SYNC) == (0, 0)
+    assert attempts(SYNC, SYNC) == (0, 0)
     world.account.shadows[THING]["at"] = "2025-01-02T03:04:05.000Z"
-    assert tries(SYNC, SYNC) == (1, 1)
-    assert tries(unheard(UPDATE), SYNC, SYNC) == (1, 1)
+    assert attempts(SYNC, SYNC) == (1, 1)
+    assert attempts(missed(UPDATE), SYNC, SYNC) == (1, 1)
     for server in SERVERS:
         getattr(simulation.servers, server).devices.clear()
-    assert tries(SYNC) == (0, 0)
-    assert tries(("update", PLANS[0])) == (1, 1)
+    assert attempts(SYNC) == (0, 0)
+    assert attempts(("update", PLANS[0])) == (1, 1)
     assert world.known() == world.complete()
     assert set(world.account.shadows[THING]) == {"state", "at"}
 
 
-def test_a_device_whose_thing_is_deleted_while_it_is_made_is_retained_where_the_stack_wants_it(
+def test_a_device_whose_thing_is_deleted_during_its_creation_is_retained_if_the_stack_retains_devices(
     enter: Callable[..., World],
 ) -> None:
     world = enter(claim=False, scrub_keys=False)

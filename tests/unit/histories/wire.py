@@ -1,8 +1,8 @@
 """The simulated Things Stack behind `requests`, in this process: a history is hundreds of calls, and needs no socket.
 
-Everything above the socket is as it is: `requests`, the request's text, the check by the published API, the answer's
-text. What a socket could do wrong is done on purpose: a connection that breaks, an answer that comes too late, and
-the end of the function in the middle of a call.
+Everything above the socket is real: `requests`, the text of request and answer, the check against the published API.
+The failures of a socket are arranged: a connection that breaks, an answer that comes too late, and the end of the
+function in the middle of a call.
 """
 
 import io
@@ -15,31 +15,31 @@ from requests.adapters import BaseAdapter
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from local.things_stack import ThingsStack as Simulation
-from local.things_stack.faults import Faults
-from local.things_stack.http_api import Api
+from local.things_stack.api.faults import Faults
+from local.things_stack.api.http import Api
 
 
 class Killed(BaseException):
-    """The function was ended from outside: nothing of it runs any more, no undoing either."""
+    """The function was ended from outside: nothing of it runs any more, not even what would undo its steps."""
 
 
 class _Connection:
-    """In place of the socket that the simulation breaks to reset a connection."""
+    """Stands for the socket that the simulation closes to reset a connection."""
 
     def setsockopt(self, *_: object) -> None:
-        """Breaking it is the caller's next line."""
+        """Does nothing: the caller's next line closes it."""
 
 
 class Wire(BaseAdapter):
-    """Takes requests to the simulation.
+    """Passes requests to the simulation.
 
-    What hits `time_outs` is carried out after the request that follows it; what hits `kills` ends the function, before
-    the request or after it; before the answer to what hits `meanwhile`, something `happens`.
+    A request that matches `time_outs` is carried out after the one that follows it; one that matches `kills` ends the
+    function, before the request or after it; before the answer to one that matches `meanwhile`, something `happens`.
     """
 
     def __init__(self, simulation: Simulation) -> None:
         super().__init__()
-        self._api = Api(simulation, "cluster")
+        self._api = Api(simulation, simulation.faults, simulation.log)
         self._late: list[requests.PreparedRequest] = []
         self.time_outs, self.kills, self.meanwhile = Faults(), Faults(), Faults()
         self.happens: Callable[[], None] = lambda: None
@@ -66,12 +66,12 @@ class Wire(BaseAdapter):
         return answer
 
     def arrive(self) -> None:
-        """Carry out what came too late."""
+        """Carry out the requests that timed out."""
         while self._late:
             self._answer(self._late.pop(0))
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Does nothing: no connection is open."""
 
     def _answer(self, request: requests.PreparedRequest) -> requests.Response:
         body = request.body.encode() if isinstance(request.body, str) else request.body

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local.things_stack import lorawan
+from local.things_stack.network import lorawan
 from thingbridge.lorawan.payload_crypto import crypt_downlink, crypt_uplink
 
 KEY = bytes([1] * 16)

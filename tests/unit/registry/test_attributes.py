@@ -1,4 +1,4 @@
-"""The attributes of a thing: what they say about its end device."""
+"""The attributes of a thing: what they define about its end device."""
 
 import pytest
 
@@ -35,16 +35,16 @@ def test_a_complete_thing_describes_its_device_with_the_documented_defaults() ->
     )
 
 
-def test_device_id_and_frequency_plan_can_be_chosen() -> None:
+def test_a_thing_can_choose_the_device_id_and_the_frequency_plan() -> None:
     device = attributes.new_device({**COMPLETE, "deviceID": "tank-7", "frequencyPlanID": "EU_868_1"}, "EU_863_870_TTN")
     assert (device.device_id, device.frequency_plan_id) == ("tank-7", "EU_868_1")
 
 
-def test_the_old_name_of_the_join_eui_is_taken() -> None:
+def test_the_old_name_of_the_join_eui_is_accepted() -> None:
     assert attributes.new_device(without("joinEUI", appEUI="A81758FFFE000002"), "X").join_eui == "A81758FFFE000002"
 
 
-def test_a_network_key_is_needed_from_lorawan_1_1_on_and_ignored_before() -> None:
+def test_a_network_key_is_required_from_lorawan_1_1_on_and_ignored_before() -> None:
     assert attributes.new_device({**COMPLETE, "nwkKey": APP_KEY}, "X").nwk_key is None
     newer = {**COMPLETE, "lorawanVersion": "1.1", "regionalParametersVersion": "1.1-b"}
     assert attributes.new_device({**newer, "nwkKey": APP_KEY}, "X").nwk_key == APP_KEY.upper()
@@ -67,7 +67,7 @@ def test_a_wrong_attribute_is_named(name: str, value: str) -> None:
     assert caught.value.field == name
 
 
-def test_a_claim_needs_neither_keys_nor_versions_and_wins_over_keys() -> None:
+def test_a_claim_needs_neither_keys_nor_versions_and_takes_precedence_over_keys() -> None:
     code = {"devEUI": COMPLETE["devEUI"], "joinEUI": COMPLETE["joinEUI"], "claimAuthenticationCode": "c0de"}
     for given in (code, {**COMPLETE, **code}):
         device = attributes.new_device(given, "EU_863_870_TTN")
@@ -75,14 +75,14 @@ def test_a_claim_needs_neither_keys_nor_versions_and_wins_over_keys() -> None:
         assert (device.mac_version, device.phy_version) == ("MAC_V1_0_3", "PHY_V1_0_3_REV_A")
 
 
-def test_a_bad_claim_code_is_refused_without_being_shown() -> None:
+def test_a_bad_claim_code_is_rejected_without_being_shown() -> None:
     with pytest.raises(BadInput) as caught:
         attributes.new_device({**COMPLETE, "claimAuthenticationCode": "no-code"}, "X")
     assert caught.value.field == "claimAuthenticationCode"
     assert "no-code" not in str(caught.value)
 
 
-def test_another_join_eui_than_the_devices_is_refused() -> None:
+def test_a_join_eui_that_differs_from_the_devices_is_rejected() -> None:
     device = EndDeviceIdentifiers("tank-7", "A81758FFFE0312AB", "A81758FFFE000001")
     attributes.check_unchangeable(COMPLETE, device)
     attributes.check_unchangeable({}, device)
@@ -90,7 +90,7 @@ def test_another_join_eui_than_the_devices_is_refused() -> None:
         attributes.check_unchangeable({**COMPLETE, "joinEUI": "A81758FFFE000009"}, device)
 
 
-def test_the_network_settings_are_those_the_thing_tells() -> None:
+def test_the_network_settings_are_those_that_the_thing_has() -> None:
     assert attributes.network_settings({"devEUI": "A81758FFFE0312AB"}) == {}
     assert attributes.network_settings({**COMPLETE, "frequencyPlanID": "EU_868_1"}) == {
         "lorawan_version": "MAC_V1_0_3",
@@ -99,13 +99,13 @@ def test_the_network_settings_are_those_the_thing_tells() -> None:
     }
 
 
-def test_only_a_thing_that_describes_a_device_asks_for_one() -> None:
+def test_only_a_thing_that_describes_a_device_requests_one() -> None:
     assert attributes.asks_for_creation(COMPLETE)
     assert attributes.asks_for_creation({"devEUI": "A81758FFFE0312AB", "lorawanVersion": "1.0.3"})
     assert not attributes.asks_for_creation({"devEUI": "A81758FFFE0312AB", "stackName": "farm", "joinEUI": "1"})
 
 
-def test_a_thing_stands_for_the_device_it_names_or_the_default_one() -> None:
+def test_a_thing_stands_for_the_device_that_it_names_or_for_the_default_one() -> None:
     named = attributes.reference({"devEUI": "A81758FFFE0312AB", "deviceID": "tank-7"})
     assert named == DeviceReference("tank-7", "A81758FFFE0312AB", named=True)
     default = attributes.reference({"devEUI": "A81758FFFE0312AB"})

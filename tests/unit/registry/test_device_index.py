@@ -1,4 +1,4 @@
-"""Devices held compactly: found by what a thing says, and remembered across calls."""
+"""Devices held compactly: found by the attributes of a thing, and remembered across calls."""
 
 import pytest
 from hypothesis import given, settings
@@ -27,31 +27,31 @@ def numbered(numbers: set[int]) -> DeviceIndex:
     return index_of(*(ListedDevice(f"dev-{number}", eui(number), None) for number in numbers))
 
 
-def take(index: DeviceIndex, number: int) -> bool:
-    return index.take(key_of_device("", eui(number))) is not None
+def find(index: DeviceIndex, number: int) -> bool:
+    return index.find(key_of_device("", eui(number))) is not None
 
 
 @pytest.mark.parametrize(
     "attributes", [{"devEUI": "a81758fffe0312ab"}, {"devEUI": "A81758FFFE0312AB", "deviceID": "other-name"}]
 )
-def test_a_thing_finds_its_device_by_dev_eui_however_it_is_written(attributes: dict[str, str]) -> None:
+def test_a_thing_finds_its_device_by_dev_eui_in_upper_and_lower_case(attributes: dict[str, str]) -> None:
     index = index_of(ListedDevice("tank-7", "A81758FFFE0312AB", OURS))
-    assert index.take(key_of_thing(attributes)) is not None
+    assert index.find(key_of_thing(attributes)) is not None
 
 
 def test_a_device_without_dev_eui_is_found_by_its_id() -> None:
     index = index_of(ListedDevice("tank-7", None, None))
-    assert index.take(key_of_thing({"deviceID": "tank-8"})) is None
-    assert index.take(key_of_thing({"deviceID": "tank-7"})) is not None
+    assert index.find(key_of_thing({"deviceID": "tank-8"})) is None
+    assert index.find(key_of_thing({"deviceID": "tank-7"})) is not None
 
 
-def test_an_entry_tells_whose_mark_it_is_and_which() -> None:
+def test_an_entry_shows_which_stack_marked_the_device_and_for_which_thing() -> None:
     index = index_of(
         ListedDevice("mine", eui(1), OURS),
         ListedDevice("foreign", eui(2), Mark("barn", "orchard", OURS.digest)),
         ListedDevice("new", eui(3), None),
     )
-    mine, foreign, new = (index.take(key_of_device("", eui(number))) for number in (1, 2, 3))
+    mine, foreign, new = (index.find(key_of_device("", eui(number))) for number in (1, 2, 3))
     assert mine
     assert foreign
     assert new
@@ -63,56 +63,54 @@ def test_an_entry_tells_whose_mark_it_is_and_which() -> None:
     assert index.marked == 1
 
 
-def test_a_device_is_seen_once_it_was_taken() -> None:
+def test_a_device_that_was_found_counts_as_seen() -> None:
     index = index_of(ListedDevice("one", eui(1), None), ListedDevice("two", eui(2), OURS))
-    first, second = (index.take(key_of_device("", eui(1))) for _ in range(2))
+    first, second = (index.find(key_of_device("", eui(1))) for _ in range(2))
     assert first
     assert second
     assert (first.seen, second.seen) == (False, True)
-    assert list(index.alone()) == [("two", True)]
+    assert list(index.unmatched()) == [("two", True)]
 
 
-def test_two_devices_with_one_dev_eui_are_seen_together_and_the_marked_one_tells() -> None:
+def test_two_devices_with_one_dev_eui_are_seen_together_and_the_mark_of_either_counts() -> None:
     index = index_of(ListedDevice("one", eui(1), None), ListedDevice("two", eui(1), OURS))
-    found = index.take(key_of_device("", eui(1)))
+    found = index.find(key_of_device("", eui(1)))
     assert found
     assert found.is_marked_as(OURS)
-    assert list(index.alone()) == []
+    assert list(index.unmatched()) == []
 
 
 @given(st.sets(st.integers(0, 2**64 - 1), max_size=900), st.data())
-def test_what_was_seen_is_recalled_exactly_when_the_devices_are_the_same(
-    numbers: set[int], data: st.DataObject
-) -> None:
+def test_seen_devices_are_recalled_exactly_if_the_devices_are_the_same(numbers: set[int], data: st.DataObject) -> None:
     seen = data.draw(st.sets(st.sampled_from(sorted(numbers)))) if numbers else set()
     before = numbered(numbers)
-    assert all(take(before, number) for number in seen)
+    assert all(find(before, number) for number in seen)
     after = numbered(numbers)
     assert after.recall(before.remember()) == 0
-    assert set(after.alone()) == {(f"dev-{number}", False) for number in numbers - seen}
+    assert set(after.unmatched()) == {(f"dev-{number}", False) for number in numbers - seen}
 
 
 @settings(max_examples=50)
 @given(st.integers(600, 3000), st.integers(0, 30), st.integers(0, 30))
-def test_devices_that_came_or_went_make_a_few_uncertain_and_none_wrong(count: int, gone: int, new: int) -> None:
+def test_added_and_removed_devices_make_a_few_others_uncertain_and_none_wrong(count: int, gone: int, new: int) -> None:
     numbers = {number * 7919 for number in range(count)}
     seen = {number for number in numbers if number % 3}
     before = numbered(numbers)
-    assert all(take(before, number) for number in seen)
+    assert all(find(before, number) for number in seen)
     now = (numbers - set(sorted(numbers)[:gone])) | {2**60 + number for number in range(new)}
     after = numbered(now)
-    unsure = after.recall(before.remember())
-    alone = {device_id for device_id, _ in after.alone()}
+    uncertain = after.recall(before.remember())
+    alone = {device_id for device_id, _ in after.unmatched()}
     assert alone <= {f"dev-{number}" for number in now - seen}
     # Only blocks of about 256 devices that changed are given up.
-    assert unsure <= (gone + new) * 1024
+    assert uncertain <= (gone + new) * 1024
     if not gone and not new:
-        assert unsure == 0
+        assert uncertain == 0
 
 
-def test_what_is_remembered_takes_two_bits_of_a_message_for_a_device() -> None:
+def test_remembering_takes_at_most_two_bits_per_device_in_a_message() -> None:
     index = numbered(set(range(50_000)))
     for number in range(0, 50_000, 3):
-        take(index, number)
+        find(index, number)
     # A million take 250 KB, and a message holds 256.
     assert len(index.remember()) < 50_000 * 2 / 8

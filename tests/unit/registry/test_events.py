@@ -1,4 +1,4 @@
-"""Registry events of AWS IoT: read, and whose they are."""
+"""Registry events of AWS IoT: how they are read, and which of them concern the stack."""
 
 import json
 from typing import Any
@@ -24,17 +24,17 @@ EVENT = {
 }
 
 
-def test_an_event_tells_what_happened_to_which_thing() -> None:
+def test_an_event_has_an_operation_a_thing_and_its_attributes() -> None:
     event = events.parse(json.dumps(EVENT))
     assert (event.operation, event.thing_name, event.attributes) == ("DELETED", "barn", EVENT["attributes"])
 
 
-def test_an_event_without_attributes_has_none() -> None:
+def test_an_event_without_attributes_is_read() -> None:
     assert events.parse(json.dumps({**EVENT, "attributes": None})).attributes == {}
 
 
 @given(st.text() | st.sampled_from(["{}", "[]", '"x"', '{"operation": "MOVED", "thingName": "x"}', "null"]))
-def test_no_text_raises_anything_but_bad_input(text: str) -> None:
+def test_any_other_text_is_bad_input(text: str) -> None:
     with pytest.raises(BadInput):
         events.parse(text)
 
@@ -48,9 +48,9 @@ def test_no_text_raises_anything_but_bad_input(text: str) -> None:
         ({**EVENT["attributes"], "appKey": "00"}, False),  # type: ignore[dict-item]
     ],
 )
-def test_a_thing_made_anew_for_the_same_device_is_not_gone(now: Any, gone: bool) -> None:
+def test_a_thing_created_again_for_the_same_device_is_not_gone(now: Any, gone: bool) -> None:
     assert events.is_gone(events.parse(json.dumps(EVENT)), now, "farm") is gone
 
 
-def test_another_stacks_thing_is_none_of_ours_even_when_gone() -> None:
+def test_a_deleted_thing_of_another_stack_is_ignored() -> None:
     assert not events.is_gone(events.parse(json.dumps(EVENT)), None, "other")

@@ -1,16 +1,16 @@
-"""Which thing an end device is."""
+"""Which thing stands for an end device."""
 
 import pytest
 
 from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
 from thingbridge.registry import attributes, identity
-from thingbridge.settings import ThingNameScheme
+from thingbridge.registry.identity import ThingNameScheme
 
 DEVICE = EndDeviceIdentifiers("tank-7", "A81758FFFE0312AB", "A81758FFFE000001")
 WITHOUT_EUI = EndDeviceIdentifiers("abp-1", None, None)
 
 
-def test_names_follow_the_scheme() -> None:
+def test_the_name_of_a_thing_follows_the_scheme() -> None:
     assert identity.thing_name(DEVICE, ThingNameScheme.DEV_EUI, "farm") == "A81758FFFE0312AB"
     assert identity.thing_name(DEVICE, ThingNameScheme.DEVICE_ID, "farm") == "farm_tank-7"
 
@@ -19,14 +19,14 @@ def test_a_device_without_a_dev_eui_is_named_by_its_device_id() -> None:
     assert identity.thing_name(WITHOUT_EUI, ThingNameScheme.DEV_EUI, "farm") == "farm_abp-1"
 
 
-def test_a_thing_made_for_a_device_is_that_devices_thing_and_asks_for_nothing() -> None:
+def test_a_thing_created_for_a_device_is_that_devices_thing_and_requests_no_device() -> None:
     for device in (DEVICE, WITHOUT_EUI):
-        made = identity.thing_attributes(device, "farm")
-        assert identity.is_thing_of(device, "any name", made, "farm")
-        assert not attributes.asks_for_creation(made)
+        created = identity.thing_attributes(device, "farm")
+        assert identity.is_thing_of(device, "any name", created, "farm")
+        assert not attributes.asks_for_creation(created)
 
 
-def test_a_dev_eui_is_the_same_however_it_is_spelled_and_whatever_the_device_id_is() -> None:
+def test_a_dev_eui_matches_in_upper_and_lower_case_and_with_any_device_id() -> None:
     written = {"devEUI": "a81758fffe0312ab", "stackName": "farm", "deviceID": "renamed"}
     assert identity.is_thing_of(DEVICE, "any name", written, "farm")
 
@@ -36,7 +36,7 @@ def test_another_dev_eui_is_another_device() -> None:
 
 
 @pytest.mark.parametrize("stack", [{"stackName": "other"}, {}])
-def test_another_stacks_thing_is_a_mismatch_in_the_documented_words(stack: dict[str, str]) -> None:
+def test_another_stacks_thing_is_a_mismatch_with_the_documented_message(stack: dict[str, str]) -> None:
     with pytest.raises(identity.MismatchingStack) as caught:
         identity.is_thing_of(DEVICE, "barn", {"devEUI": "A81758FFFE0312AB", **stack}, "farm")
     assert str(caught.value) == "DevEUI A81758FFFE0312AB is registered for mismatching stack"

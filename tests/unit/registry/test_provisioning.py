@@ -1,4 +1,4 @@
-"""The steps that make an end device: order, contents and field masks."""
+"""The steps that create an end device: order, contents and field masks."""
 
 from dataclasses import replace
 
@@ -24,7 +24,7 @@ def steps(device: NewDevice = DEVICE) -> tuple[Step, ...]:
     return creation_steps(device, PLACE)
 
 
-def test_the_servers_are_told_in_the_order_that_can_be_undone() -> None:
+def test_the_steps_have_the_order_that_can_be_undone() -> None:
     assert [step.server for step in steps()] == [
         Server.IDENTITY,
         Server.JOIN,
@@ -33,9 +33,9 @@ def test_the_servers_are_told_in_the_order_that_can_be_undone() -> None:
     ]
 
 
-def test_root_keys_go_to_the_join_server_alone() -> None:
-    told = {step.server for step in steps() if DEVICE.app_key in str(step)}
-    assert told == {Server.JOIN}
+def test_root_keys_are_sent_to_the_join_server_only() -> None:
+    receiving = {step.server for step in steps() if DEVICE.app_key in str(step)}
+    assert receiving == {Server.JOIN}
 
 
 def test_a_1_0_device_is_never_given_a_network_key() -> None:
@@ -46,7 +46,7 @@ def test_a_1_0_device_is_never_given_a_network_key() -> None:
         assert {path.split(".")[1] for path in join.paths if path.startswith("root_keys")} == keys
 
 
-def test_every_field_that_a_server_is_told_is_in_its_mask() -> None:
+def test_every_field_that_a_server_gets_is_in_its_mask() -> None:
     for step in steps()[1:]:
         fields = {field for field in step.end_device if field != "ids"}
         assert fields == {path.split(".")[0] for path in step.paths if not path.startswith("ids.")}
@@ -60,5 +60,5 @@ def test_a_claimed_device_is_claimed_between_identity_and_network_and_has_no_joi
     assert [step.server for step in steps(claimed) if "C0DE" in str(step)] == [Server.CLAIMING]
 
 
-def test_a_device_tells_whose_thing_it_is() -> None:
+def test_a_device_is_created_with_the_mark_of_its_thing_and_stack() -> None:
     assert steps()[0].end_device["attributes"] == {"aws-iot-thing": "barn", "aws-iot-stack": "Farm"}

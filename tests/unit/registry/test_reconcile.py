@@ -1,10 +1,9 @@
-"""What a pair, a thing alone or a device alone calls for."""
+"""Decisions about a pair, a thing without a device and a device without a thing."""
 
 import pytest
 
 from thingbridge.registry import reconcile
-from thingbridge.registry.reconcile import Decision
-from thingbridge.settings import OnThingDeleted
+from thingbridge.registry.reconcile import Decision, OnThingDeleted
 
 COMPLETE = {
     "devEUI": "A81758FFFE0312AB",
@@ -23,12 +22,12 @@ COMPLETE = {
         ({"marked": True}, Decision.DIFFERING),
         ({}, Decision.MARK_DEVICE),
         ({"foreign": True}, Decision.IN_STEP),
-        ({"again": True, "marked": True}, Decision.DUPLICATE),
-        ({"again": True}, Decision.DUPLICATE),
+        ({"seen": True, "marked": True}, Decision.DUPLICATE),
+        ({"seen": True}, Decision.DUPLICATE),
     ],
 )
-def test_a_pair(pair: dict[str, bool], decision: Decision) -> None:
-    given = {"marked": False, "foreign": False, "same": False, "again": False, **pair}
+def test_a_pair_is_marked_compared_or_reported_as_a_duplicate(pair: dict[str, bool], decision: Decision) -> None:
+    given = {"marked": False, "foreign": False, "same": False, "seen": False, **pair}
     assert reconcile.for_pair(**given) is decision
 
 
@@ -43,13 +42,15 @@ def test_a_pair(pair: dict[str, bool], decision: Decision) -> None:
         ({"appKey": "", "lorawanVersion": "", "regionalParametersVersion": ""}, Decision.LEAVE_THING),
     ],
 )
-def test_a_thing_without_a_device(changes: dict[str, str], decision: Decision) -> None:
+def test_a_thing_without_a_device_gets_one_if_it_has_keys_and_a_complete_description(
+    changes: dict[str, str], decision: Decision
+) -> None:
     assert reconcile.for_thing_alone({**COMPLETE, **changes}) is decision
 
 
 def test_a_device_without_a_thing_is_new_unless_it_is_marked() -> None:
     for choice in OnThingDeleted:
-        assert reconcile.for_device_alone(False, choice) is Decision.MAKE_THING
+        assert reconcile.for_device_alone(False, choice) is Decision.CREATE_THING
     assert reconcile.for_device_alone(True, OnThingDeleted.DELETE) is Decision.DELETE_DEVICE
     assert reconcile.for_device_alone(True, OnThingDeleted.RETAIN) is Decision.RETAIN_DEVICE
 
@@ -58,7 +59,7 @@ def test_a_device_without_a_thing_is_new_unless_it_is_marked() -> None:
     ("deletions", "marked", "refused"),
     [(10, 10, False), (11, 11, True), (11, 110, False), (11, 109, True), (50, 1000, False), (101, 1000, True)],
 )
-def test_only_deletions_that_are_many_in_number_and_in_share_are_refused(
+def test_deletions_are_refused_if_they_are_many_both_in_number_and_in_share(
     deletions: int, marked: int, refused: bool
 ) -> None:
     assert reconcile.too_many_deletions(deletions, marked) is refused

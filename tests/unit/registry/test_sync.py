@@ -1,4 +1,4 @@
-"""A run through two registries in memory: what it hands over, and that going on gives what one long run gives."""
+"""A comparison of two registries in memory: the work it sends, and that a resumed run sends what one long run sends."""
 
 import json
 from collections.abc import Sequence
@@ -9,19 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from thingbridge.errors import BadInput
-from thingbridge.registry import synchronisation
+from thingbridge.registry import sync
 from thingbridge.registry.marks import Mark
-from thingbridge.registry.reconcile import Decision, ListedDevice
-from thingbridge.registry.synchronisation import (
+from thingbridge.registry.reconcile import Decision, ListedDevice, OnThingDeleted
+from thingbridge.registry.sync import (
     DEVICES_PER_PAGE,
     LONGEST_BACKLOG,
     Count,
     ListedThing,
     Rules,
     Run,
+    SyncMode,
 )
 from thingbridge.registry.work_items import WorkItem
-from thingbridge.settings import OnThingDeleted, SyncMode
 
 STACK = "farm"
 PLENTY = 900.0
@@ -77,17 +77,19 @@ def marked(number: int, of: ListedThing | None = None) -> ListedDevice:
     return device(number, Mark.of(source.name, source.attributes, STACK))
 
 
-def rules(told: list[tuple[Decision, str]] | None = None, choice: OnThingDeleted = OnThingDeleted.DELETE) -> Rules:
-    return Rules(STACK, choice, lambda decision, what: (told if told is not None else []).append((decision, what)))
+def rules(examples: list[tuple[Decision, str]] | None = None, choice: OnThingDeleted = OnThingDeleted.DELETE) -> Rules:
+    return Rules(
+        STACK, choice, lambda decision, what: (examples if examples is not None else []).append((decision, what))
+    )
 
 
 def run_once(registries: InMemory, mode: SyncMode = SyncMode.APPLY, **arguments: object) -> dict[str, int]:
-    stopped, finished = synchronisation.go_on(Run("r", mode), registries, rules(**arguments), lambda: PLENTY)  # type: ignore[arg-type]
+    stopped, finished = sync.resume(Run("r", mode), registries, rules(**arguments), lambda: PLENTY)  # type: ignore[arg-type]
     assert finished
     return {name: count for name, count in stopped.counts.items() if count}
 
 
-def test_each_kind_of_drift_is_handed_over_and_nothing_else() -> None:
+def test_each_kind_of_difference_is_sent_and_nothing_else() -> None:
     changed = thing(5, frequencyPlanID="EU_868_1")
     registries = InMemory(
         end_devices=[marked(1), device(2), marked(3), device(4), marked(5), device(6, Mark("x", "orchard", ""))],
@@ -120,7 +122,7 @@ def test_each_kind_of_drift_is_handed_over_and_nothing_else() -> None:
     }
 
 
-def test_two_registries_in_step_are_no_work() -> None:
+def test_two_registries_in_step_need_no_work() -> None:
     registries = InMemory([marked(n) for n in range(20)], [thing(n) for n in range(20)])
     counts = run_once(registries)
     assert (counts[Count.IN_STEP], counts[Count.SEEN], registries.sent) == (20, 40, [])
@@ -131,50 +133,50 @@ def test_a_report_sends_nothing_and_counts_the_same() -> None:
         return InMemory([device(1), marked(2)], [thing(3, creates=True)])
 
     applied, reported = drifted(), drifted()
-    told = run_once(reported, SyncMode.REPORT)
+    report = run_once(reported, SyncMode.REPORT)
     done = run_once(applied)
     assert reported.sent == []
     work = {Count.SENT, Count.QUEUE_CALLS}
-    assert told == {name: count for name, count in done.items() if name not in work}
+    assert report == {name: count for name, count in done.items() if name not in work}
     assert len(applied.sent) == 3
 
 
-def test_a_second_thing_of_a_device_is_told_and_never_marks_it_back() -> None:
-    told: list[tuple[Decision, str]] = []
+def test_a_second_thing_of_a_device_is_reported_and_never_marks_the_device_again() -> None:
+    examples: list[tuple[Decision, str]] = []
     twin = ListedThing("twin", thing(1).attributes)
     registries = InMemory([marked(1)], [thing(1), twin])
-    assert run_once(registries, told=told)[Count.FAILED] == 1
-    assert told == [(Decision.DUPLICATE, "twin")]
+    assert run_once(registries, examples=examples)[Count.FAILED] == 1
+    assert examples == [(Decision.DUPLICATE, "twin")]
     assert registries.sent == []
 
 
-def test_devices_are_retained_where_the_stack_wants_it() -> None:
+def test_devices_are_retained_if_the_stack_retains_devices() -> None:
     registries = InMemory([marked(1)], [])
     counts = run_once(registries, choice=OnThingDeleted.RETAIN)
     assert (counts[Count.RETAINED], registries.sent) == (1, [])
 
 
 @pytest.mark.parametrize(("gone", "deleted"), [(10, 10), (11, 0)])
-def test_a_mass_deletion_is_refused_as_a_whole_and_told(gone: int, deleted: int) -> None:
-    told: list[tuple[Decision, str]] = []
+def test_a_mass_deletion_is_refused_as_a_whole_and_reported(gone: int, deleted: int) -> None:
+    examples: list[tuple[Decision, str]] = []
     registries = InMemory([marked(n) for n in range(50)] + [device(99)], [thing(n) for n in range(gone, 50)])
-    counts = run_once(registries, told=told)
+    counts = run_once(registries, examples=examples)
     assert counts.get(Count.REFUSED, 0) == gone - deleted
     assert counts.get(Count.DELETED_THINGS, 0) == deleted
-    # The new device gets its thing nevertheless.
+    # The new device still gets its thing.
     assert len(registries.sent) == deleted + 1
-    assert bool(told) is (deleted == 0)
+    assert bool(examples) is (deleted == 0)
 
 
-def test_work_beyond_what_may_wait_is_left_to_the_next_run() -> None:
+def test_work_beyond_the_longest_backlog_is_left_to_the_next_run() -> None:
     registries = InMemory([device(n) for n in range(8)], [], waiting=LONGEST_BACKLOG - 3)
     counts = run_once(registries)
     assert (counts[Count.SENT], counts[Count.DEFERRED], len(registries.sent)) == (3, 5, 3)
 
 
-def test_a_run_that_stopped_is_read_as_it_was_sent() -> None:
+def test_the_state_of_a_run_is_read_as_it_was_sent() -> None:
     registries = InMemory([device(n) for n in range(30)], [thing(n) for n in range(30)])
-    stopped, finished = synchronisation.go_on(Run("r", SyncMode.APPLY), registries, rules(), clock([PLENTY, 0.0]))
+    stopped, finished = sync.resume(Run("r", SyncMode.APPLY), registries, rules(), TimeLeft([PLENTY, 0.0]))
     assert not finished
 
     assert Run.read(json.loads(stopped.message())["continue"]) == stopped
@@ -183,8 +185,8 @@ def test_a_run_that_stopped_is_read_as_it_was_sent() -> None:
             Run.read(broken)
 
 
-class clock:  # noqa: N801
-    """Seconds left at each look; the last value stays."""
+class TimeLeft:
+    """Seconds left each time it is asked; the last value stays."""
 
     def __init__(self, values: list[float]) -> None:
         self._values = values
@@ -220,14 +222,14 @@ def registries_in_any_state(draw: st.DrawFn) -> InMemory:
 
 @settings(max_examples=300)
 @given(both=registries_in_any_state(), pages=st.lists(st.integers(0, 4), min_size=1))
-def test_going_on_gives_the_decisions_of_one_long_run(both: InMemory, pages: list[int]) -> None:
+def test_a_resumed_run_makes_the_decisions_of_one_long_run(both: InMemory, pages: list[int]) -> None:
     whole = InMemory(both.end_devices, both.all_things, page_size=both.page_size)
     expected = run_once(whole)
     run, finished, parts = Run("r", SyncMode.APPLY), False, 0
     while not finished:
-        # So many pages, then time is short: a run is stopped at every possible place.
+        # Time for this many pages: a run is stopped at every possible place.
         allowed = pages[parts] if parts < len(pages) else 1000
-        run, finished = synchronisation.go_on(run, both, rules(), clock([PLENTY] * allowed + [0.0]))
+        run, finished = sync.resume(run, both, rules(), TimeLeft([PLENTY] * allowed + [0.0]))
         parts += 1
     assert sorted(map(str, both.sent)) == sorted(map(str, whole.sent))
     varying = {Count.PARTS, Count.DEVICE_CALLS, Count.QUEUE_CALLS}
@@ -238,12 +240,10 @@ def test_going_on_gives_the_decisions_of_one_long_run(both: InMemory, pages: lis
 
 def test_devices_that_are_registered_between_two_calls_are_left_to_the_next_run() -> None:
     registries = InMemory([marked(n) for n in range(40)], [thing(n) for n in range(40)])
-    stopped, finished = synchronisation.go_on(
-        Run("r", SyncMode.APPLY), registries, rules(), clock([PLENTY, PLENTY, 0.0])
-    )
+    stopped, finished = sync.resume(Run("r", SyncMode.APPLY), registries, rules(), TimeLeft([PLENTY, PLENTY, 0.0]))
     assert not finished
     registries.end_devices.append(device(77))
-    _, finished = synchronisation.go_on(stopped, registries, rules(), lambda: PLENTY)
+    _, finished = sync.resume(stopped, registries, rules(), lambda: PLENTY)
     assert finished
-    # None of the forty is taken for one whose thing is gone.
+    # None of the forty is mistaken for a device whose thing is gone.
     assert registries.sent == []

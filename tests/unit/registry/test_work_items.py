@@ -1,4 +1,4 @@
-"""Pieces of work on the queue of registry events."""
+"""Work items on the queue of registry events."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from thingbridge.registry.work_items import WorkItem
 
 
 @pytest.mark.parametrize("item", [WorkItem(thing_name="barn"), WorkItem(device_id="tank-7")])
-def test_a_piece_of_work_is_read_as_it_was_sent(item: WorkItem) -> None:
+def test_a_work_item_is_read_as_it_was_sent(item: WorkItem) -> None:
     assert work_items.parse(item.body()) == item
 
 
@@ -23,5 +23,5 @@ def test_a_piece_of_work_is_read_as_it_was_sent(item: WorkItem) -> None:
         '{"operation": "SYNCHRONISE", "thingName": "barn", "deviceID": "tank-7"}',
     ],
 )
-def test_anything_else_is_none(text: str) -> None:
+def test_any_other_message_is_none(text: str) -> None:
     assert work_items.parse(text) is None

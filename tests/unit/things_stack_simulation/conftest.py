@@ -1,4 +1,4 @@
-"""A simulated Things Stack per test and an HTTP client for it. No product code: the simulation is what is tested."""
+"""A simulated Things Stack per test and an HTTP client for it. No product code: the simulation is under test."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ API = "/api/v3"
 
 
 class Client:
-    """Sends requests with a bearer key; `call` returns the answer whatever it is."""
+    """Sends requests with a bearer key; `call` returns every answer, `json` the body of a successful one."""
 
     def __init__(self, simulation: ThingsStack, token: str | None) -> None:
         self.simulation, self.token = simulation, token
@@ -59,13 +59,13 @@ def with_rights(simulation: ThingsStack) -> Callable[..., Client]:
 
 @pytest.fixture
 def device(simulation: ThingsStack) -> str:
-    """A device as the Console makes it, on all four servers."""
+    """A device on all four servers, as the Console registers it."""
     simulation.register_device(APP, device_id=DEVICE, dev_eui=DEV_EUI, join_eui=JOIN_EUI)
     return DEVICE
 
 
 def error_of(answer: requests.Response) -> tuple[int, str]:
-    """Status and `namespace:name` of an error answer, whose shape is checked on the way."""
+    """Status and `namespace:name` of an error answer; asserts the shape of the answer."""
     body = answer.json()
     details = body["details"][0]
     assert details["@type"] == "type.googleapis.com/ttn.lorawan.v3.ErrorDetails"

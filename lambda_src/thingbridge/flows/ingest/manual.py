@@ -1,4 +1,4 @@
-"""Mode `manual`: nothing is configured. Somebody else tells The Things Stack the role, the region and the stack."""
+"""Mode `manual`: nothing is configured. The user enters role, region and stack in The Things Stack."""
 
 from collections.abc import Mapping
 from typing import Final

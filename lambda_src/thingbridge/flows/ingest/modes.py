@@ -1,7 +1,7 @@
 """The modes of the variable `ingest.mode`, one module each.
 
 Each module has the same three parts: `RIGHTS`, what the API key needs beyond the rights that every mode needs;
-`configure`, which creates or updates its part in The Things Stack and can be repeated; `remove`, which removes it and
+`configure`, which creates or updates its part in The Things Stack and can be repeated; `remove`, which deletes it and
 succeeds when nothing is there. All modes share `integration` (what is configured) and `account` (what AWS provides).
 """
 

@@ -2,7 +2,7 @@
 
 For the open source The Things Stack. It keeps one connection with the given client id, publishes each kind of message
 on the topic configured for it, and subscribes to nothing without a downlink topic
-(`pkg/applicationserver/io/pubsub/provider/mqtt`): downlinks go over the API in every mode.
+(`pkg/applicationserver/io/pubsub/provider/mqtt`): every mode sends downlinks over the API.
 
 The private key passes from AWS IoT to The Things Stack through this function's memory, and is stored nowhere else.
 """
@@ -27,7 +27,7 @@ _CERTIFICATE_PATH: Final = "provider.mqtt.tls_client_cert"
 def configure(
     things_stack: ThingsStack, integration: Integration, previous: Integration | None, account: Account
 ) -> None:
-    """Connect it, with a new certificate if none is usable or if `certificate_version` was raised.
+    """Configure the connection, with a new certificate if none is usable or if `certificate_version` was raised.
 
     `settings`: `server_url`, `ca_certificate` (PEM; None: the authorities that The Things Stack trusts), `client_id`,
     `policy_name`, `certificate_version`. Every other certificate that carries the policy is deleted at the end: the

@@ -19,7 +19,7 @@ RIGHTS: Final = INTEGRATION_RIGHTS
 def configure(
     things_stack: ThingsStack, integration: Integration, _previous: Integration | None, _account: Account
 ) -> None:
-    """Name the role, the region and the stack. `settings`: `role_arn`, and `external_id`, which may be None."""
+    """Configure role, region and stack. `settings`: `role_arn`, and `external_id`, which may be None."""
     assume_role = {"arn": integration.settings["role_arn"]}
     if integration.settings.get("external_id"):
         assume_role["external_id"] = integration.settings["external_id"]
@@ -41,7 +41,7 @@ def configure(
 
 
 def remove(things_stack: ThingsStack, integration: Integration, _account: Account) -> None:
-    """A deleted key or application can't be restored, and must not block the destroy."""
+    """Remove it. A deleted key or application can't be restored, and must not block the destroy."""
     try:
         things_stack.pubsubs.delete(integration.id)
     except (ApiKeyRefused, NotFound):

@@ -29,12 +29,12 @@ def configure(
         "headers": {SECRET_HEADER: account.secret(integration.settings["secret_arn"])},
         **{kind: {"path": f"/{event}"} for kind, event in UPSTREAM_EVENTS.items()},
     }
-    # In the mask although it is not sent: this removes a key that somebody set.
+    # In the mask although it is not sent: this removes a key that a user has set.
     things_stack.webhooks.set(integration.id, webhook, (*webhook, "downlink_api_key"))
 
 
 def remove(things_stack: ThingsStack, integration: Integration, _account: Account) -> None:
-    """A deleted key or application can't be restored, and must not block the destroy."""
+    """Remove it. A deleted key or application can't be restored, and must not block the destroy."""
     try:
         things_stack.webhooks.delete(integration.id)
     except (ApiKeyRefused, NotFound):

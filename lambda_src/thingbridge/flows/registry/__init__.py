@@ -1,1 +1,1 @@
-"""Registry: things and end devices are kept in step. `things` handles a thing's events, `devices` a device alone."""
+"""Registry: keeps end devices in step with things. `things` handles events of things, `devices` devices without one."""

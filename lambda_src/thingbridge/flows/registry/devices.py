@@ -1,4 +1,4 @@
-"""An end device for which the comparison found no thing: it gets one, or it follows a thing that was deleted.
+"""An end device for which the comparison found no thing: it gets one, or follows a thing that was deleted.
 
 The listings behind this may be minutes old, so both sides are read again first. A thing without a device is handled
 like its own registry event, in `things`.
@@ -21,15 +21,15 @@ from thingbridge.registry.reconcile import Decision, OnThingDeleted
 from thingbridge.things_stack.client import ThingsStack
 
 LOOK_UPS_PER_SECOND: Final = 1.5
-"""Two execution environments with two ListThings per look-up make 6 per second: with the comparison's 2, which it
-keeps to while work of this kind waits, 80 % of AWS's 10."""
+"""Two execution environments with two ListThings per look-up make 6 per second. With the 2 per second that the
+comparison makes while work of this kind waits, this is 80 % of AWS's 10."""
 
 LOOK_UPS_AT_ONCE: Final = 2
 
 
 @dataclass(frozen=True)
 class DevicesWithoutThing:
-    """`pace` limits the look-ups of an execution environment."""
+    """Settles devices one by one. `pace` limits the look-ups of an execution environment."""
 
     stack: StackOfThings
     on_thing_deleted: OnThingDeleted
@@ -54,7 +54,8 @@ class DevicesWithoutThing:
         if thing_name is None and mark is not None:
             self._follow(device, mark)
         elif thing_name is not None:
-            # The digest of a thing as the stack creates it: the next run finds one that says more to be different.
+            # The digest of a thing as the stack creates it: the next run then finds that a thing with more attributes
+            # differs, and sends it.
             attributes = identity.thing_attributes(device, self.stack.name)
             if marking.write(self.things_stack, device_id, Mark.of(thing_name, attributes, self.stack.name)):
                 self._record(thing_name, "end_device_marked", device)

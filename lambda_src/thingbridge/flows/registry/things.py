@@ -35,7 +35,7 @@ class RegistryRules:
 
 @dataclass(frozen=True)
 class Registry:
-    """The way of a registry event, and of a work item of the comparison."""
+    """Handles registry events, and work items of the comparison."""
 
     rules: RegistryRules
     things: Things
@@ -65,7 +65,7 @@ class Registry:
         thing = self.things.describe(event.thing_name)
         try:
             if event.operation is not Operation.DELETED:
-                # Gone or moved to another stack in the meantime: that has an event of its own.
+                # A thing that is gone or has moved to another stack in the meantime has an event of its own.
                 if thing and events.belongs_to(thing.attributes, self.rules.stack_name):
                     self._apply(thing, event.operation, compared=compared)
             elif events.is_gone(event, thing.attributes if thing else None, self.rules.stack_name):
@@ -76,7 +76,7 @@ class Registry:
             if again:
                 raise
             if compared and thing:
-                # It can't be repaired before the thing changes: the comparison need not ask again until then.
+                # It can't be repaired before the thing changes: until then, the comparison need not send it again.
                 with suppress(ThingbridgeError):
                     self._mark(thing, None)
 
@@ -101,7 +101,7 @@ class Registry:
             self.log.record(None, "ERROR", "end_device_without_thing", device_id=device_id, reason=str(error))
 
     def _is_refused(self, thing: Thing) -> bool:
-        """Whether The Things Stack recently refused to create the thing's device, and would get the same request again.
+        """Whether The Things Stack recently refused to create the thing's device, and the request would be the same.
 
         A device that does not exist carries no mark, so the refusal is remembered in the thing's shadow.
         """
@@ -116,7 +116,7 @@ class Registry:
             return True
 
     def _mark(self, thing: Thing, device_id: str | None) -> None:
-        """Mark the device of a thing with the thing, and with the state that both were last compared in.
+        """Mark the device of a thing with the thing and its current state.
 
         `device_id` None: the device that the thing stands for.
         """
@@ -155,7 +155,7 @@ class Registry:
             outcome = updated if outcome is Outcome.UNCHANGED else outcome
         if self.rules.scrub_keys and attributes.has_secrets(thing.attributes):
             self.things.remove_attributes(thing.name, attributes.SECRETS)
-        # Whoever created the thing waits for an answer, also when the device was complete before.
+        # The creator of the thing waits for an answer, even if the device was complete before.
         if outcome is not Outcome.UNCHANGED or operation is Operation.CREATED:
             self.shadows.report(thing.name, status.succeeded(outcome))
             self.log.record(thing.name, "INFO", f"end_device_{outcome}", device_id=device_id)

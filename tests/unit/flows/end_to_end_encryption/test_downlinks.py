@@ -12,7 +12,7 @@ from thingbridge.aws_iot import clients, secrets
 
 from handlers import encrypted_downlinks, requeue
 from local.things_stack import ThingsStack as Simulation
-from local.things_stack.messages import Published
+from local.things_stack.network.application_up import Published
 from thingbridge.errors import BadInput, Busy, Refused
 from thingbridge.messaging import sessions
 from thingbridge.registry.attributes import DeviceReference

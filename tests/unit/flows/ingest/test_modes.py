@@ -13,7 +13,7 @@ from thingbridge.things_stack.ingest.account import Account
 from thingbridge.things_stack.ingest.integration import IngestMode, Integration
 
 from local.things_stack import ThingsStack as Simulation
-from local.things_stack.messages import TOPICS
+from local.things_stack.network.application_up import TOPICS
 from thingbridge.lorawan import identifiers
 from thingbridge.messaging.topics import UPSTREAM_EVENTS
 from thingbridge.things_stack import api_key

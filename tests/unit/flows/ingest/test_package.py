@@ -9,7 +9,7 @@ from thingbridge.things_stack.ingest.account import Account
 from thingbridge.things_stack.ingest.integration import IngestMode, Integration
 
 from local.things_stack import ThingsStack as Simulation
-from local.things_stack import packages
+from local.things_stack.providers import packages
 from thingbridge.errors import Misconfigured
 from thingbridge.things_stack.client import ThingsStack
 

@@ -1,0 +1,56 @@
+"""The API key of a request, and whether its rights are sufficient for the operation.
+
+Source: the Stack's auth.SplitToken, authInfo and rights packages.
+"""
+
+from __future__ import annotations
+
+from werkzeug.wrappers import Request
+
+from local.things_stack.api.call import Call
+from local.things_stack.description.errors import INVALID_ARGUMENT, PERMISSION_DENIED, UNAUTHENTICATED, ApiError
+from local.things_stack.servers import ApiKey, IdentityServer
+
+
+def authenticate(request: Request, identity: IdentityServer) -> ApiKey | None:
+    """The key in the Authorization header, None without the header. ApiError: the key is not valid."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if not scheme:
+        return None
+    if scheme.lower() != "bearer":
+        raise ApiError(
+            UNAUTHENTICATED, "pkg/identityserver:unsupported_authorization", "unsupported authorization method"
+        )
+    parts = token.split(".")
+    if len(parts) != 3 or parts[0] != "NNSXS":
+        raise ApiError(INVALID_ARGUMENT, "pkg/auth:token", "invalid token")
+    key = identity.api_keys.get(parts[1])
+    if key is None:
+        raise ApiError(UNAUTHENTICATED, "pkg/identityserver:api_key_not_found", "API key not found")
+    if key.secret != parts[2]:
+        raise ApiError(UNAUTHENTICATED, "pkg/identityserver:invalid_authorization", "invalid authorization")
+    return key
+
+
+def authorize(call: Call) -> None:
+    """ApiError: the key lacks rights on the application that the operation or the paths of its field mask need."""
+    required = _required_rights(call)
+    if not required:
+        return
+    uid = call.application_id
+    held = call.key.rights if call.key is not None and call.key.application_id == uid else ()
+    if not held or uid not in call.cluster.servers.identity.applications:
+        raise ApiError(PERMISSION_DENIED, "pkg/auth/rights:no_application_rights",
+                       "no rights for application `{uid}`", {"uid": uid})  # fmt: skip
+    missing = [right for right in required if right not in held and "RIGHT_APPLICATION_ALL" not in held]
+    if missing:
+        raise ApiError(PERMISSION_DENIED, "pkg/auth/rights:insufficient_application_rights",
+                       "insufficient rights for application `{uid}`", {"uid": uid, "missing": missing})  # fmt: skip
+
+
+def _required_rights(call: Call) -> list[str]:
+    required = [*call.operation.rights]
+    for prefix, right in call.operation.path_rights.items():
+        if any(path == prefix or path.startswith(f"{prefix}.") or prefix.startswith(f"{path}.") for path in call.mask):
+            required.append(right)
+    return required

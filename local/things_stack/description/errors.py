@@ -1,0 +1,89 @@
+"""The Things Stack's errors as HTTP answers: namespace, name, message format, attributes, gRPC code.
+
+The handler of an operation decides which request causes which error; definitions used in several places are here.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+INVALID_ARGUMENT, NOT_FOUND, ALREADY_EXISTS, PERMISSION_DENIED, RESOURCE_EXHAUSTED = 3, 5, 6, 7, 8
+FAILED_PRECONDITION, ABORTED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, UNAUTHENTICATED = 9, 10, 12, 13, 14, 16
+HTTP_STATUS = {
+    INVALID_ARGUMENT: 400, NOT_FOUND: 404, ALREADY_EXISTS: 409, PERMISSION_DENIED: 403, RESOURCE_EXHAUSTED: 429,
+    FAILED_PRECONDITION: 400, ABORTED: 409, UNIMPLEMENTED: 501, INTERNAL: 500, UNAVAILABLE: 503, UNAUTHENTICATED: 401,
+    2: 500, 4: 504,
+}  # fmt: skip
+_TYPES = "type.googleapis.com/ttn.lorawan.v3."
+
+
+@dataclass(eq=False)
+class ApiError(Exception):
+    """An error of the Stack. `source` is its namespace and name ("pkg/networkserver:field_value"), `text` the message
+    format with `{attribute}` placeholders."""
+
+    code: int
+    source: str
+    text: str
+    attributes: dict[str, Any] = field(default_factory=dict)
+    details: list[dict[str, Any]] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        filled = re.sub(r"\{(\w+)\}", lambda match: str(self.attributes.get(match[1], match[0])), self.text)
+        return f"error:{self.source} ({filled})"
+
+    @property
+    def status(self) -> int:
+        return HTTP_STATUS[self.code]
+
+    def error_details(self) -> dict[str, Any]:
+        """The ErrorDetails message of HTTP answers and of `downlink_failed`."""
+        namespace, name = self.source.split(":")
+        details: dict[str, Any] = {"namespace": namespace, "name": name, "message_format": self.text}
+        if self.attributes:
+            details["attributes"] = self.attributes
+        return details | {"correlation_id": uuid.uuid4().hex, "code": self.code}
+
+    def body(self) -> dict[str, Any]:
+        details = {"@type": f"{_TYPES}ErrorDetails", **self.error_details()}
+        return {"code": self.code, "message": str(self), "details": [details, *self.details]}
+
+
+def validation(path: str, reason: str) -> ApiError:
+    attributes = {"field": path, "reason": reason, "name": path.rsplit(".", 1)[-1]}
+    return ApiError(INVALID_ARGUMENT, "pkg/errors:validation", "invalid `{field}`: {reason}", attributes)
+
+
+def forbidden_paths(paths: list[str]) -> ApiError:
+    return ApiError(INVALID_ARGUMENT, "pkg/rpcmiddleware/validator:field_mask_paths", "forbidden path(s) in field mask",
+                    {"forbidden_paths": paths})  # fmt: skip
+
+
+def field_value(namespace: str, path: str) -> ApiError:
+    return ApiError(INVALID_ARGUMENT, f"{namespace}:field_value", "invalid value of field `{field}`", {"field": path})
+
+
+def rate_limited(key: str, rate: int, retry_after: int) -> ApiError:
+    """429 with the Stack's X-Rate-Limit headers; `retry_after` in seconds."""
+    headers = {
+        "X-Rate-Limit-Limit": str(rate), "X-Rate-Limit-Available": "0", "X-Rate-Limit-Reset": str(retry_after),
+        "X-Rate-Limit-Retry": str(retry_after),
+    }  # fmt: skip
+    return ApiError(RESOURCE_EXHAUSTED, "pkg/ratelimit:rate_limit_exceeded",
+                    "rate limit of `{rate}` accesses per minute exceeded for resource `{key}`",
+                    {"rate": str(rate), "key": key}, headers=headers)  # fmt: skip
+
+
+def downlink_queue_details(fields: dict[str, Any]) -> dict[str, Any]:
+    """DownlinkQueueOperationErrorDetails: `dev_addr`, `session_key_id`, `min_f_cnt_down`, each also with `pending_`."""
+    return {"@type": f"{_TYPES}DownlinkQueueOperationErrorDetails", **fields}
+
+
+def application_server_device_not_found(device: tuple[str, str]) -> ApiError:
+    """`device` is an application id and a device id."""
+    return ApiError(NOT_FOUND, "pkg/applicationserver:device_not_found", "device `{device_uid}` not found",
+                    {"device_uid": ".".join(device)})  # fmt: skip

@@ -1,0 +1,139 @@
+"""The downlink queues of all devices: push, list, downlink slots, acknowledgements, invalidation.
+
+Queues are Class A: the head of the queue is sent after the device's next uplink (at once for Class C). Callers hold the
+network's lock and pass `send` to publish. Frame counters are in `sessions`, payloads in `downlinks`.
+Sources: the Stack's applicationserver.go and networkserver/downlink.go.
+"""
+
+from __future__ import annotations
+
+import base64
+from functools import partial
+
+from local.things_stack.description import errors
+from local.things_stack.description.errors import ApiError
+from local.things_stack.description.proto3_json import Json, without_zero_values
+from local.things_stack.network import downlinks
+from local.things_stack.network.activations import Activations
+from local.things_stack.network.application_up import Published
+from local.things_stack.network.publisher import Send
+from local.things_stack.network.sessions import Session, Sessions
+from local.things_stack.servers import DeviceKey, Servers
+
+TRANSMISSION_FAILED = ApiError(
+    2, "pkg/networkserver:transmission", "downlink transmission failed with result `{result}`", {"result": "TX_FREQ"}
+)
+
+
+class DownlinkQueues:
+    """The queues in the sessions of `activations`, and the transmission errors that were requested."""
+
+    def __init__(self, servers: Servers, activations: Activations) -> None:
+        self._servers, self._activations = servers, activations
+        self._transmission_errors: dict[DeviceKey, list[ApiError]] = {}
+
+    # As the Application Server offers them ----------------------------------------------------------------------------
+    def push(self, device: DeviceKey, sent: list[Json], send: Send, *, replace: bool) -> None:
+        """Adds to a device's queue or replaces it; publishes each downlink as `downlink_queued`. ApiError as the
+        Application Server answers."""
+        if device not in self._servers.application.devices:
+            raise errors.application_server_device_not_found(device)
+        sessions = self._activations.sessions(device)
+        skips = self.skips_crypto(device, sessions.newest)
+        if skips and any("frm_payload" not in item for item in sent):
+            raise downlinks.no_payload()  # the Stack would send it unencrypted, and the device could not decrypt it
+        formatters = {} if skips else downlinks.formatters_of(self._servers.application, device)
+        items = [downlinks.prepare(item, formatters) for item in sent]
+        self._enqueue(device, sessions, items, replace=replace)
+        first = sessions.all[0]
+        numbered = first.queue[len(first.queue) - len(items) :]
+        for item, queued in zip(items, numbered, strict=False):
+            numbers = {"f_cnt": queued["f_cnt"], "session_key_id": queued["session_key_id"]}
+            send(device, "downlink_queued", item | numbers)
+        self._activations.record(device)
+        if self._servers.network.devices[device].get("supports_class_c"):
+            self.transmit(device, sessions, send)
+
+    def items(self, device: DeviceKey) -> list[Json]:
+        """The queue of a device. ApiError: the Application Server does not know it."""
+        if device not in self._servers.application.devices:
+            raise ApiError(errors.NOT_FOUND, "pkg/redis:not_found", "entity not found")
+        sessions = self._activations.sessions(device)
+        if not sessions.all:
+            return []
+        session = sessions.all[0]
+        items = [item for item in session.queue if item["session_key_id"] == session.key_id]
+        return [without_zero_values(self._readable(device, session, item)) for item in items]
+
+    def skips_crypto(self, device: DeviceKey, session: Session | None) -> bool:
+        """`downlinks.skips_crypto` on this Application Server."""
+        return downlinks.skips_crypto(self._servers.application, device, session)
+
+    # As the network empties them --------------------------------------------------------------------------------------
+    def transmit(self, device: DeviceKey, sessions: Sessions, send: Send) -> None:
+        """A downlink slot. Nothing is sent in a session that no uplink has confirmed."""
+        session = sessions.current
+        if session is None:
+            return
+        if session.queue_is_stale():
+            self.invalidate(device, session, send)
+            return
+        item = session.send_head()
+        if item is None:
+            return
+        readable = self._readable(device, session, item)
+        if failures := self._transmission_errors.get(device):
+            session.unacknowledged = None
+            send(device, "downlink_failed", {"downlink": readable, "error": failures.pop(0).error_details()})
+            return
+        self._activations.end_device(device).receive(
+            session.dev_addr, item["f_port"], item["f_cnt"], base64.b64decode(item.get("frm_payload", "")),
+            confirmed=item.get("confirmed", False),
+        )  # fmt: skip
+        send(device, "downlink_sent", readable)
+
+    def settle_confirmed(self, device: DeviceKey, session: Session, ack: bool, send: Send) -> None:
+        """The ACK bit of an uplink settles the confirmed downlink before it. After a nack the Application Server queues
+        the downlink again, unless it skips payload crypto."""
+        item, session.unacknowledged = session.unacknowledged, None
+        if item is None:
+            return
+        readable = self._readable(device, session, item)
+        if not ack and not self.skips_crypto(device, session):
+            retry = item["confirmed_retry"]
+            readable = readable | {"confirmed_retry": retry | {"attempt": retry["attempt"] + 1}}
+            if downlinks.attempts_left(readable):
+                self._enqueue(device, self._activations.sessions(device), [readable])
+        send(device, "downlink_ack" if ack else "downlink_nack", readable)
+
+    def invalidate(self, device: DeviceKey, session: Session, send: Send) -> Published | None:
+        """The network used counters of the queue. The Application Server numbers and encrypts the queue again; when it
+        skips payload crypto, the queue is lost and published as `downlink_queue_invalidated`, which is returned."""
+        content = session.evict()
+        session.last_a_f_cnt_down = content["last_f_cnt_down"]
+        published = None
+        if self.skips_crypto(device, session):
+            published = send(device, "downlink_queue_invalidated", content)
+        elif content["downlinks"]:
+            self.requeue(device, session, content["downlinks"])
+        self._activations.record(device)
+        return published
+
+    def requeue(self, device: DeviceKey, session: Session, items: list[Json], *, except_key_id: str = "") -> None:
+        """Numbers and encrypts again what was queued in `session`, for every session but that with `except_key_id`."""
+        decrypted = [session.crypt(item) for item in items]
+        self._enqueue(device, self._activations.sessions(device), decrypted, except_key_id=except_key_id)
+
+    def fail_next(self, device: DeviceKey, error: ApiError) -> None:
+        """The next downlink of the device is not sent but published as `downlink_failed` with `error`."""
+        self._transmission_errors.setdefault(device, []).append(error)
+
+    def _readable(self, device: DeviceKey, session: Session, item: Json) -> Json:
+        return downlinks.readable(self._servers.application, device, session, item)
+
+    def _enqueue(
+        self, device: DeviceKey, sessions: Sessions, items: list[Json], *, replace: bool = False,
+        except_key_id: str = "",
+    ) -> None:  # fmt: skip
+        skips = partial(downlinks.skips_crypto, self._servers.application, device)
+        downlinks.enqueue(sessions, items, replace=replace, skips=skips, except_key_id=except_key_id)

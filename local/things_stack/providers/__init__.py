@@ -1,0 +1,1 @@
+"""How published messages reach an application: AWS IoT Core, MQTT, webhooks, and the package `aws-iot`."""

@@ -1,0 +1,91 @@
+"""Webhook integrations: one HTTP POST per message, in order, at most once, with a timeout of five seconds."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Callable
+from queue import SimpleQueue
+from urllib.parse import quote
+
+import requests
+
+from local.things_stack.description.proto3_json import Json
+from local.things_stack.network.application_up import Published
+from local.things_stack.providers.aws_access import AwsAccess
+from local.things_stack.providers.status import Status
+
+TIMEOUT = 5.0
+"""Seconds."""
+_VARIABLES = {
+    "appID": "application_id", "applicationID": "application_id", "appEUI": "join_eui", "joinEUI": "join_eui",
+    "devID": "device_id", "deviceID": "device_id", "devEUI": "dev_eui", "devAddr": "dev_addr",
+}  # fmt: skip
+
+
+def expand(template: str, ids: Json) -> str:
+    """Replaces `{devEUI}`, `{/devID}` … in a webhook's URL with the ids of the device that a message is about."""
+    values = {**ids, "application_id": ids["application_ids"]["application_id"]}
+
+    def value(match: re.Match[str]) -> str:
+        text = quote(str(values.get(_VARIABLES.get(match[2], ""), "")), safe="")
+        return f"{match[1]}{text}" if text else ""
+
+    return re.sub(r"\{(/?)(\w+)\}", value, template)
+
+
+class WebhookProvider:
+    """One webhook. `deliver` queues; a thread posts. A failed request is recorded in the status and not retried."""
+
+    def __init__(self, record: Json, aws: AwsAccess | None, status: Status, changed: Callable[[], None]) -> None:
+        self.status, self._record, self._aws, self._changed = status, record, aws, changed
+        self._queue: SimpleQueue[tuple[str, bytes] | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._post_all, name="webhook", daemon=True)
+
+    def start(self) -> None:
+        self._report("connected", "")
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._queue.put(None)
+        self._thread.join(TIMEOUT)
+        self._report("stopped", "")
+
+    def deliver(self, published: Published, /) -> bool:
+        if published.kind not in self._record or self._record.get("paused"):
+            return False
+        base, path = self._record["base_url"], self._record[published.kind].get("path", "")
+        url = f"{base.rstrip('/')}/{path.lstrip('/')}" if path else base
+        self._queue.put((expand(url, published.message["end_device_ids"]), published.body))
+        return True
+
+    def _post_all(self) -> None:
+        with requests.Session() as session:
+            session.trust_env = False
+            while (job := self._queue.get()) is not None:
+                url, body = job
+                url, host = self._aws.reach(url) if self._aws else (url, {})
+                try:
+                    headers = {**self._headers(), **host}
+                    session.post(url, data=body, headers=headers, timeout=TIMEOUT).raise_for_status()
+                    self._report("connected", "")
+                except requests.RequestException as error:
+                    self._report("failed", str(error))
+
+    def _headers(self) -> dict[str, str]:
+        """The headers of the webhook can't replace those that the Stack sets. The URLs for downlinks are sent only with
+        a downlink API key."""
+        key = self._record.get("downlink_api_key")
+        ids = self._record["ids"]
+        down = f"https://localhost/api/v3/as/applications/{ids['application_ids']['application_id']}"
+        down = f"{down}/webhooks/{ids['webhook_id']}/devices/{{device_id}}/down"
+        return {
+            "User-Agent": "TheThingsStack/3 (simulation)", **self._record.get("headers", {}),
+            **({"X-Downlink-Apikey": key, "X-Downlink-Push": f"{down}/push", "X-Downlink-Replace": f"{down}/replace"}
+               if key else {}),
+            "X-Tts-Domain": "localhost", "Content-Type": "application/json",
+        }  # fmt: skip
+
+    def _report(self, state: str, reason: str) -> None:
+        self.status.state, self.status.reason = state, reason
+        self._changed()

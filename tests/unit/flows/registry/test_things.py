@@ -1,0 +1,191 @@
+"""Flow `registry` on an account in process and the simulation: what one message does.
+
+Orders of messages and failures at every step are in tests/unit/histories.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from handlers import composition
+from local.things_stack import ThingsStack as Simulation
+from tests.unit.conftest import APPLICATION
+from tests.unit.invocation import Invocation
+from thingbridge.aws.clients import Clients
+from thingbridge.aws.shadows import Shadows
+from thingbridge.aws.things_log import ThingsLog
+from thingbridge.errors import Busy
+from thingbridge.registry.marks import Mark
+from thingbridge.registry.work_items import WorkItem
+from thingbridge.shadow.state import SHADOW_NAME
+
+GROUP = "/thethings/lorawan/farm/things"
+EUI = "A81758FFFE0312AB"
+DEVICE_ID = f"eui-{EUI.lower()}"
+THING = {
+    "devEUI": EUI,
+    "stackName": "farm",
+    "joinEUI": "A81758FFFE000001",
+    "lorawanVersion": "1.0.3",
+    "regionalParametersVersion": "1.0.3-a",
+    "appKey": "0123456789ABCDEF0123456789ABCDEF",
+}
+SERVERS = ("identity", "join", "network", "application")
+Handle = Callable[..., None]
+
+
+@pytest.fixture
+def handle(iot: Any, clients: Clients, simulation: Simulation) -> Handle:
+    """Handle a message; `settings` are changes to the environment."""
+    clients("logs").create_log_group(logGroupName=GROUP)
+    key = clients("secretsmanager").create_secret(Name="key", SecretString=simulation.create_api_key(APPLICATION))
+    for server in SERVERS:
+        getattr(simulation.servers, server).devices.clear()
+    environment = {
+        "STACK_NAME": "farm",
+        "THINGS_LOG_GROUP": GROUP,
+        "CLUSTER_ADDRESS": simulation.url,
+        "IDENTITY_SERVER_ADDRESS": simulation.url,
+        "APPLICATION_ID": APPLICATION,
+        "API_KEY_SECRET_ARN": key["ARN"],
+        "THING_TYPE_NAME": "lorawan",
+        "THING_NAME_SCHEME": "DevEUI",
+        "DEFAULT_FREQUENCY_PLAN_ID": "EU_863_870_TTN",
+        "ON_THING_DELETED": "delete",
+        "SCRUB_KEYS": "false",
+    }
+
+    def handle(body: str, *, remaining: float = 30, **settings: str) -> None:
+        composition.registry({**environment, **settings}, clients)(Invocation(remaining)).handle(body)
+
+    return handle
+
+
+def event(operation: str, attributes: dict[str, str] = THING) -> str:
+    return json.dumps({"operation": operation, "thingName": "barn", "attributes": attributes})
+
+
+def create(iot: Any, attributes: dict[str, str] = THING) -> None:
+    iot.create_thing(thingName="barn", thingTypeName="lorawan", attributePayload={"attributes": attributes})
+
+
+def knowing(simulation: Simulation) -> list[str]:
+    return [server for server in SERVERS if getattr(simulation.servers, server).devices]
+
+
+def status(clients: Clients) -> dict[str, Any]:
+    return dict(Shadows(clients, SHADOW_NAME).reported("barn")["provisioning"])
+
+
+def logged(clients: Clients, thing_name: str | None = "barn") -> list[tuple[str, str]]:
+    return [(entry["level"], entry["event"]) for entry in ThingsLog(clients, GROUP).entries(thing_name)]
+
+
+def test_the_creation_of_a_thing_creates_its_device_and_reports_it_on_the_thing(
+    handle: Handle, iot: Any, clients: Clients, simulation: Simulation
+) -> None:
+    create(iot)
+    handle(event("CREATED"))
+    assert knowing(simulation) == list(SERVERS)
+    device = simulation.servers.identity.devices[APPLICATION, DEVICE_ID]
+    assert device["attributes"] == Mark.of("barn", THING, "farm").attributes()
+    assert status(clients)["state"] == "created"
+    assert logged(clients) == [("INFO", "end_device_created")]
+
+
+def test_the_change_of_a_thing_changes_the_settings_of_its_device(
+    handle: Handle, iot: Any, clients: Clients, simulation: Simulation
+) -> None:
+    create(iot)
+    handle(event("CREATED"))
+    changed = {"attributes": {"frequencyPlanID": "EU_868_1"}, "merge": True}
+    iot.update_thing(thingName="barn", attributePayload=changed)
+    handle(event("UPDATED"))
+    assert simulation.servers.network.devices[APPLICATION, DEVICE_ID]["frequency_plan_id"] == "EU_868_1"
+    assert logged(clients)[1:] == [("INFO", "end_device_updated")]
+
+
+@pytest.mark.parametrize(("choice", "servers"), [("delete", []), ("retain", list(SERVERS))])
+def test_the_deletion_of_a_thing_deletes_or_retains_its_device(
+    handle: Handle, iot: Any, clients: Clients, simulation: Simulation, choice: str, servers: list[str]
+) -> None:
+    create(iot)
+    handle(event("CREATED"))
+    iot.delete_thing(thingName="barn")
+    handle(event("DELETED"), ON_THING_DELETED=choice)
+    assert knowing(simulation) == servers
+    assert logged(clients)[1:] == [("INFO", "end_device_deleted" if choice == "delete" else "end_device_retained")]
+
+
+def test_used_keys_are_removed_from_the_thing_if_the_stack_scrubs_them(
+    handle: Handle, iot: Any, simulation: Simulation
+) -> None:
+    create(iot)
+    handle(event("CREATED"), SCRUB_KEYS="true")
+    assert knowing(simulation) == list(SERVERS)
+    assert "appKey" not in iot.describe_thing(thingName="barn")["attributes"]
+
+
+def test_a_thing_of_another_stack_is_ignored(
+    handle: Handle, iot: Any, clients: Clients, simulation: Simulation
+) -> None:
+    create(iot, {**THING, "stackName": "orchard"})
+    handle(event("CREATED"))
+    iot.delete_thing(thingName="barn")
+    handle(event("DELETED", {**THING, "stackName": "orchard"}))
+    assert knowing(simulation) == []
+    assert logged(clients) == []
+
+
+def test_a_bad_description_is_reported_on_the_thing_and_not_retried(
+    handle: Handle, iot: Any, clients: Clients, simulation: Simulation
+) -> None:
+    create(iot, {**THING, "lorawanVersion": "9"})
+    handle(event("CREATED"))
+    assert knowing(simulation) == []
+    assert (status(clients)["state"], status(clients)["step"]) == ("failed", "attributes")
+    assert logged(clients) == [("ERROR", "end_device_not_in_step")]
+
+
+def test_a_busy_server_is_reported_as_retrying_and_raised(
+    handle: Handle, iot: Any, clients: Clients, simulation: Simulation
+) -> None:
+    create(iot)
+    simulation.faults.add(method="PUT", path="/ns/", status=503, times=1000)
+    with pytest.raises(Busy):
+        handle(event("CREATED"), remaining=1.2)
+    assert (status(clients)["state"], status(clients)["step"]) == ("retrying", "Network Server")
+    assert logged(clients) == [("WARN", "end_device_not_in_step")]
+    simulation.faults.clear()
+    handle(event("CREATED"))
+    assert knowing(simulation) == list(SERVERS)
+
+
+def test_a_work_item_marks_the_device_of_a_thing_that_describes_none(
+    handle: Handle, iot: Any, simulation: Simulation
+) -> None:
+    attributes = {"devEUI": EUI, "stackName": "farm"}
+    create(iot, attributes)
+    simulation.register_device(APPLICATION, device_id="tank-7", dev_eui=EUI, join_eui="A81758FFFE000001")
+    handle(WorkItem(thing_name="barn").body())
+    device = simulation.servers.identity.devices[APPLICATION, "tank-7"]
+    assert device["attributes"] == Mark.of("barn", attributes, "farm").attributes()
+
+
+def test_a_device_of_another_stacks_thing_is_recorded_and_not_retried(
+    handle: Handle, iot: Any, clients: Clients, simulation: Simulation
+) -> None:
+    create(iot, {"devEUI": EUI, "stackName": "orchard"})
+    simulation.register_device(APPLICATION, device_id="tank-7", dev_eui=EUI, join_eui="A81758FFFE000001")
+    handle(WorkItem(device_id="tank-7").body())
+    assert logged(clients, None) == [("ERROR", "end_device_without_thing")]
+
+
+@pytest.mark.parametrize("body", ["no JSON", "{}", '{"operation": "MOVED", "thingName": "barn"}'])
+def test_a_message_that_can_not_be_read_is_recorded_and_not_retried(
+    handle: Handle, clients: Clients, body: str
+) -> None:
+    handle(body)
+    assert logged(clients, None) == [("ERROR", "event_not_readable")]

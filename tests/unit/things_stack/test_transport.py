@@ -1,0 +1,63 @@
+"""The transport: retries, time-outs and a rotated API key, against a server that fails on purpose."""
+
+from collections.abc import Callable
+
+import pytest
+
+from local.things_stack import ThingsStack as Simulation
+from tests.unit.conftest import APPLICATION
+from thingbridge.things_stack.application import Application
+from thingbridge.things_stack.client import ThingsStack
+from thingbridge.things_stack.errors import ThingsStackBusy, ThingsStackRefused
+from thingbridge.things_stack.transport import Transport
+
+Open = Callable[..., ThingsStack]
+
+
+def test_a_rotated_key_is_read_again_once(simulation: Simulation) -> None:
+    refreshes: list[bool] = []
+    fresh = simulation.create_api_key(APPLICATION)
+
+    def api_key(refresh: bool) -> str:
+        refreshes.append(refresh)
+        return fresh if refresh else "NNSXS.OLD.KEY"
+
+    transport = Transport(
+        cluster_address=simulation.url,
+        identity_server_address=simulation.url,
+        api_key=api_key,
+        remaining_seconds=lambda: 5.0,
+    )
+    Application(transport, APPLICATION).rights()
+    assert refreshes == [False, True]
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_request_to_a_busy_server_is_retried(simulation: Simulation, open_client: Open, status: int) -> None:
+    simulation.faults.add(method="GET", path="/rights", status=status, times=2)
+    assert open_client().application.rights()
+
+
+def test_a_request_to_a_server_without_the_operation_is_not_retried(simulation: Simulation, open_client: Open) -> None:
+    simulation.faults.add(method="GET", path="/rights", status=501)
+    with pytest.raises(ThingsStackRefused, match="501"):
+        open_client().application.rights()
+
+
+def test_a_request_whose_connection_breaks_is_retried(simulation: Simulation, open_client: Open) -> None:
+    simulation.faults.add(method="GET", path="/rights", reset=True)
+    assert open_client().application.rights()
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_retries_end_while_time_is_left_to_record_the_failure(
+    simulation: Simulation, open_client: Open, status: int
+) -> None:
+    simulation.faults.add(method="GET", path="/rights", status=status, times=1000)
+    with pytest.raises(ThingsStackBusy, match=str(status)):
+        open_client(remaining=1.1).application.rights()
+
+
+def test_an_address_where_nothing_answers_is_named(open_client: Open) -> None:
+    with pytest.raises(ThingsStackBusy, match=r"no answer from 127\.0\.0\.1:9 \(can't connect\)"):
+        open_client(remaining=1.1, address="http://127.0.0.1:9").application.rights()
