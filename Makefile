@@ -1,20 +1,20 @@
 # The commands of this checkout. `make` alone lists them. What they need is checked by local/bootstrap.py, which
-# makes .venv; nothing is installed outside the checkout.
+# makes the virtual environments; nothing is installed outside the checkout.
 
 PYTHON ?= python3
 BIN    := .venv/bin
 UV     := 0.13.8
-# Two processes for the unit tests: more gain nothing, as what takes time are imports.
+# Processes for the tests. More than two are no faster for the unit tests, which spend their time on imports.
 JOBS   ?= 2
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test unit terraform e2e check format lock clean
+.PHONY: help setup demo up down status test unit terraform e2e soak check emulator format lock clean
 
 help: ## list these commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
 
-setup: ## make .venv from the pinned requirements (every other command does it when needed)
+setup: ## make the virtual environments from the pinned requirements (every other command does it when needed)
 	@command -v $(PYTHON) >/dev/null || { \
 	  echo "Set-up: Python 3.11 or newer is needed, and there is no $(PYTHON): get it from https://www.python.org/downloads/ or your system's packages." >&2; exit 1; }
 	@$(PYTHON) local/bootstrap.py
@@ -22,13 +22,13 @@ setup: ## make .venv from the pinned requirements (every other command does it w
 demo: setup ## show everything once, on this machine, and leave nothing running
 	@$(BIN)/thingbridge-local demo
 
-up: setup ## start the same environment and keep it open; again: apply what was changed
+up: setup ## start the same environment and keep it running; run it again to apply changes
 	@$(BIN)/thingbridge-local up
 
-down: setup ## stop it, also after a crash
+down: setup ## stop that environment, also after a crash
 	@$(BIN)/thingbridge-local down
 
-status: setup ## what runs, and what is in it
+status: setup ## what is running, and what is in it
 	@$(BIN)/thingbridge-local status
 
 test: check unit terraform e2e ## every test that needs no account
@@ -45,19 +45,28 @@ terraform: setup ## modules: plans, inventories, validations
 	@$(BIN)/pytest tests/terraform -q
 
 e2e: setup ## the whole path, on real engines
-	@$(BIN)/pytest tests/e2e -n $(JOBS) --dist loadgroup -q
+	@$(BIN)/pytest tests/e2e -n $(JOBS) --dist loadgroup -m "not soak" -q
 
-format: setup ## put the sources into their usual form
+soak: setup ## the full sizes, which take longer than `make test` may
+	@$(BIN)/pytest tests -m soak -q
+
+emulator: setup ## what this project relies on in the local AWS, fact by fact: run it after an upgrade of ministack
+	@$(BIN)/python -m local.emulator
+
+format: setup ## format the sources
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format --quiet .
 	@terraform fmt -recursive
 
-lock: ## pin the development requirements anew (requirements-dev.in → .txt)
+lock: ## pin the requirements anew (requirements-*.in → .txt)
 	@$(PYTHON) -m venv .local/cache/uv && .local/cache/uv/bin/pip install --quiet uv==$(UV)
-	@.local/cache/uv/bin/uv pip compile requirements-dev.in --output-file requirements-dev.txt --universal --quiet \
-	  --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+	@for name in dev emulator runtime; do \
+	  .local/cache/uv/bin/uv pip compile requirements-$$name.in --output-file requirements-$$name.txt --universal --quiet \
+	    --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
+	    --custom-compile-command "make lock" || exit 1; \
+	done
 
 clean: ## stop what runs and remove everything that was made here
 	@[ ! -x $(BIN)/thingbridge-local ] || $(BIN)/thingbridge-local down
-	@rm -rf .venv .local .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv .venv-emulator .venv-runtime .local .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,31 +1,31 @@
-# What the stack's users and The Things Stack need to know.
+# What the stack's users, The Things Stack and the command line need to know.
 
 output "cross_account_role_arn" {
-  description = "ARN of the role The Things Stack assumes; null for a way in that assumes none."
-  value       = one(module.things_stack_role[*].arn)
+  description = "ARN of the role that The Things Stack assumes; null for a way in that assumes none."
+  value       = module.ingest.cross_account_role_arn
 }
 
 output "default_frequency_plan_id" {
-  description = "Frequency plan of devices created from AWS that name none."
+  description = "Frequency plan of devices created from AWS whose thing names none."
   value       = local.frequency_plan_id
 }
 
 output "external_id" {
-  description = "External id The Things Stack shows when it assumes the role; null when it is asked for none."
-  value       = local.external_id
+  description = "External id that The Things Stack shows when it assumes the role; null when none is required."
+  value       = module.ingest.external_id
 }
 
 output "function_names" {
   description = "Names of the functions. null: requeue without end_to_end_encryption, shadow unless shadow.min_interval_seconds is set, sync without registry_sync, webhook unless ingest.mode is \"webhook\"."
   value = {
-    configure = module.configure.name
-    downlink  = module.downlink.name
-    registry  = module.registry.name
-    requeue   = one(module.requeue[*].name)
-    shadow    = one(module.shadow[*].name)
-    sync      = one(module.sync[*].name)
-    upstream  = module.upstream.name
-    webhook   = one(module.webhook_function[*].name)
+    configure = module.configure.function_name
+    downlink  = module.downlink.function_name
+    registry  = module.registry.function_name
+    requeue   = one(module.end_to_end_encryption[*].requeue_function_name)
+    shadow    = module.shadow.function_name
+    sync      = module.registry.sync_function_name
+    upstream  = module.upstream.function_name
+    webhook   = module.ingest.webhook_function_name
   }
 }
 
@@ -35,24 +35,24 @@ output "iot_endpoint" {
 }
 
 output "queue_urls" {
-  description = "URLs of the queues the stack works off (registry, requeue, shadow, sync), and of those that hold what failed. null: those of requeue without end_to_end_encryption, of shadow unless shadow.min_interval_seconds is set, of sync without registry_sync."
+  description = "URLs of the queues that functions work on (registry, requeue, shadow, sync), and of those that hold what failed. null: those of requeue without end_to_end_encryption, of shadow unless shadow.min_interval_seconds is set, of sync without registry_sync."
   value = {
-    downlink_failures     = module.downlink.failure_queue.url
-    registry              = module.registry_queue.queue.url
-    registry_dead_letters = module.registry_queue.dead_letter_queue.url
-    requeue               = one(module.requeue_queue[*].queue.url)
-    requeue_dead_letters  = one(module.requeue_queue[*].dead_letter_queue.url)
-    shadow                = one(module.shadow_queue[*].queue.url)
-    shadow_dead_letters   = one(module.shadow_queue[*].dead_letter_queue.url)
-    sync                  = one(module.registry_sync[*].queue.url)
-    sync_dead_letters     = one(module.registry_sync[*].dead_letter_queue.url)
-    upstream_failures     = module.upstream.failure_queue.url
+    downlink_failures     = module.downlink.failures.downlink_failures.url
+    registry              = module.registry.queue_url
+    registry_dead_letters = module.registry.failures.registry_dead_letters.url
+    requeue               = one(module.end_to_end_encryption[*].queue_url)
+    requeue_dead_letters  = one(module.end_to_end_encryption[*].failures.requeue_dead_letters.url)
+    shadow                = module.shadow.queue_url
+    shadow_dead_letters   = try(module.shadow.failures.shadow_dead_letters.url, null)
+    sync                  = module.registry.sync_queue_url
+    sync_dead_letters     = try(module.registry.failures.sync_dead_letters.url, null)
+    upstream_failures     = module.upstream.failures.upstream_failures.url
   }
 }
 
 output "thing_type_name" {
-  description = "Thing type of devices. Known to exist when this value is, unless create_thing_type is false."
-  value       = one(concat(module.thing_type[*].name, var.create_thing_type ? [] : [var.thing_type_name]))
+  description = "Thing type of devices. Known once it exists, unless create_thing_type is false."
+  value       = module.integration.thing_type_name
 }
 
 output "things_log_group_name" {
@@ -61,14 +61,14 @@ output "things_log_group_name" {
 }
 
 output "topics" {
-  description = "Topic filters: those the stack listens on (inbound), and those its users subscribe to (public; + is the thing's name)."
+  description = "Topic filters: those that the stack listens on (inbound), and those that its users subscribe to (public; + is the name of the thing)."
   value = {
-    inbound = local.inbound_topics
-    public  = local.public_topics
+    inbound = merge(module.upstream.inbound_topics, module.downlink.inbound_topics)
+    public  = merge(module.upstream.public_topics, module.downlink.public_topics)
   }
 }
 
 output "webhook_url" {
-  description = "URL The Things Stack posts to; null unless ingest.mode is \"webhook\"."
-  value       = one(module.webhook[*].url)
+  description = "URL that The Things Stack posts to; null unless ingest.mode is \"webhook\"."
+  value       = module.ingest.webhook_url
 }

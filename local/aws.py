@@ -1,7 +1,7 @@
-"""AWS on this machine: ministack with IAM enforced, started and stopped; or a LocalStack that runs already.
+"""AWS on this machine: ministack with IAM enforced, started and stopped; or an emulator that runs already.
 
-Every boto3 client of the harness, the demo and the tests comes from here, made by localstack-client. What
-is put into this AWS is not known here.
+Every boto3 client of the local environment and the tests comes from here, made by localstack-client. How ministack is
+started is in local/emulator/; what is put into this AWS is decided elsewhere.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import localstack_client.session
 from botocore.config import Config
 
 from local import mqtt
+from local.bootstrap import EMULATOR, ROOT, RUNTIME
 from local.processes import LOCALHOST, Running, StartFailed, free_port, start, wait_until_ready
 from thingbridge.aws.clients import Clients
 
@@ -30,22 +31,23 @@ ROOT_KEY = "test"
 ROOT_SECRET = "test"  # noqa: S105
 READY_SECONDS = 30.0
 CONFIG = Config(retries={"max_attempts": 4, "mode": "standard"}, connect_timeout=5, read_timeout=60)
-# What ministack, and with it every function it runs, sees of the environment this was started in: nothing
-# that could lead a function to a real account.
+# The variables that ministack, and with it every function it runs, inherits: none that could lead a function to a real
+# account.
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR")
 
 
 def functions() -> dict[str, str]:
-    """The root module's `functions` for an AWS on this machine, which runs them with this Python on this processor.
+    """The root module's `functions` for an AWS on this machine, which runs them on this Python and this processor.
 
-    A layer with machine code has to fit both. Such layers are built for Linux alone.
+    They run in `.venv-runtime`, which has the boto3 of requirements-runtime.txt and nothing else, as a Lambda runtime
+    does. A layer with machine code has to fit Python and processor; such layers are built for Linux only.
     """
     processor = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
     return {"architecture": processor, "runtime": f"python3.{sys.version_info.minor}"}
 
 
 class LocalAws:
-    """One emulated AWS account. `start()` it, or take over a running one with `attach`.
+    """One emulated AWS account. `start()` it, or use a running one with `attach`.
 
     `directory` holds its state, temporary files and log (`aws.log`); two instances need two directories.
     `process` is None until it is started, and for an instance that was attached.
@@ -73,7 +75,7 @@ class LocalAws:
 
     @classmethod
     def from_environment(cls, directory: Path, environment: Mapping[str, str] = os.environ) -> LocalAws:
-        """The one that AWS_ENDPOINT_URL or LOCALSTACK_HOST names, with its credentials; else a new one."""
+        """The one that AWS_ENDPOINT_URL or LOCALSTACK_HOST names, with its credentials; a new one if neither is set."""
         url = environment.get("AWS_ENDPOINT_URL", "").strip()
         if not url and (host := environment.get("LOCALSTACK_HOST", "").strip()):
             scheme = "https" if environment.get("USE_SSL") in ("1", "true") else "http"
@@ -93,15 +95,16 @@ class LocalAws:
                 self._start(free_port(), free_port())
                 break
             except StartFailed as failure:
-                # Between being chosen and being bound, a free port may have been given to somebody else.
+                # Between being chosen and being bound, a free port may have been taken by another process.
                 if attempt == 3 or "already in use" not in str(failure):
                     raise
         return self
 
     def stop(self) -> None:
-        """Stop it and the functions' processes; harmless when it is stopped, or was attached."""
+        """Stop it and the functions' processes; harmless when it is stopped already, or was attached."""
         if self.process:
-            self.process.stop()
+            # It would wait for open connections of its clients, and has nothing to save.
+            self.process.stop(timeout=0)
             self.process = None
 
     def __enter__(self) -> LocalAws:
@@ -128,7 +131,7 @@ class LocalAws:
     # How others reach it
 
     def settings(self) -> dict[str, str]:
-        """The variables that lead any AWS SDK, and Terraform, here."""
+        """The variables that make any AWS SDK, and Terraform, use it."""
         return {
             "AWS_ENDPOINT_URL": self.endpoint_url,
             "AWS_ACCESS_KEY_ID": self.access_key,
@@ -143,14 +146,14 @@ class LocalAws:
         }
 
     def environment(self, base: Mapping[str, str] = os.environ) -> dict[str, str]:
-        """A whole environment for a child process: `base` with this AWS's settings and none of its own."""
+        """A complete environment for a child process: `base`, with the settings of this AWS instead of any other's."""
         kept = {name: value for name, value in base.items() if not name.startswith("AWS_")}
         for name in ("NO_PROXY", "no_proxy"):
             kept[name] = ",".join(part for part in (kept.get(name), "127.0.0.1", "localhost") if part)
         return kept | self.settings()
 
     def client(self, service: str, **options: Any) -> Any:
-        """A boto3 client (kept: making one is slow) with root's key; others by boto3's own options."""
+        """A boto3 client with root's key, or with those of boto3's options. Kept, because making one is slow."""
         key = (service, *sorted(options.items()))
         with self._lock:
             if key not in self._clients:
@@ -163,7 +166,7 @@ class LocalAws:
         return Clients(self._session(), config=CONFIG)
 
     def iot_host(self) -> str:
-        """The name of the account's MQTT endpoint; it need not resolve, `mqtt` connects by address."""
+        """The name of the account's MQTT endpoint; it need not resolve, since `mqtt` connects by address."""
         endpoint = self.client("iot").describe_endpoint(endpointType="iot:Data-ATS")
         return str(endpoint["endpointAddress"])
 
@@ -174,11 +177,11 @@ class LocalAws:
 
     @property
     def mqtt_url(self) -> str:
-        """Where it takes MQTT over TLS with client certificates."""
+        """The address for MQTT over TLS with client certificates."""
         return f"mqtts://{LOCALHOST}:{self.mqtt_port}"
 
     def mqtt_authority(self) -> str:
-        """The certificate (PEM) that vouches for `mqtt_url`; ministack signs it by itself."""
+        """The certificate (PEM) of the authority that signed the one of `mqtt_url`; ministack makes both."""
         connection = http.client.HTTPConnection(urlsplit(self.endpoint_url).netloc, timeout=5)
         try:
             connection.request("GET", "/_ministack/iot/ca.pem")
@@ -204,6 +207,9 @@ class LocalAws:
         return localstack_client.session.Session(**{**mine, **options})
 
     def _start(self, gateway_port: int, mqtt_port: int) -> None:
+        for needed in (EMULATOR, RUNTIME):
+            if not needed.python.exists():
+                raise StartFailed(f"{needed.directory} does not exist: run `make setup`")
         temporary = self.directory / "tmp"
         temporary.mkdir(parents=True, exist_ok=True)
         self.endpoint_url, self.mqtt_port = f"http://{LOCALHOST}:{gateway_port}", mqtt_port
@@ -221,12 +227,12 @@ class LocalAws:
             "TMPDIR": str(temporary),
             "HOME": str(self.directory),
             "AWS_EC2_METADATA_DISABLED": "true",
-            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONPATH": str(ROOT),
             "PYTHONUNBUFFERED": "1",
         }
         self.process = start(
             "The local AWS (ministack)",
-            [sys.executable, "-m", "ministack"],
+            [str(EMULATOR.python), "-m", "local.emulator.launcher", str(RUNTIME.python)],
             environment=environment,
             log=self.directory / "aws.log",
             cwd=temporary,

@@ -1,7 +1,6 @@
 """Background processes: free ports, starting, and stopping together with everything they started.
 
-What the processes are (ministack, the simulated Things Stack) is known in local/aws.py and
-local/environment.py.
+What the processes are (ministack, the simulated Things Stack) is decided in local/aws.py and local/environment.py.
 """
 
 from __future__ import annotations
@@ -42,8 +41,8 @@ def answers(port: int, timeout: float = 0.2) -> bool:
 class Running:
     """A background process that leads a process group of its own.
 
-    `started` is the system's own start stamp: together with the pid it names the process for ever, so that
-    a pid that was given to somebody else's process since then is never signalled.
+    `started` is the system's own start stamp. Together with the pid it identifies the process for good: a pid that
+    has been reused by another process since then is never signalled.
     """
 
     name: str
@@ -53,7 +52,7 @@ class Running:
 
     @property
     def alive(self) -> bool:
-        """Whether exactly this process still runs."""
+        """Whether this very process still runs."""
         return start_stamp(self.pid) == self.started
 
     def log_tail(self, lines: int = 15) -> str:
@@ -64,18 +63,17 @@ class Running:
             return ""
 
     def stop(self, timeout: float = 1.0) -> None:
-        """Ask its whole group to end, wait, then insist. Does nothing when it is gone already.
+        """Ask its whole group to end, wait up to `timeout` seconds, then kill what is left. Harmless when it is gone.
 
-        A second is enough: nothing that is started here has anything to save, and ministack would wait for
-        its clients' open connections.
+        A second is enough: nothing that is started here has anything to save.
         """
         if self.alive:
             _signal_group(self.pid, signal.SIGTERM)
             _wait(lambda: not self.alive, timeout)
-        # What the leader left behind (workers) is in its group still, which keeps its number to the last.
-        if _group_exists(self.pid) and not _pid_is_somebody_elses(self):
+        # What the leader left behind (workers) is still in its group, which keeps its number until the last has ended.
+        if _group_runs(self.pid) and not _pid_was_reused(self):
             _signal_group(self.pid, signal.SIGKILL)
-            _wait(lambda: not _group_exists(self.pid), 5.0)
+            _wait(lambda: not _group_runs(self.pid), 5.0)
 
 
 def start(name: str, command: Sequence[str], *, environment: Mapping[str, str], log: Path, cwd: Path) -> Running:
@@ -97,7 +95,7 @@ def start(name: str, command: Sequence[str], *, environment: Mapping[str, str], 
 
 
 def wait_until_ready(running: Running, ready: Callable[[], bool], timeout: float) -> None:
-    """Wait until `ready()`; raises StartFailed (and stops it) when it ends before that or takes too long."""
+    """Wait until `ready()`; stops it and raises StartFailed when it ends before that or takes too long."""
     _wait(lambda: not running.alive or ready(), timeout)
     if running.alive and ready():
         return
@@ -111,38 +109,48 @@ _children: dict[int, subprocess.Popen[bytes]] = {}
 
 
 def start_stamp(pid: int) -> str | None:
-    """When the process was started, in the system's words; None when it does not run (a zombie does not)."""
+    """When the process was started, as the system writes it; None when it does not run (a zombie does not)."""
     child = _children.get(pid)
     if child is not None and child.poll() is not None:
         return None
-    stat = Path(f"/proc/{pid}/stat")
-    if stat.parent.parent.joinpath("self").exists():
-        try:
-            # The command name, in parentheses, may hold spaces; then the state, …, the start in clock ticks.
-            fields = stat.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-        except OSError:
-            return None
-        return None if fields[0] in "ZX" else fields[19]
+    if _PROC.joinpath("self").exists():
+        state = _proc_stat(pid)
+        return state[_START_TICKS] if state and state[_STATE] not in "ZX" else None
     answer = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
     return answer.stdout.strip() or None
 
 
-def _pid_is_somebody_elses(running: Running) -> bool:
+_PROC = Path("/proc")
+# Fields of /proc/<pid>/stat, counted after the command name.
+_STATE, _GROUP, _START_TICKS = 0, 2, 19
+
+
+def _proc_stat(pid: int | str) -> list[str]:
+    """The fields of /proc/<pid>/stat after the command name (in parentheses, it may hold spaces); empty when gone."""
+    try:
+        return (_PROC / str(pid) / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    except OSError:
+        return []
+
+
+def _pid_was_reused(running: Running) -> bool:
     stamp = start_stamp(running.pid)
     return stamp is not None and stamp != running.started
 
 
-def _group_exists(group: int) -> bool:
+def _group_runs(group: int) -> bool:
+    """Whether any process of the group runs. Zombies, which their new parent may take a second to reap, don't."""
     child = _children.get(group)
     if child is not None:
         child.poll()
     try:
         os.killpg(group, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, PermissionError):
         return False
-    except PermissionError:
-        return False
-    return True
+    if not _PROC.joinpath("self").exists():
+        return True
+    states = (_proc_stat(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit())
+    return any(state[_GROUP] == str(group) and state[_STATE] not in "ZX" for state in states if state)
 
 
 def _signal_group(group: int, number: signal.Signals) -> None:

@@ -1,5 +1,5 @@
-# Two stacks in one account, each with its own application: one on a cluster of one's own with every choice made, one
-# beside it that leaves to the first what an account has only once.
+# Two stacks in one account, each with its own application: one on a self-hosted cluster, with every variable set, and one beside it
+# that leaves to the first what an account has only once.
 
 module "vineyard" {
   source = "../.."
@@ -58,11 +58,11 @@ module "greenhouse" {
 
   ingest = { mode = "webhook", webhook = { reserved_concurrency = 20 } }
 
-  # The first stack makes the type and switches on the events; both share them.
+  # The first stack creates the type and switches on the events; both share them.
   thing_type_name        = module.vineyard.thing_type_name
   create_thing_type      = false
   enable_registry_events = false
 
-  # The Things Stack carries what greenhouses measure, and can't read it.
+  # The Things Stack carries the measurements of greenhouses, and can't read them.
   end_to_end_encryption = true
 }

@@ -1,4 +1,4 @@
-# The two ways to give an API key.
+# The two ways to set an API key.
 
 variable "greenhouse_api_key" {
   description = "API key of the application greenhouse-sensors."

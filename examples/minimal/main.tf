@@ -1,4 +1,4 @@
-# The least one has to say: one application of the hosted The Things Stack, joined to AWS IoT Core.
+# The required variables alone: one application of the hosted The Things Stack, connected to AWS IoT Core.
 
 module "thingbridge" {
   source = "../.."

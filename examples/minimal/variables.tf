@@ -1,4 +1,4 @@
-# The one thing that is not written down: pass it as TF_VAR_application_api_key.
+# The one value that is not in the configuration: pass it as TF_VAR_application_api_key.
 
 variable "application_api_key" {
   description = "API key of the application farm-app."

@@ -1,4 +1,4 @@
-"""A batch of SQS messages, handled one by one: only those that failed come again (`ReportBatchItemFailures`)."""
+"""A batch of SQS messages, handled one by one: only those that failed are retried (`ReportBatchItemFailures`)."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,7 +10,7 @@ Failures = dict[str, list[dict[str, str]]]
 
 
 def handle_each(batch: dict[str, Any], handle: Callable[[str], None]) -> Failures:
-    """Call `handle` with the body of each record. Returns the ids of the messages that must come again."""
+    """Call `handle` with the body of each record. Returns the ids of the messages to retry."""
     failures = []
     for record in batch["Records"]:
         try:

@@ -48,7 +48,7 @@ class RuleOutputHandler(Protocol):
     """A flow that handles the output of a topic rule."""
 
     def handle(self, event: dict[str, Any]) -> None:
-        """Handle one output. Raises what must come again."""
+        """Handle one output. Raises what is to be retried."""
 
 
 def upstream(environment: Environment, clients: Clients = CLIENTS) -> Upstream:
@@ -314,7 +314,7 @@ def _paced_shadow_writer(
     return PacedShadowWriter(shadows, ShadowStates(clients, table), Queue(clients, queue_url), settings)
 
 
-# The rest only under end-to-end encryption: `cryptography` is in a layer of its own, and costs a cold start.
+# The rest only under end-to-end encryption: `cryptography` comes in a separate layer and lengthens a cold start.
 
 
 def _session_keys(

@@ -10,7 +10,7 @@ _flow = composition.registry(os.environ)
 
 
 def handler(batch: dict[str, Any], context: composition.LambdaContext) -> batches.Failures:
-    """Handle a batch of SQS records. Returns the ids of those that must come again."""
+    """Handle a batch of SQS records. Returns the ids of those to retry."""
     failures = batches.handle_each(batch, _flow(context).handle)
     emit("INFO", "aws_calls", **composition.CLIENTS.take_calls())
     return failures

@@ -9,5 +9,5 @@ _flow = composition.requeue(os.environ)
 
 
 def handler(batch: dict[str, Any], context: composition.LambdaContext) -> batches.Failures:
-    """Handle a batch of SQS records, each the output of a rule. Returns the ids of those that must come again."""
+    """Handle a batch of SQS records, each the output of a rule. Returns the ids of those to retry."""
     return batches.handle_each(batch, _flow(context).handle)

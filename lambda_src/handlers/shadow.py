@@ -9,5 +9,5 @@ _flow = composition.shadow(os.environ)
 
 
 def handler(batch: dict[str, Any], _context: object) -> batches.Failures:
-    """Handle a batch of SQS records, each `{"thing", "owner"}`. Returns the ids of those that must come again."""
+    """Handle a batch of SQS records, each `{"thing", "owner"}`. Returns the ids of those to retry."""
     return batches.handle_each(batch, _flow.write_scheduled)

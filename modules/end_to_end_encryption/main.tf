@@ -1,72 +1,48 @@
-# What end-to-end encryption needs beside the functions: the table of sessions, the layer with the cryptography, and The Things
-# Stack told to wrap session keys and to leave payloads alone. Secret, functions and their rights are not made here.
+# What end-to-end encryption needs: the key that session keys are wrapped with, the table of sessions and their counters, and the layer with
+# the cryptography. The downlinks that only this stack can encrypt again are in requeue.tf; The Things Stack is configured by the module
+# integration.
 
-locals {
-  # Computed: the functions' rights name the table before it is there.
-  table_arn = "arn:${var.aws.partition}:dynamodb:${var.aws.region}:${var.aws.account_id}:table/${local.table_name}"
+module "key_encryption_key" {
+  source = "../secret"
 
-  table_name = "${var.stack_name}-sessions"
+  name           = "${var.stack.name}/AppSKeyKEK"
+  description    = "Key with which the Join Server wraps application session keys: AES-128, 32 upper-case hex digits"
+  generate       = { hex_digits = 32, upper_case = true }
+  secret_version = var.key_encryption_key_version
+  use            = { sid = "ReadKeyEncryptionKey", environment_variable = "KEY_ENCRYPTION_KEY_SECRET_ARN" }
+  tags           = var.tags
 }
 
-resource "aws_dynamodb_table" "sessions" {
-  name         = local.table_name
-  billing_mode = "PAY_PER_REQUEST"
-  hash_key     = "device"
-  range_key    = "session_key_id"
+module "sessions" {
+  source = "../table"
 
-  attribute {
-    name = "device"
-    type = "S"
-  }
-
-  attribute {
-    name = "session_key_id"
-    type = "S"
-  }
-
-  ttl {
-    attribute_name = "expires"
-    enabled        = true
-  }
-
-  point_in_time_recovery {
-    enabled = true
-  }
-
-  server_side_encryption {
-    enabled     = true
-    kms_key_arn = var.kms_key_arn
-  }
-
-  tags = var.tags
+  name                   = "${var.stack.name}-sessions"
+  hash_key               = "device"
+  range_key              = "session_key_id"
+  point_in_time_recovery = true
+  server_side_encryption = { kms_key_arn = var.kms_key_arn }
+  use                    = { sid = "KeepSessions", environment_variable = "SESSIONS_TABLE" }
+  aws                    = var.aws
+  tags                   = var.tags
 }
 
 resource "aws_lambda_layer_version" "cryptography" {
-  layer_name               = "${var.stack_name}-cryptography"
+  layer_name               = "${var.stack.name}-cryptography"
   description              = "AES and key unwrapping for end-to-end encryption"
-  filename                 = var.layer.code.filename
-  source_code_hash         = var.layer.code.source_code_hash
-  compatible_architectures = [var.layer.architecture]
-  compatible_runtimes      = [var.layer.runtime]
+  filename                 = var.layer.filename
+  source_code_hash         = var.layer.source_code_hash
+  compatible_architectures = [var.functions.architecture]
+  compatible_runtimes      = [var.functions.runtime]
 }
 
-resource "aws_lambda_invocation" "this" {
-  function_name   = var.configure_function_name
-  lifecycle_scope = "CRUD"
+data "aws_iam_policy_document" "use" {
+  source_policy_documents = [module.sessions.use.policy_json, module.key_encryption_key.use.policy_json]
+}
 
-  # The input is kept in the state: it names secrets and their versions, and holds no key.
-  input = jsonencode({
-    resource                      = "end_to_end_encryption"
-    stack_name                    = var.stack_name
-    cluster_address               = var.cluster_address
-    identity_server_address       = var.identity_server_address
-    application_id                = var.application_id
-    api_key_secret_arn            = var.api_key_secret.arn
-    api_key_version               = var.api_key_secret.version
-    key_encryption_key_secret_arn = var.key_encryption_key_secret.arn
-    key_encryption_key_version    = var.key_encryption_key_secret.version
-  })
-
-  # The first session that begins encrypted must find its place.
-  depends_on = [aws_dynamodb_table.sessions]
+locals {
+  layer_arns = [aws_lambda_layer_version.cryptography.arn]
+  use = {
+    environment = merge(module.sessions.use.environment, module.key_encryption_key.use.environment)
+    policy_json = data.aws_iam_policy_document.use.json
+  }
 }

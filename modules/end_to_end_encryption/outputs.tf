@@ -1,22 +1,49 @@
-# What the functions need, and what others may wait for.
+# What the functions need, what The Things Stack is configured with, and where failed downlinks wait.
 
-output "kek_label" {
-  description = "Label under which The Things Stack names the key encryption key, known to it when this value is used: the ARN of the secret."
-  value       = var.key_encryption_key_secret.arn
-  depends_on  = [aws_lambda_invocation.this]
+output "failures" {
+  description = "Queues that hold what failed: name => ARN, URL, and where messages are replayed to."
+  value = {
+    requeue_dead_letters = {
+      arn       = module.requeue_queue.dead_letter_queue.arn
+      url       = module.requeue_queue.dead_letter_queue.url
+      replay_to = { function_name = null, queue_url = module.requeue_queue.queue.url }
+    }
+  }
 }
 
-output "layer_arn" {
-  description = "ARN of the layer version with the cryptography, for the functions that encrypt and decrypt."
-  value       = aws_lambda_layer_version.cryptography.arn
+output "key_encryption_key" {
+  description = "Secret of the key encryption key: its ARN, and the number that is raised when a new one is drawn. Known once sessions can be stored: the first one that begins encrypted must find its place."
+  value = {
+    secret_arn = module.key_encryption_key.arn
+    version    = module.key_encryption_key.secret_version
+  }
+  depends_on = [module.sessions]
 }
 
-output "table_name" {
-  description = "Name of the table of sessions, there when this value is used."
-  value       = aws_dynamodb_table.sessions.name
+output "key_encryption_key_use" {
+  description = "Grant to read the key encryption key alone."
+  value       = module.key_encryption_key.use
 }
 
-output "table_static_arn" {
-  description = "ARN of the table of sessions as its name gives it: for what must be planned before the table is there."
-  value       = local.table_arn
+output "messages" {
+  description = "What a function needs to encrypt and decrypt messages: its grant and layers."
+  value = {
+    layer_arns = local.layer_arns
+    use        = local.use
+  }
+}
+
+output "queue_url" {
+  description = "URL of the queue of downlinks to be encrypted again."
+  value       = module.requeue_queue.queue.url
+}
+
+output "ready" {
+  description = "Known once downlinks that The Things Stack gives back are read and handled."
+  value       = concat(values(module.requeue_rules)[*].arn, [module.requeue_queue.mapping_arn])
+}
+
+output "requeue_function_name" {
+  description = "Name of the function that encrypts downlinks again."
+  value       = module.requeue.name
 }

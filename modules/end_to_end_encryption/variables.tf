@@ -1,20 +1,7 @@
-# What the caller says about the application whose payloads are to stay unread by The Things Stack.
-
-variable "api_key_secret" {
-  description = "Secret that holds the application's API key, and the number that was raised when the key last changed: a new number checks and configures again."
-  type = object({
-    arn     = string
-    version = number
-  })
-}
-
-variable "application_id" {
-  description = "Application of The Things Stack whose payloads are encrypted end to end."
-  type        = string
-}
+# What the caller decides about keys, and the grants of what the function works with.
 
 variable "aws" {
-  description = "Where the table lives."
+  description = "Partition, region and account that everything is created in."
   type = object({
     partition  = string
     region     = string
@@ -22,70 +9,118 @@ variable "aws" {
   })
 }
 
-variable "cluster_address" {
-  description = "URL of the cluster, without a path, e.g. \"https://eu1.cloud.thethings.network\"."
+variable "base_topic" {
+  description = "Topic below which The Things Stack publishes (output base_topic of the module upstream)."
   type        = string
 
   validation {
-    condition     = can(regex("^https?://[^/]+$", var.cluster_address))
-    error_message = "cluster_address \"${var.cluster_address}\" is no URL without a path: write it like https://eu1.cloud.thethings.network."
+    condition     = can(regex("^[^/*?+#]+(/[^/*?+#]+)*$", var.base_topic))
+    error_message = "base_topic must be a topic without wildcards; got \"${var.base_topic}\"."
   }
 }
 
-variable "configure_function_name" {
-  description = "Name of the configure function, which speaks to The Things Stack. It must be allowed to read both secrets."
-  type        = string
-}
-
-variable "identity_server_address" {
-  description = "URL of the Identity Server, without a path."
-  type        = string
-
-  validation {
-    condition     = can(regex("^https?://[^/]+$", var.identity_server_address))
-    error_message = "identity_server_address \"${var.identity_server_address}\" is no URL without a path: write it like https://eu1.cloud.thethings.network."
-  }
-}
-
-variable "key_encryption_key_secret" {
-  description = "Secret that holds the key encryption key as 32 hex digits, and the number that was raised when it was last drawn: a new number hands it to the Join Server again. Its ARN is the key's label."
+variable "functions" {
+  description = "What all functions share: the zip (output code of the module package), processor (\"arm64\" or \"x86_64\"), runtime, memory in MB, least severe level that is logged, and days that log entries are kept (0: forever)."
   type = object({
-    arn     = string
-    version = optional(number, 1)
+    architecture = optional(string, "arm64")
+    code = object({
+      filename          = optional(string)
+      s3_bucket         = optional(string)
+      s3_key            = optional(string)
+      s3_object_version = optional(string)
+      source_code_hash  = optional(string)
+    })
+    log_level             = optional(string, "INFO")
+    log_retention_in_days = optional(number, 30)
+    memory_size           = optional(number, 512)
+    runtime               = optional(string, "python3.13")
   })
 }
 
+variable "key_encryption_key_version" {
+  description = "Raise it to draw a new key encryption key, which is handed to the Join Server. Sessions whose key was wrapped with the old one can't be read any more."
+  type        = number
+  default     = 1
+  nullable    = false
+}
+
 variable "kms_key_arn" {
-  description = "KMS key the table is encrypted with; null takes the account's aws/dynamodb. The functions then need kms:Decrypt on it."
+  description = "KMS key that encrypts the table; null takes the account's aws/dynamodb. With a key of yours, the functions need kms:Decrypt on it."
   type        = string
   default     = null
 }
 
 variable "layer" {
-  description = "The layer with the cryptography: its zip, as the module package gives it, and the processor and runtime of the functions it was built for."
+  description = "Zip of the layer with the cryptography, built for the processor and runtime of the functions (output layer of the module package)."
   type = object({
-    code = object({
-      filename         = string
-      source_code_hash = string
-    })
-    architecture = string
-    runtime      = string
+    filename         = string
+    source_code_hash = string
   })
 }
 
-variable "stack_name" {
-  description = "Name of the stack: the table is <stack_name>-sessions."
-  type        = string
+variable "stack" {
+  description = "The integration: its name, unique in the account and region, and the thing type and naming scheme (\"DevEUI\" or \"DeviceID\") of its things."
+  type = object({
+    name              = string
+    thing_type_name   = optional(string, "lorawan")
+    thing_name_scheme = optional(string, "DevEUI")
+  })
+
+  # 40, so that the longest name derived from it (the role of a rule) stays within 64.
+  validation {
+    condition     = can(regex("^[A-Za-z][A-Za-z0-9-]{0,39}$", var.stack.name))
+    error_message = "stack.name must begin with a letter and hold at most 40 letters, digits and dashes; got \"${var.stack.name}\"."
+  }
 
   validation {
-    condition     = can(regex("^[A-Za-z][A-Za-z0-9-]*$", var.stack_name))
-    error_message = "stack_name \"${var.stack_name}\" is no stack name: begin with a letter, go on with letters, digits and dashes."
+    condition     = can(regex("^[A-Za-z0-9:_-]{1,128}$", var.stack.thing_type_name))
+    error_message = "stack.thing_type_name must hold 1 to 128 of the characters A-Z a-z 0-9 : _ and -; got \"${var.stack.thing_type_name}\"."
+  }
+
+  validation {
+    condition     = contains(["DevEUI", "DeviceID"], var.stack.thing_name_scheme)
+    error_message = "stack.thing_name_scheme must be \"DevEUI\" or \"DeviceID\"; got \"${var.stack.thing_name_scheme}\"."
   }
 }
 
 variable "tags" {
-  description = "Tags of the table."
+  description = "Tags of every resource that can carry them."
   type        = map(string)
   default     = {}
   nullable    = false
+}
+
+variable "things_log" {
+  description = "Grant to write to the log of things (output use of the module log_group)."
+  type = object({
+    environment = map(string)
+    policy_json = string
+  })
+}
+
+variable "things_stack" {
+  description = "The application at The Things Stack (output application of the module things_stack): its ID, the URLs of its servers, the secret of its API key with the number that is raised when the key changes, and the grant of a function that calls it."
+  type = object({
+    application_id          = string
+    cluster_address         = string
+    identity_server_address = string
+    api_key = object({
+      secret_arn = string
+      version    = number
+    })
+    use = object({
+      environment = map(string)
+      policy_json = string
+    })
+  })
+
+  validation {
+    condition     = can(regex("^https?://[^/]+$", var.things_stack.cluster_address))
+    error_message = "things_stack.cluster_address must be a URL without a path, e.g. https://eu1.cloud.thethings.network; got \"${var.things_stack.cluster_address}\"."
+  }
+
+  validation {
+    condition     = can(regex("^https?://[^/]+$", var.things_stack.identity_server_address))
+    error_message = "things_stack.identity_server_address must be a URL without a path, e.g. https://eu1.cloud.thethings.network; got \"${var.things_stack.identity_server_address}\"."
+  }
 }

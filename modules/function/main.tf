@@ -1,20 +1,21 @@
-# One Lambda function with what it can't do without: its log group, its role, and a queue for the events it failed on.
-# What calls the function and the code it runs are not made here.
+# One Lambda function with its log group, its role, and a queue for the events that it failed on. What invokes the function, and
+# the code that it runs, are not created here.
 
 locals {
-  # Computed, not read: what calls the function and what the function may do can refer to each other, and the function
-  # need not wait for its queue, which takes longest to make.
+  # Computed, not read: what invokes the function and what the function may do can refer to each other, and the function does not
+  # wait for its queue, which takes longest to create.
   arn               = "arn:${var.aws.partition}:lambda:${var.aws.region}:${var.aws.account_id}:function:${var.name}"
   log_group_arn     = "arn:${var.aws.partition}:logs:${var.aws.region}:${var.aws.account_id}:log-group:/aws/lambda/${var.name}"
   failure_queue_arn = "arn:${var.aws.partition}:sqs:${var.aws.region}:${var.aws.account_id}:${var.name}-failures"
 
   keeps_failures = var.asynchronous_invocation != null
+  uses           = [for use in values(var.uses) : use if use != null]
 }
 
-# Before the function, or its first line would make a group that is never emptied.
+# Before the function, or its first line would create a group without retention.
 resource "aws_cloudwatch_log_group" "this" {
   name              = "/aws/lambda/${var.name}"
-  retention_in_days = var.log_retention_in_days
+  retention_in_days = var.functions.log_retention_in_days
   tags              = var.tags
 }
 
@@ -47,7 +48,7 @@ resource "aws_iam_role" "this" {
 }
 
 data "aws_iam_policy_document" "this" {
-  source_policy_documents = var.policy_json[*]
+  source_policy_documents = concat(var.policy_json[*], local.uses[*].policy_json)
 
   statement {
     sid       = "WriteOwnLog"
@@ -77,34 +78,34 @@ resource "aws_lambda_function" "this" {
   description   = var.description
   role          = aws_iam_role.this.arn
   handler       = var.handler
-  runtime       = var.runtime
-  architectures = [var.architecture]
-  memory_size   = var.memory_size
+  runtime       = var.functions.runtime
+  architectures = [var.functions.architecture]
+  memory_size   = var.functions.memory_size
   timeout       = var.timeout
   layers        = var.layer_arns
 
   reserved_concurrent_executions = var.reserved_concurrency == null ? -1 : var.reserved_concurrency
 
-  filename          = var.code.filename
-  s3_bucket         = var.code.s3_bucket
-  s3_key            = var.code.s3_key
-  s3_object_version = var.code.s3_object_version
-  source_code_hash  = var.code.source_code_hash
+  filename          = var.functions.code.filename
+  s3_bucket         = var.functions.code.s3_bucket
+  s3_key            = var.functions.code.s3_key
+  s3_object_version = var.functions.code.s3_object_version
+  source_code_hash  = var.functions.code.source_code_hash
 
   environment {
-    variables = var.environment
+    variables = merge(concat([{ LOG_LEVEL = var.functions.log_level }, var.environment], local.uses[*].environment)...)
   }
 
   logging_config {
     log_format            = "JSON"
     log_group             = aws_cloudwatch_log_group.this.name
-    application_log_level = var.log_level
+    application_log_level = var.functions.log_level
     system_log_level      = "INFO"
   }
 
   tags = var.tags
 
-  # A call that comes with the function must find its rights.
+  # An invocation right after the creation must find its rights.
   depends_on = [aws_iam_role_policy.this]
 }
 

@@ -1,5 +1,5 @@
-# What callers of the function refer to. Name and ARN wait for rights and failure queue: a call that comes right after
-# the apply finds them, and on destroy they outlive the last call.
+# What callers of the function refer to. Name and ARN wait for rights and failure queue: an invocation right after the apply finds
+# them, and on destroy they outlive the last invocation.
 
 output "arn" {
   description = "ARN of the function."
@@ -8,7 +8,7 @@ output "arn" {
 }
 
 output "failure_queue" {
-  description = "Queue of the events the function failed on, or null: its ARN, name and URL."
+  description = "Queue of the events that the function failed on, or null: its ARN, name and URL."
   value       = one([for queue in aws_sqs_queue.failures : { arn = queue.arn, name = queue.name, url = queue.url }])
 }
 
@@ -34,6 +34,6 @@ output "role_name" {
 }
 
 output "static_arn" {
-  description = "ARN of the function as its name gives it: for what must be planned before the function is there."
+  description = "ARN of the function, computed from its name: for what must be planned before the function exists."
   value       = local.arn
 }

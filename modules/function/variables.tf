@@ -1,19 +1,7 @@
-# What the caller says about the function.
-
-variable "architecture" {
-  description = "Processor the function runs on: \"arm64\" or \"x86_64\"."
-  type        = string
-  default     = "arm64"
-  nullable    = false
-
-  validation {
-    condition     = contains(["arm64", "x86_64"], var.architecture)
-    error_message = "architecture \"${var.architecture}\" is none of Lambda's: take \"arm64\" or \"x86_64\"."
-  }
-}
+# What the caller decides about the function.
 
 variable "asynchronous_invocation" {
-  description = "How events that nobody waits for are tried again and kept: how long and how often Lambda tries, and how long the failure queue holds what failed. null: the function is only called by somebody who waits, or from a queue, and has no failure queue."
+  description = "Retries of asynchronous invocations: how long and how often Lambda retries an event, and how long the failure queue keeps those that failed. null: the function is only invoked synchronously or from a queue, and has no failure queue."
   type = object({
     maximum_event_age_in_seconds = optional(number, 21600)
     maximum_retry_attempts       = optional(number, 2)
@@ -23,22 +11,22 @@ variable "asynchronous_invocation" {
 
   validation {
     condition     = var.asynchronous_invocation == null || try(var.asynchronous_invocation.maximum_event_age_in_seconds >= 60 && var.asynchronous_invocation.maximum_event_age_in_seconds <= 21600, false)
-    error_message = "asynchronous_invocation.maximum_event_age_in_seconds ${try(var.asynchronous_invocation.maximum_event_age_in_seconds, "null")}: Lambda takes 60 to 21600."
+    error_message = "asynchronous_invocation.maximum_event_age_in_seconds must be 60 to 21600; got ${try(var.asynchronous_invocation.maximum_event_age_in_seconds, "null")}."
   }
 
   validation {
     condition     = var.asynchronous_invocation == null || try(contains([0, 1, 2], var.asynchronous_invocation.maximum_retry_attempts), false)
-    error_message = "asynchronous_invocation.maximum_retry_attempts ${try(var.asynchronous_invocation.maximum_retry_attempts, "null")}: Lambda takes 0, 1 or 2."
+    error_message = "asynchronous_invocation.maximum_retry_attempts must be 0, 1 or 2; got ${try(var.asynchronous_invocation.maximum_retry_attempts, "null")}."
   }
 
   validation {
     condition     = var.asynchronous_invocation == null || try(var.asynchronous_invocation.failure_retention_in_days >= 1 && var.asynchronous_invocation.failure_retention_in_days <= 14, false)
-    error_message = "asynchronous_invocation.failure_retention_in_days ${try(var.asynchronous_invocation.failure_retention_in_days, "null")}: SQS keeps a message for up to 14 days; take 1 to 14."
+    error_message = "asynchronous_invocation.failure_retention_in_days must be 1 to 14, the longest SQS keeps a message; got ${try(var.asynchronous_invocation.failure_retention_in_days, "null")}."
   }
 }
 
 variable "aws" {
-  description = "Where the function lives."
+  description = "Partition, region and account that everything is created in."
   type = object({
     partition  = string
     region     = string
@@ -46,39 +34,71 @@ variable "aws" {
   })
 }
 
-variable "code" {
-  description = "The zip: a local file, or an object in S3. The code is replaced when the hash (or the object's version) changes. The module package returns this object."
-  type = object({
-    filename          = optional(string)
-    s3_bucket         = optional(string)
-    s3_key            = optional(string)
-    s3_object_version = optional(string)
-    source_code_hash  = optional(string)
-  })
-
-  validation {
-    condition     = (var.code.filename == null) != (var.code.s3_bucket == null) && (var.code.s3_bucket == null) == (var.code.s3_key == null)
-    error_message = "code names ${jsonencode(var.code)}: give filename, or s3_bucket together with s3_key."
-  }
-}
-
 variable "description" {
-  description = "What the function is for, as people read it in the console."
+  description = "Purpose of the function, shown in the console."
   type        = string
   default     = ""
   nullable    = false
 
   validation {
     condition     = length(var.description) <= 256
-    error_message = "description holds ${length(var.description)} characters: Lambda takes up to 256; shorten it."
+    error_message = "description must hold at most 256 characters; got ${length(var.description)}."
   }
 }
 
 variable "environment" {
-  description = "Environment of the function. No secrets: everybody who may look at the function reads it."
+  description = "Environment of the function beside LOG_LEVEL and what its uses bring. No secrets: everybody who may describe the function can read it."
   type        = map(string)
   default     = {}
   nullable    = false
+}
+
+variable "functions" {
+  description = "What all functions share: the zip (output code of the module package), processor (\"arm64\" or \"x86_64\"), runtime, memory in MB, least severe level that is logged, and days that log entries are kept (0: forever)."
+  type = object({
+    architecture = optional(string, "arm64")
+    code = object({
+      filename          = optional(string)
+      s3_bucket         = optional(string)
+      s3_key            = optional(string)
+      s3_object_version = optional(string)
+      source_code_hash  = optional(string)
+    })
+    log_level             = optional(string, "INFO")
+    log_retention_in_days = optional(number, 30)
+    memory_size           = optional(number, 512)
+    runtime               = optional(string, "python3.13")
+  })
+
+  validation {
+    condition     = contains(["arm64", "x86_64"], var.functions.architecture)
+    error_message = "functions.architecture must be \"arm64\" or \"x86_64\"; got \"${var.functions.architecture}\"."
+  }
+
+  validation {
+    condition     = (var.functions.code.filename == null) != (var.functions.code.s3_bucket == null) && (var.functions.code.s3_bucket == null) == (var.functions.code.s3_key == null)
+    error_message = "functions.code must name a local file (filename) or an object in S3 (s3_bucket and s3_key); got ${jsonencode(var.functions.code)}."
+  }
+
+  validation {
+    condition     = contains(["DEBUG", "INFO", "WARN", "ERROR"], var.functions.log_level)
+    error_message = "functions.log_level must be \"DEBUG\", \"INFO\", \"WARN\" or \"ERROR\"; got \"${var.functions.log_level}\"."
+  }
+
+  validation {
+    condition     = contains([0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.functions.log_retention_in_days)
+    error_message = "functions.log_retention_in_days must be a retention of CloudWatch Logs (0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653); got ${var.functions.log_retention_in_days}."
+  }
+
+  validation {
+    condition     = var.functions.memory_size >= 128 && var.functions.memory_size <= 10240 && floor(var.functions.memory_size) == var.functions.memory_size
+    error_message = "functions.memory_size must be a whole number from 128 to 10240; got ${var.functions.memory_size}."
+  }
+
+  validation {
+    condition     = can(regex("^python3\\.1[1-9]$", var.functions.runtime))
+    error_message = "functions.runtime must be \"python3.11\" or a later Python of Lambda; got \"${var.functions.runtime}\"."
+  }
 }
 
 variable "handler" {
@@ -87,50 +107,14 @@ variable "handler" {
 }
 
 variable "layer_arns" {
-  description = "ARNs of the layer versions the function's code finds its packages in, beside its zip."
+  description = "ARNs of the layer versions that hold packages which are not in the zip."
   type        = list(string)
   default     = []
   nullable    = false
 
   validation {
     condition     = length(var.layer_arns) <= 5
-    error_message = "layer_arns names ${length(var.layer_arns)} layers: Lambda takes up to 5; put packages together."
-  }
-}
-
-variable "log_level" {
-  description = "Least severe message that is logged: \"DEBUG\", \"INFO\", \"WARN\" or \"ERROR\"."
-  type        = string
-  default     = "INFO"
-  nullable    = false
-
-  validation {
-    condition     = contains(["DEBUG", "INFO", "WARN", "ERROR"], var.log_level)
-    error_message = "log_level \"${var.log_level}\" is not known: take \"DEBUG\", \"INFO\", \"WARN\" or \"ERROR\"."
-  }
-}
-
-variable "log_retention_in_days" {
-  description = "Days after which an entry of the function's log is dropped; 0 keeps it for ever."
-  type        = number
-  default     = 30
-  nullable    = false
-
-  validation {
-    condition     = contains([0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_in_days)
-    error_message = "log_retention_in_days ${var.log_retention_in_days} is none that CloudWatch Logs knows: take 0 (for ever), 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653."
-  }
-}
-
-variable "memory_size" {
-  description = "Memory in MB; the share of a processor grows with it."
-  type        = number
-  default     = 512
-  nullable    = false
-
-  validation {
-    condition     = var.memory_size >= 128 && var.memory_size <= 10240 && floor(var.memory_size) == var.memory_size
-    error_message = "memory_size ${var.memory_size}: Lambda takes whole numbers from 128 to 10240."
+    error_message = "layer_arns must name at most 5 layers; got ${length(var.layer_arns)}."
   }
 }
 
@@ -140,54 +124,52 @@ variable "name" {
 
   validation {
     condition     = can(regex("^[A-Za-z0-9_-]{1,64}$", var.name))
-    error_message = "name \"${var.name}\" is no function name: write 1 to 64 letters, digits, _ and -."
+    error_message = "name must hold 1 to 64 letters, digits, _ and -; got \"${var.name}\"."
   }
 }
 
 variable "policy_json" {
-  description = "What the function may do beyond writing its own log and its failure queue: a policy document as JSON. null: nothing."
+  description = "Rights of the function that are not about a resource with a grant, as a policy document in JSON. null: none."
   type        = string
   default     = null
 }
 
 variable "reserved_concurrency" {
-  description = "Most calls at a time, set aside for the function from what the account has; what is above is turned away. null: as many as the account has left."
+  description = "Maximum number of concurrent invocations, reserved for the function out of the account's limit; invocations above it are throttled. null: no reservation and no limit of its own."
   type        = number
   default     = null
 
   validation {
     condition     = var.reserved_concurrency == null || try(var.reserved_concurrency >= 1 && floor(var.reserved_concurrency) == var.reserved_concurrency, false)
-    error_message = "reserved_concurrency ${coalesce(var.reserved_concurrency, 0)}: write a whole number from 1, or null."
-  }
-}
-
-variable "runtime" {
-  description = "Runtime of the function, e.g. \"python3.13\"."
-  type        = string
-  default     = "python3.13"
-  nullable    = false
-
-  validation {
-    condition     = can(regex("^python3\\.1[1-9]$", var.runtime))
-    error_message = "runtime \"${var.runtime}\" does not run this code: take \"python3.11\" or later, as Lambda has it."
+    error_message = "reserved_concurrency must be a whole number from 1, or null; got ${coalesce(var.reserved_concurrency, 0)}."
   }
 }
 
 variable "tags" {
-  description = "Tags of everything made here."
+  description = "Tags of every resource that can carry them."
   type        = map(string)
   default     = {}
   nullable    = false
 }
 
 variable "timeout" {
-  description = "Seconds one call may take."
+  description = "Timeout of an invocation in seconds."
   type        = number
   default     = 30
   nullable    = false
 
   validation {
     condition     = var.timeout >= 1 && var.timeout <= 900 && floor(var.timeout) == var.timeout
-    error_message = "timeout ${var.timeout}: Lambda takes whole seconds from 1 to 900."
+    error_message = "timeout must be a whole number of seconds from 1 to 900; got ${var.timeout}."
   }
+}
+
+variable "uses" {
+  description = "Grants of the resources that the function works with: environment variables and policy documents, which are merged. The keys are for the reader; null stands for a grant that is not given."
+  type = map(object({
+    environment = map(string)
+    policy_json = string
+  }))
+  default  = {}
+  nullable = false
 }

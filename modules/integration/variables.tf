@@ -1,20 +1,7 @@
-# What the caller says about the two ends that are to be joined.
-
-variable "api_key_secret" {
-  description = "Secret that holds the application's API key, and the number that was raised when the key last changed: a new number checks and configures again."
-  type = object({
-    arn     = string
-    version = number
-  })
-}
-
-variable "application_id" {
-  description = "Application of The Things Stack that is joined."
-  type        = string
-}
+# What the caller decides about the two ends that are joined, and what must exist before.
 
 variable "aws" {
-  description = "Where the stack lives, and so where The Things Stack is to deliver."
+  description = "Partition, region and account that everything is created in."
   type = object({
     partition  = string
     region     = string
@@ -22,115 +9,168 @@ variable "aws" {
   })
 }
 
-variable "cluster_address" {
-  description = "URL of the cluster, without a path, e.g. \"https://eu1.cloud.thethings.network\"."
-  type        = string
-
-  validation {
-    condition     = can(regex("^https?://[^/]+$", var.cluster_address))
-    error_message = "cluster_address \"${var.cluster_address}\" is no URL without a path: write it like https://eu1.cloud.thethings.network."
-  }
-}
-
 variable "configure_function_name" {
-  description = "Name of the configure function, which speaks to The Things Stack."
+  description = "Name of the function configure (output function_name of the module configure)."
   type        = string
 }
 
-variable "cross_account_role" {
-  description = "Modes \"pubsub\" and \"package\": role The Things Stack is to assume, and the external id it is to show (null: none)."
+variable "end_to_end_encryption" {
+  description = "Secret of the key encryption key, whose ARN is the label of the key, and the number that is raised when a new one is drawn (output key_encryption_key of the module end_to_end_encryption). null: payloads are not encrypted end to end."
   type = object({
-    arn         = string
-    external_id = optional(string)
+    secret_arn = string
+    version    = number
   })
   default = null
-
-  validation {
-    condition     = var.cross_account_role != null || !contains(["package", "pubsub"], var.mode)
-    error_message = "cross_account_role is null, but mode \"${var.mode}\" connects with it: name the role."
-  }
 }
 
-variable "identity_server_address" {
-  description = "URL of the Identity Server, without a path."
-  type        = string
-
-  validation {
-    condition     = can(regex("^https?://[^/]+$", var.identity_server_address))
-    error_message = "identity_server_address \"${var.identity_server_address}\" is no URL without a path: write it like https://eu1.cloud.thethings.network."
-  }
-}
-
-variable "mode" {
-  description = "How messages come in: \"pubsub\", \"package\", \"webhook\" and \"mqtt\" configure the application, \"manual\" checks the key and the cluster and configures nothing."
-  type        = string
-  default     = "pubsub"
-  nullable    = false
-
-  validation {
-    condition     = contains(["pubsub", "package", "webhook", "mqtt", "manual"], var.mode)
-    error_message = "mode \"${var.mode}\" is not known: take \"pubsub\", \"package\", \"webhook\", \"mqtt\" or \"manual\"."
-  }
-}
-
-variable "mqtt" {
-  description = "Mode \"mqtt\": MQTT server, its certificate authority (PEM; null: those The Things Stack trusts), the client's id and policy, and the number that was raised to have a new certificate."
+variable "ingest" {
+  description = "How The Things Stack delivers (output configuration of the module ingest): the mode, and what the application is configured with in it."
   type = object({
-    ca_certificate      = optional(string)
-    certificate_version = optional(number, 1)
-    client_id           = string
-    policy_name         = string
-    server_url          = string
+    mode = string
+    cross_account_role = optional(object({
+      arn         = string
+      external_id = optional(string)
+    }))
+    mqtt = optional(object({
+      ca_certificate      = optional(string)
+      certificate_version = optional(number, 1)
+      client_id           = string
+      policy_name         = string
+      server_url          = string
+    }))
+    package = optional(object({
+      data_fields = object({
+        external_id = optional(string)
+        region      = string
+        role_arn    = string
+        stack_name  = string
+      })
+      f_port = optional(number, 198)
+    }))
+    webhook = optional(object({
+      secret_arn     = string
+      secret_version = optional(number, 1)
+      url            = string
+    }))
   })
-  default = null
+
+  validation {
+    condition     = contains(["pubsub", "package", "webhook", "mqtt", "manual"], var.ingest.mode)
+    error_message = "ingest.mode must be \"pubsub\", \"package\", \"webhook\", \"mqtt\" or \"manual\"; got \"${var.ingest.mode}\"."
+  }
+
+  validation {
+    condition     = var.ingest.cross_account_role != null || !contains(["package", "pubsub"], var.ingest.mode)
+    error_message = "ingest.cross_account_role must be set when ingest.mode is \"package\" or \"pubsub\"; got null with mode \"${var.ingest.mode}\"."
+  }
+
+  validation {
+    condition     = var.ingest.mqtt != null || var.ingest.mode != "mqtt"
+    error_message = "ingest.mqtt must be set when ingest.mode is \"mqtt\"; got null."
+  }
 
   # The Things Stack takes no longer client id.
   validation {
-    condition     = var.mqtt == null || try(length(var.mqtt.client_id) <= 23, false)
-    error_message = "mqtt.client_id \"${try(var.mqtt.client_id, "null")}\" is too long: The Things Stack takes up to 23 characters."
+    condition     = var.ingest.mqtt == null || try(length(var.ingest.mqtt.client_id) <= 23, false)
+    error_message = "ingest.mqtt.client_id must hold at most 23 characters; got \"${try(var.ingest.mqtt.client_id, "null")}\"."
   }
 
   validation {
-    condition     = var.mqtt != null || var.mode != "mqtt"
-    error_message = "mqtt is null, but mode is \"mqtt\": name the server, the client id and the policy."
+    condition     = var.ingest.package != null || var.ingest.mode != "package"
+    error_message = "ingest.package must be set when ingest.mode is \"package\"; got null."
+  }
+
+  validation {
+    condition     = var.ingest.webhook != null || var.ingest.mode != "webhook"
+    error_message = "ingest.webhook must be set when ingest.mode is \"webhook\"; got null."
   }
 }
 
-variable "package" {
-  description = "Mode \"package\": FPort of the association, and the names under which its data holds region, stack_name, role_arn and external_id (null: not at all)."
+variable "ready" {
+  description = "Values that are known once all messages find their way (outputs ready of the capabilities): the integration is configured after them and removed before what they stand for."
+  type        = list(string)
+  default     = []
+  nullable    = false
+}
+
+variable "registry_events" {
+  description = "Values that are known once registry events find their way (output ready of the module registry): the events are switched on after them. null: they are not switched on."
+  type        = list(string)
+  default     = null
+}
+
+variable "stack" {
+  description = "The integration: its name, unique in the account and region, and the thing type and naming scheme (\"DevEUI\" or \"DeviceID\") of its things."
   type = object({
-    data_fields = object({
-      external_id = optional(string)
-      region      = string
-      role_arn    = string
-      stack_name  = string
+    name              = string
+    thing_type_name   = optional(string, "lorawan")
+    thing_name_scheme = optional(string, "DevEUI")
+  })
+
+  # 40, so that the longest name derived from it (the role of a rule) stays within 64.
+  validation {
+    condition     = can(regex("^[A-Za-z][A-Za-z0-9-]{0,39}$", var.stack.name))
+    error_message = "stack.name must begin with a letter and hold at most 40 letters, digits and dashes; got \"${var.stack.name}\"."
+  }
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9:_-]{1,128}$", var.stack.thing_type_name))
+    error_message = "stack.thing_type_name must hold 1 to 128 of the characters A-Z a-z 0-9 : _ and -; got \"${var.stack.thing_type_name}\"."
+  }
+
+  validation {
+    condition     = contains(["DevEUI", "DeviceID"], var.stack.thing_name_scheme)
+    error_message = "stack.thing_name_scheme must be \"DevEUI\" or \"DeviceID\"; got \"${var.stack.thing_name_scheme}\"."
+  }
+}
+
+variable "thing_type" {
+  description = "Description and searchable attributes of the thing type stack.thing_type_name; both count only when the type is created, as AWS IoT fixes them for the life of the type. null: the type is neither created nor adopted."
+  type = object({
+    description           = optional(string, "LoRaWAN end device")
+    searchable_attributes = optional(list(string), ["devEUI", "stackName"])
+  })
+  default = null
+
+  validation {
+    condition     = var.thing_type == null || try(length(var.thing_type.description) <= 2028 && can(regex("^[ -~]*$", var.thing_type.description)), false)
+    error_message = "thing_type.description must hold at most 2028 printable ASCII characters; got \"${try(var.thing_type.description, "null")}\"."
+  }
+
+  validation {
+    condition     = var.thing_type == null || try(length(var.thing_type.searchable_attributes) <= 3 && length(distinct(var.thing_type.searchable_attributes)) == length(var.thing_type.searchable_attributes), false)
+    error_message = "thing_type.searchable_attributes must name at most three different attributes; got [${try(join(", ", var.thing_type.searchable_attributes), "null")}]."
+  }
+
+  validation {
+    condition     = var.thing_type == null || try(alltrue([for name in var.thing_type.searchable_attributes : can(regex("^[A-Za-z0-9_.,@/:#-]{1,128}$", name))]), false)
+    error_message = "thing_type.searchable_attributes must be names of 1 to 128 of the characters A-Z a-z 0-9 _ . , @ / : # and -; got [${try(join(", ", var.thing_type.searchable_attributes), "null")}]."
+  }
+}
+
+variable "things_stack" {
+  description = "The application at The Things Stack (output application of the module things_stack): its ID, the URLs of its servers, the secret of its API key with the number that is raised when the key changes, and the grant of a function that calls it."
+  type = object({
+    application_id          = string
+    cluster_address         = string
+    identity_server_address = string
+    api_key = object({
+      secret_arn = string
+      version    = number
     })
-    f_port = optional(number, 198)
+    use = object({
+      environment = map(string)
+      policy_json = string
+    })
   })
-  default = null
 
   validation {
-    condition     = var.package != null || var.mode != "package"
-    error_message = "package is null, but mode is \"package\": name the FPort and the fields of its data."
+    condition     = can(regex("^https?://[^/]+$", var.things_stack.cluster_address))
+    error_message = "things_stack.cluster_address must be a URL without a path, e.g. https://eu1.cloud.thethings.network; got \"${var.things_stack.cluster_address}\"."
   }
-}
-
-variable "stack_name" {
-  description = "Name of the stack: the third level of every topic The Things Stack publishes to."
-  type        = string
-}
-
-variable "webhook" {
-  description = "Mode \"webhook\": URL to post to, the secret to show there, and the number that was raised when the secret last changed."
-  type = object({
-    secret_arn     = string
-    secret_version = optional(number, 1)
-    url            = string
-  })
-  default = null
 
   validation {
-    condition     = var.webhook != null || var.mode != "webhook"
-    error_message = "webhook is null, but mode is \"webhook\": name the URL and the secret."
+    condition     = can(regex("^https?://[^/]+$", var.things_stack.identity_server_address))
+    error_message = "things_stack.identity_server_address must be a URL without a path, e.g. https://eu1.cloud.thethings.network; got \"${var.things_stack.identity_server_address}\"."
   }
 }

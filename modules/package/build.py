@@ -1,13 +1,13 @@
-"""Writes the functions' zip or their layer's: sources, and the wheels they pin, byte for byte the same everywhere.
+"""Writes the zip of the functions or of their layer: sources and pinned wheels, byte for byte the same everywhere.
 
 Terraform runs it with one argument, a JSON object: `source` (folder), `files` (paths below it, as Terraform hashed
 them), `codecs` (path in the zip → file), `requirements` (one of the files), `python_version` ("3.13"), `platform`
 ("any", which leaves wheels without machine code, or such as "manylinux2014_aarch64"), `top` (folder in the zip that
 holds everything, "" for none), `zip` and `stamp` (files to write) and `built_at` (what goes into the stamp).
-Which files belong into the zip is decided by Terraform, not here. Needs the standard library and pip, nothing else.
+Which files the zip holds is decided by Terraform, not here. Needs only the standard library and pip.
 
-How the bytes become the same: pip only downloads, checking each wheel against its hash, and wheels are unpacked
-here, as pip would add files of its own; entries are sorted, not compressed, and carry one time and one mode.
+How the bytes stay the same: pip only downloads, checking each wheel against its hash, and wheels are unpacked
+here, as pip would add files of its own; entries are sorted, not compressed, and have one time and one mode.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ _UNIX = 3
 
 
 class BuildError(Exception):
-    """The zip can't be built; the message says why and how to mend it."""
+    """The zip can't be built; the message says why and how to fix it."""
 
 
 def main() -> None:
     order = json.loads(sys.argv[1])
     archive, stamp = Path(order["zip"]), Path(order["stamp"])
     archive.parent.mkdir(parents=True, exist_ok=True)
-    # The name carries the hash of all that goes in: a sound zip of that name is the right one, and saves the network.
-    if not _sound(archive):
+    # The name holds the hash of all inputs: an intact zip of that name is the right one, and nothing is downloaded.
+    if not _intact(archive):
         source = Path(order["source"])
         contents = dependencies(source / order["requirements"], order["python_version"], order["platform"])
         contents = entries(source, order["files"], contents)
@@ -67,7 +67,7 @@ def write_zip(archive: Path, contents: dict[str, bytes], top: str) -> None:
 
 
 def dependencies(requirements: Path, python_version: str, platform: str) -> dict[str, bytes]:
-    """Path -> content of everything in the wheels that are pinned. Raises BuildError when one can't be had."""
+    """Path -> content of everything in the wheels that are pinned. Raises BuildError when one can't be downloaded."""
     lines = (line.strip() for line in requirements.read_text(encoding="utf-8").splitlines())
     if not any(line and not line.startswith("#") for line in lines):
         return {}
@@ -80,7 +80,7 @@ def dependencies(requirements: Path, python_version: str, platform: str) -> dict
 
 
 def _download(requirements: Path, python_version: str, platform: str, folder: str) -> None:
-    # The tags say what runs in Lambda, whatever machine this is.
+    # The tags describe Lambda, whatever machine this is.
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input", "--disable-pip-version-check"]
     command += ["--require-hashes", "--only-binary", ":all:", "--no-deps", "--dest", folder]
     command += ["--python-version", python_version, "--platform", platform]
@@ -90,12 +90,10 @@ def _download(requirements: Path, python_version: str, platform: str, folder: st
     if run.returncode == 0:
         return
     if "No module named pip" in run.stderr:
-        raise BuildError(f"{sys.executable} has no pip: install it, or give a prebuilt zip.")
-    errors = [line for line in run.stderr.splitlines() if line.strip()] or ["pip gave no reason"]
+        raise BuildError(f"{sys.executable} has no pip: install it, or use a prebuilt zip.")
+    errors = [line for line in run.stderr.splitlines() if line.strip()] or ["pip reported no error"]
     print("\n".join(errors), file=sys.stderr)
-    raise BuildError(
-        f"pip could not download what {requirements} pins; mend what it says above, or give a prebuilt zip."
-    )
+    raise BuildError(f"pip could not download what {requirements} pins; see its error above, or use a prebuilt zip.")
 
 
 def _unpacked(wheel: Path) -> dict[str, bytes]:
@@ -105,13 +103,13 @@ def _unpacked(wheel: Path) -> dict[str, bytes]:
             top = entry.filename.split("/", 1)[0]
             if top.endswith(".data"):
                 outside = f"{wheel.name} puts files outside of its packages ({entry.filename})"
-                raise BuildError(f"{outside}: pin another version, or give a prebuilt zip.")
+                raise BuildError(f"{outside}: pin another version, or use a prebuilt zip.")
             if not entry.is_dir():
                 contents[entry.filename] = packed.read(entry)
     return contents
 
 
-def _sound(archive: Path) -> bool:
+def _intact(archive: Path) -> bool:
     try:
         with zipfile.ZipFile(archive) as packed:
             return packed.testzip() is None
@@ -120,7 +118,7 @@ def _sound(archive: Path) -> bool:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """In one step: another build, or one that was broken off, never leaves half a file under its name."""
+    """In one step: neither a parallel build nor an interrupted one leaves half a file under its name."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".building-")
     try:
         with os.fdopen(handle, "wb") as file:

@@ -1,5 +1,5 @@
-# The zip the functions run: built here from a folder of sources, or somebody's prebuilt one; and, where it is asked for, the zip
-# of a layer with machine code. Neither is uploaded here.
+# The zip of the functions: built here from a folder of sources, or a prebuilt one; and, on request, the zip of a layer with machine code.
+# Neither is uploaded here.
 
 locals {
   built = var.prebuilt == null
@@ -24,17 +24,17 @@ locals {
     codecs         = { for name, path in local.codecs : name => filesha256(path) }
   }))
 
-  # Below .terraform, as whoever runs Terraform may write there, git never looks there, and the path is the same on every machine.
+  # Below .terraform: whoever runs Terraform may write there, git ignores it, and the path is the same on every machine.
   # The name keeps two stacks of one configuration apart.
   zip   = "${path.root}/.terraform/thingbridge/${var.name}/${substr(local.digest, 0, 16)}.zip"
   stamp = "${local.zip}.built"
 
   # When the zip on this machine was built. Where there is none (a fresh checkout with the state elsewhere) this plan's
   # own time makes the resource below build it again. The builder writes the value beside the zip, so the next plan reads
-  # what is in the state. No `fileexists`: Terraform refuses a question that plan and apply answer differently.
+  # what is in the state. Not with `fileexists`: Terraform rejects a function whose result differs between plan and apply.
   built_at = try([trimspace(file(local.stamp)), filesha256(local.zip)][0], plantimestamp())
 
-  # The same for the layer, which holds no sources: what it is made of is its requirements, and what it is made for.
+  # The same for the layer, which holds no sources: its digest covers its requirements and its platform.
   layer_platforms = { arm64 = "manylinux2014_aarch64", x86_64 = "manylinux2014_x86_64" }
   layer_digest = var.layer == null ? null : sha256(jsonencode({
     python_version = var.python_version
@@ -77,7 +77,7 @@ resource "terraform_data" "this" {
   lifecycle {
     precondition {
       condition     = contains(local.sources, "requirements.txt")
-      error_message = "source_path \"${var.source_path}\" holds no requirements.txt: point it to the folder of the functions' sources, or leave an empty requirements.txt there."
+      error_message = "source_path must hold a requirements.txt, which may be empty; got \"${var.source_path}\"."
     }
   }
 }

@@ -1,7 +1,7 @@
-# What a function takes its code from, and a layer.
+# The code of functions and of a layer.
 
 output "code" {
-  description = "The zip as the module function takes it. Known when planning, there when this value is used."
+  description = "The zip, as functions.code of the module function. Known when planning; it exists once this value is used."
   value = {
     filename          = local.built ? local.zip : var.prebuilt.filename
     s3_bucket         = try(var.prebuilt.s3.bucket, null)
@@ -13,7 +13,7 @@ output "code" {
 }
 
 output "layer" {
-  description = "Zip and hash of the layer; null without one. Known when planning, there when this value is used."
+  description = "Zip and hash of the layer; null without one. Known when planning; it exists once this value is used."
   value = var.layer == null ? null : {
     filename         = local.layer_zip
     source_code_hash = base64sha256(local.layer_digest)

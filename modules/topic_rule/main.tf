@@ -1,9 +1,14 @@
-# One rule of AWS IoT: what it selects, the one action it takes, and the queue for what the action failed on.
-# The function and the queues are not made here.
+# One rule of AWS IoT: what it selects, its one action, and the queue for the messages that the action failed on.
+# The function and the queues are not created here.
 
 locals {
+  # AWS IoT takes no dash in the name of a rule.
+  name = replace(var.name, "-", "_")
+
   # Computed: the role's trust names the rule, and the rule names the role.
-  arn = "arn:${var.aws.partition}:iot:${var.aws.region}:${var.aws.account_id}:rule/${var.name}"
+  arn = "arn:${var.aws.partition}:iot:${var.aws.region}:${var.aws.account_id}:rule/${local.name}"
+
+  sql = "SELECT ${var.select} FROM '${var.topic_filter}'${var.where == null ? "" : " WHERE ${var.where}"}"
 }
 
 data "aws_iam_policy_document" "trust" {
@@ -31,8 +36,8 @@ data "aws_iam_policy_document" "trust" {
 }
 
 resource "aws_iam_role" "this" {
-  name               = "${var.name}-rule"
-  description        = "Role of the topic rule ${var.name}"
+  name               = "${local.name}-rule"
+  description        = "Role of the topic rule ${local.name}"
   assume_role_policy = data.aws_iam_policy_document.trust.json
   tags               = var.tags
 }
@@ -64,7 +69,7 @@ resource "aws_iam_role_policy" "queues" {
 resource "aws_lambda_permission" "this" {
   count = var.action.function == null ? 0 : 1
 
-  statement_id   = var.name
+  statement_id   = local.name
   action         = "lambda:InvokeFunction"
   function_name  = var.action.function.arn
   principal      = "iot.amazonaws.com"
@@ -73,10 +78,10 @@ resource "aws_lambda_permission" "this" {
 }
 
 resource "aws_iot_topic_rule" "this" {
-  name        = var.name
+  name        = local.name
   description = var.description
   enabled     = true
-  sql         = var.sql
+  sql         = local.sql
   sql_version = "2016-03-23"
 
   dynamic "lambda" {
@@ -107,6 +112,6 @@ resource "aws_iot_topic_rule" "this" {
 
   tags = var.tags
 
-  # The first message the rule takes must find the rights it is passed on with.
+  # The first message that the rule selects must find the rights of its action.
   depends_on = [aws_iam_role_policy.queues, aws_lambda_permission.this]
 }

@@ -1,7 +1,7 @@
-# What others may refer to once the rule works.
+# What others refer to.
 
 output "arn" {
-  description = "ARN of the rule."
+  description = "ARN of the rule. Known once the rule exists."
   value       = aws_iot_topic_rule.this.arn
 }
 

@@ -1,7 +1,7 @@
-# What the caller says about the rule.
+# What the caller decides about the rule.
 
 variable "action" {
-  description = "Where selected messages go: a function, or a queue. Exactly one."
+  description = "Where selected messages go: a function or a queue. Exactly one."
   type = object({
     function = optional(object({
       arn = string
@@ -14,12 +14,12 @@ variable "action" {
 
   validation {
     condition     = (var.action.function == null) != (var.action.queue == null)
-    error_message = "action names ${var.action.function == null ? "neither a function nor a queue" : "a function and a queue"}: give function or queue."
+    error_message = "action must name either a function or a queue; got ${var.action.function == null ? "neither" : "both"}."
   }
 }
 
 variable "aws" {
-  description = "Where the rule lives."
+  description = "Partition, region and account that everything is created in."
   type = object({
     partition  = string
     region     = string
@@ -28,14 +28,14 @@ variable "aws" {
 }
 
 variable "description" {
-  description = "What the rule is for, as people read it in the console."
+  description = "Purpose of the rule, shown in the console."
   type        = string
   default     = ""
   nullable    = false
 }
 
 variable "error_queue" {
-  description = "Queue for the messages the action failed on."
+  description = "Queue for the messages that the action failed on."
   type = object({
     arn = string
     url = string
@@ -43,23 +43,41 @@ variable "error_queue" {
 }
 
 variable "name" {
-  description = "Name of the rule; its role is <name>-rule."
+  description = "Name of the rule, with dashes as underscores; its role is <name>-rule."
   type        = string
 
   validation {
-    condition     = can(regex("^[A-Za-z0-9_]{1,59}$", var.name))
-    error_message = "name \"${var.name}\" is no rule name: write 1 to 59 letters, digits and _ (59, so that the role's name <name>-rule fits in 64)."
+    condition     = can(regex("^[A-Za-z0-9_-]{1,59}$", var.name))
+    error_message = "name must hold 1 to 59 letters, digits, _ and - (59, so that the role's name <name>-rule fits in 64); got \"${var.name}\"."
   }
 }
 
-variable "sql" {
-  description = "What the rule selects, in the SQL of AWS IoT, version 2016-03-23."
+variable "select" {
+  description = "SELECT clause in the SQL of AWS IoT, version 2016-03-23. The default passes on the topic, and the message in Base64: byte for byte, JSON or not, and without rounding numbers."
   type        = string
+  default     = "topic() AS topic, encode(*, 'base64') AS payload"
+  nullable    = false
 }
 
 variable "tags" {
-  description = "Tags of everything made here."
+  description = "Tags of every resource that can carry them."
   type        = map(string)
   default     = {}
   nullable    = false
+}
+
+variable "topic_filter" {
+  description = "FROM clause: topic filter of the messages that the rule reads."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[^']+$", var.topic_filter))
+    error_message = "topic_filter must be an MQTT topic filter without a quotation mark; got \"${var.topic_filter}\"."
+  }
+}
+
+variable "where" {
+  description = "WHERE clause, without the word. null: every message."
+  type        = string
+  default     = null
 }

@@ -1,13 +1,22 @@
-# A queue that feeds a function, and the queue for what the function never managed. The function, and whoever sends, are not made here.
+# A queue that feeds a function, the dead-letter queue behind it, and the grants of those who send to it and work on it.
+# The function and the senders are not created here.
 
 locals {
-  # Computed: the function's rights name the queue before it is there, and each queue names the other.
-  arn = "arn:${var.aws.partition}:sqs:${var.aws.region}:${var.aws.account_id}:${var.name}"
+  suffix = var.fifo ? ".fifo" : ""
+  name   = "${var.name}${local.suffix}"
+
+  # Computed: the rights of the function name the queue before it exists, and each queue names the other.
+  arn = "arn:${var.aws.partition}:sqs:${var.aws.region}:${var.aws.account_id}:${local.name}"
+
+  # AWS asks for six times the function's timeout: Lambda holds a batch while it waits for the window, is throttled, and retries. In a
+  # FIFO queue a message that failed blocks its group for as long, so there it is what one invocation needs.
+  visibility_timeout_seconds = var.fifo ? var.function_timeout + 60 : 6 * var.function_timeout + var.maximum_batching_window_in_seconds
 }
 
 resource "aws_sqs_queue" "dead_letters" {
-  name                      = "${var.name}-dead-letters"
-  message_retention_seconds = 1209600 # 14 days, the most SQS keeps: a failure on a Friday is still there after a holiday
+  name                      = "${var.name}-dead-letters${local.suffix}"
+  fifo_queue                = var.fifo ? true : null
+  message_retention_seconds = 1209600 # 14 days, the longest SQS keeps a message: a failure on a Friday is still there after a holiday
   sqs_managed_sse_enabled   = true
 
   redrive_allow_policy = jsonencode({
@@ -18,15 +27,17 @@ resource "aws_sqs_queue" "dead_letters" {
   tags = var.tags
 }
 
+# After the dead-letter queue, although the provider waits 25 seconds for each: AWS accepts no redrive policy to a queue that does not
+# exist, and a redrive policy that is attached later (aws_sqs_queue_redrive_policy) waits another 25 seconds, on destroy as well.
 resource "aws_sqs_queue" "this" {
-  name                    = var.name
-  sqs_managed_sse_enabled = true
+  name                       = local.name
+  fifo_queue                 = var.fifo ? true : null
+  sqs_managed_sse_enabled    = true
+  visibility_timeout_seconds = local.visibility_timeout_seconds
+  message_retention_seconds  = var.message_retention_seconds
 
-  # Lambda holds a batch while it waits for the window, is throttled and tries again: AWS asks for six times the function's timeout.
-  visibility_timeout_seconds = 6 * var.function_timeout + var.maximum_batching_window_in_seconds
-
-  # As long as the dead letters: a stopped function is noticed before its work is dropped.
-  message_retention_seconds = 1209600
+  # EventBridge Scheduler sends no deduplication ID; without this it can't send to a FIFO queue.
+  content_based_deduplication = var.fifo ? true : null
 
   redrive_policy = jsonencode({
     deadLetterTargetArn = aws_sqs_queue.dead_letters.arn
@@ -40,12 +51,35 @@ resource "aws_lambda_event_source_mapping" "this" {
   event_source_arn                   = aws_sqs_queue.this.arn
   function_name                      = var.function_arn
   batch_size                         = var.batch_size
-  maximum_batching_window_in_seconds = var.maximum_batching_window_in_seconds
-  function_response_types            = ["ReportBatchItemFailures"]
+  maximum_batching_window_in_seconds = var.fifo ? null : var.maximum_batching_window_in_seconds
+  function_response_types            = var.batch_size == 1 && var.fifo ? null : ["ReportBatchItemFailures"]
 
-  scaling_config {
-    maximum_concurrency = var.maximum_concurrency
+  # A FIFO queue is limited by its groups: Lambda works on one batch of a group at a time.
+  dynamic "scaling_config" {
+    for_each = var.fifo ? [] : [var.maximum_concurrency]
+
+    content {
+      maximum_concurrency = scaling_config.value
+    }
   }
 
   tags = var.tags
+}
+
+data "aws_iam_policy_document" "send" {
+  count = var.send == null ? 0 : 1
+
+  statement {
+    sid       = var.send.sid
+    actions   = concat(["sqs:SendMessage"], var.send.reads_length ? ["sqs:GetQueueAttributes"] : [])
+    resources = [local.arn]
+  }
+}
+
+data "aws_iam_policy_document" "work" {
+  statement {
+    sid       = "WorkOffQueue"
+    actions   = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
+    resources = [local.arn]
+  }
 }

@@ -1,12 +1,17 @@
-# What senders and readers refer to.
+# What senders and readers refer to, and the grants of both.
 
 output "dead_letter_queue" {
-  description = "Queue of the messages that were never managed: its ARN, name and URL."
+  description = "Dead-letter queue: its ARN, name and URL."
   value = {
     arn  = aws_sqs_queue.dead_letters.arn
     name = aws_sqs_queue.dead_letters.name
     url  = aws_sqs_queue.dead_letters.url
   }
+}
+
+output "mapping_arn" {
+  description = "ARN of the event source mapping. Known once the function receives messages."
+  value       = aws_lambda_event_source_mapping.this.arn
 }
 
 output "queue" {
@@ -18,7 +23,23 @@ output "queue" {
   }
 }
 
+output "send" {
+  description = "Grant to send to the queue; null without the variable send."
+  value = one([for document in data.aws_iam_policy_document.send : {
+    environment = { (var.send.environment_variable) = aws_sqs_queue.this.url }
+    policy_json = document.json
+  }])
+}
+
 output "static_arn" {
-  description = "ARN of the queue as its name gives it: for the rights of the function, which must be there before the mapping."
+  description = "ARN of the queue, computed from its name: for rights that must be planned before the queue exists."
   value       = local.arn
+}
+
+output "work" {
+  description = "Grant to work on the queue: receive messages and delete them."
+  value = {
+    environment = {}
+    policy_json = data.aws_iam_policy_document.work.json
+  }
 }

@@ -1,7 +1,7 @@
-# What the caller says about the queue.
+# What the caller decides about the queue.
 
 variable "aws" {
-  description = "Where the queue lives."
+  description = "Partition, region and account that everything is created in."
   type = object({
     partition  = string
     region     = string
@@ -10,19 +10,26 @@ variable "aws" {
 }
 
 variable "batch_size" {
-  description = "Messages a call of the function gets at most. The function reports which of them failed."
+  description = "Maximum number of messages in a batch. The function reports which of them failed."
   type        = number
   default     = 10
   nullable    = false
 
   validation {
     condition     = var.batch_size >= 1 && var.batch_size <= 10000 && (var.batch_size <= 10 || var.maximum_batching_window_in_seconds >= 1)
-    error_message = "batch_size ${var.batch_size}: SQS hands over 1 to 10, and up to 10000 when maximum_batching_window_in_seconds is at least 1."
+    error_message = "batch_size must be 1 to 10, or up to 10000 with a maximum_batching_window_in_seconds of at least 1 (not in a FIFO queue); got ${var.batch_size}."
   }
 }
 
+variable "fifo" {
+  description = "Whether the queue is a FIFO queue: Lambda works on one batch of a message group at a time, and identical messages within five minutes are dropped."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "function_arn" {
-  description = "ARN of the function that does the work. Its role must be allowed to receive from and delete in the queue when this value is known."
+  description = "ARN of the function that works on the queue. Its role must hold the grant work once this value is known."
   type        = string
 }
 
@@ -33,58 +40,80 @@ variable "function_timeout" {
 
   validation {
     condition     = var.function_timeout >= 1 && var.function_timeout <= 900
-    error_message = "function_timeout ${var.function_timeout}: Lambda takes 1 to 900 seconds."
+    error_message = "function_timeout must be 1 to 900 seconds; got ${var.function_timeout}."
   }
 }
 
 variable "maximum_batching_window_in_seconds" {
-  description = "Seconds Lambda waits for a batch to fill."
+  description = "Seconds that Lambda waits for a batch to fill."
   type        = number
   default     = 0
   nullable    = false
 
   validation {
-    condition     = var.maximum_batching_window_in_seconds >= 0 && var.maximum_batching_window_in_seconds <= 300
-    error_message = "maximum_batching_window_in_seconds ${var.maximum_batching_window_in_seconds}: Lambda takes 0 to 300."
+    condition     = var.maximum_batching_window_in_seconds >= 0 && var.maximum_batching_window_in_seconds <= 300 && (var.maximum_batching_window_in_seconds == 0 || !var.fifo)
+    error_message = "maximum_batching_window_in_seconds must be 0 to 300, and 0 in a FIFO queue; got ${var.maximum_batching_window_in_seconds}."
   }
 }
 
 variable "maximum_concurrency" {
-  description = "Calls of the function that work on the queue at the same time: the brake that keeps what the function calls below its limits."
+  description = "Maximum number of concurrent invocations that work on the queue: it keeps what the function calls below its limits. Not used in a FIFO queue, which its message groups limit."
   type        = number
   default     = 2
   nullable    = false
 
   validation {
     condition     = var.maximum_concurrency >= 2 && var.maximum_concurrency <= 1000
-    error_message = "maximum_concurrency ${var.maximum_concurrency}: Lambda takes 2 to 1000."
+    error_message = "maximum_concurrency must be 2 to 1000; got ${var.maximum_concurrency}."
   }
 }
 
 variable "maximum_receive_count" {
-  description = "Times a message is tried before it is moved to the dead letters."
+  description = "Number of times a message is received before it moves to the dead-letter queue."
   type        = number
   default     = 5
   nullable    = false
 
   validation {
     condition     = var.maximum_receive_count >= 1 && var.maximum_receive_count <= 1000
-    error_message = "maximum_receive_count ${var.maximum_receive_count}: SQS takes 1 to 1000; AWS advises at least 5 for a queue that feeds a function."
+    error_message = "maximum_receive_count must be 1 to 1000 (AWS recommends at least 5 for a queue that feeds a function); got ${var.maximum_receive_count}."
+  }
+}
+
+variable "message_retention_seconds" {
+  description = "Seconds that the queue keeps a message. The default is 14 days, as long as the dead-letter queue: a stopped function is noticed before its work is dropped."
+  type        = number
+  default     = 1209600
+  nullable    = false
+
+  validation {
+    condition     = var.message_retention_seconds >= 60 && var.message_retention_seconds <= 1209600
+    error_message = "message_retention_seconds must be 60 to 1209600 (14 days); got ${var.message_retention_seconds}."
   }
 }
 
 variable "name" {
-  description = "Name of the queue; the other one is <name>-dead-letters."
+  description = "Name of the queue; the dead-letter queue is <name>-dead-letters. Both end in .fifo when the queue is a FIFO queue."
   type        = string
 
   validation {
-    condition     = can(regex("^[A-Za-z0-9_-]{1,67}$", var.name))
-    error_message = "name \"${var.name}\" is no queue name: write 1 to 67 letters, digits, _ and - (67, so that <name>-dead-letters fits in 80)."
+    condition     = can(regex("^[A-Za-z0-9_-]{1,62}$", var.name))
+    error_message = "name must hold 1 to 62 letters, digits, _ and - (62, so that <name>-dead-letters.fifo fits in 80); got \"${var.name}\"."
   }
 }
 
+variable "send" {
+  description = "How the grant of senders is written: sid of its statement, environment variable that holds the queue's URL, and whether senders also read how many messages wait. null: no grant."
+  type = object({
+    environment_variable = string
+    reads_length         = optional(bool, false)
+    sid                  = string
+  })
+  default = null
+}
+
 variable "tags" {
-  description = "Tags of everything made here."
+  description = "Tags of every resource that can carry them."
   type        = map(string)
   default     = {}
   nullable    = false

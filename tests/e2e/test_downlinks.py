@@ -74,7 +74,7 @@ def test_a_device_whose_id_the_thing_does_not_tell_is_found_by_its_dev_eui(farm:
         ({}, "bytes", "give either bytes"),
         (b"not JSON", "payload", "is not JSON"),
         (b'{"payload": {"level": NaN}}', "payload", "a number that JSON can't"),
-        (b'{"payload": ' + b'{"a": ' * 300 + b"1" + b"}" * 301, "payload", "is deeper than 50 levels"),
+        (b'{"payload": ' + b'{"a": ' * 300 + b"1" + b"}" * 301, "payload", "is nested deeper than 50 levels"),
         ({"bytes": "AAAA" * 84}, None, "too_long"),
     ],
     ids=["no base64", "a bad port", "no payload", "no JSON", "NaN", "nesting", "longer than the data rate allows"],

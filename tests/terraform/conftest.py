@@ -1,6 +1,7 @@
 """Terraform as these tests run it: on a copy of the module, so that nothing is left in the repository.
 
-Where `terraform init` finds the AWS provider, and which AWS plans ask that need one, is decided in tests/conftest.py.
+Where `terraform init` finds the AWS provider, and which AWS a plan runs against that needs one, is decided in
+tests/conftest.py.
 """
 
 import functools
@@ -14,10 +15,10 @@ import pytest
 import tftest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-# No dot folders: neither a developer's own .terraform nor a cache belongs into a copy.
+# No dot folders: neither a developer's own .terraform nor a cache belongs in a copy.
 _LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.tfstate*")
 _LONGEST_STACK_NAME = "a" + 39 * "b"
-# What the examples ask of whoever applies them.
+# Variables of the examples that have no default.
 _GIVEN = {
     "TF_VAR_application_api_key": "NNSXS.KEY.SECRET",
     "TF_VAR_greenhouse_api_key": "NNSXS.KEY.SECRET",
@@ -45,7 +46,7 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def terraform(terraform_environment: dict[str, str]) -> Run:
-    """Run one command in a folder, knowing no AWS account; a failure fails the test with what Terraform said."""
+    """Run one command in a folder, without an AWS account; a failure fails the test with Terraform's output."""
 
     def run(folder: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         command = ["terraform", f"-chdir={folder}", *arguments]
@@ -61,7 +62,7 @@ def terraform(terraform_environment: dict[str, str]) -> Run:
 def plan(tree: Path, request: pytest.FixtureRequest) -> Callable[[str], tftest.TerraformPlanOutput]:
     """The plan of a first apply of `minimal` or `complete` (the examples) or `longest` (the longest stack name).
 
-    Each is made once: a plan takes longer than all that is asked of it.
+    Each is made once: a plan takes longer than all checks of it.
     """
 
     @functools.cache
@@ -101,7 +102,7 @@ def _folder(name: str, tree: Path) -> Path:
 
 
 def descend(module: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """All resources of a module in a plan's or a state's JSON, and of those within it."""
+    """All resources of a module in the JSON of a plan or a state, and of the modules within it."""
     yield from module.get("resources", [])
     for child in module.get("child_modules", []):
         yield from descend(child)
@@ -109,7 +110,7 @@ def descend(module: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def resources() -> Callable[[tftest.TerraformPlanOutput], dict[str, dict[str, Any]]]:
-    """Address -> resource (`type`, `values`) of all that a plan makes."""
+    """Address -> resource (`type`, `values`) of everything that a plan creates."""
 
     def get(planned: tftest.TerraformPlanOutput) -> dict[str, dict[str, Any]]:
         return {
@@ -123,17 +124,18 @@ def resources() -> Callable[[tftest.TerraformPlanOutput], dict[str, dict[str, An
 
 @pytest.fixture(scope="session")
 def policy_documents() -> Callable[[tftest.TerraformPlanOutput], dict[str, list[dict[str, Any]]]]:
-    """Address -> statements of every policy document; what is only known after the apply is None."""
+    """Address -> statements of every policy document of its own; what is only known after the apply is None."""
 
     def get(planned: tftest.TerraformPlanOutput) -> dict[str, list[dict[str, Any]]]:
         documents = {
-            resource["address"]: resource["values"]["statement"]
+            resource["address"]: resource["values"].get("statement") or []
             for resource in descend(planned["prior_state"]["values"]["root_module"])
             if resource["type"] == "aws_iam_policy_document"
         }
         for change in planned["resource_changes"]:
             if change["type"] == "aws_iam_policy_document":
-                documents[change["address"]] = change["change"]["after"]["statement"]
+                # None where a document only merges others.
+                documents[change["address"]] = change["change"]["after"].get("statement") or []
         return documents
 
     return get

@@ -181,7 +181,18 @@ def configuration(tmp_path: Path, tree: Path) -> Path:
     return tmp_path
 
 
-def test_an_apply_has_its_zip_whatever_became_of_the_last_one(
+def test_sources_come_with_requirements(
+    configuration: Path, terraform: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    (configuration / "src" / "requirements.txt").unlink()
+    terraform(configuration, "init", "-no-color")
+    planned = terraform(configuration, "plan", "-no-color", check=False)
+    assert planned.returncode == 1
+    message = " ".join(planned.stderr.replace("│", " ").split())
+    assert 'source_path must hold a requirements.txt, which may be empty; got "./src".' in message
+
+
+def test_an_apply_has_its_zip_wherever_the_last_one_is(
     configuration: Path, terraform: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
     def changes() -> list[str]:

@@ -1,4 +1,4 @@
-"""Least privilege, as the plan has it: a statement says what it is for, and reaches everything only with a reason."""
+"""Least privilege, as the plan shows it: a statement says what it is for, and reaches everything only with a reason."""
 
 import re
 from collections.abc import Callable
@@ -14,24 +14,24 @@ Documents = Callable[[tftest.TerraformPlanOutput], dict[str, list[dict[str, Any]
 EVERYTHING = {
     "FindEndpoint": "iot:DescribeEndpoint has no resource level in IAM",
     "FindThings": "iot:ListThings has no resource level in IAM",
-    "MakeCertificate": "iot:CreateKeysAndCertificate has no resource level in IAM",
-    "TellOwnCertificates": "the local AWS checks both actions on no resource",
+    "CreateCertificate": "iot:CreateKeysAndCertificate has no resource level in IAM",
+    "IdentifyOwnCertificates": "the local AWS checks both actions on no resource",
     "SwitchOnRegistryEvents": "event configurations have no resource level in IAM",
 }
 # Resources that name a whole kind of thing, and why they can't name fewer.
 WHOLE_KINDS = {
+    "CreateThings": "things are named by their users, freely",
     "FollowDesiredStates": "things are named by their users, freely",
-    "KeepCertificates": "a certificate's ARN holds its fingerprint, which nobody knows before",
+    "KeepCertificates": "a certificate's ARN holds its fingerprint, which is not known before",
     "KeepShadows": "things are named by their users, freely",
-    "MakeThings": "things are named by their users, freely",
     "ReadOutcomes": "things are named by their users, freely",
     "ReadThings": "things are named by their users, freely",
     "RemoveKeys": "things are named by their users, freely",
-    "TellOutcomes": "things are named by their users, freely",
+    "ReportOutcomes": "things are named by their users, freely",
     "Connect": "the client ids of The Things Stack are random",
 }
 # With ingest.mode "mqtt" alone, which neither example has: the longest names do.
-MQTT = {"MakeCertificate", "KeepCertificates", "TellOwnCertificates"}
+MQTT = {"CreateCertificate", "KeepCertificates", "IdentifyOwnCertificates"}
 STACKS = ["complete", "longest", "minimal"]
 
 
@@ -96,14 +96,14 @@ def test_services_act_for_one_account_and_one_rule(plan: Plan, policy_documents:
 
 def test_the_things_stack_shows_the_external_id(plan: Plan, policy_documents: Documents) -> None:
     documents = policy_documents(plan("complete"))
-    (trust,) = documents["module.vineyard.module.things_stack_role[0].data.aws_iam_policy_document.trust"]
+    (trust,) = documents["module.vineyard.module.ingest.data.aws_iam_policy_document.trust[0]"]
     assert trust["principals"][0]["identifiers"] == ["arn:aws:iam::123456789012:root"]
     assert [(c["variable"], c["values"]) for c in trust["condition"]] == [("sts:ExternalId", ["vineyard-7f3a9c"])]
 
 
 def test_the_scheduler_acts_for_one_account_and_one_schedule(plan: Plan, policy_documents: Documents) -> None:
     documents = policy_documents(plan("minimal"))
-    addresses = [address for address in documents if ".module.registry_sync[0]." in address and "trust" in address]
+    addresses = [address for address in documents if ".module.sync_schedule[0]." in address and "trust" in address]
     (trust,) = documents[addresses[0]]
     assert trust["principals"][0]["identifiers"] == ["scheduler.amazonaws.com"]
     conditions = {condition["variable"]: condition["values"] for condition in trust["condition"]}

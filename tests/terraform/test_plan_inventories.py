@@ -1,8 +1,9 @@
-"""What a first apply makes: the examples' inventories, compared with inventories/, and what holds for every stack.
+"""What a first apply creates: the examples' inventories, compared with inventories/, and what holds for every stack.
 
-UPDATE_INVENTORIES=1 writes the inventories anew; the difference is for a person to read.
+UPDATE_INVENTORIES=1 writes the inventories again; the difference is for a person to read.
 """
 
+import importlib
 import json
 import os
 from collections import Counter
@@ -14,7 +15,6 @@ from typing import Any
 import pytest
 import tftest
 
-from thingbridge import settings
 from thingbridge.messaging import topics
 
 Plan = Callable[[str], tftest.TerraformPlanOutput]
@@ -22,7 +22,7 @@ Resources = Callable[[tftest.TerraformPlanOutput], dict[str, dict[str, Any]]]
 Documents = Callable[[tftest.TerraformPlanOutput], dict[str, list[dict[str, Any]]]]
 
 INVENTORIES = Path(__file__).parent / "inventories"
-# What is worth reading again when it changes. Nothing that depends on the account.
+# Attributes whose change a person should see. None depends on the account.
 SHOWN = {
     "aws_cloudformation_stack": ("name",),
     "aws_cloudwatch_log_group": ("name", "retention_in_days"),
@@ -38,20 +38,21 @@ SHOWN = {
     "aws_secretsmanager_secret": ("name", "recovery_window_in_days"),
     "aws_sqs_queue": ("message_retention_seconds", "name", "sqs_managed_sse_enabled", "visibility_timeout_seconds"),
 }
-SETTINGS = {
+# Function -> class in handlers/settings.py that reads its environment.
+SETTINGS: dict[str, str | None] = {
     "configure": None,
-    "downlink": settings.DownlinkSettings,
-    "registry": settings.RegistrySettings,
-    "requeue": settings.RequeueSettings,
-    "shadow": settings.ShadowPacingSettings,
-    "sync": settings.SyncSettings,
-    "upstream": settings.UpstreamSettings,
-    "webhook": settings.WebhookSettings,
+    "downlink": "DownlinkSettings",
+    "registry": "RegistrySettings",
+    "requeue": "RequeueSettings",
+    "shadow": "ShadowWriterSettings",
+    "sync": "SyncSettings",
+    "upstream": "UpstreamSettings",
+    "webhook": "WebhookSettings",
 }
 
 
 @pytest.mark.parametrize("example", ["complete", "minimal"])
-def test_an_example_makes_what_its_inventory_lists(
+def test_an_example_creates_what_its_inventory_lists(
     example: str, plan: Plan, resources: Resources, policy_documents: Documents
 ) -> None:
     planned = plan(example)
@@ -71,7 +72,7 @@ def test_an_example_makes_what_its_inventory_lists(
     file = INVENTORIES / f"{example}.json"
     if os.environ.get("UPDATE_INVENTORIES"):
         file.write_text(json.dumps(inventory, indent=2) + "\n")
-    assert inventory == json.loads(file.read_text()), "if this is meant: UPDATE_INVENTORIES=1 pytest tests/terraform"
+    assert inventory == json.loads(file.read_text()), "if this is intended: UPDATE_INVENTORIES=1 pytest tests/terraform"
 
 
 def _rights(statement: dict[str, Any]) -> dict[str, Any]:
@@ -81,30 +82,42 @@ def _rights(statement: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def test_a_function_is_told_what_it_reads_and_nothing_else(plan: Plan, resources: Resources) -> None:
-    # In this stack, the secret is somebody else's: every value is known before the apply.
-    told = {
-        resource["values"]["function_name"].removeprefix("vineyard-"): set(
-            resource["values"]["environment"][0]["variables"]
-        )
-        for address, resource in resources(plan("complete")).items()
-        if resource["type"] == "aws_lambda_function"
-        and address.startswith("module.vineyard.")
-        and resource["values"]["function_name"] != "vineyard-sync"
+def test_a_function_is_configured_with_what_it_reads_and_nothing_else(plan: Plan) -> None:
+    settings = importlib.import_module("handlers.settings")
+    optional = {}
+    for stack in ("vineyard", "greenhouse"):
+        for function, variables in _environments(plan("complete"), stack).items():
+            if (
+                function == "configure"
+            ):  # which Terraform invokes with what it needs, and which also has what its grants bring
+                assert "LOG_LEVEL" in variables
+                continue
+            read = fields(getattr(settings, SETTINGS[function]))
+            required = {each.name.upper() for each in read if each.default is MISSING}
+            assert required | {"LOG_LEVEL"} <= variables, (stack, function)
+            assert variables <= {each.name.upper() for each in read} | {"LOG_LEVEL"}, (stack, function)
+            if variables > required | {"LOG_LEVEL"}:
+                optional[stack, function] = variables - required - {"LOG_LEVEL"}
+    encryption, pacing = (
+        {"SESSIONS_TABLE", "KEY_ENCRYPTION_KEY_SECRET_ARN"},
+        {"SHADOW_STATES_TABLE", "SHADOW_QUEUE_URL"},
+    )
+    assert optional == {
+        ("vineyard", "downlink"): {"DELTA_F_PORT"},
+        ("greenhouse", "downlink"): encryption,
+        ("greenhouse", "upstream"): encryption | pacing,
     }
-    # What `sync` is told holds URLs of queues, which a plan does not know; the others are not part of this stack. All
-    # of them are started by the end-to-end tests.
-    chosen = {"DELTA_F_PORT"}
-    assert told == {
-        function: {"LOG_LEVEL"}
-        | {
-            each.name.upper()
-            for each in (fields(read) if read else ())
-            if each.default is MISSING or each.name.upper() in chosen
-        }
-        for function, read in SETTINGS.items()
-        if function not in ("requeue", "shadow", "sync", "webhook")
-    }
+
+
+def _environments(planned: tftest.TerraformPlanOutput, stack: str) -> dict[str, set[str]]:
+    """Function -> names of its environment variables, also of those whose values a plan does not know."""
+    found = {}
+    for change in planned["resource_changes"]:
+        if change["type"] == "aws_lambda_function" and change["address"].startswith(f"module.{stack}."):
+            known = change["change"]["after"]["environment"][0].get("variables", {})
+            unknown = change["change"]["after_unknown"]["environment"][0].get("variables", {})
+            found[change["change"]["after"]["function_name"].removeprefix(f"{stack}-")] = {*known, *unknown}
+    return found
 
 
 def test_a_handler_is_there_for_every_function(repository: Path, plan: Plan, resources: Resources) -> None:
@@ -138,7 +151,7 @@ def test_rules_listen_where_the_functions_expect_messages(plan: Plan, resources:
     }
 
 
-def test_every_hop_has_somewhere_to_put_what_failed(plan: Plan, resources: Resources) -> None:
+def test_every_hop_has_a_queue_for_what_failed(plan: Plan, resources: Resources) -> None:
     made = resources(plan("minimal")).values()
     rules = [resource["values"] for resource in made if resource["type"] == "aws_iot_topic_rule"]
     assert rules

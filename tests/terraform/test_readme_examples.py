@@ -1,4 +1,8 @@
-"""Every block of HCL in the documentation is planned, with a mocked provider: what a reader copies, works."""
+"""Every block of HCL in the documentation is planned, with a mocked provider: what a reader copies, works.
+
+The first blocks of the modules' READMEs refer to each other and are planned as one configuration, as a larger
+repository would write it. Every other block stands alone.
+"""
 
 import re
 from collections.abc import Callable
@@ -7,6 +11,7 @@ from pathlib import Path
 import pytest
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+MODULES = {folder.name for folder in (REPOSITORY / "modules").iterdir() if folder.is_dir()}
 DOCUMENTS = sorted(
     document
     for pattern in ("*.md", "docs/**/*.md", "examples/*/*.md", "modules/*/*.md")
@@ -17,7 +22,7 @@ _FENCE = re.compile(r"^```(?:hcl|terraform)\n(.*?)^```$", re.MULTILINE | re.DOTA
 _CONFIGURATION = re.compile(r"^(?:provider|terraform)\b[^\n]*\{(?:\}|\n.*?^\})$", re.MULTILINE | re.DOTALL)
 _SOURCE = re.compile(r'^(\s+source\s+= )"([^"]+)"$', re.MULTILINE)
 _VERSION = re.compile(r'^\s+version\s+= "[^"]+"\n', re.MULTILINE)
-# What blocks leave to their readers.
+# Values that blocks leave to their readers.
 _GIVEN = {
     "api_key": '"NNSXS.KEY.SECRET"',
     "application_api_key": '"NNSXS.KEY.SECRET"',
@@ -32,8 +37,15 @@ def blocks() -> list[tuple[str, str]]:
     ]
 
 
+def configurations() -> list[tuple[str, str]]:
+    """Name and text of each configuration to plan."""
+    together = {name: text for name, text in blocks() if re.fullmatch(r"modules/\w+/README\.md:1", name)}
+    alone = [(name, text) for name, text in blocks() if name not in together]
+    return [("modules/*/README.md", "\n".join(together.values())), *alone]
+
+
 def prepared(block: str, depth: str) -> str:
-    """The block as a module: sources lead into the copy of the repository, and what readers bring along is there."""
+    """The block as a module: sources lead into the copy of the repository, and what readers bring along exists."""
 
     def source(match: re.Match[str]) -> str:
         module = re.search(r"modules/\w+", match[2])
@@ -56,13 +68,13 @@ def prepared(block: str, depth: str) -> str:
 
 def test_every_module_shows_how_it_is_used() -> None:
     shown = {name.split("/")[1] for name, _ in blocks() if name.startswith("modules/")}
-    assert shown == {folder.name for folder in (REPOSITORY / "modules").iterdir() if folder.is_dir()}
+    assert shown == MODULES
 
 
 def test_every_block_of_the_documentation_is_planned(tree: Path, terraform: Callable[..., object]) -> None:
     folder = tree / "documentation"
     calls = []
-    for number, (name, block) in enumerate(blocks()):
+    for number, (name, block) in enumerate(configurations()):
         module = folder / f"block_{number}"
         module.mkdir(parents=True)
         (module / "main.tf").write_text(prepared(block, "../../"))

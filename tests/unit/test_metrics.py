@@ -1,4 +1,4 @@
-"""The line that CloudWatch makes metrics of."""
+"""The line from which CloudWatch extracts metrics."""
 
 import json
 

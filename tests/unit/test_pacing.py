@@ -1,4 +1,4 @@
-"""The token bucket, on a clock that only moves when it is slept on."""
+"""The token bucket, on a clock that only sleeping advances."""
 
 import pytest
 from hypothesis import given
@@ -8,7 +8,7 @@ from thingbridge.pacing import TokenBucket
 
 
 class Clock:
-    """Seconds since the start; sleeping is what passes time."""
+    """Seconds since the start; only sleeping advances it."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -35,7 +35,7 @@ def test_a_burst_passes_at_once_and_the_rest_at_the_rate() -> None:
     assert passed == pytest.approx([0, 0, 0, 0.5, 1.0, 1.5])
 
 
-def test_a_pause_saves_up_no_more_than_the_burst() -> None:
+def test_a_pause_allows_no_more_than_the_burst() -> None:
     clock = Clock()
     calls = bucket(clock, rate=2, burst=3)
     clock.now = 100
@@ -49,7 +49,7 @@ def test_a_pause_saves_up_no_more_than_the_burst() -> None:
     burst=st.integers(1, 10),
     pauses=st.lists(st.floats(0, 3), min_size=1, max_size=60),
 )
-def test_no_stretch_of_time_has_more_calls_than_the_rate_allows(rate: float, burst: int, pauses: list[float]) -> None:
+def test_no_interval_has_more_calls_than_the_rate_allows(rate: float, burst: int, pauses: list[float]) -> None:
     clock = Clock()
     calls = bucket(clock, rate, burst)
     passed = []

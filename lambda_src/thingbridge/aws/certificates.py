@@ -56,7 +56,7 @@ class ClientCertificates:
     def create(self, policy_name: str) -> NewCertificate:
         """Create keys and a certificate, and activate it once it carries the policy.
 
-        A certificate that can't be given the policy is deleted again: without the policy, its owner is unknown.
+        A certificate that can't carry the policy is deleted again: without the policy, its owner is unknown.
         """
         iot = self._clients("iot")
         with translate_errors("create a certificate"):

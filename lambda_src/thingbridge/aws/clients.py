@@ -1,6 +1,6 @@
-"""The boto3 clients of a process: one per service, made when first needed and kept.
+"""The boto3 clients of a process: one per service, created when first needed and kept.
 
-A client costs tens of milliseconds of a cold start, so a function pays only for those it uses. Every call is counted,
+Creating a client costs tens of milliseconds, so a function creates only those it uses. Every call is counted,
 because quotas and prices apply per call.
 """
 
@@ -22,27 +22,27 @@ FUNCTION: Final = Config(
 
 
 class Session(Protocol):
-    """The part of a boto3 session that makes clients; localstack-client has the same."""
+    """The part of a boto3 session that creates clients; localstack-client has the same."""
 
     @property
     def client(self) -> Callable[..., Any]:
-        """Makes a client of a service by its boto3 name (`iot`, `iot-data`, `logs`), with a `config`."""
+        """Creates a client of a service by its boto3 name (`iot`, `iot-data`, `logs`), with a `config`."""
 
 
 class Clients:
-    """Clients of one account and region. `session` None: credentials and region as boto3 finds them by itself."""
+    """Clients of one account and region. `session` None: credentials and region as boto3 finds them."""
 
     def __init__(self, session: Session | None = None, *, config: Config = FUNCTION) -> None:
         self._session: Any = session
         self._config = config
-        self._made: dict[str, Any] = {}
+        self._created: dict[str, Any] = {}
         self._calls: Counter[str] = Counter()
         self._lock = threading.Lock()
 
     def __call__(self, service: str) -> Any:
         """The client of a service by its boto3 name (`iot`, `iot-data`, `logs`, `secretsmanager`)."""
-        made = self._made.get(service)
-        return made if made is not None else self._make(service)
+        created = self._created.get(service)
+        return created if created is not None else self._create(service)
 
     def take_calls(self) -> dict[str, int]:
         """Calls by operation (`DescribeThing`) since the last time; each retry counts, as it does for AWS."""
@@ -51,15 +51,15 @@ class Clients:
             self._calls.clear()
         return taken
 
-    def _make(self, service: str) -> Any:
-        # Making clients from one session is not thread-safe.
+    def _create(self, service: str) -> Any:
+        # Creating clients from one session is not thread-safe.
         with self._lock:
-            if service not in self._made:
+            if service not in self._created:
                 self._session = self._session or boto3.Session()
                 client = self._session.client(service, config=self._config)
                 client.meta.events.register("before-send", self._count)
-                self._made[service] = client
-            return self._made[service]
+                self._created[service] = client
+            return self._created[service]
 
     def _count(self, event_name: str, **_: Any) -> None:
         with self._lock:

@@ -1,4 +1,4 @@
-"""AWS's errors in terms of this product's error tree: which are worth a retry, and which are a refusal."""
+"""Errors of AWS in terms of this product's error tree: which are retried, and which are final."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""An SQS queue: how many messages wait in it, and sending messages to it. What a message says, its sender knows."""
+"""An SQS queue: how many messages wait in it, and sending messages to it. Their content is up to the sender."""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor

@@ -1,11 +1,11 @@
-"""The sessions of a stack's devices in a DynamoDB table, with the downlink counters that were taken.
+"""The sessions of a stack's devices in a DynamoDB table, with their downlink counters.
 
 | Item | Key `device` | Key `session_key_id` | Attributes |
 |---|---|---|---|
 | a session | DevEUI | base64 | `dev_addr`, `app_s_key`, `next_f_cnt_down`, `queued_again`, `expires` |
 | which session is the latest | DevEUI | `latest` | `latest`, `seen_at` (Unix microseconds), `expires` |
 
-`app_s_key` is the envelope as The Things Stack sent it: the table holds no key that is not wrapped. A counter is
+`app_s_key` is the envelope as The Things Stack sent it: every key in the table is wrapped. A counter is
 handed out once, by one conditional update, however many callers ask at the same time.
 """
 
@@ -58,7 +58,7 @@ class SessionTable:
     # Sessions ------------------------------------------------------------------------------------------------------
 
     def remember(self, device: str, seen: SessionSeen) -> None:
-        """Keep a session that a device was seen in; no call when this execution environment did so already.
+        """Store a session that a device was seen in; no call if this execution environment has stored it already.
 
         It becomes the device's latest session unless a session that was seen later is known.
         """
@@ -139,7 +139,7 @@ class SessionTable:
         for update, condition, values in (
             ("SET #next = #next + :count", "#next >= :floor", numbers),
             ("SET #next = :end", "#next < :floor", past_floor),
-            ("SET #next = #next + :count", "#next >= :floor", numbers),  # somebody else raised it in between
+            ("SET #next = #next + :count", "#next >= :floor", numbers),  # it was raised in between
         ):
             try:
                 answer = self._update(device, session_key_id, update, names, values, condition, "ALL_NEW")

@@ -23,8 +23,8 @@ MAX_REMEMBERED: Final = 5_000
 
 ATTEMPTS: Final = 15
 LONGEST_PAUSE: Final = 0.05
-"""How often a change is tried again because another execution environment was faster, and the longest random pause in
-between in seconds. Devices don't send that fast, but delayed messages may arrive all at once.
+"""How often a change is attempted while other execution environments write the same row, and the longest random pause
+between attempts in seconds. Devices don't send that fast, but delayed messages may arrive all at once.
 """
 
 State = TypeVar("State")
@@ -51,7 +51,7 @@ class ShadowStates:
     def change(self, thing_name: str, change: Callable[[str | None], str], now: float) -> str:
         """Replace a row by the result of `change`, and return that. `now`: Unix seconds.
 
-        `change` is called again when the row it was given turns out to be outdated.
+        `change` is called again if the row that it was given was outdated.
         """
         stored = self._known.get(thing_name) or self._read(thing_name)
         for _ in range(ATTEMPTS):

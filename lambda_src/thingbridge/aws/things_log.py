@@ -1,4 +1,4 @@
-"""The log of things: one stream per thing, the first place to look when a device does not do what it should.
+"""The log of things: one stream per thing, the first place to look when a device does not work as expected.
 
 One JSON object per event, `{"level", "event", …}`. No key, claim code or payload is ever written: callers give
 names, sizes and reasons.
@@ -15,7 +15,7 @@ from thingbridge.aws.errors import code, translate_errors
 from thingbridge.diagnostics import emit
 
 UNIDENTIFIED: Final = "unidentified"
-"""Stream of what can't be assigned to a thing, such as a message without ids."""
+"""The stream for events without a thing, such as a message without ids."""
 
 
 def stream(thing_name: str) -> str:
@@ -32,7 +32,7 @@ class ThingsLog:
     def record(self, thing_name: str | None, level: str, event: str, **fields: object) -> None:
         """Write one event to the thing's stream, and to the function's own log.
 
-        Never raises: a log that can't be written must not make the message come again.
+        Never raises: a log that can't be written must not cause the message to be retried.
         """
         emit(level, event, thing=thing_name, **fields)
         entry: dict[str, object] = {

@@ -1,1 +1,1 @@
-"""End-to-end encryption: sessions, and what is decrypted or encrypted how. Pure decisions on top of `lorawan`."""
+"""End-to-end encryption: sessions, and which payloads are encrypted and how. Pure decisions on top of `lorawan`."""

@@ -17,7 +17,7 @@ MOST_ATTEMPTS: Final = 8
 
 
 def check_encryptable(downlinks: Sequence[Mapping[str, Any]]) -> None:
-    """Raise BadInput when a downlink has no bytes: The Things Stack can't encode a payload that it must not read."""
+    """Raise BadInput if a downlink has no bytes: The Things Stack can't encode a payload that it must not read."""
     for index, downlink in enumerate(downlinks):
         if "frm_payload" not in downlink:
             at = f"downlinks[{index}].payload" if len(downlinks) > 1 else "payload"
@@ -46,7 +46,7 @@ def encrypted(
 
 @dataclass(frozen=True)
 class Retry:
-    """What is to be done about a refused push before the next attempt.
+    """What is needed between a refused push and the next attempt.
 
     `at_least`: take new counters, none below this one. `look_up`: ask The Things Stack which session the device is in.
     `wait`: the device has to send first.
@@ -58,9 +58,9 @@ class Retry:
 
 
 def after_refusal(name: str, diagnostics: Mapping[str, Any], session_key_id: str, first_f_cnt: int) -> Retry | None:
-    """What the Network Server's refusal of a push calls for; None when it is about something else.
+    """What the Network Server's refusal of a push calls for; None if another attempt would not help.
 
-    `name`, `diagnostics`: the error's name and its `DownlinkQueueOperationErrorDetails`, empty when it has none.
+    `name`, `diagnostics`: the error's name and its `DownlinkQueueOperationErrorDetails`, empty if it has none.
     """
     if name == "unknown_session":
         return Retry(look_up=True)
@@ -86,9 +86,9 @@ class Returned:
 def returned(body: Mapping[str, Any]) -> Returned:
     """The downlinks of an `ApplicationUp` that the application must queue again while The Things Stack skips crypto.
 
-    An invalidated queue and the queue of the session before a join; a confirmed downlink without an answer, until
-    it was tried as often as it says. Rules: TTS `applicationserver.go` (handleDownlinkQueueInvalidated,
-    handleJoinAccept, handleDownlinkNack), which leaves all three to the application then.
+    These are an invalidated queue, the queue of the session before a join, and a confirmed downlink without an answer
+    that has attempts left. Rules: TTS `applicationserver.go` (handleDownlinkQueueInvalidated, handleJoinAccept,
+    handleDownlinkNack), which leaves all three to the application in this case.
     """
     match body:
         case {"downlink_queue_invalidated": {"downlinks": list(downlinks)} as invalidated}:

@@ -17,7 +17,7 @@ from thingbridge.lorawan.payload_crypto import crypt_downlink, crypt_uplink
 
 @dataclass(frozen=True)
 class SessionKey:
-    """What encrypts and decrypts the payloads of a session. `app_s_key` 16 bytes, shown nowhere."""
+    """The key of a session's payloads. `app_s_key`: 16 bytes, never part of the text."""
 
     session_key_id: str
     dev_addr: str
@@ -31,25 +31,25 @@ KeyOf = Callable[[str], SessionKey | None]
 def decrypted(body: Mapping[str, Any], key_of: KeyOf) -> dict[str, Any] | None:
     """An `ApplicationUp` with every `frm_payload` in plain text and without the key's envelope.
 
-    None if nothing in it is encrypted. Raises what `key_of` raises.
+    None if nothing in it is encrypted. Raises BadInput, or what `key_of` raises.
     """
     match body:
         case {"uplink_message": dict(uplink)}:
-            clear = _uplink(uplink, key_of)
-            return {**body, "uplink_message": clear} if clear != uplink else None
+            plain = _uplink(uplink, key_of)
+            return {**body, "uplink_message": plain} if plain != uplink else None
         case {"join_accept": dict(join)}:
-            clear = _without_envelope(_several(join, "invalidated_downlinks", key_of))
-            return {**body, "join_accept": clear} if clear != join else None
+            plain = _without_envelope(_several(join, "invalidated_downlinks", key_of))
+            return {**body, "join_accept": plain} if plain != join else None
         case {"downlink_queue_invalidated": dict(invalidated)}:
-            clear = _several(invalidated, "downlinks", key_of)
-            return {**body, "downlink_queue_invalidated": clear} if clear != invalidated else None
+            plain = _several(invalidated, "downlinks", key_of)
+            return {**body, "downlink_queue_invalidated": plain} if plain != invalidated else None
         case {"downlink_failed": {"downlink": dict(downlink)} as failed}:
-            clear = decrypted_downlink(downlink, key_of)
-            return {**body, "downlink_failed": {**failed, "downlink": clear}} if clear != downlink else None
+            plain = decrypted_downlink(downlink, key_of)
+            return {**body, "downlink_failed": {**failed, "downlink": plain}} if plain != downlink else None
     for kind in ("downlink_ack", "downlink_nack", "downlink_sent", "downlink_queued"):
         if isinstance(body.get(kind), dict):
-            clear = decrypted_downlink(body[kind], key_of)
-            return {**body, kind: clear} if clear != body[kind] else None
+            plain = decrypted_downlink(body[kind], key_of)
+            return {**body, kind: plain} if plain != body[kind] else None
     return None
 
 
@@ -70,18 +70,18 @@ def decrypted_downlink(downlink: Mapping[str, Any], key_of: KeyOf) -> dict[str, 
     key = key_of(str(downlink.get("session_key_id", ""))) if payload else None
     if not payload or not key:
         return dict(downlink)
-    clear = crypt_downlink(key.app_s_key, key.dev_addr, frame_counter(downlink), payload)
-    return {**downlink, "frm_payload": base64.b64encode(clear).decode()}
+    plain = crypt_downlink(key.app_s_key, key.dev_addr, frame_counter(downlink), payload)
+    return {**downlink, "frm_payload": base64.b64encode(plain).decode()}
 
 
 def _uplink(uplink: Mapping[str, Any], key_of: KeyOf) -> dict[str, Any]:
     payload = payload_bytes(uplink.get("frm_payload"))
     key = key_of(str(uplink.get("session_key_id", ""))) if payload else None
-    clear = _without_envelope(uplink)
+    readable = _without_envelope(uplink)
     if payload and key:
         plain = crypt_uplink(key.app_s_key, key.dev_addr, frame_counter(uplink), payload)
-        clear["frm_payload"] = base64.b64encode(plain).decode()
-    return clear
+        readable["frm_payload"] = base64.b64encode(plain).decode()
+    return readable
 
 
 def _several(part: Mapping[str, Any], name: str, key_of: KeyOf) -> dict[str, Any]:

@@ -25,7 +25,7 @@ PAUSES: Final = (0.2, 0.5, 1.0, 2.0, 4.0)
 
 @dataclass(frozen=True)
 class DesiredStates:
-    """The way of a shadow delta. `f_port`: where the downlinks are sent."""
+    """The flow of a shadow delta. `f_port`: the FPort of the downlinks."""
 
     stack_name: str
     f_port: int
@@ -39,7 +39,7 @@ class DesiredStates:
     sleep: Callable[[float], None] = time.sleep
 
     def handle(self, event: dict[str, Any]) -> None:
-        """Handle a delta as the rule outputs it, and send the change. Raises Busy, so that it comes again."""
+        """Handle a delta as the rule outputs it, and send the change. Raises Busy, so that it is retried."""
         try:
             delta = deltas.receive(event)
         except BadInput as error:
@@ -53,7 +53,7 @@ class DesiredStates:
         try:
             change = self._claim(delta)
         except (BadInput, Refused) as error:
-            # Without a note in the shadow: it is the shadow that can't be read, or can't hold the note.
+            # No note in the shadow, because it is the shadow that can't be read or written.
             self._reject(delta, {}, error)
             return
         if change is None:

@@ -38,7 +38,7 @@ class DownlinkQueue:
     def schedule(
         self, device: DeviceReference, downlinks: Sequence[Mapping[str, Any]], *, replace: bool = False
     ) -> None:
-        """As `schedule` below."""
+        """Push or replace, as the function `schedule`."""
         schedule(self.things_stack, device, downlinks, replace=replace)
 
 
@@ -80,7 +80,7 @@ class Rejections:
 
 @dataclass(frozen=True)
 class DownlinkRequests:
-    """The way of a request."""
+    """The flow of a request."""
 
     stack_name: str
     things: Things
@@ -88,7 +88,7 @@ class DownlinkRequests:
     rejections: Rejections
 
     def handle(self, event: dict[str, Any]) -> None:
-        """Handle the rule's output `{"topic", "payload"}`. Raises Busy, so that the request comes again."""
+        """Handle the rule's output `{"topic", "payload"}`. Raises Busy, so that the request is retried."""
         request = downlink.receive(event)
         try:
             thing = self.things.describe(request.thing_name) if request.thing_name else None

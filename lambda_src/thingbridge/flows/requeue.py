@@ -23,12 +23,12 @@ from thingbridge.messaging.upstream import UpstreamMessage
 from thingbridge.registry.attributes import DeviceReference
 
 PATIENCE: Final = 3.0
-"""Seconds to wait for a device that joined again to send; after them, the queue redelivers the event."""
+"""Seconds to wait until a device that joined again sends; after that, the queue redelivers the event."""
 
 
 @dataclass(frozen=True)
 class Requeue:
-    """The way of a message with returned downlinks. `queue` waits for `PATIENCE`."""
+    """The flow of a message with returned downlinks. `queue` waits for `PATIENCE`."""
 
     stack_name: str
     keys: SessionKeys
@@ -37,7 +37,7 @@ class Requeue:
     log: ThingsLog
 
     def handle(self, body: str) -> None:
-        """Handle a queue message, the output `{"topic", "payload"}` of a rule. Raises what must come again."""
+        """Handle a queue message, the output `{"topic", "payload"}` of a rule. Raises what is to be retried."""
         try:
             message = upstream.parse(json.loads(body), self.stack_name)
             self._queue_again(message)

@@ -19,7 +19,7 @@ from thingbridge.shadow.state import DECODED_PAYLOAD, ShadowSettings
 
 
 class ShadowWriter(Protocol):
-    """Who writes the state that a message reports."""
+    """Writes the state that a message reports."""
 
     def write(self, thing_name: str, state: Mapping[str, Any], received_at: str | None) -> None:
         """Write a state, now or later. Raises Busy, Misconfigured or Refused."""
@@ -27,7 +27,7 @@ class ShadowWriter(Protocol):
 
 @dataclass(frozen=True)
 class RecordedShadows:
-    """Shadow writes whose refusal is recorded on the thing instead of raised: a message is delivered all the same."""
+    """Shadow writes whose refusal is recorded on the thing instead of raised: the message itself is delivered."""
 
     shadows: Shadows
     log: ThingsLog
@@ -49,7 +49,7 @@ class RecordedShadows:
 
 @dataclass(frozen=True)
 class ImmediateShadowWriter:
-    """Writes with each message the fields that nothing newer was written for."""
+    """Writes the newer fields of each message."""
 
     shadows: RecordedShadows
     newest: NewestStates = field(default_factory=NewestStates)

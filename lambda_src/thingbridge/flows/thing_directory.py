@@ -90,7 +90,7 @@ class ThingDirectory:
         attributes = identity.thing_attributes(device, self._stack.name)
         if self._things.create(name, attributes, self._stack.thing_type_name):
             return name
-        # Created by somebody else since the look-up, with other attributes: it may well be this device's thing.
+        # Created by another writer since the look-up, with other attributes: it may still be this device's thing.
         thing = self._things.describe(name)
         if thing and identity.is_thing_of(device, name, thing.attributes, self._stack.name):
             return name

@@ -38,7 +38,7 @@ class Decoder(Protocol):
 
 @dataclass(frozen=True)
 class Upstream:
-    """The way of a message. `decryption` is None without end-to-end encryption."""
+    """The flow of a message. `decryption` is None without end-to-end encryption."""
 
     stack_name: str
     shadow_settings: ShadowSettings
@@ -50,7 +50,7 @@ class Upstream:
     log: ThingsLog
 
     def handle(self, event: dict[str, Any]) -> None:
-        """Handle the rule's output `{"topic", "payload"}`. Raises Busy or Misconfigured, so that it comes again."""
+        """Handle the rule's output `{"topic", "payload"}`. Raises Busy or Misconfigured, so that it is retried."""
         thing_name = None
         try:
             message = upstream.parse(event, self.stack_name)
@@ -70,7 +70,7 @@ class Upstream:
                 self.log.record(thing_name, "ERROR", "shadow_not_written", reason=str(error))
 
     def _readable(self, message: UpstreamMessage, thing_name: str) -> UpstreamMessage:
-        """The message as its reader wants it: decrypted, and decoded where The Things Stack did not."""
+        """The message in readable form: decrypted, and decoded if The Things Stack has not done so."""
         if self.decryption:
             message = self.decryption.decrypt(message, thing_name)
         uplink = codecs.undecoded(message.body)

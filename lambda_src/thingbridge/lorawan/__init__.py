@@ -1,1 +1,1 @@
-"""LoRaWAN's own rules: identifiers and versions. Pure: no I/O, no clock."""
+"""The rules of LoRaWAN: identifiers, versions, payload encryption and key envelopes. Pure: no I/O, no clock."""

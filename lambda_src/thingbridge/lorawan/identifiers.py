@@ -1,4 +1,4 @@
-"""Identifiers and keys of LoRaWAN and The Things Stack: their grammar and their one spelling here.
+"""Identifiers and keys of LoRaWAN and The Things Stack: their grammar, and the one spelling used here.
 
 Spelling: EUIs and keys are upper-case hex digits without separators, device ids are lower case.
 Grammar of ids: The Things Stack `identifiers.proto`; EUI-64 and keys: LoRaWAN 1.0.3 §6.2.
@@ -19,7 +19,7 @@ TTS_ID_MAX_LENGTH: Final = 36
 
 @dataclass(frozen=True)
 class EndDeviceIdentifiers:
-    """Who a device is. `dev_eui` and `join_eui` are None for devices that have none (ABP, multicast)."""
+    """The identifiers of a device. `dev_eui` and `join_eui` are None for a device without them (ABP, multicast)."""
 
     device_id: str
     dev_eui: str | None
@@ -27,7 +27,7 @@ class EndDeviceIdentifiers:
 
 
 def eui(field: str, value: object) -> str:
-    """An EUI-64 (DevEUI, JoinEUI, AppEUI) as 16 upper-case hex digits; BadInput naming `field` otherwise."""
+    """An EUI-64 (DevEUI, JoinEUI, AppEUI) as 16 upper-case hex digits. Raises BadInput that names `field`."""
     text = value.upper() if isinstance(value, str) else ""
     if not _EUI.fullmatch(text):
         raise BadInput(field, "must be 16 hexadecimal digits")
@@ -35,9 +35,9 @@ def eui(field: str, value: object) -> str:
 
 
 def root_key(field: str, value: object) -> str:
-    """An AES-128 root key (AppKey, NwkKey) as 32 upper-case hex digits. The message never shows the value.
+    """An AES-128 root key (AppKey, NwkKey) as 32 upper-case hex digits. The error never shows the value.
 
-    The all-zero key is refused, as the Join Server does.
+    The all-zero key is rejected, as by the Join Server.
     """
     text = value.upper() if isinstance(value, str) else ""
     if not _KEY.fullmatch(text):
@@ -48,7 +48,7 @@ def root_key(field: str, value: object) -> str:
 
 
 def claim_authentication_code(field: str, value: object) -> str:
-    """A claim authentication code in upper case (TTS `deviceclaimingserver.proto`). The message never shows it."""
+    """A claim authentication code in upper case (TTS `deviceclaimingserver.proto`). The error never shows it."""
     text = value.upper() if isinstance(value, str) else ""
     if not _CLAIM_CODE.fullmatch(text):
         raise BadInput(field, "must be 1 to 32 letters and digits")
@@ -65,5 +65,5 @@ def device_id(field: str, value: object) -> str:
 
 
 def default_device_id(dev_eui: str) -> str:
-    """The device id a device gets when nobody chose one: `eui-` and the DevEUI in lower case."""
+    """The device id of a device without a chosen one: `eui-` and the DevEUI in lower case."""
     return f"eui-{dev_eui.lower()}"

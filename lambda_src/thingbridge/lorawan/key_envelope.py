@@ -1,4 +1,4 @@
-"""A session key in its envelope (`KeyEnvelope` of The Things Stack's `keys.proto`, as JSON): taken out of it.
+"""A session key in its envelope (`KeyEnvelope` of The Things Stack's `keys.proto`, as JSON): opened and sealed.
 
 | Envelope | Key |
 |---|---|
@@ -21,14 +21,14 @@ from thingbridge.lorawan.payload_crypto import KEY_BYTES
 
 
 class KeyNotReadable(Refused):
-    """The key can't be had from its envelope. The text tells why, and no key."""
+    """The key can't be read from its envelope. The text says why, and contains no key."""
 
 
 def app_s_key(envelope: Mapping[str, Any], key_encryption_key: Callable[[str], bytes | None]) -> bytes:
     """The 16 bytes of the key in an envelope.
 
-    `key_encryption_key(label)` gives the key encryption key of a label, None for a label that is not known. Raises
-    KeyNotReadable for such a label, for a key that was wrapped with another key, and for what is no key at all.
+    `key_encryption_key(label)` returns the key encryption key of a label, None for an unknown label. Raises
+    KeyNotReadable for an unknown label, a key that was wrapped with another key, or something that is not a key.
     """
     if plain := envelope.get("key"):
         return _sixteen_bytes(_from_hex(plain))
@@ -38,11 +38,11 @@ def app_s_key(envelope: Mapping[str, Any], key_encryption_key: Callable[[str], b
         return _sixteen_bytes(encrypted)
     kek = key_encryption_key(str(label))
     if kek is None:
-        raise KeyNotReadable(f"the AppSKey is wrapped with the key {label}, which is not this stack's")
+        raise KeyNotReadable(f"the AppSKey is wrapped with the key {label}, which is not the label of this stack's key")
     try:
         return _sixteen_bytes(keywrap.aes_key_unwrap(kek, encrypted))
     except (keywrap.InvalidUnwrap, ValueError) as error:
-        raise KeyNotReadable(f"the AppSKey was not wrapped with the key that {label} holds now") from error
+        raise KeyNotReadable(f"the AppSKey was not wrapped with the current key of {label}") from error
 
 
 def wrapped(key: bytes, key_encryption_key: bytes, label: str) -> dict[str, str]:
@@ -52,7 +52,7 @@ def wrapped(key: bytes, key_encryption_key: bytes, label: str) -> dict[str, str]
 
 
 def is_wrapped(envelope: object) -> bool:
-    """Whether an envelope may be kept: nobody can read it without the key that its label names."""
+    """Whether an envelope may be stored: it can't be opened without the key that its label names."""
     return isinstance(envelope, Mapping) and bool(envelope.get("kek_label")) and not envelope.get("key")
 
 
@@ -62,7 +62,7 @@ def _sixteen_bytes(key: bytes) -> bytes:
     return key
 
 
-# `from None`: the causes would show what they could not read.
+# `from None`: the causes would show the value.
 
 
 def _from_hex(value: object) -> bytes:

@@ -1,9 +1,9 @@
-"""Encryption of the FRMPayload with the application session key, as LoRaWAN prescribes it.
+"""Encryption of the FRMPayload with the application session key.
 
 LoRaWAN 1.0.3 §4.3.3 and 1.1 §4.3.3: the payload is combined with the key stream S = AES(AppSKey, A_1) | AES(AppSKey,
 A_2) | … of the blocks A_i = 01 | 00000000 | direction | DevAddr | FCnt | 00 | i, addresses and counters in little
-endian. Encrypting and decrypting are the same. Importing this module imports `cryptography`, which only functions
-under end-to-end encryption can afford and have.
+endian. Encrypting and decrypting are the same operation. Importing this module imports `cryptography`, which only
+functions under end-to-end encryption have.
 """
 
 from typing import Final
@@ -38,6 +38,6 @@ def _crypt(app_s_key: bytes, direction: int, dev_addr: str, f_cnt: int, frm_payl
             b"\0\x01",
         )
     )
-    # The blocks A_i are those of counter mode that begins with A_1: no payload is so long that i needs a second byte.
+    # The blocks A_i are those of counter mode starting at A_1: no payload is so long that i needs a second byte.
     cipher = Cipher(algorithms.AES128(app_s_key), modes.CTR(first_block))
     return cipher.encryptor().update(frm_payload)

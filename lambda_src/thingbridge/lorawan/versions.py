@@ -49,18 +49,18 @@ def _lookup(field: str, value: str, spellings: dict[str, str]) -> str:
 
 
 def mac_version(field: str, value: str) -> str:
-    """`1.0.3` or `MAC_V1_0_3` → `MAC_V1_0_3`; BadInput lists the known spellings."""
+    """`1.0.3` or `MAC_V1_0_3` → `MAC_V1_0_3`. Raises BadInput that lists the known spellings."""
     return _lookup(field, value, MAC_VERSIONS)
 
 
 def phy_version(field: str, value: str) -> str:
-    """`1.0.3-a`, `RP002-1.0.4` or `RP002_V1_0_4` → the enumeration; BadInput lists the known spellings."""
+    """`1.0.3-a`, `RP002-1.0.4` or `RP002_V1_0_4` → the enumeration. Raises BadInput that lists them."""
     return _lookup(field, value, PHY_VERSIONS)
 
 
 def has_network_key(mac_version: str) -> bool:
     """Whether devices of this version have a NwkKey: from LoRaWAN 1.1 on.
 
-    A 1.0.x device must never be given one: the Join Server would take it for the AppKey.
+    A 1.0.x device must never be created with one: the Join Server would use it as the AppKey.
     """
     return mac_version == "MAC_V1_1"

@@ -1,1 +1,1 @@
-"""Messages between The Things Stack and the public topics: what each one becomes. Pure decisions."""
+"""Messages between The Things Stack and the public topics: parsed, validated and translated. Pure decisions."""

@@ -1,4 +1,4 @@
-"""A downlink request of an application: read, checked, and put in the words of The Things Stack.
+"""A downlink request of an application: read, validated, and translated for The Things Stack.
 
 Public fields: `bytes` (base64 FRMPayload) or `payload` (object for the device's downlink encoder), `fPort`,
 `confirmed`, `highPriority` or `priority`, `classBC`, `correlationIDs`. Limits: The Things Stack `messages.proto`.
@@ -16,25 +16,26 @@ from thingbridge.errors import BadInput
 from thingbridge.messaging import rule_payload, topics
 
 PRIORITIES: Final = ("LOWEST", "LOW", "BELOW_NORMAL", "NORMAL", "ABOVE_NORMAL", "HIGH", "HIGHEST")
-"""`TxSchedulePriority`. `highPriority` means HIGH, which leaves HIGHEST to those who ask for it by name."""
+"""`TxSchedulePriority`. `highPriority` means HIGH; HIGHEST has to be requested by name."""
 
 MAX_PAYLOAD_BYTES: Final = 255
 MAX_CORRELATION_ID_LENGTH: Final = 100
 MAX_LEVELS: Final = 50
-"""Objects and lists within each other in a request."""
+"""The deepest nesting of objects and lists in a request."""
 
 MAX_REJECTION_BYTES: Final = 128 * 1024
 """AWS IoT quota "maximum publish payload size"."""
 
 FORBIDDEN_F_PORT: Final = 224
-"""LoRaWAN keeps FPort 224 for its certification test protocol (LoRaWAN 1.0.3 §4.3.2)."""
+"""LoRaWAN reserves FPort 224 for its certification test protocol (LoRaWAN 1.0.3 §4.3.2)."""
 
 
 @dataclass(frozen=True)
 class ReceivedRequest:
-    """A request before it is checked: enough to tell whose thing it is about, even when the rest is bad.
+    """A request before validation: which thing it is for is known even if the rest is invalid.
 
-    `thing_name` is None when nothing tells it; `body` is None when it is no JSON object, and `fault` says so.
+    `thing_name` is None if the request names no thing. `body` is None if the payload is not a usable JSON object, and
+    `fault` says why.
     """
 
     thing_name: str | None
@@ -44,7 +45,7 @@ class ReceivedRequest:
 
 
 def receive(event: Mapping[str, Any]) -> ReceivedRequest:
-    """Read the rule's output `{"topic": str, "payload": base64}`. Raises nothing: what is wrong is in `fault`."""
+    """Read the rule's output `{"topic": str, "payload": base64}`. Raises nothing: a fault is returned in `fault`."""
     topic = topics.downlink_request(event.get("topic"))
     if topic is None:
         reason = f"{event.get('topic')} is not a topic for downlink requests"
@@ -64,7 +65,7 @@ def receive(event: Mapping[str, Any]) -> ReceivedRequest:
 def parse(request: ReceivedRequest) -> tuple[Mapping[str, Any], ...]:
     """The `ApplicationDownlink` objects of a request: one downlink, or several under `downlinks`.
 
-    Raises BadInput naming the field, or the fault that was found on receiving.
+    Raises BadInput that names the field, or the fault that `receive` found.
     """
     body = request.body
     if request.fault or body is None:
@@ -85,8 +86,8 @@ def parse(request: ReceivedRequest) -> tuple[Mapping[str, Any], ...]:
 def rejection(request: ReceivedRequest, stack_name: str, field: str | None, reason: str) -> tuple[str, bytes]:
     """Topic and body of the answer to a request that can't be carried out.
 
-    The body repeats the request as it was read, so that its sender can tell which one it was. A request that
-    names no thing is answered on `lorawan/downlink/rejected`.
+    The body repeats the request as it was read, so that its sender can identify it. A request that names no thing is
+    answered on `lorawan/downlink/rejected`.
     """
     topic = (
         topics.public(request.thing_name, topics.DOWNLINK_REJECTED)
@@ -101,7 +102,7 @@ def rejection(request: ReceivedRequest, stack_name: str, field: str | None, reas
 
 
 def _sendable(body: dict[str, Any]) -> dict[str, Any]:
-    """The body, when it can be written as JSON again: to The Things Stack, and in an answer. Raises BadInput."""
+    """The body, if it can be written as JSON again, to The Things Stack and in an answer. Raises BadInput."""
     level: list[Any] = [body]
     for _ in range(MAX_LEVELS):
         level = [
@@ -111,11 +112,11 @@ def _sendable(body: dict[str, Any]) -> dict[str, Any]:
             if isinstance(each, dict | list)
         ]
     if level:
-        raise BadInput("payload", f"is deeper than {MAX_LEVELS} levels")
+        raise BadInput("payload", f"is nested deeper than {MAX_LEVELS} levels")
     try:
         json.dumps(body, allow_nan=False)
     except ValueError as error:
-        raise BadInput("payload", "holds a number that JSON can't") from error
+        raise BadInput("payload", "contains a number that JSON can't represent") from error
     return body
 
 
@@ -149,7 +150,7 @@ def _payload(body: Mapping[str, Any], at: str) -> dict[str, Any]:
     except (binascii.Error, TypeError, ValueError) as error:
         raise BadInput(f"{at}bytes", "must be base64") from error
     if size > MAX_PAYLOAD_BYTES:
-        raise BadInput(f"{at}bytes", f"holds {size} bytes, the limit is {MAX_PAYLOAD_BYTES}")
+        raise BadInput(f"{at}bytes", f"has {size} bytes, the limit is {MAX_PAYLOAD_BYTES}")
     return {"frm_payload": body["bytes"]}
 
 
@@ -191,7 +192,7 @@ def _time(value: object, field: str) -> str:
     except ValueError as error:
         raise BadInput(field, "must be a time such as 2026-01-31T12:00:00Z") from error
     if at.tzinfo is None:
-        raise BadInput(field, "must tell its offset, such as Z for UTC")
+        raise BadInput(field, "must have an offset, such as Z for UTC")
     return str(value)
 
 

@@ -1,7 +1,7 @@
-"""What the topic rules hand to a function: the published bytes, whatever they are.
+"""The output of a topic rule: the published bytes, whatever they are.
 
-The rules select `encode(*, 'base64')` instead of `*`: a payload that is no JSON then reaches the function too, and
-one that is keeps every byte, which the rules engine's own JSON does not promise.
+The rules select `encode(*, 'base64')` instead of `*`. So a payload that is not JSON reaches the function as well, and
+JSON keeps every byte, which the rules engine does not guarantee for `*`.
 """
 
 import base64
@@ -14,7 +14,7 @@ from thingbridge.errors import BadInput
 
 
 def raw(event: Mapping[str, Any]) -> bytes:
-    """The published bytes of `{"payload": base64}`; none when the field is left out, as for an empty message."""
+    """The published bytes of `{"payload": base64}`, empty without the field. Raises BadInput."""
     try:
         return base64.b64decode(event.get("payload") or "", validate=True)
     except (binascii.Error, TypeError) as error:
@@ -22,7 +22,7 @@ def raw(event: Mapping[str, Any]) -> bytes:
 
 
 def json_object(payload: bytes) -> dict[str, Any]:
-    """Decode a JSON object in UTF-8; BadInput says what it is instead."""
+    """Decode a JSON object in UTF-8. Raises BadInput that says what it is instead."""
     try:
         body = json.loads(payload)
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError

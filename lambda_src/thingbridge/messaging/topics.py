@@ -1,4 +1,4 @@
-"""The MQTT topics on both sides of the bridge, built and taken apart. The same names stand in HCL in `main.tf`.
+"""The MQTT topics on both sides of the bridge, built and parsed. Terraform has the same names (`main.tf`).
 
 Inside: `thethings/lorawan/<stack>/<event>`, where The Things Stack publishes. Public: `lorawan/<thing>/<event>`.
 """
@@ -27,14 +27,14 @@ UPSTREAM_EVENTS: Final[Mapping[str, str]] = {
     "location_solved": "location/solved",
     "service_data": "service/data",
 }
-"""Kind of message (`ApplicationUp`) → event. Without `uplink_normalized`, which no provider of pub/subs publishes:
-an uplink must not come once or twice depending on the way in."""
+"""Kind of message (`ApplicationUp`) → event. Without `uplink_normalized`, which pub/subs do not publish: the number of
+messages of an uplink must not depend on the mode of ingest."""
 
 THING_NAME: Final = re.compile(r"[a-zA-Z0-9:_-]{1,128}")
-"""AWS IoT `CreateThing`, parameter `thingName`. A name of this grammar holds no topic separator or wildcard."""
+"""AWS IoT `CreateThing`, parameter `thingName`. Such a name contains no topic separator or wildcard."""
 
 REQUEST_EVENTS: Final = frozenset({DOWNLINK_PUSH, DOWNLINK_REPLACE, DOWNLINK_REJECTED})
-"""Events that mean something else on the public side: passing one through would turn a message into a request."""
+"""Events whose public topics are for requests: publishing a message there would make it a request."""
 
 _MAX_SLASHES: Final = 7
 _MAX_TOPIC_BYTES: Final = 256
@@ -59,14 +59,14 @@ def public(thing_name: str, event: str) -> str:
 
 
 def fits(event: str) -> bool:
-    """Whether the public topic of an event keeps AWS IoT's limits, whatever the thing is called."""
+    """Whether the public topic of an event keeps AWS IoT's limits, whatever the name of the thing."""
     topic = public("_" * _MAX_THING_NAME, event)
     return topic.count("/") <= _MAX_SLASHES and len(topic.encode()) <= _MAX_TOPIC_BYTES
 
 
 @dataclass(frozen=True)
 class DownlinkTopic:
-    """Where a downlink request came in. `thing_name` is None on the account-wide topic."""
+    """The topic of a downlink request. `thing_name` is None on the account-wide topic."""
 
     thing_name: str | None
     replace: bool

@@ -1,7 +1,7 @@
-"""A message from The Things Stack: read and checked.
+"""A message of The Things Stack: parsed and validated.
 
 Shape of the messages: `ApplicationUp` in The Things Stack `messages.proto`, as JSON (proto names, zero values
-left out). The public body is the message as received, byte for byte, except for what decryption (under end-to-end
+omitted). The public body is the message as received, byte for byte, except for what decryption (under end-to-end
 encryption) and a codec change.
 """
 
@@ -21,7 +21,7 @@ MAX_MESSAGE_BYTES: Final = 128 * 1024
 
 @dataclass(frozen=True)
 class UpstreamMessage:
-    """One message of The Things Stack. `event` is the topic's tail, `raw` the bytes as published."""
+    """One message of The Things Stack. `event` is the end of the topic, `raw` the bytes as published."""
 
     event: str
     device: EndDeviceIdentifiers
@@ -32,7 +32,7 @@ class UpstreamMessage:
 def parse(event: Mapping[str, Any], stack_name: str) -> UpstreamMessage:
     """Read the rule's output `{"topic": str, "payload": base64 of the published bytes}`.
 
-    Raises BadInput when the payload is not a JSON object, identifies no device, or is of a kind that may not pass.
+    Raises BadInput if the payload is not a JSON object or identifies no device, or if its kind can't be published.
     """
     topic = str(event.get("topic"))
     name = topics.upstream_event(topic, stack_name)
@@ -59,9 +59,9 @@ def _optional_eui(ids: Mapping[str, Any], field: str) -> str | None:
 
 
 def with_decoded_payload(message: UpstreamMessage, output: Mapping[str, Any]) -> UpstreamMessage:
-    """The uplink with a `decoded_payload` added.
+    """The uplink with a `decoded_payload`.
 
-    Raises BadInput when the message would be longer than AWS IoT takes.
+    Raises BadInput if the message would be longer than AWS IoT accepts.
     """
     body = {**message.body, "uplink_message": {**message.body["uplink_message"], "decoded_payload": output}}
     raw = json.dumps(body, separators=(",", ":")).encode()

@@ -1,6 +1,6 @@
 """A request to the receiver's public URL: admitted or rejected, and what is published.
 
-Everybody can call the URL. So the secret comes first, and a caller without it learns nothing.
+Anyone can call the URL. So the secret is checked first, and a caller without it learns nothing.
 """
 
 import base64
@@ -23,7 +23,7 @@ _EVENTS: Final = frozenset(topics.UPSTREAM_EVENTS.values())
 
 @dataclass(frozen=True)
 class Request:
-    """A request as the function URL hands it over (payload format 2.0). `secret` is "" without the header."""
+    """A request as a function URL passes it on (payload format 2.0). `secret` is "" without the header."""
 
     method: str
     path: str
@@ -32,7 +32,7 @@ class Request:
 
     @classmethod
     def read(cls, event: Mapping[str, Any]) -> "Request":
-        """Read the event of a function URL. A body that should be base64 and is not counts as empty."""
+        """Read the event of a function URL. A body with invalid base64 counts as empty."""
         text = str(event.get("body") or "")
         try:
             body = base64.b64decode(text, validate=True) if event.get("isBase64Encoded") else text.encode()
@@ -49,7 +49,7 @@ class Request:
 
     def has_secret(self, secret: str) -> bool:
         """Whether the request has the secret, compared in constant time."""
-        # Encodes whatever a stranger may send, half a surrogate pair included.
+        # Encodes any text that a stranger may send, including half a surrogate pair.
         return hmac.compare_digest(self.secret.encode(errors="surrogatepass"), secret.encode())
 
 
@@ -63,7 +63,7 @@ class Rejected:
 
 @dataclass(frozen=True)
 class Publication:
-    """What is published: the body unchanged, on the topic that the other modes use."""
+    """The message to publish: the body unchanged, on the topic that the other modes use."""
 
     topic: str
     payload: bytes

@@ -1,8 +1,9 @@
-"""A changed desired state of the shadow `lorawan`, as a downlink: whether a delta calls for one, and what is sent.
+"""Changed desired states of the shadow `lorawan`: whether a delta calls for a downlink, and which one is sent.
 
-AWS IoT sends a delta with every write to the shadow as long as desired and reported differ, with each uplink too. Its
-timestamps show which write caused it, in whole seconds. What was sent is noted in the shadow, so that a change is sent
-once however often its delta arrives. Like a registry event, a delta only says where to look: the shadow itself decides.
+As long as desired and reported state differ, AWS IoT sends a delta for every write to the shadow, including that of
+each uplink. Its timestamps, in whole seconds, show which write caused it. A sent change is noted in the shadow, so that
+it is sent once however often its delta arrives. Like a registry event, a delta only says where to look: the shadow
+itself decides.
 """
 
 import json
@@ -34,7 +35,7 @@ class Note(StrEnum):
 
 
 class Next(StrEnum):
-    """What is to be done about a change."""
+    """The next step for a change."""
 
     NOTHING = "nothing"
     WAIT = "wait"
@@ -43,7 +44,7 @@ class Next(StrEnum):
 
 @dataclass(frozen=True)
 class Delta:
-    """A delta message. `version` is that of the shadow then; `sent_at`, `changed_at` seconds since 1970."""
+    """A delta message. `version` is that of the shadow at that time; `sent_at`, `changed_at`: Unix seconds."""
 
     thing_name: str
     version: int
@@ -105,10 +106,10 @@ def change(document: Mapping[str, Any]) -> Change | None:
 
 
 def what_next(change: Change, delta: Delta, now: float) -> Next:
-    """What is to be done about a change for a delta. `now`: seconds since 1970.
+    """The next step for a change when its delta arrives. `now`: Unix seconds.
 
-    A change that another delta is sending is left to it. While an older change is being sent, this one waits: the
-    device must get them in order.
+    A change that another delta is sending is left to that delta. While an older change is being sent, this one waits:
+    the device must get them in order.
     """
     note = change.note
     ours = note.get("version") == delta.version
@@ -124,7 +125,7 @@ def downlink(change: Change, f_port: int) -> dict[str, Any]:
     """The `ApplicationDownlink` of a change.
 
     The encoder finds each value under its name; and all of them under `state` with the shadow's `version`, as encoders
-    written for the V2 integration expect. A value that is itself called `state` or `version` goes first.
+    written for the V2 integration expect. A value named `state` or `version` itself takes precedence.
     """
     return {
         "f_port": f_port,
@@ -136,7 +137,7 @@ def downlink(change: Change, f_port: int) -> dict[str, Any]:
 
 
 def note(state: Note, change: Change, delta: Delta, now: float, reason: str | None = None) -> dict[str, Any]:
-    """What is reported of a change."""
+    """The report about a change, as fields of `reported`."""
     return {
         NOTE: {
             "state": state,
@@ -151,7 +152,7 @@ def note(state: Note, change: Change, delta: Delta, now: float, reason: str | No
 
 
 def sent(change: Change, delta: Delta, now: float) -> dict[str, Any]:
-    """What is reported once a change was sent: its values, so that they no longer differ."""
+    """The report about a change that was sent, including its values, so that they no longer differ."""
     return {DECODED_PAYLOAD: change.values, **note(Note.SENT, change, delta, now)}
 
 
@@ -175,7 +176,7 @@ def _part_of(values: object, whole: object) -> bool:
 
 
 def _like(values: Mapping[str, Any], metadata: Any) -> Any:
-    """The metadata of those fields that `values` has."""
+    """The metadata of the fields that `values` has."""
     if not isinstance(metadata, dict):
         return {}
     return {

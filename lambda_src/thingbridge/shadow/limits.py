@@ -1,4 +1,4 @@
-"""What a shadow document can hold of a decoder's output: a decoder may give anything that is JSON, a shadow takes less.
+"""The part of a decoder's output that a shadow can hold: a decoder may return any JSON, a shadow accepts less.
 
 Limits: AWS IoT Core Device Shadow service, quotas and error messages: 8 KB for desired and reported together, eight
 levels, no null in a list, no NaN, UTF-8.
@@ -10,10 +10,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 MAX_LEVELS: Final = 8
-"""Levels of `reported`, its own members being the first."""
+"""Levels of `reported`; its own members are the first."""
 
 MAX_PAYLOAD_BYTES: Final = 7 * 1024
-"""Of the document's 8 KB; the rest is for the other fields. What `desired` takes is not known without reading it."""
+"""Of the document's 8 KB; the rest is for other fields. The size of `desired` is unknown without reading it."""
 
 NAMED_AT_MOST: Final = 5
 """Members named in one log entry, of those that were omitted."""
@@ -22,10 +22,10 @@ Path = tuple[str, ...]
 
 
 def fitting(payload: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
-    """The part of a decoder's output that a shadow can hold, and what was omitted and why (None: nothing).
+    """The part of a decoder's output that a shadow can hold; which part was omitted and why (None: nothing).
 
     A member that does not fit is omitted with everything below it; the others stay. null stays: it removes a field from
-    the shadow that the device no longer reports. Too many bytes leave nothing.
+    the shadow that the device no longer reports. If it has too many bytes, nothing is kept.
     """
     faults = dict(_faults(payload, (), 1))
     kept = _without(payload, faults.keys(), ())

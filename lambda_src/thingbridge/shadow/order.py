@@ -1,4 +1,4 @@
-"""Which fields of a state are newer than what was written: an older message must not set a shadow back."""
+"""Which fields of a state are newer than the written ones: an older message must not overwrite a newer state."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -7,11 +7,11 @@ MAX_REMEMBERED: Final = 50_000
 """Things remembered in one execution environment: about 10 MB."""
 
 FROM_JOINS_ALONE: Final = "activated"
-"""The field that no uplink reports: of a late join, it is still newer."""
+"""The field that only joins report: it counts as newer even in a late join."""
 
 
 class NewestStates:
-    """The time of the newest state written for each thing, as far as one execution environment knows.
+    """The time of the newest state written for each thing by this execution environment.
 
     States of uplinks and joins replace each other; states without `lastSeen` replace only each other.
     """

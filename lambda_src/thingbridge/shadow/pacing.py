@@ -1,6 +1,6 @@
-"""When a shadow is written that may be written only at intervals, and with what. Pure: a row goes in, a row comes out.
+"""When a shadow that is written at intervals is written, and with what. Pure: a row goes in, a row comes out.
 
-A row holds the newest value of every field with its time, what was last written to the shadow, and at most one
+A row contains the newest value of every field with its time, what was last written to the shadow, and at most one
 *scheduled write*: its owner must write the shadow when it is due. So no state is lost between writes, and a shadow is
 written once per interval. Rows are stored with optimistic locking; every step can be repeated, and messages may arrive
 in any order.
@@ -16,17 +16,17 @@ OVERDUE_SECONDS: Final = 1800.0
 """A write that is overdue for so long has failed for good (its message is a dead letter): the next message owns it."""
 
 COMPLETE_EVERY_SECONDS: Final = 86_400.0
-"""How often a write contains all fields, not only those that changed: it repairs what others did to the shadow."""
+"""How often a write contains all fields, not only those that changed: this undoes changes by others."""
 
 KEPT_BY_OTHERS: Final = frozenset({"fCntDown"})
-"""Reported by a join, then counted elsewhere: never written again unchanged."""
+"""Reported by a join, then counted by others: never written again unchanged."""
 
 Path = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class ScheduledWrite:
-    """A write that is to come. `owner` identifies who writes, `due` is when (Unix seconds)."""
+    """A future write. `owner` identifies the message that writes; `due`: Unix seconds."""
 
     owner: str
     due: float
@@ -97,7 +97,7 @@ def delay(scheduled: ScheduledWrite, now: float) -> int:
 
 
 def unwritten(row: Row, now: float, shared: frozenset[str] = frozenset()) -> dict[str, Any]:
-    """The state that a write must contain now: what changed since the last one, or from time to time everything.
+    """The state that a write must contain now: the changes since the last one, or from time to time everything.
 
     `shared` names the fields that others write as well: of those, everything newer than the last write, changed or not.
     """
@@ -151,7 +151,7 @@ def _newest(known: Mapping[Path, tuple[str, Any]], new: Mapping[Path, tuple[str,
 
 
 def _order(field: tuple[str, Any]) -> tuple[str, str]:
-    # Of two values with the same time either one, but always the same one.
+    # Of two values with the same time, always the same one.
     return field[0], json.dumps(field[1], sort_keys=True)
 
 

@@ -2,7 +2,7 @@
 
 Fields and units: `lastSeen`, `activated` RFC 3339; `gateways` how many received the last uplink; `rssi` dBm and
 `snr` dB of the best reception; `fCntUp`, `fCntDown` frame counters of the session; `devAddr` 8 upper-case hex
-digits; `sessionID` base64; `decodedPayload` what the decoder made of the last uplink, or the `state` in it.
+digits; `sessionID` base64; `decodedPayload` the decoder's output for the last uplink, or the `state` in it.
 """
 
 import math
@@ -60,8 +60,8 @@ def metrics(body: Mapping[str, Any], *, own_counters: bool = False) -> dict[str,
     `own_counters`: whether this stack numbers downlinks itself, as under end-to-end encryption; without it, The Things
     Stack publishes the counter only later.
 
-    `body` holds `end_device_ids`, an object. A part of another type than TTS documents is ignored: the message itself
-    is still worth delivering.
+    `body` has `end_device_ids`, an object. A part of an undocumented type is ignored: the message itself is still
+    delivered.
     """
     match body:
         case {"uplink_message": dict(uplink)}:
@@ -74,10 +74,10 @@ def metrics(body: Mapping[str, Any], *, own_counters: bool = False) -> dict[str,
 
 
 def decoded(body: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
-    """`{"decodedPayload": …}` of an uplink, empty without one; and what a shadow can't hold of it, None for nothing.
+    """`{"decodedPayload": …}` of an uplink, empty without one; and what a shadow can't hold of it (None: nothing).
 
-    An object `state` in the decoder's output is what the decoder wants in the shadow (the convention of the V2
-    integration); without one it is the whole output.
+    If the decoder's output has an object `state`, only that is reported (the convention of the V2 integration);
+    otherwise the whole output.
     """
     match body:
         case {"uplink_message": {"decoded_payload": {"state": dict(output)}}}:
@@ -110,7 +110,7 @@ def _uplink(body: Mapping[str, Any], uplink: Mapping[str, Any]) -> dict[str, Any
     }
     if receptions:
         state["rssi"] = max(_numbers(receptions, "rssi"), default=0)
-        # SNR 0 dB is common and left out of the JSON as a zero value, so a missing one competes as 0.
+        # SNR 0 dB is common and omitted from the JSON as a zero value, so a missing one counts as 0.
         state["snr"] = max(_numbers([{"snr": 0, **each} for each in receptions], "snr"), default=0)
     return _known(state)
 
@@ -130,19 +130,19 @@ def _known(state: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _text(part: Mapping[str, Any], field: str) -> str | None:
-    """Times, addresses and ids are ASCII; JSON also spells what no UTF-8 document can hold."""
+    """A text of ASCII, as times, addresses and ids are; JSON may contain text that UTF-8 can't encode."""
     value = part.get(field)
     return value if isinstance(value, str) and value and value.isascii() else None
 
 
 def _numbers(receptions: Iterable[Mapping[str, Any]], field: str) -> list[float]:
     values = (each.get(field) for each in receptions)
-    # Finite ones: Python reads NaN and Infinity from JSON, a shadow document can't hold them.
+    # Finite numbers: Python reads NaN and Infinity from JSON, a shadow document can't contain them.
     return [v for v in values if isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v)]
 
 
 def _gateway(index: int, reception: Mapping[str, Any]) -> tuple[object, ...]:
-    """Identity of the receiving gateway: its antennas count once, gateways behind Packet Broker one by one."""
+    """Identity of the receiving gateway: its antennas count once, gateways behind Packet Broker separately."""
     forwarder = reception.get("packet_broker")
     if isinstance(forwarder, dict):
         gateway = forwarder.get("forwarder_gateway_eui") or forwarder.get("forwarder_gateway_id") or index

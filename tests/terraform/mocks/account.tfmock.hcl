@@ -1,4 +1,4 @@
-# An account that answers what the root module asks AWS when planning. Everything else is made up by Terraform.
+# An account with the answers that a plan asks AWS for. Terraform makes up everything else.
 
 mock_data "aws_caller_identity" {
   defaults = {

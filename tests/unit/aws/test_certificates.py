@@ -1,20 +1,22 @@
-"""Client certificates: known by the policy they carry, and none is left that carries none."""
+"""Client certificates: found by the policy they carry, and none is left without it."""
 
 import json
 from typing import Any
 
-import boto3
 import pytest
 
-from thingbridge.aws_iot import client_certificates, clients
+from tests.unit.conftest import Response
+from thingbridge.aws.certificates import ClientCertificates
+from thingbridge.aws.clients import Clients
 from thingbridge.errors import Busy
 
 POLICY = "farm-things-stack"
 
 
 @pytest.fixture
-def iot(account: None) -> Any:
-    client = boto3.client("iot")
+def iot(clients: Clients) -> Any:
+    """The account, with a certificate that carries another policy."""
+    client = clients("iot")
     document = json.dumps({"Version": "2012-10-17", "Statement": []})
     client.create_policy(policyName=POLICY, policyDocument=document)
     client.create_policy(policyName="other", policyDocument=document)
@@ -23,38 +25,37 @@ def iot(account: None) -> Any:
     return client
 
 
-def test_a_certificate_is_made_active_found_by_its_policy_and_deleted(iot: Any) -> None:
-    made = client_certificates.create(POLICY)
-    assert "PRIVATE KEY" in made.private_key
-    assert made.private_key not in repr(made)
-    (found,) = client_certificates.attached(POLICY)
-    assert (found.id, found.active, found.pem) == (made.id, True, made.pem)
+def test_a_certificate_is_created_active_found_by_its_policy_and_deleted(iot: Any, clients: Clients) -> None:
+    certificates = ClientCertificates(clients)
+    created = certificates.create(POLICY)
+    assert "PRIVATE KEY" in created.private_key
+    assert created.private_key not in repr(created)
+    (found,) = certificates.attached(POLICY)
+    assert (found.id, found.active, found.pem) == (created.id, True, created.pem)
     for _ in range(2):
-        client_certificates.delete(made.id)
-    assert client_certificates.attached(POLICY) == []
+        certificates.delete(created.id)
+    assert certificates.attached(POLICY) == []
     assert len(iot.list_certificates()["certificates"]) == 1
 
 
-def test_a_policy_that_is_gone_has_no_certificates(iot: Any) -> None:
-    assert client_certificates.attached("gone") == []
+def test_a_policy_that_does_not_exist_has_no_certificates(iot: Any, clients: Clients) -> None:
+    assert ClientCertificates(clients).attached("gone") == []
 
 
 @pytest.mark.parametrize("operation", ["AttachPolicy", "UpdateCertificate"])
-def test_a_certificate_that_can_not_be_finished_is_deleted_again(iot: Any, answer_with: Any, operation: str) -> None:
-    # The clean-up deactivates too, so only the first of these calls fails.
-    calls: list[str] = []
+def test_a_certificate_that_can_not_be_finished_is_deleted_again(iot: Any, clients: Clients, operation: str) -> None:
+    refused: list[str] = []
 
-    def fails_once(**given: Any) -> Any:
-        calls.append(operation)
-        return answer(**given) if len(calls) == 1 else None
+    def refuse_once(**_: Any) -> Any:
+        # Only the first call: the clean-up deactivates the certificate with the same operation.
+        if refused:
+            return None
+        refused.append(operation)
+        error = {"Code": "ServiceUnavailableException", "Message": "as arranged"}
+        return Response(503), {"Error": error, "ResponseMetadata": {"HTTPStatusCode": 503}}
 
-    answers: list[Any] = []
-    client = clients.client("iot")
-    register = client.meta.events.register
-    client.meta.events.register = lambda name, handler: answers.append((name, handler))
-    answer_with("iot", operation, 503, "ServiceUnavailableException")
-    ((name, answer),) = answers
-    register(name, fails_once)
+    iot.meta.events.register(f"before-call.iot.{operation}", refuse_once)
     with pytest.raises(Busy):
-        client_certificates.create(POLICY)
+        ClientCertificates(clients).create(POLICY)
+    assert refused == [operation]
     assert len(iot.list_certificates()["certificates"]) == 1

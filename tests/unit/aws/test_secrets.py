@@ -1,41 +1,70 @@
-"""Secrets: kept for a few minutes, read anew when asked to."""
+"""Secrets: cached for a few minutes, read again on request."""
 
+from dataclasses import dataclass
 from typing import Any
 
-import boto3
 import pytest
 
-from thingbridge.aws_iot import secrets
+from tests.unit.conftest import AnswerWith
+from thingbridge.aws.clients import Clients
+from thingbridge.aws.secrets import TIME_TO_LIVE, Secrets
 from thingbridge.errors import Busy, Misconfigured
 
 
+@dataclass
+class Clock:
+    now: float = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
 @pytest.fixture
-def key(account: None) -> Any:
-    client = boto3.client("secretsmanager")
-    arn = client.create_secret(Name="farm/ApplicationAPIKey", SecretString="first")["ARN"]
-    return client, arn
+def arn(clients: Clients) -> str:
+    created = clients("secretsmanager").create_secret(Name="farm/ApplicationAPIKey", SecretString="first")
+    return str(created["ARN"])
 
 
-def test_a_rotated_secret_is_picked_up_in_time(key: Any) -> None:
-    client, arn = key
-    assert secrets.secret(arn, now=lambda: 0.0) == "first"
-    client.put_secret_value(SecretId=arn, SecretString="second")
-    assert secrets.secret(arn, now=lambda: secrets.TIME_TO_LIVE - 1) == "first"
-    assert secrets.secret(arn, now=lambda: secrets.TIME_TO_LIVE) == "second"
+def rotate(clients: Clients, arn: str) -> None:
+    clients("secretsmanager").put_secret_value(SecretId=arn, SecretString="second")
 
 
-def test_a_refused_secret_is_read_anew_at_once(key: Any) -> None:
-    client, arn = key
-    secrets.secret(arn)
-    client.put_secret_value(SecretId=arn, SecretString="second")
-    assert secrets.secret(arn, refresh=True) == "second"
+def test_a_rotated_secret_is_used_when_the_cached_one_expires(clients: Clients, arn: str) -> None:
+    clock = Clock()
+    secrets = Secrets(clients, now=clock)
+    assert secrets.read(arn) == "first"
+    rotate(clients, arn)
+    clock.now = TIME_TO_LIVE - 1
+    assert secrets.read(arn) == "first"
+    clock.now = TIME_TO_LIVE
+    assert secrets.read(arn) == "second"
+
+
+def test_a_secret_is_read_again_at_once_on_request(clients: Clients, arn: str) -> None:
+    secrets = Secrets(clients)
+    secrets.read(arn)
+    rotate(clients, arn)
+    assert secrets.read(arn, refresh=True) == "second"
+
+
+def test_a_caller_may_ask_for_a_secret_that_is_not_older_than_a_minute(clients: Clients, arn: str) -> None:
+    clock = Clock()
+    secrets = Secrets(clients, now=clock)
+    secrets.read(arn)
+    rotate(clients, arn)
+    clock.now = 59
+    assert secrets.read(arn, max_age=60) == "first"
+    clock.now = 60
+    assert secrets.read(arn, max_age=60) == "second"
 
 
 @pytest.mark.parametrize(
     ("status", "code", "error"),
     [(400, "AccessDeniedException", Misconfigured), (500, "InternalServiceError", Busy)],
 )
-def test_a_secret_that_can_not_be_read_is_named(answer_with: Any, status: int, code: str, error: type) -> None:
+def test_the_error_names_the_secret_that_can_not_be_read(
+    clients: Clients, answer_with: AnswerWith, status: int, code: str, error: type[Any]
+) -> None:
     answer_with("secretsmanager", "GetSecretValue", status, code)
     with pytest.raises(error, match="read the secret arn:x"):
-        secrets.secret("arn:x")
+        Secrets(clients).read("arn:x")

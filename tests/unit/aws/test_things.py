@@ -1,21 +1,78 @@
-"""The things of a stack, page by page, in an account in process."""
+"""The thing registry in an account in process: listed, found, created and changed."""
 
 from typing import Any
 
-from thingbridge.aws_iot import thing_listing
+import pytest
+
+from tests.unit.conftest import AnswerWith
+from thingbridge.aws.clients import Clients
+from thingbridge.aws.things import THINGS_PER_PAGE, Things
+from thingbridge.errors import Busy, Misconfigured, Refused
 
 
-def test_all_things_of_the_stack_and_no_others_are_listed(iot: Any) -> None:
-    for number in range(thing_listing.THINGS_PER_PAGE + 3):
-        attributes = {"stackName": "farm", "devEUI": f"{number:016X}"}
-        iot.create_thing(thingName=f"t-{number}", thingTypeName="lorawan", attributePayload={"attributes": attributes})
-    other = {"attributes": {"stackName": "orchard"}}
-    iot.create_thing(thingName="other", thingTypeName="lorawan", attributePayload=other)
+@pytest.fixture
+def things(iot: Any, clients: Clients) -> Things:
+    return Things(clients)
+
+
+def test_all_things_of_the_stack_and_no_others_are_listed_page_by_page(things: Things, iot: Any) -> None:
+    for number in range(THINGS_PER_PAGE + 3):
+        things.create(f"t-{number}", {"stackName": "farm", "devEUI": f"{number:016X}"}, "lorawan")
+    things.create("other", {"stackName": "orchard"}, "lorawan")
     listed, token, pages = {}, None, 0
     while pages == 0 or token:
-        things, token = thing_listing.page("farm", token)
-        assert len(things) <= thing_listing.THINGS_PER_PAGE
-        listed |= {thing.name: thing.attributes["devEUI"] for thing in things}
+        page, token = things.page("farm", token)
+        assert len(page) <= THINGS_PER_PAGE
+        listed |= {thing.name: thing.attributes["devEUI"] for thing in page}
         pages += 1
-    assert listed == {f"t-{number}": f"{number:016X}" for number in range(thing_listing.THINGS_PER_PAGE + 3)}
+    assert listed == {f"t-{number}": f"{number:016X}" for number in range(THINGS_PER_PAGE + 3)}
     assert pages == 2
+
+
+def test_a_thing_is_created_described_and_deleted(things: Things) -> None:
+    assert things.describe("barn") is None
+    assert things.create("barn", {"stackName": "farm"}, "lorawan") is True
+    found = things.describe("barn")
+    assert found
+    assert (found.name, found.attributes, found.type_name) == ("barn", {"stackName": "farm"}, "lorawan")
+    things.delete("barn")
+    assert things.describe("barn") is None
+
+
+def test_a_name_that_is_taken_by_another_thing_is_reported(things: Things, answer_with: AnswerWith) -> None:
+    # moto overwrites a thing of the same name; AWS answers like this when the attributes differ.
+    answer_with("iot", "CreateThing", 409, "ResourceAlreadyExistsException")
+    assert things.create("barn", {"stackName": "farm"}, "lorawan") is False
+
+
+def test_an_update_keeps_other_attributes_and_removed_ones_are_gone(things: Things) -> None:
+    things.create("barn", {"stackName": "farm", "deviceID": "tank-7", "appKey": "secret"}, "lorawan")
+    things.update("barn", {"deviceID": "tank-8"})
+    things.remove_attributes("barn", ["appKey"])
+    found = things.describe("barn")
+    assert found
+    assert found.attributes == {"stackName": "farm", "deviceID": "tank-8"}
+
+
+def test_things_with_a_dev_eui_are_found_in_either_spelling_the_upper_case_one_first(things: Things) -> None:
+    things.create("a", {"devEUI": "a81758fffe0312ab"}, "lorawan")
+    things.create("z", {"devEUI": "A81758FFFE0312AB"}, "lorawan")
+    things.create("b", {"devEUI": "A81758FFFE0312AB"}, "lorawan")
+    assert [thing.name for thing in things.with_dev_eui("A81758FFFE0312AB")] == ["b", "z", "a"]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "error"),
+    [
+        (429, "ThrottlingException", Busy),
+        (503, "ServiceUnavailableException", Busy),
+        (403, "AccessDeniedException", Misconfigured),
+        (400, "InvalidRequestException", Refused),
+    ],
+)
+def test_errors_are_translated(
+    things: Things, answer_with: AnswerWith, status: int, code: str, error: type[Exception]
+) -> None:
+    answer_with("iot", "DescribeThing", status, code)
+    with pytest.raises(error, match=f"describe the thing barn: {code}"):
+        things.describe("barn")

@@ -1,18 +1,19 @@
-"""Which session a message tells of."""
+"""Sessions: which one a message or a device is in."""
 
 from typing import Any
 
 import pytest
 
+from tests import events
+from thingbridge.encryption import sessions
+from thingbridge.encryption.sessions import Session, SessionSeen
 from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
-from thingbridge.messaging import sessions
-from thingbridge.messaging.sessions import Session, SessionSeen
 
 IDS = {"device_id": "tank-7", "dev_addr": "260B1C2D"}
 WRAPPED = {"kek_label": "ours", "encrypted_key": "AAAA"}
 
 
-def test_an_uplink_tells_its_session_and_the_counter_the_stack_has_reached() -> None:
+def test_an_uplink_is_in_a_session_and_names_the_last_downlink_counter() -> None:
     body = {
         "end_device_ids": IDS,
         "uplink_message": {
@@ -25,12 +26,12 @@ def test_an_uplink_tells_its_session_and_the_counter_the_stack_has_reached() -> 
     assert sessions.seen(body) == SessionSeen(Session("AYxy", "260B1C2D", WRAPPED), 1_500_000, 42)
 
 
-def test_a_join_tells_a_session_that_begins_at_one() -> None:
+def test_a_join_begins_a_session_whose_counters_start_at_one() -> None:
     body = {"end_device_ids": IDS, "join_accept": {"session_key_id": "AYxy", "app_s_key": WRAPPED}}
     assert sessions.seen(body) == SessionSeen(Session("AYxy", "260B1C2D", WRAPPED), None, 1)
 
 
-def test_a_session_without_an_envelope_is_one_that_the_things_stack_encrypts() -> None:
+def test_a_session_without_an_envelope_is_encrypted_by_the_things_stack() -> None:
     seen = sessions.seen({"end_device_ids": IDS, "uplink_message": {"session_key_id": "AYxy"}})
     assert seen is not None
     assert seen.session.app_s_key is None
@@ -46,11 +47,11 @@ def test_a_session_without_an_envelope_is_one_that_the_things_stack_encrypts() -
         {},
     ],
 )
-def test_other_messages_tell_none(body: dict[str, Any]) -> None:
+def test_other_messages_have_no_session(body: dict[str, Any]) -> None:
     assert sessions.seen({"end_device_ids": IDS, **body}) is None
 
 
-def test_a_device_tells_the_session_that_begins_before_the_one_in_use() -> None:
+def test_a_devices_pending_session_comes_before_the_one_in_use() -> None:
     current = {"dev_addr": "260B0001", "keys": {"session_key_id": "b2xk", "app_s_key": WRAPPED}, "last_a_f_cnt_down": 7}
     pending = {"dev_addr": "260B0002", "keys": {"session_key_id": "bmV3", "app_s_key": WRAPPED}}
     assert sessions.of_device({"session": current}) == SessionSeen(Session("b2xk", "260B0001", WRAPPED), None, 8)
@@ -60,13 +61,25 @@ def test_a_device_tells_the_session_that_begins_before_the_one_in_use() -> None:
     assert sessions.of_device({}) is None
 
 
-def test_a_key_that_the_things_stack_can_open_is_not_kept() -> None:
+def test_a_key_that_the_things_stack_can_read_is_not_kept() -> None:
     keys = {"session_key_id": "b2xk", "app_s_key": {"key": "00" * 16, **WRAPPED}}
     seen = sessions.of_device({"session": {"dev_addr": "260B0001", "keys": keys}})
     assert seen is not None
     assert seen.session.app_s_key is None
 
 
-def test_sessions_are_kept_under_the_dev_eui() -> None:
+def test_sessions_are_kept_by_dev_eui_or_else_by_device_id() -> None:
     assert sessions.device_key(EndDeviceIdentifiers("tank-7", "A81758FFFE0312AB", None)) == "A81758FFFE0312AB"
     assert sessions.device_key(EndDeviceIdentifiers("tank-7", None, None)) == "tank-7"
+
+
+@pytest.mark.parametrize(
+    ("example", "part", "next_f_cnt_down"),
+    [("uplink_end_to_end_encrypted", "uplink_message", 2), ("join_end_to_end_encrypted", "join_accept", 1)],
+)
+def test_the_examples_have_a_session_with_a_wrapped_key(example: str, part: str, next_f_cnt_down: int) -> None:
+    body = events.load(f"things_stack/{example}")
+    seen = sessions.seen(body)
+    assert seen
+    assert seen.session == Session(body[part]["session_key_id"], "260B1C2D", body[part]["app_s_key"])
+    assert seen.next_f_cnt_down == next_f_cnt_down

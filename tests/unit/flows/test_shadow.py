@@ -1,177 +1,203 @@
-"""Shadows written only so often, on an account in process: table, queue and shadow as the functions use them."""
+"""Shadows at intervals, on an account in process: table, queue and shadow as the functions use them."""
 
 import json
-import time
-from collections.abc import Iterator
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-import boto3
 import pytest
-from handlers.shadow_writing import InTurn
-from thingbridge.aws_iot import clients
-from thingbridge.aws_iot.shadow_states import ShadowStates
-from thingbridge.settings import ShadowSettings
 
-from handlers import shadow
-from thingbridge.errors import Busy
+from handlers import batches, composition
+from tests import events
+from tests.unit.conftest import Response
+from thingbridge.aws.clients import Clients
+from thingbridge.aws.queues import Queue
+from thingbridge.aws.shadow_states import ShadowStates
+from thingbridge.aws.shadows import Shadows
+from thingbridge.aws.things_log import ThingsLog
+from thingbridge.errors import BadInput, Busy
+from thingbridge.flows.shadow import PacedShadowWriter, RecordedShadows
+from thingbridge.shadow.state import SHADOW_NAME, ShadowSettings
 
 GROUP = "/thethings/lorawan/farm/things"
 INTERVAL = 60
 
+Calls = Callable[[], dict[str, int]]
 
-def told_at(second: int) -> str:
+
+def at(second: int) -> str:
     return f"2026-01-01T00:00:{second:02}.000000000Z"
 
 
+@dataclass
+class Clock:
+    """Seconds that pass when a test says so. SQS keeps its own time, so tests deliver deferred writes themselves."""
+
+    now: float = 1_767_225_600.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def wait(self, seconds: float) -> None:
+        self.now += seconds
+
+
 @pytest.fixture
-def queue_url(iot: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    boto3.client("logs").create_log_group(logGroupName=GROUP)
-    boto3.client("dynamodb").create_table(
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def queue_url(iot: Any, clients: Clients) -> str:
+    clients("logs").create_log_group(logGroupName=GROUP)
+    clients("dynamodb").create_table(
         TableName="farm-shadow-states",
         BillingMode="PAY_PER_REQUEST",
         KeySchema=[{"AttributeName": "thing", "KeyType": "HASH"}],
         AttributeDefinitions=[{"AttributeName": "thing", "AttributeType": "S"}],
     )
     iot.create_thing(thingName="tank")
-    url = boto3.client("sqs").create_queue(QueueName="farm-shadow")["QueueUrl"]
-    environment = {
-        "STACK_NAME": "farm",
-        "THINGS_LOG_GROUP": GROUP,
-        "SHADOW": json.dumps({"min_interval_seconds": INTERVAL}),
-        "SHADOW_STATES_TABLE": "farm-shadow-states",
-        "SHADOW_QUEUE_URL": url,
-    }
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    shadow._writer.cache_clear()
-    yield url
-    shadow._writer.cache_clear()
+    return str(clients("sqs").create_queue(QueueName="farm-shadow")["QueueUrl"])
 
 
 @pytest.fixture
-def sandbox(queue_url: str) -> Any:
-    """Make another sandbox: all of them have one table and one queue, and nothing else in common."""
-    return lambda: InTurn(
-        GROUP, ShadowStates("farm-shadow-states"), queue_url, ShadowSettings(min_interval_seconds=INTERVAL)
+def writer(clients: Clients, queue_url: str, clock: Clock) -> Callable[[], PacedShadowWriter]:
+    """Make the writer of another execution environment: all of them share one table and one queue, nothing else."""
+    shadows = RecordedShadows(Shadows(clients, SHADOW_NAME), ThingsLog(clients, GROUP))
+    return lambda: PacedShadowWriter(
+        shadows,
+        ShadowStates(clients, "farm-shadow-states"),
+        Queue(clients, queue_url),
+        ShadowSettings(min_interval_seconds=INTERVAL),
+        clock,
     )
 
 
 @pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Seconds that pass when a test says so; SQS keeps its own time, so turns are handed over by hand."""
-    start = time.time()
-    now = [start]
-    monkeypatch.setattr("handlers.shadow_writing.time.time", lambda: now[0])
-
-    def wait(seconds: float) -> None:
-        now[0] += seconds
-
-    return wait
-
-
-@pytest.fixture
-def turns(queue_url: str) -> list[dict[str, Any]]:
-    """The turns that were put off, as they are sent."""
+def deferred(clients: Clients, queue_url: str) -> list[dict[str, Any]]:
+    """The deferred writes, as they are sent."""
     sent: list[dict[str, Any]] = []
-    clients.client("sqs").meta.events.register(
+    clients("sqs").meta.events.register(
         "provide-client-params.sqs.SendMessage",
         lambda params, **_: sent.append({"body": params["MessageBody"], "seconds": params["DelaySeconds"]}),
     )
     return sent
 
 
-def hand_over(*turns: dict[str, Any]) -> Any:
-    records = [{"messageId": str(number), "body": turn["body"]} for number, turn in enumerate(turns)]
-    return shadow.handler({"Records": records}, None)
+@pytest.fixture
+def reported(clients: Clients) -> Callable[[], dict[str, Any]]:
+    return lambda: Shadows(clients, SHADOW_NAME).reported("tank")
 
 
-def reported() -> dict[str, Any]:
-    data = boto3.client("iot-data")
-    try:
-        answer = data.get_thing_shadow(thingName="tank", shadowName="lorawan")
-    except data.exceptions.ResourceNotFoundException:
-        return {}
-    return dict(json.loads(answer["payload"].read())["state"]["reported"])
+Writer = Callable[[], PacedShadowWriter]
+Reported = Callable[[], dict[str, Any]]
 
 
-def test_the_first_state_is_written_and_later_ones_of_any_sandbox_in_one_turn(
-    sandbox: Any, turns: list[dict[str, Any]], clock: Any
+def test_the_first_state_is_written_and_later_ones_of_any_execution_environment_together(
+    writer: Writer, deferred: list[dict[str, Any]], clock: Clock, reported: Reported
 ) -> None:
-    one, other = sandbox(), sandbox()
-    one("tank", {"rssi": -70, "devAddr": "26"}, told_at(1))
+    one, other = writer(), writer()
+    one.write("tank", {"rssi": -70, "devAddr": "26"}, at(1))
     assert reported() == {"rssi": -70, "devAddr": "26"}
-    clock(10)
-    other("tank", {"rssi": -75}, told_at(2))
-    one("tank", {"rssi": -80}, told_at(3))
-    (turn,) = turns
-    assert turn["seconds"] == 50
+    clock.wait(10)
+    other.write("tank", {"rssi": -75}, at(2))
+    one.write("tank", {"rssi": -80}, at(3))
+    (later,) = deferred
+    assert later["seconds"] == 50
     assert reported()["rssi"] == -70
-    clock(50)
-    assert hand_over(turn) == {"batchItemFailures": []}
+    clock.wait(50)
+    writer().write_scheduled(later["body"])
     assert reported() == {"rssi": -80, "devAddr": "26"}
-    assert len(turns) == 1
+    assert len(deferred) == 1
 
 
-def test_a_turn_that_comes_twice_writes_once(sandbox: Any, turns: list[dict[str, Any]], clock: Any) -> None:
-    sandbox()("tank", {"rssi": -70}, told_at(1))
-    sandbox()("tank", {"rssi": -75}, told_at(2))
-    (turn,) = turns
-    clock(60)
-    hand_over(turn)
-    written: list[str] = []
-    clients.client("iot-data").meta.events.register("before-call.*", lambda model, **_: written.append(model.name))
-    hand_over(turn)
-    assert written == []
-
-
-def test_a_turn_that_was_taken_does_not_take_the_next_one_early(
-    sandbox: Any, turns: list[dict[str, Any]], clock: Any
+def test_a_deferred_write_that_is_delivered_twice_writes_once(
+    writer: Writer, deferred: list[dict[str, Any]], clock: Clock, calls: Calls
 ) -> None:
-    one = sandbox()
+    writer().write("tank", {"rssi": -70}, at(1))
+    writer().write("tank", {"rssi": -75}, at(2))
+    (later,) = deferred
+    clock.wait(60)
+    writer().write_scheduled(later["body"])
+    calls()
+    writer().write_scheduled(later["body"])
+    assert calls() == {"GetItem": 1}
+
+
+def test_a_repeated_deferred_write_does_not_do_the_next_one_early(
+    writer: Writer, deferred: list[dict[str, Any]], clock: Clock, reported: Reported
+) -> None:
+    one = writer()
     for second in (1, 2):
-        one("tank", {"rssi": -70 - second}, told_at(second))
-    (taken,) = turns
-    clock(60)
-    hand_over(taken)
-    one("tank", {"rssi": -80}, told_at(3))
-    hand_over(taken)
+        one.write("tank", {"rssi": -70 - second}, at(second))
+    (done,) = deferred
+    clock.wait(60)
+    writer().write_scheduled(done["body"])
+    one.write("tank", {"rssi": -80}, at(3))
+    writer().write_scheduled(done["body"])
     assert reported() == {"rssi": -72}
-    clock(60)
-    hand_over(turns[1])
+    clock.wait(60)
+    writer().write_scheduled(deferred[1]["body"])
     assert reported() == {"rssi": -80}
 
 
-def test_a_warm_message_between_two_turns_costs_one_write_of_the_table(sandbox: Any, queue_url: str) -> None:
-    one = sandbox()
+def test_a_warm_message_between_two_writes_costs_one_call(writer: Writer, calls: Calls) -> None:
+    one = writer()
     for second in (1, 2):
-        one("tank", {"rssi": -70 - second}, told_at(second))
-    made: list[str] = []
-    for service in ("iot-data", "dynamodb", "sqs"):
-        clients.client(service).meta.events.register("before-call.*", lambda model, **_: made.append(model.name))
-    one("tank", {"rssi": -80}, told_at(3))
-    assert made == ["UpdateItem"]
+        one.write("tank", {"rssi": -70 - second}, at(second))
+    calls()
+    one.write("tank", {"rssi": -80}, at(3))
+    assert calls() == {"UpdateItem": 1}
 
 
-def test_a_shadow_that_is_busy_comes_again_with_its_message(
-    sandbox: Any, turns: list[dict[str, Any]], clock: Any, answer_with: Any, monkeypatch: pytest.MonkeyPatch
+def test_a_message_whose_write_met_a_busy_shadow_writes_when_it_comes_again(
+    writer: Writer, clients: Clients, reported: Reported
 ) -> None:
-    one = sandbox()
-    with monkeypatch.context() as broken:
-        broken.setattr("handlers.shadow_writing.write", lambda *_: (_ for _ in ()).throw(Busy("so it is")))
-        with pytest.raises(Busy):
-            one("tank", {"rssi": -70}, told_at(1))
-        one("tank", {"rssi": -75}, told_at(2))
+    busy = True
+
+    def answer(**_: Any) -> Any:
+        error = {"Code": "ThrottlingException", "Message": "as arranged"}
+        return (Response(429), {"Error": error, "ResponseMetadata": {"HTTPStatusCode": 429}}) if busy else None
+
+    clients("iot-data").meta.events.register("before-call.iot-data-plane.UpdateThingShadow", answer)
+    one = writer()
+    with pytest.raises(Busy):
+        one.write("tank", {"rssi": -70}, at(1))
+    one.write("tank", {"rssi": -75}, at(2))
     assert reported() == {}
-    one("tank", {"rssi": -70}, told_at(1))
+    busy = False
+    one.write("tank", {"rssi": -70}, at(1))
     assert reported() == {"rssi": -75}
 
 
-def test_a_turn_that_fails_is_named_and_the_others_are_taken(
-    sandbox: Any, turns: list[dict[str, Any]], clock: Any
+def test_a_message_without_a_time_is_as_new_as_its_arrival(writer: Writer, reported: Reported, clock: Clock) -> None:
+    one = writer()
+    one.write("tank", {"rssi": -70}, None)
+    clock.wait(INTERVAL)
+    one.write("tank", {"rssi": -75}, None)
+    assert reported() == {"rssi": -75}
+
+
+@pytest.mark.parametrize("message", ["plain text", "{}", "[]", '{"thing": "tank"}'])
+def test_a_message_that_is_not_a_deferred_write_is_bad_input(writer: Writer, message: str) -> None:
+    with pytest.raises(BadInput, match="must be a deferred write"):
+        writer().write_scheduled(message)
+
+
+def test_a_deferred_write_that_fails_is_named_and_the_others_are_done(
+    clients: Clients, queue_url: str, deferred: list[dict[str, Any]], reported: Reported
 ) -> None:
-    sandbox()("tank", {"rssi": -70}, told_at(1))
-    sandbox()("tank", {"rssi": -75}, told_at(2))
-    (turn,) = turns
-    clock(60)
-    assert hand_over({"body": "no turn"}, turn) == {"batchItemFailures": [{"itemIdentifier": "0"}]}
-    assert reported() == {"rssi": -75}
+    environment = {
+        "STACK_NAME": "farm",
+        "THINGS_LOG_GROUP": GROUP,
+        "SHADOW": json.dumps({"min_interval_seconds": INTERVAL}),
+        "SHADOW_STATES_TABLE": "farm-shadow-states",
+        "SHADOW_QUEUE_URL": queue_url,
+    }
+    flow = composition.shadow(environment, clients)
+    for second in (1, 2):
+        flow.write("tank", {"rssi": -70 - second}, at(second))
+    (later,) = deferred
+    answer = batches.handle_each(events.sqs_batch("plain text", later["body"]), flow.write_scheduled)
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "0"}]}
+    assert reported() == {"rssi": -72}

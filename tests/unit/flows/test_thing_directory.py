@@ -1,46 +1,54 @@
-"""Finding and making things, on moto's registry."""
+"""Which thing stands for which end device: found, created if missing and remembered, on moto's registry."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
+import boto3
 import pytest
-from thingbridge.aws_iot import clients, things
-from thingbridge.settings import ThingNameScheme
 
-from thingbridge.errors import Busy, Misconfigured, Refused
+from tests.unit.conftest import AnswerWith, Response
+from thingbridge.aws.clients import Clients
+from thingbridge.aws.things import Things
+from thingbridge.errors import Refused
+from thingbridge.flows.thing_directory import KNOWN_FOR, ThingDirectory
 from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
-from thingbridge.registry.identity import MismatchingStack
+from thingbridge.registry.identity import MismatchingStack, StackOfThings, ThingNameScheme
 
 DEVICE = EndDeviceIdentifiers("tank-7", "A81758FFFE0312AB", "A81758FFFE000001")
 
+Calls = Callable[[], dict[str, int]]
 
+
+@dataclass
 class Clock:
-    now = 0.0
+    now: float = 0.0
 
     def __call__(self) -> float:
         return self.now
 
 
 @pytest.fixture
-def calls(iot: Any) -> list[str]:
-    """Names of the AWS calls that the code under test makes, in order."""
-    made: list[str] = []
-    clients.client("iot").meta.events.register("before-call.iot", lambda model, **_: made.append(model.name))
-    return made
+def clock() -> Clock:
+    return Clock()
 
 
-def directory(clock: Clock | None = None, scheme: ThingNameScheme = ThingNameScheme.DEV_EUI) -> things.ThingDirectory:
-    return things.ThingDirectory(stack_name="farm", thing_type_name="lorawan", scheme=scheme, now=clock or Clock())
+@pytest.fixture
+def directory(iot: Any, clients: Clients, clock: Clock) -> ThingDirectory:
+    """The directory of the stack `farm`, which names things after their DevEUI."""
+    clients.take_calls()
+    return ThingDirectory(Things(clients), StackOfThings("farm", "lorawan", ThingNameScheme.DEV_EUI), now=clock)
 
 
-def make(iot: Any, name: str, **attributes: str) -> None:
+def create(iot: Any, name: str, **attributes: str) -> None:
     iot.create_thing(thingName=name, thingTypeName="lorawan", attributePayload={"attributes": attributes})
 
 
-def test_an_unknown_device_gets_a_thing_of_the_stack(iot: Any) -> None:
-    assert directory().find_or_make(DEVICE) == "A81758FFFE0312AB"
-    made = iot.describe_thing(thingName="A81758FFFE0312AB")
-    assert made["thingTypeName"] == "lorawan"
-    assert made["attributes"] == {
+def test_an_unknown_device_gets_a_thing_of_the_stack(directory: ThingDirectory, iot: Any) -> None:
+    assert directory.find_or_create(DEVICE) == "A81758FFFE0312AB"
+    created = iot.describe_thing(thingName="A81758FFFE0312AB")
+    assert created["thingTypeName"] == "lorawan"
+    assert created["attributes"] == {
         "devEUI": "A81758FFFE0312AB",
         "stackName": "farm",
         "deviceID": "tank-7",
@@ -48,89 +56,96 @@ def test_an_unknown_device_gets_a_thing_of_the_stack(iot: Any) -> None:
     }
 
 
-def test_a_known_device_costs_no_call(iot: Any, calls: list[str]) -> None:
-    things_of_stack = directory()
-    things_of_stack.find_or_make(DEVICE)
-    calls.clear()
-    things_of_stack.find_or_make(DEVICE)
-    assert calls == []
+def test_a_known_device_costs_no_call(directory: ThingDirectory, calls: Calls) -> None:
+    directory.find_or_create(DEVICE)
+    calls()
+    directory.find_or_create(DEVICE)
+    assert calls() == {}
 
 
-def test_the_scarce_list_call_is_spared_when_the_name_tells(iot: Any, calls: list[str]) -> None:
-    make(iot, "A81758FFFE0312AB", devEUI="A81758FFFE0312AB", stackName="farm")
-    directory().find_or_make(DEVICE)
-    assert calls == ["DescribeThing"]
+def test_the_scarce_list_call_is_saved_when_the_name_identifies_the_thing(
+    directory: ThingDirectory, iot: Any, calls: Calls
+) -> None:
+    create(iot, "A81758FFFE0312AB", devEUI="A81758FFFE0312AB", stackName="farm")
+    calls()
+    directory.find_or_create(DEVICE)
+    assert calls() == {"DescribeThing": 1}
 
 
 @pytest.mark.parametrize("spelling", ["A81758FFFE0312AB", "a81758fffe0312ab"])
-def test_a_thing_of_any_name_is_found_by_its_dev_eui(iot: Any, spelling: str) -> None:
-    make(iot, "barn", devEUI=spelling, stackName="farm")
-    assert directory().find_or_make(DEVICE) == "barn"
+def test_a_thing_of_any_name_is_found_by_its_dev_eui(directory: ThingDirectory, iot: Any, spelling: str) -> None:
+    create(iot, "barn", devEUI=spelling, stackName="farm")
+    assert directory.find_or_create(DEVICE) == "barn"
 
 
-def test_another_stacks_thing_is_a_mismatch_and_nothing_is_made(iot: Any, calls: list[str]) -> None:
-    make(iot, "barn", devEUI="A81758FFFE0312AB", stackName="other")
-    calls.clear()
+def test_another_stacks_thing_is_a_mismatch_and_nothing_is_created(
+    directory: ThingDirectory, iot: Any, calls: Calls
+) -> None:
+    create(iot, "barn", devEUI="A81758FFFE0312AB", stackName="other")
+    calls()
     with pytest.raises(MismatchingStack):
-        directory().find_or_make(DEVICE)
-    assert "CreateThing" not in calls
+        directory.find_or_create(DEVICE)
+    assert "CreateThing" not in calls()
 
 
-def test_our_thing_is_found_beside_another_stacks(iot: Any) -> None:
-    make(iot, "a-barn", devEUI="A81758FFFE0312AB", stackName="other")
-    make(iot, "barn", devEUI="A81758FFFE0312AB", stackName="farm")
-    assert directory().find_or_make(DEVICE) == "barn"
+def test_this_stacks_thing_is_found_beside_another_stacks(directory: ThingDirectory, iot: Any) -> None:
+    create(iot, "a-barn", devEUI="A81758FFFE0312AB", stackName="other")
+    create(iot, "barn", devEUI="A81758FFFE0312AB", stackName="farm")
+    assert directory.find_or_create(DEVICE) == "barn"
 
 
-def test_a_mismatch_is_remembered_for_a_minute_and_then_looked_up_again(iot: Any, calls: list[str]) -> None:
-    make(iot, "barn", devEUI="A81758FFFE0312AB", stackName="other")
-    clock = Clock()
-    things_of_stack = directory(clock)
+def test_a_mismatch_is_remembered_for_a_minute_and_then_looked_up_again(
+    directory: ThingDirectory, iot: Any, clock: Clock, calls: Calls
+) -> None:
+    create(iot, "barn", devEUI="A81758FFFE0312AB", stackName="other")
     for at, looked_up in ((0.0, True), (59.0, False), (61.0, True)):
         clock.now = at
-        calls.clear()
+        calls()
         with pytest.raises(MismatchingStack):
-            things_of_stack.find_or_make(DEVICE)
-        assert bool(calls) is looked_up
+            directory.find_or_create(DEVICE)
+        assert bool(calls()) is looked_up
 
 
-def test_a_deleted_thing_is_made_again_within_the_hour(iot: Any) -> None:
-    clock = Clock()
-    things_of_stack = directory(clock)
-    things_of_stack.find_or_make(DEVICE)
+def test_a_deleted_thing_is_created_again_within_the_hour(directory: ThingDirectory, iot: Any, clock: Clock) -> None:
+    directory.find_or_create(DEVICE)
     iot.delete_thing(thingName="A81758FFFE0312AB")
-    clock.now = things.KNOWN_FOR + 1
-    things_of_stack.find_or_make(DEVICE)
+    clock.now = KNOWN_FOR + 1
+    directory.find_or_create(DEVICE)
     assert iot.describe_thing(thingName="A81758FFFE0312AB")
 
 
-def test_memory_of_things_is_bounded_and_forgets_the_oldest(iot: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(things, "MAX_KNOWN", 2)
-    things_of_stack = directory(scheme=ThingNameScheme.DEVICE_ID)
-    for name in ("one", "two", "three"):
-        things_of_stack.find_or_make(EndDeviceIdentifiers(name, None, None))
-    assert [device.device_id for device in things_of_stack._known] == ["two", "three"]
+def test_the_memory_is_bounded_and_forgets_the_oldest_thing(iot: Any, clients: Clients, calls: Calls) -> None:
+    stack = StackOfThings("farm", "lorawan", ThingNameScheme.DEVICE_ID)
+    directory = ThingDirectory(Things(clients), stack, capacity=2)
+    one, two, three = (EndDeviceIdentifiers(name, None, None) for name in ("one", "two", "three"))
+    for device in (one, two, three):
+        directory.find_or_create(device)
+    calls()
+    for device in (two, three):
+        directory.find_or_create(device)
+    assert calls() == {}
+    directory.find_or_create(one)
+    assert calls() == {"DescribeThing": 1}
 
 
-def test_a_name_that_another_device_has_is_refused(iot: Any, answer_with: Any) -> None:
-    # Somebody gave this thing the DevEUI of one device for a name and the DevEUI of another for an attribute.
-    make(iot, "A81758FFFE0312AB", devEUI="A81758FFFE0312AC", stackName="farm")
-    # moto overwrites a thing of the same name; AWS answers so when the attributes differ.
+def test_a_name_that_another_device_has_is_refused(
+    directory: ThingDirectory, iot: Any, answer_with: AnswerWith
+) -> None:
+    # Somebody gave this thing the DevEUI of one device as its name and the DevEUI of another as its attribute.
+    create(iot, "A81758FFFE0312AB", devEUI="A81758FFFE0312AC", stackName="farm")
+    # moto overwrites a thing of the same name; AWS answers like this when the attributes differ.
     answer_with("iot", "CreateThing", 409, "ResourceAlreadyExistsException")
     with pytest.raises(Refused, match="taken"):
-        directory().find_or_make(DEVICE)
+        directory.find_or_create(DEVICE)
 
 
-@pytest.mark.parametrize(
-    ("status", "code", "error"),
-    [
-        (429, "ThrottlingException", Busy),
-        (503, "ServiceUnavailableException", Busy),
-        (403, "AccessDeniedException", Misconfigured),
-        (400, "InvalidRequestException", Refused),
-    ],
-)
-def test_errors_are_told_apart(answer_with: Any, status: int, code: str, error: type[Exception]) -> None:
-    answer_with("iot", "DescribeThing", status, code)
-    with pytest.raises(error, match=f"describe the thing barn: {code}"):
-        things.describe("barn")
+def test_a_thing_that_somebody_created_for_the_device_in_the_meantime_is_used(
+    directory: ThingDirectory, iot: Any
+) -> None:
+    def create_first(**_: Any) -> tuple[Response, dict[str, Any]]:
+        create(boto3.client("iot"), "A81758FFFE0312AB", devEUI="A81758FFFE0312AB", stackName="farm", site="barn")
+        error = {"Code": "ResourceAlreadyExistsException", "Message": "as arranged"}
+        return Response(409), {"Error": error, "ResponseMetadata": {"HTTPStatusCode": 409}}
+
+    iot.meta.events.register("before-call.iot.CreateThing", create_first)
+    assert directory.find_or_create(DEVICE) == "A81758FFFE0312AB"

@@ -1,20 +1,24 @@
 """Flow `upstream` on an account in process: what it calls, and what it does with what goes wrong."""
 
-import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import boto3
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.iotdata import iotdata_backends
 
 from handlers import composition
+from tests import events
 from tests.unit.conftest import Response
 from thingbridge.aws.clients import Clients
 from thingbridge.errors import Busy
+from thingbridge.flows.codecs import CodecFailed
 from thingbridge.flows.upstream import Upstream
+from thingbridge.shadow.state import ShadowSettings
 
 GROUP = "/thethings/lorawan/farm/things"
 ENVIRONMENT = {
@@ -37,10 +41,6 @@ def flow(iot: Any, clients: Clients) -> Upstream:
     return composition.upstream(ENVIRONMENT, clients)
 
 
-def event(payload: bytes, topic: str = "thethings/lorawan/farm/uplink") -> dict[str, Any]:
-    return {"topic": topic, "payload": base64.b64encode(payload).decode()}
-
-
 def published() -> list[Any]:
     return list(iotdata_backends[DEFAULT_ACCOUNT_ID]["eu-west-1"].published_payloads)
 
@@ -52,7 +52,7 @@ def log(stream: str) -> list[dict[str, Any]]:
 
 def test_an_uplink_creates_the_thing_publishes_and_writes_the_shadow(flow: Upstream) -> None:
     raw = json.dumps(BODY).encode()
-    flow.handle(event(raw))
+    flow.handle(events.rule_output(raw))
     assert published() == [("lorawan/A81758FFFE0312AB/uplink", raw)]
     shadow = boto3.client("iot-data").get_thing_shadow(thingName="A81758FFFE0312AB", shadowName="lorawan")
     assert json.loads(shadow["payload"].read())["state"]["reported"]["rssi"] == -71
@@ -61,9 +61,9 @@ def test_an_uplink_creates_the_thing_publishes_and_writes_the_shadow(flow: Upstr
 def test_a_warm_uplink_costs_one_publish_and_one_shadow_write(
     flow: Upstream, calls: Callable[[], dict[str, int]]
 ) -> None:
-    flow.handle(event(json.dumps(BODY).encode()))
+    flow.handle(events.rule_output(BODY))
     calls()
-    flow.handle(event(json.dumps(BODY).encode()))
+    flow.handle(events.rule_output(BODY))
     assert calls() == {"Publish": 1, "UpdateThingShadow": 1}
 
 
@@ -71,7 +71,7 @@ def test_a_shadow_that_aws_refuses_is_recorded_on_the_thing_and_the_message_deli
     flow: Upstream, answer_with: Any
 ) -> None:
     answer_with("iot-data", "UpdateThingShadow", 413, "RequestEntityTooLargeException")
-    flow.handle(event(json.dumps(BODY).encode()))
+    flow.handle(events.rule_output(BODY))
     (entry,) = log("A81758FFFE0312AB")
     assert (entry["event"], entry["level"]) == ("shadow_not_written", "ERROR")
     assert len(published()) == 1
@@ -79,8 +79,8 @@ def test_a_shadow_that_aws_refuses_is_recorded_on_the_thing_and_the_message_deli
 
 def test_an_older_message_that_comes_late_does_not_set_the_shadow_back(flow: Upstream) -> None:
     older = {**BODY, "received_at": "2025-01-02T03:04:04.9Z", "uplink_message": {"f_cnt": 16}}
-    flow.handle(event(json.dumps(BODY).encode()))
-    flow.handle(event(json.dumps(older).encode()))
+    flow.handle(events.rule_output(BODY))
+    flow.handle(events.rule_output(older))
     shadow = boto3.client("iot-data").get_thing_shadow(thingName="A81758FFFE0312AB", shadowName="lorawan")
     assert json.loads(shadow["payload"].read())["state"]["reported"]["fCntUp"] == 17
     assert len(published()) == 2
@@ -93,13 +93,13 @@ def test_a_decoders_output_that_makes_the_shadow_too_large_leaves_the_metrics(fl
     def refuse_decoded(params: dict[str, Any], **_: Any) -> Any:
         if b"decodedPayload" in params["body"]:
             refused.append(params)
-            error = {"Code": "RequestEntityTooLargeException", "Message": "so it is"}
+            error = {"Code": "RequestEntityTooLargeException", "Message": "as arranged"}
             return Response(413), {"Error": error, "ResponseMetadata": {"HTTPStatusCode": 413}}
         return None
 
     clients("iot-data").meta.events.register("before-call.iot-data-plane.UpdateThingShadow", refuse_decoded)
     uplink = {**BODY["uplink_message"], "decoded_payload": {"level": 1}}  # type: ignore[dict-item]
-    flow.handle(event(json.dumps({**BODY, "uplink_message": uplink}).encode()))
+    flow.handle(events.rule_output({**BODY, "uplink_message": uplink}))
     shadow = boto3.client("iot-data").get_thing_shadow(thingName="A81758FFFE0312AB", shadowName="lorawan")
     reported = json.loads(shadow["payload"].read())["state"]["reported"]
     assert reported["rssi"] == -71
@@ -109,13 +109,13 @@ def test_a_decoders_output_that_makes_the_shadow_too_large_leaves_the_metrics(fl
 
 
 def test_a_downlink_event_writes_no_shadow(flow: Upstream) -> None:
-    acknowledged = json.dumps({"end_device_ids": BODY["end_device_ids"], "downlink_ack": {}}).encode()
-    flow.handle(event(acknowledged, "thethings/lorawan/farm/downlink/ack"))
+    acknowledged = events.load("things_stack/downlink_ack")
+    flow.handle(events.rule_output(acknowledged, "thethings/lorawan/farm/downlink/ack"))
     assert [topic for topic, _ in published()] == ["lorawan/A81758FFFE0312AB/downlink/ack"]
 
 
-def test_garbage_is_recorded_without_its_payload_and_not_raised(flow: Upstream) -> None:
-    flow.handle(event(b"secret payload, no JSON"))
+def test_an_unreadable_message_is_recorded_without_its_payload_and_not_raised(flow: Upstream) -> None:
+    flow.handle(events.rule_output(b"secret payload, not JSON"))
     (entry,) = log("unidentified")
     assert (entry["event"], entry["reason"]) == ("message_dropped", "payload: is not JSON")
     assert "secret" not in json.dumps(entry)
@@ -125,7 +125,7 @@ def test_garbage_is_recorded_without_its_payload_and_not_raised(flow: Upstream) 
 def test_another_stacks_device_is_recorded_on_its_thing_and_not_published(flow: Upstream, iot: Any) -> None:
     attributes = {"devEUI": "A81758FFFE0312AB", "stackName": "other"}
     iot.create_thing(thingName="barn", thingTypeName="lorawan", attributePayload={"attributes": attributes})
-    flow.handle(event(json.dumps(BODY).encode()))
+    flow.handle(events.rule_output(BODY))
     (entry,) = log("barn")
     assert entry["reason"] == "DevEUI A81758FFFE0312AB is registered for mismatching stack"
     assert published() == []
@@ -134,4 +134,94 @@ def test_another_stacks_device_is_recorded_on_its_thing_and_not_published(flow: 
 def test_a_busy_broker_is_raised_so_that_the_message_comes_again(flow: Upstream, answer_with: Any) -> None:
     answer_with("iot-data", "Publish", 429, "ThrottlingException")
     with pytest.raises(Busy):
-        flow.handle(event(json.dumps(BODY).encode()))
+        flow.handle(events.rule_output(BODY))
+
+
+def test_an_unknown_event_is_published(flow: Upstream) -> None:
+    flow.handle(events.rule_output(BODY, "thethings/lorawan/farm/something/new"))
+    assert [topic for topic, _ in published()] == ["lorawan/A81758FFFE0312AB/something/new"]
+
+
+class Recorder:
+    """Every collaborator of the flow, in memory: one thing, and a list of what was done with it."""
+
+    def __init__(self) -> None:
+        self.published: list[tuple[str, bytes]] = []
+        self.states: list[Mapping[str, Any]] = []
+        self.records: list[str] = []
+        self.output: dict[str, Any] | None = None
+        self.failure: CodecFailed | None = None
+
+    def find_or_create(self, _device: object) -> str:
+        return "my:tank"
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        self.published.append((topic, payload))
+
+    def write(self, _thing_name: str, state: Mapping[str, Any], _received_at: str | None) -> None:
+        self.states.append(state)
+
+    def decode(self, _uplink: Mapping[str, Any]) -> dict[str, Any] | None:
+        if self.failure:
+            raise self.failure
+        return self.output
+
+    def record(self, _thing_name: str | None, _level: str, event: str, **_fields: object) -> None:
+        self.records.append(event)
+
+    def flow(self, settings: ShadowSettings) -> Upstream:
+        every: Any = self
+        return Upstream("farm", settings, every, every, every, every, None, every)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(
+    st.dictionaries(st.sampled_from(["uplink_message", "join_accept", "location_solved", "received_at"]), JSON),
+    st.dictionaries(st.sampled_from(["rx_metadata", "f_cnt", "f_port", "received_at", "session_key_id"]), JSON),
+)
+def test_a_message_of_a_device_is_published_byte_for_byte_whatever_else_it_contains(
+    body: dict[str, Any], part: dict[str, Any]
+) -> None:
+    for parts in (body, {"uplink_message": part}, {"join_accept": part}):
+        raw = json.dumps({"end_device_ids": {"device_id": "tank-7"}, **parts}).encode()
+        recorder = Recorder()
+        recorder.flow(ShadowSettings(decoded_payload=True)).handle(events.rule_output(raw))
+        assert recorder.published == [("lorawan/my:tank/uplink", raw)]
+        json.dumps(recorder.states, allow_nan=False)
+
+
+def test_without_metrics_the_shadow_is_not_written() -> None:
+    recorder = Recorder()
+    recorder.flow(ShadowSettings(metrics=False)).handle(events.load("rule_output/upstream"))
+    assert len(recorder.published) == 1
+    assert recorder.states == []
+
+
+def test_the_output_of_a_codec_is_published_and_reported() -> None:
+    recorder = Recorder()
+    recorder.output = {"level": 5}
+    recorder.flow(ShadowSettings(metrics=False, decoded_payload=True)).handle(events.load("rule_output/upstream"))
+    ((_, payload),) = recorder.published
+    assert json.loads(payload)["uplink_message"]["decoded_payload"] == {"level": 5}
+    assert recorder.states == [{"decodedPayload": {"level": 5}}]
+
+
+def test_an_uplink_whose_codec_fails_is_recorded_and_published_unchanged() -> None:
+    recorder = Recorder()
+    recorder.failure = CodecFailed("acme", "took longer than 1 s")
+    recorder.flow(ShadowSettings()).handle(events.rule_output(events.load("things_stack/uplink")))
+    assert recorder.records == ["codec_failed"]
+    assert recorder.published == [("lorawan/my:tank/uplink", json.dumps(events.load("things_stack/uplink")).encode())]
+
+
+def test_a_decoded_payload_that_a_shadow_can_not_hold_is_recorded() -> None:
+    recorder = Recorder()
+    recorder.output = {"list": [1, None]}
+    recorder.flow(ShadowSettings(metrics=False, decoded_payload=True)).handle(events.load("rule_output/upstream"))
+    assert recorder.records == ["decoded_payload_left_out"]
+    assert recorder.states == []

@@ -1,8 +1,9 @@
-"""The local AWS: what leads to it, and that it answers as an account with IAM and MQTT does."""
+"""The local AWS: how it is found, and that it answers as an account with IAM and MQTT does."""
 
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -10,11 +11,13 @@ from botocore.exceptions import ClientError
 
 from local import mqtt
 from local.aws import LocalAws
+from local.bootstrap import Environment
+from local.emulator.probes import Account
 from local.mqtt import Credentials, MqttError
-from local.processes import answers
+from local.processes import StartFailed, answers, start_stamp
 
 
-def test_an_emulator_that_the_user_names_is_taken_and_never_stopped(tmp_path: Path) -> None:
+def test_an_emulator_that_the_user_names_is_used_and_never_stopped(tmp_path: Path) -> None:
     chosen = {"AWS_ENDPOINT_URL": "http://localhost:4566/", "AWS_REGION": "us-east-1"}
     named = LocalAws.from_environment(tmp_path, chosen)
     assert (named.endpoint_url, named.region, named.process) == ("http://localhost:4566", "us-east-1", None)
@@ -23,7 +26,7 @@ def test_an_emulator_that_the_user_names_is_taken_and_never_stopped(tmp_path: Pa
     assert (host.endpoint_url, host.access_key) == ("http://here:4566", "mine")
 
 
-def test_nothing_of_the_users_aws_reaches_a_child(tmp_path: Path) -> None:
+def test_no_aws_setting_of_the_user_reaches_a_child_process(tmp_path: Path) -> None:
     aws = LocalAws.attach("http://127.0.0.1:4566", tmp_path)
     theirs = {"AWS_PROFILE": "production", "AWS_SESSION_TOKEN": "t", "HOME": "/h", "NO_PROXY": "x"}
     environment = aws.environment(theirs)
@@ -52,7 +55,7 @@ def sensor(account: LocalAws) -> Credentials:
     return Credentials(key["AccessKeyId"], key["SecretAccessKey"])
 
 
-def test_clients_are_made_once_and_lead_there(account: LocalAws) -> None:
+def test_clients_are_made_once_and_connect_to_it(account: LocalAws) -> None:
     assert account.client("iot") is account.client("iot")
     assert account.client("sts").get_caller_identity()["Arn"].endswith(":root")
     assert account.client("sts").meta.endpoint_url == account.endpoint_url
@@ -91,18 +94,35 @@ def test_a_wrong_secret_is_refused(account: LocalAws) -> None:
         account.mqtt("thief", wrong)
 
 
-def test_a_broker_that_is_not_there_is_named() -> None:
+def test_an_unreachable_broker_is_named() -> None:
     with pytest.raises(MqttError, match=r"could not connect to 127\.0\.0\.1:1"):
         mqtt.connect("http://127.0.0.1:1", "host", "eu-west-1", Credentials("a", "b"), "c")
 
 
-def test_stopping_leaves_nothing_behind(tmp_path: Path) -> None:
-    with LocalAws(tmp_path) as own:
+def test_stopping_is_quick_and_ends_functions_too(tmp_path: Path) -> None:
+    with LocalAws(tmp_path) as own, own.mqtt("open") as connection:
         process, port = own.process, int(own.endpoint_url.rpartition(":")[2])
         assert process
         assert own.answers
         assert own.mqtt_port
         assert answers(own.mqtt_port)
+        account = Account(own)
+        pid = account.invoke(account.function("import os\ndef handler(event, context): return os.getpid()"))
+        assert start_stamp(pid)
+        assert connection.connected
+        started = time.monotonic()
+        own.stop()
+        assert time.monotonic() - started < 1
     assert not process.alive
+    assert not start_stamp(pid)
     assert not answers(port)
     assert not answers(own.mqtt_port)
+
+
+def test_an_emulator_that_is_not_set_up_is_reported_with_how_to_set_it_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing = Environment(tmp_path / "missing", tmp_path / "requirements.txt")
+    monkeypatch.setattr("local.aws.EMULATOR", missing)
+    with pytest.raises(StartFailed, match=r"missing.* run `make setup`"):
+        LocalAws(tmp_path).start()

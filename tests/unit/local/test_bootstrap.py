@@ -1,8 +1,9 @@
-"""The set-up: what is missing is named in one sentence, together with how to get it."""
+"""The set-up: what is missing is named with how to get it, and environments are made again when their pins change."""
 
 from __future__ import annotations
 
 import os
+import platform
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from local import bootstrap
-from local.bootstrap import Missing
+from local.bootstrap import Environment, Missing
 
 
 def program(directory: Path, name: str, script: str) -> Path:
@@ -31,7 +32,7 @@ def test_a_python_that_is_new_enough_is_used() -> None:
     assert bootstrap.newer_python((3, 14), "") == ""
 
 
-def test_an_old_python_gives_way_to_the_newest_on_the_path(tmp_path: Path) -> None:
+def test_an_old_python_is_replaced_by_the_newest_on_the_path(tmp_path: Path) -> None:
     program(tmp_path, "python3.11", "true")
     newest = program(tmp_path, "python3.13", "true")
     assert bootstrap.newer_python((3, 9), str(tmp_path)) == str(newest)
@@ -55,19 +56,19 @@ def test_an_old_terraform_is_refused_with_its_version(tmp_path: Path, version: s
         bootstrap.check_terraform(str(tmp_path))
 
 
-def test_no_terraform_is_said_with_the_place_to_get_it(tmp_path: Path) -> None:
+def test_a_missing_terraform_is_reported_with_where_to_get_it(tmp_path: Path) -> None:
     with pytest.raises(Missing, match=r"no `terraform` is on the PATH: get it from https://"):
         bootstrap.check_terraform(str(tmp_path))
 
 
 @pytest.mark.parametrize("script", ["exit 1", "echo nonsense", "echo '{}'"])
-def test_a_terraform_that_does_not_answer_is_refused(tmp_path: Path, script: str) -> None:
+def test_a_terraform_that_does_not_report_its_version_is_refused(tmp_path: Path, script: str) -> None:
     program(tmp_path, "terraform", script)
-    with pytest.raises(Missing, match="does not say its version"):
+    with pytest.raises(Missing, match="does not report its version"):
         bootstrap.check_terraform(str(tmp_path))
 
 
-def test_the_command_ends_with_one_sentence_without_colour_when_nobody_watches(tmp_path: Path) -> None:
+def test_the_command_ends_with_one_sentence_without_colour_when_it_is_not_on_a_terminal(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, bootstrap.__file__], env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False
     )
@@ -77,9 +78,9 @@ def test_the_command_ends_with_one_sentence_without_colour_when_nobody_watches(t
     assert done.stderr.count("\n") == 1
 
 
-def test_make_says_so_when_there_is_no_python(tmp_path: Path) -> None:
+def test_make_reports_a_missing_python(tmp_path: Path) -> None:
     done = subprocess.run(
-        ["make", "setup", "PYTHON=python-nobody-has"],
+        ["make", "setup", "PYTHON=python-not-installed"],
         cwd=bootstrap.ROOT,
         env={"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
         capture_output=True,
@@ -87,14 +88,60 @@ def test_make_says_so_when_there_is_no_python(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode != 0
-    assert "there is no python-nobody-has: get it from https://" in done.stderr
+    assert "there is no python-not-installed: get it from https://" in done.stderr
 
 
-def test_the_environment_is_made_anew_when_a_pin_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    requirements = tmp_path / "requirements-dev.txt"
-    requirements.write_text("rich==15.0.0\n")
-    monkeypatch.setattr(bootstrap, "REQUIREMENTS", requirements)
-    before = bootstrap.fingerprint()
-    assert bootstrap.fingerprint() == before
-    requirements.write_text("rich==15.0.1\n")
-    assert bootstrap.fingerprint() != before
+@pytest.fixture
+def environment(tmp_path: Path) -> Environment:
+    """An environment that was made from one package."""
+    (tmp_path / "requirements.txt").write_text("rich==15.0.0\n")
+    made = Environment(tmp_path / "made", tmp_path / "requirements.txt")
+    made.directory.mkdir()
+    (made.directory / "made-from").write_text(made.fingerprint())
+    return made
+
+
+def test_an_environment_is_current_until_a_pin_changes(environment: Environment) -> None:
+    assert environment.is_current
+    environment.requirements.write_text("rich==15.0.1\n")
+    assert not environment.is_current
+
+
+def test_an_environment_that_was_not_finished_is_not_current(environment: Environment) -> None:
+    environment.create()
+    assert environment.python.exists()
+    assert not environment.is_current
+
+
+def test_an_environment_has_what_its_requirements_pin_and_nothing_else(tmp_path: Path) -> None:
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text("")
+    made = Environment(tmp_path / "made", requirements)
+    made.create()
+    made.install()
+    assert made.is_current
+    listed = subprocess.run(
+        [bootstrap.PROJECT.python, "-m", "pip", "--python", made.python, "list", "--format=json"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert listed.stdout.strip() == "[]"
+
+
+def test_packages_that_cannot_be_installed_are_reported_with_the_output_of_pip(tmp_path: Path) -> None:
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text(f"nothing @ file://{tmp_path}/not-there.whl\n")
+    made = Environment(tmp_path / "made", requirements)
+    made.create()
+    with pytest.raises(Missing, match=r"(?s)^ERROR: .*\nThe packages of requirements\.txt could not be installed"):
+        made.install()
+    assert not made.is_current
+
+
+def test_the_local_aws_and_its_functions_run_on_the_python_of_the_project() -> None:
+    versions = {
+        subprocess.run([each.python, "-V"], capture_output=True, text=True, check=True).stdout
+        for each in bootstrap.ENVIRONMENTS
+    }
+    assert versions == {f"Python {platform.python_version()}\n"}

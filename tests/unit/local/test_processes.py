@@ -1,4 +1,4 @@
-"""Background processes: stopped with everything they started, and nobody else's is touched."""
+"""Background processes: stopped with everything they started, while processes of others are left alone."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,7 @@ import pytest
 from local.inspection import eventually
 from local.processes import Running, StartFailed, answers, free_port, start, start_stamp, wait_until_ready
 
-# A leader that starts a worker which heeds no SIGTERM, and ends at once when it is told to.
+# A leader that starts a worker which ignores SIGTERM, and itself ends on SIGTERM at once.
 LEADER = """
 import signal, subprocess, sys, pathlib, time
 worker = subprocess.Popen([sys.executable, "-c",
@@ -72,7 +73,7 @@ def test_workers_are_ended_even_when_their_leader_was_killed(tmp_path: Path) -> 
     eventually("the worker's end", lambda: not runs(worker), timeout=5)
 
 
-def test_a_pid_that_was_given_to_somebody_else_is_not_touched(tmp_path: Path) -> None:
+def test_a_pid_that_was_reused_is_not_signalled(tmp_path: Path) -> None:
     running = launch(tmp_path, "import time; time.sleep(60)")
     try:
         other = replace(running, started="before that")
@@ -81,6 +82,16 @@ def test_a_pid_that_was_given_to_somebody_else_is_not_touched(tmp_path: Path) ->
         assert running.alive
     finally:
         running.stop()
+
+
+def test_nothing_is_waited_for_when_there_is_no_time(tmp_path: Path) -> None:
+    running = launch(tmp_path, LEADER)
+    worker = worker_of(tmp_path)
+    started = time.monotonic()
+    running.stop(timeout=0)
+    assert not running.alive
+    assert not runs(worker)
+    assert time.monotonic() - started < 1
 
 
 def test_stopping_twice_is_harmless(tmp_path: Path) -> None:
@@ -96,7 +107,7 @@ def test_a_process_that_dies_while_starting_shows_the_end_of_its_log(tmp_path: P
         wait_until_ready(running, lambda: False, timeout=20)
 
 
-def test_a_process_that_never_gets_ready_is_stopped(tmp_path: Path) -> None:
+def test_a_process_that_is_not_ready_in_time_is_stopped(tmp_path: Path) -> None:
     running = launch(tmp_path, "import time; time.sleep(60)")
     with pytest.raises(StartFailed, match=r"It was not ready within 0\.1 s"):
         wait_until_ready(running, lambda: False, timeout=0.1)

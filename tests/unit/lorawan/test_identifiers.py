@@ -1,4 +1,4 @@
-"""Identifiers and keys: what is taken, how it is spelled, and what a refusal says."""
+"""Identifiers and keys: which are accepted, how they are spelled, and what the error says."""
 
 import pytest
 from hypothesis import given
@@ -11,36 +11,36 @@ HEX = "0123456789abcdefABCDEF"
 
 
 @given(st.text(HEX, min_size=16, max_size=16))
-def test_an_eui_is_taken_in_either_case_and_spelled_in_upper_case(text: str) -> None:
+def test_an_eui_is_accepted_in_either_case_and_spelled_in_upper_case(text: str) -> None:
     assert identifiers.eui("devEUI", text) == text.upper()
 
 
 @given(st.one_of(st.text(max_size=40).filter(lambda text: len(text) != 16), st.none(), st.integers()))
-def test_anything_else_is_refused_by_the_name_of_its_field(value: object) -> None:
+def test_anything_else_is_bad_input_that_names_the_field(value: object) -> None:
     with pytest.raises(BadInput) as caught:
         identifiers.eui("devEUI", value)
     assert caught.value.field == "devEUI"
 
 
-def test_a_newline_at_the_end_is_no_part_of_an_eui() -> None:
+def test_an_eui_with_a_trailing_newline_is_bad_input() -> None:
     with pytest.raises(BadInput):
         identifiers.eui("devEUI", "A81758FFFE0312AB\n")
 
 
 @pytest.mark.parametrize("key", ["0" * 32, "1" * 31, "G" * 32, None])
-def test_a_bad_root_key_is_refused_without_being_shown(key: str | None) -> None:
+def test_the_error_for_a_bad_root_key_does_not_contain_it(key: str | None) -> None:
     with pytest.raises(BadInput) as caught:
         identifiers.root_key("appKey", key)
     assert not key or key not in str(caught.value)
 
 
 @pytest.mark.parametrize("device_id", ["abc", "eui-a81758fffe0312ab", "a1-b2-c3", "a" * 36])
-def test_device_ids_of_the_grammar_are_taken(device_id: str) -> None:
+def test_device_ids_of_the_grammar_are_accepted(device_id: str) -> None:
     assert identifiers.device_id("deviceID", device_id) == device_id
 
 
 @pytest.mark.parametrize("device_id", ["ab", "a" * 37, "Abc", "a--b", "-abc", "abc-", "a_b", "", None, "abc\n"])
-def test_device_ids_outside_the_grammar_are_refused(device_id: str | None) -> None:
+def test_device_ids_outside_the_grammar_are_bad_input(device_id: str | None) -> None:
     with pytest.raises(BadInput):
         identifiers.device_id("deviceID", device_id)
 

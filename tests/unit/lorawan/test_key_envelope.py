@@ -1,4 +1,4 @@
-"""Keys in their envelopes: the three forms, and everything that is none."""
+"""Keys in their envelopes: the three forms, and everything that is not a key."""
 
 import base64
 from typing import Any
@@ -32,14 +32,14 @@ def kek_of(label: str) -> bytes | None:
         {"encrypted_key": base64_of(KEY)},
         {"encrypted_key": base64_of(WRAPPED), "kek_label": "ours"},
     ],
-    ids=["in the clear", "in the clear, without a label", "wrapped (RFC 3394 §4.1)"],
+    ids=["plain text", "plain text without a label", "wrapped (RFC 3394 §4.1)"],
 )
-def test_a_key_is_taken_out_of_its_envelope(envelope: dict[str, str]) -> None:
+def test_a_key_is_read_from_its_envelope(envelope: dict[str, str]) -> None:
     assert app_s_key(envelope, kek_of) == KEY
 
 
 @given(keys, keys)
-def test_what_is_wrapped_is_unwrapped(key: bytes, kek: bytes) -> None:
+def test_a_wrapped_key_can_be_unwrapped(key: bytes, kek: bytes) -> None:
     envelope = wrapped(key, kek, "ours")
     assert is_wrapped(envelope)
     assert app_s_key(envelope, lambda _label: kek) == key
@@ -48,23 +48,23 @@ def test_what_is_wrapped_is_unwrapped(key: bytes, kek: bytes) -> None:
 @pytest.mark.parametrize(
     ("envelope", "reason"),
     [
-        ({"encrypted_key": base64_of(WRAPPED), "kek_label": "theirs"}, "theirs, which is not this stack's"),
-        ({"encrypted_key": base64_of(WRAPPED[:-1] + b"\0"), "kek_label": "ours"}, "was not wrapped with the key"),
-        ({"encrypted_key": base64_of(WRAPPED[:-8]), "kek_label": "ours"}, "was not wrapped with the key"),
+        ({"encrypted_key": base64_of(WRAPPED), "kek_label": "theirs"}, "theirs, which is not the label of this stack's key"),
+        ({"encrypted_key": base64_of(WRAPPED[:-1] + b"\0"), "kek_label": "ours"}, "was not wrapped with the current key"),
+        ({"encrypted_key": base64_of(WRAPPED[:-8]), "kek_label": "ours"}, "was not wrapped with the current key"),
         ({"encrypted_key": "?", "kek_label": "ours"}, "not base64"),
-        ({"key": "no hex"}, "not in hex digits"),
+        ({"key": "not hex"}, "not in hex digits"),
         ({"key": "0011"}, "has 2 bytes instead of 16"),
         ({"encrypted_key": base64_of(WRAPPED)}, "has 24 bytes instead of 16"),
         ({}, "has 0 bytes instead of 16"),
     ],
 )
-def test_what_is_no_key_is_said_without_showing_it(envelope: dict[str, Any], reason: str) -> None:
+def test_the_error_for_an_unreadable_key_does_not_contain_it(envelope: dict[str, Any], reason: str) -> None:
     with pytest.raises(KeyNotReadable, match=reason) as caught:
         app_s_key(envelope, kek_of)
     shown = repr(caught.value) + repr(caught.value.__cause__)
     assert not [value for name, value in envelope.items() if name != "kek_label" and len(value) > 4 and value in shown]
 
 
-def test_a_key_that_was_wrapped_with_another_key_is_not_read() -> None:
+def test_a_key_that_was_wrapped_with_another_key_can_not_be_read() -> None:
     with pytest.raises(KeyNotReadable):
         app_s_key(wrapped(KEY, bytes(16), "ours"), kek_of)

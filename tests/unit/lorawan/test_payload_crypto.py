@@ -20,14 +20,14 @@ def test_the_vectors_of_the_things_stack() -> None:
     assert crypt_downlink(KEY, "01020304", 1, bytes([1, 2, 3, 4])) == bytes.fromhex("4E75F440")
 
 
-def test_the_packet_of_the_library_lora_packet() -> None:
-    """README of anthonykirby/lora-packet: 40F17DBE4900020001954378762B11FF0D holds the text "test"."""
+def test_the_packet_of_the_lora_packet_library() -> None:
+    """README of anthonykirby/lora-packet: 40F17DBE4900020001954378762B11FF0D contains the text "test"."""
     key = bytes.fromhex("EC925802AE430CA77FD3DD73CB2CC588")
     assert crypt_uplink(key, "49BE7DF1", 2, bytes.fromhex("95437876")) == b"test"
 
 
 @given(keys, addresses, counters, payloads)
-def test_what_is_encrypted_is_decrypted_in_its_own_direction_alone(
+def test_an_encrypted_payload_is_decrypted_in_its_own_direction_only(
     key: bytes, address: str, f_cnt: int, payload: bytes
 ) -> None:
     for crypt, other in ((crypt_uplink, crypt_downlink), (crypt_downlink, crypt_uplink)):
@@ -39,18 +39,20 @@ def test_what_is_encrypted_is_decrypted_in_its_own_direction_alone(
 
 
 @given(keys, addresses, counters, payloads, st.booleans())
-def test_a_device_reads_the_same(key: bytes, address: str, f_cnt: int, payload: bytes, downlink: bool) -> None:
+def test_the_simulated_device_computes_the_same(
+    key: bytes, address: str, f_cnt: int, payload: bytes, downlink: bool
+) -> None:
     crypt = crypt_downlink if downlink else crypt_uplink
     assert crypt(key, address, f_cnt, payload) == lorawan.crypt_frm_payload(
         key, address, f_cnt, payload, downlink=downlink
     )
 
 
-def test_a_counter_above_16_bits_is_another_one_than_its_lower_half() -> None:
+def test_a_counter_above_16_bits_differs_from_its_lower_half() -> None:
     for crypt in (crypt_uplink, crypt_downlink):
         assert crypt(KEY, "01020304", 5, bytes(16)) != crypt(KEY, "01020304", 65_536 + 5, bytes(16))
 
 
-def test_a_counter_of_more_than_32_bits_is_none() -> None:
+def test_a_counter_of_more_than_32_bits_is_an_error() -> None:
     with pytest.raises(OverflowError):
         crypt_downlink(KEY, "01020304", 2**32, b"x")

@@ -1,4 +1,4 @@
-"""Versions: every documented spelling, and nothing else."""
+"""Versions: every documented spelling is accepted, and nothing else."""
 
 import pytest
 
@@ -18,7 +18,7 @@ from thingbridge.lorawan import versions
         ("MAC_V1_0_3", "MAC_V1_0_3"),
     ],
 )
-def test_lorawan_versions(spelling: str, enumeration: str) -> None:
+def test_every_spelling_of_a_lorawan_version_is_accepted(spelling: str, enumeration: str) -> None:
     assert versions.mac_version("lorawanVersion", spelling) == enumeration
 
 
@@ -37,11 +37,11 @@ def test_lorawan_versions(spelling: str, enumeration: str) -> None:
         ("RP002_V1_0_1", "RP002_V1_0_1"),
     ],
 )
-def test_regional_parameters_versions(spelling: str, enumeration: str) -> None:
+def test_every_spelling_of_a_regional_parameters_version_is_accepted(spelling: str, enumeration: str) -> None:
     assert versions.phy_version("regionalParametersVersion", spelling) == enumeration
 
 
-def test_an_unknown_version_is_refused_with_the_known_spellings() -> None:
+def test_the_error_for_an_unknown_version_lists_the_known_spellings() -> None:
     with pytest.raises(BadInput, match=r"lorawanVersion: '1\.2' is not one of 1\.0,.*1\.1") as caught:
         versions.mac_version("lorawanVersion", "1.2")
     assert caught.value.field == "lorawanVersion"

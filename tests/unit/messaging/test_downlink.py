@@ -1,4 +1,4 @@
-"""Downlink requests: read, checked field by field, and answered when they are wrong."""
+"""Downlink requests: read, checked field by field, and answered when they are invalid."""
 
 import base64
 import json
@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests import events
 from thingbridge.errors import BadInput
 from thingbridge.messaging import downlink
 
@@ -17,7 +18,7 @@ REPLACE = "lorawan/tank-7/downlink/replace"
 
 def receive(body: object, topic: str = "lorawan/downlink") -> downlink.ReceivedRequest:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return downlink.receive({"topic": topic, "payload": base64.b64encode(raw).decode()})
+    return downlink.receive(events.rule_output(raw, topic))
 
 
 def downlinks(body: object, topic: str = PUSH) -> tuple[Any, ...]:
@@ -32,16 +33,8 @@ def test_the_documented_request_has_the_documented_defaults() -> None:
 
 
 def test_every_field_reaches_the_things_stack() -> None:
-    (read,) = downlinks(
-        {
-            "payload": {"valve": "open"},
-            "fPort": 15,
-            "confirmed": True,
-            "priority": "HIGHEST",
-            "classBC": {"gateways": ["roof"], "absoluteTime": "2026-01-31T12:00:00Z"},
-            "correlationIDs": ["my:1"],
-        }
-    )
+    several = events.load("downlink_request/several")["downlinks"]
+    (read,) = downlinks({**several[1], "confirmed": True, "correlationIDs": ["my:1"]})
     assert read == {
         "f_port": 15,
         "decoded_payload": {"valve": "open"},
@@ -55,17 +48,17 @@ def test_every_field_reaches_the_things_stack() -> None:
     }
 
 
-def test_high_priority_is_high_and_a_named_priority_wins() -> None:
+def test_high_priority_means_high_and_a_named_priority_takes_precedence() -> None:
     assert downlinks({"bytes": "", "highPriority": True})[0]["priority"] == "HIGH"
     assert downlinks({"bytes": "", "highPriority": True, "priority": "LOW"})[0]["priority"] == "LOW"
 
 
 def test_one_message_may_hold_several_downlinks() -> None:
-    read = downlinks({"downlinks": [{"bytes": "AQ=="}, {"bytes": "Ag==", "fPort": 2}]})
-    assert [(each["frm_payload"], each["f_port"]) for each in read] == [("AQ==", 1), ("Ag==", 2)]
+    read = downlinks(events.load("downlink_request/several"))
+    assert [(each["f_port"], each["priority"]) for each in read] == [(2, "NORMAL"), (15, "HIGHEST")]
 
 
-def test_an_empty_replace_clears_the_queue_but_an_empty_push_is_a_mistake() -> None:
+def test_an_empty_replace_clears_the_queue_but_an_empty_push_is_bad_input() -> None:
     assert downlinks({"downlinks": []}, REPLACE) == ()
     with pytest.raises(BadInput):
         downlinks({"downlinks": []}, PUSH)
@@ -102,21 +95,21 @@ def test_an_empty_replace_clears_the_queue_but_an_empty_push_is_a_mistake() -> N
         ("downlinks[1].fPort", {"downlinks": [{"bytes": ""}, {"bytes": "", "fPort": -1}]}),
     ],
 )
-def test_a_bad_request_is_refused_by_the_name_of_its_field(field: str, body: dict[str, Any]) -> None:
+def test_the_error_for_a_bad_request_names_its_field(field: str, body: dict[str, Any]) -> None:
     with pytest.raises(BadInput) as caught:
         downlinks(body)
     assert caught.value.field == field
 
 
 @pytest.mark.parametrize("name", [None, "", "a/b", "a+", "#", "x" * 129, 7])
-def test_a_request_must_name_a_thing_that_can_exist(name: object) -> None:
+def test_a_request_must_name_a_possible_thing(name: object) -> None:
     request = receive({"thingName": name, "bytes": ""})
     assert request.thing_name is None
     with pytest.raises(BadInput, match="thingName"):
         downlink.parse(request)
 
 
-def test_garbage_on_a_things_topic_is_that_things() -> None:
+def test_an_unreadable_request_on_a_things_topic_belongs_to_that_thing() -> None:
     request = receive(b"\xff", PUSH)
     assert (request.thing_name, request.body) == ("tank-7", None)
     with pytest.raises(BadInput, match="not JSON"):
@@ -141,14 +134,14 @@ def test_a_rejection_without_a_thing_goes_to_the_account_wide_topic() -> None:
     assert json.loads(answer)["request"] is None
 
 
-def test_a_rejection_stays_within_what_can_be_published() -> None:
+def test_a_rejection_is_never_larger_than_the_broker_publishes() -> None:
     request = receive({"thingName": "tank-7", "noise": "x" * (128 * 1024 - 40)})
     _, answer = downlink.rejection(request, "farm", "bytes", "missing")
     assert len(answer) <= 128 * 1024
 
 
 @given(st.binary(max_size=500), st.sampled_from(["lorawan/downlink", PUSH, REPLACE, "elsewhere"]))
-def test_no_bytes_raise_anything_but_bad_input(raw: bytes, topic: str) -> None:
+def test_any_bytes_that_are_not_a_request_are_bad_input(raw: bytes, topic: str) -> None:
     request = receive(raw, topic)
     with pytest.raises(BadInput):
         downlink.parse(request)
@@ -158,9 +151,16 @@ def test_no_bytes_raise_anything_but_bad_input(raw: bytes, topic: str) -> None:
     "body",
     [b'{"payload": {"a": NaN}}', b'{"bytes": "", "x": 1e999}', b'{"a": ' * 60 + b"1" + b"}" * 60, b'{"a":' * 100_000],
 )
-def test_what_can_not_be_written_as_json_again_is_not_read(body: bytes) -> None:
+def test_a_request_that_can_not_be_written_as_json_again_is_not_read(body: bytes) -> None:
     request = receive(body, PUSH)
     assert request.body is None
     with pytest.raises(BadInput):
         downlink.parse(request)
-    json.loads(downlink.rejection(request, "farm", "payload", "so it is")[1])
+    json.loads(downlink.rejection(request, "farm", "payload", "as arranged")[1])
+
+
+def test_the_rule_output_of_the_example_is_a_request() -> None:
+    request = downlink.receive(events.load("rule_output/downlink_request"))
+    assert request.thing_name == "tank-7"
+    (read,) = downlink.parse(request)
+    assert (read["f_port"], read["frm_payload"], read["confirmed"]) == (15, "Kgc=", True)

@@ -1,4 +1,4 @@
-"""Topics: built, taken apart, and never turned into something else on the way."""
+"""Topics: built and parsed, and a message never becomes a request."""
 
 import pytest
 from hypothesis import given
@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from thingbridge.messaging import topics
 
 
-def test_the_event_is_the_tail_of_the_stacks_topic() -> None:
+def test_the_event_is_the_end_of_the_stacks_topic() -> None:
     assert topics.upstream_event("thethings/lorawan/farm/downlink/ack", "farm") == "downlink/ack"
 
 
@@ -28,17 +28,17 @@ def test_another_topic_has_no_event(topic: str) -> None:
         (None, None),
     ],
 )
-def test_downlink_requests_are_told_by_their_topic(topic: object, expected: topics.DownlinkTopic | None) -> None:
+def test_downlink_requests_are_recognized_by_their_topic(topic: object, expected: topics.DownlinkTopic | None) -> None:
     assert topics.downlink_request(topic) == expected
 
 
 @given(st.text("abcXYZ019:_-", min_size=1, max_size=128), st.sampled_from(["push", "replace"]))
-def test_a_public_request_topic_is_read_back_for_every_thing_name(name: str, operation: str) -> None:
+def test_a_public_request_topic_is_parsed_for_every_thing_name(name: str, operation: str) -> None:
     read = topics.downlink_request(topics.public(name, f"downlink/{operation}"))
     assert read == topics.DownlinkTopic(name, replace=operation == "replace")
 
 
-def test_an_event_fits_as_long_as_its_topic_keeps_the_limits_of_the_broker() -> None:
+def test_an_event_fits_if_its_topic_keeps_the_limits_of_the_broker() -> None:
     assert topics.fits("/".join("abcdef"))
     assert not topics.fits("/".join("abcdefg"))
     assert topics.fits("e" * (256 - len("lorawan//") - 128))

@@ -1,21 +1,16 @@
-"""Shadow deltas: which of them call for a downlink, and what is sent and noted."""
+"""Shadow deltas: which of them call for a downlink, what is sent, and what is noted in the shadow."""
 
-import base64
-import json
 from typing import Any
 
 import pytest
 
+from tests import events
 from thingbridge.errors import BadInput
-from thingbridge.messaging import shadow_delta
-from thingbridge.messaging.shadow_delta import Change, Delta, Next, Note
+from thingbridge.shadow import delta as deltas
+from thingbridge.shadow.delta import Change, Delta, Next, Note
 
 TOPIC = "$aws/things/tank/shadow/name/lorawan/update/delta"
 NOW = 1_000_000
-
-
-def event(body: Any, topic: str = TOPIC) -> dict[str, str]:
-    return {"topic": topic, "payload": base64.b64encode(json.dumps(body).encode()).decode()}
 
 
 def message(changed_at: int, sent_at: int = NOW, version: int = 7) -> dict[str, Any]:
@@ -29,7 +24,7 @@ def message(changed_at: int, sent_at: int = NOW, version: int = 7) -> dict[str, 
 
 
 def document(values: Any, note: dict[str, Any] | None = None, changed_at: int = NOW) -> dict[str, Any]:
-    reported = {"deltaDownlink": note[shadow_delta.NOTE]} if note else {}
+    reported = {"deltaDownlink": note[deltas.NOTE]} if note else {}
     metadata = {name: {"timestamp": changed_at} for name in values} if isinstance(values, dict) else {}
     metadata["untouched"] = {"timestamp": changed_at + 500}
     return {
@@ -40,7 +35,7 @@ def document(values: Any, note: dict[str, Any] | None = None, changed_at: int = 
 
 
 def change(values: Any, note: dict[str, Any] | None = None, changed_at: int = NOW) -> Change:
-    found = shadow_delta.change(document(values, note, changed_at))
+    found = deltas.change(document(values, note, changed_at))
     assert found
     return found
 
@@ -49,36 +44,36 @@ DELTA = Delta("tank", 7, NOW, NOW)
 
 
 @pytest.mark.parametrize(("changed_at", "follows"), [(NOW, True), (NOW - 2, True), (NOW - 3, False)])
-def test_only_a_delta_that_comes_with_a_change_calls_for_anything(changed_at: int, follows: bool) -> None:
-    delta = shadow_delta.receive(event(message(changed_at)))
+def test_only_a_delta_that_follows_a_change_calls_for_a_downlink(changed_at: int, follows: bool) -> None:
+    delta = deltas.receive(events.rule_output(message(changed_at), TOPIC))
     assert (delta.thing_name, delta.version, delta.follows_a_change) == ("tank", 7, follows)
 
 
 @pytest.mark.parametrize(
     "bad", [{}, [], {"version": "7", "timestamp": 1, "metadata": {}}, {"version": 7, "timestamp": 1, "metadata": []}]
 )
-def test_what_is_no_delta_is_bad_input(bad: Any) -> None:
+def test_a_message_that_is_not_a_delta_is_bad_input(bad: Any) -> None:
     with pytest.raises(BadInput):
-        shadow_delta.receive(event(bad))
+        deltas.receive(events.rule_output(bad, TOPIC))
 
 
-def test_another_shadow_is_none_of_its_business() -> None:
-    assert shadow_delta.thing_of("$aws/things/tank/shadow/update/delta") is None
-    assert shadow_delta.thing_of("$aws/things/tank/shadow/name/other/update/delta") is None
+def test_the_topic_of_another_shadow_has_no_thing() -> None:
+    assert deltas.thing_of("$aws/things/tank/shadow/update/delta") is None
+    assert deltas.thing_of("$aws/things/tank/shadow/name/other/update/delta") is None
 
 
-def test_the_age_of_a_change_is_that_of_the_fields_that_differ() -> None:
+def test_a_change_is_as_old_as_the_fields_that_differ() -> None:
     assert change({"level": 5}).changed_at == NOW
 
 
-def test_no_difference_is_no_change_and_one_that_is_no_object_bad_input() -> None:
-    assert shadow_delta.change({"version": 1, "state": {"reported": {}}, "metadata": {}}) is None
+def test_without_a_difference_there_is_no_change_and_one_that_is_not_an_object_is_bad_input() -> None:
+    assert deltas.change({"version": 1, "state": {"reported": {}}, "metadata": {}}) is None
     with pytest.raises(BadInput):
-        shadow_delta.change(document("on"))
+        deltas.change(document("on"))
 
 
 def noted(state: Note, values: Any, version: int = 3, changed_at: int = NOW, at: int = NOW) -> dict[str, Any]:
-    return shadow_delta.note(state, Change(values, changed_at, 1, {}), Delta("tank", version, 0, 0), at)
+    return deltas.note(state, Change(values, changed_at, 1, {}), Delta("tank", version, 0, 0), at)
 
 
 @pytest.mark.parametrize(
@@ -95,7 +90,7 @@ def noted(state: Note, values: Any, version: int = 3, changed_at: int = NOW, at:
         (noted(Note.SENDING, {"level": 4}), Next.WAIT),
         (noted(Note.SENDING, {"level": 4}, at=NOW - 61), Next.SEND),
         (noted(Note.SENDING, {"level": 5}, version=7), Next.SEND),
-        ({shadow_delta.NOTE: {"state": "sent", "changedAt": NOW, "values": "no JSON"}}, Next.SEND),
+        ({deltas.NOTE: {"state": "sent", "changedAt": NOW, "values": "plain text"}}, Next.SEND),
     ],
     ids=[
         "never sent",
@@ -103,26 +98,34 @@ def noted(state: Note, values: Any, version: int = 3, changed_at: int = NOW, at:
         "refused",
         "a part of what was sent",
         "another value in the same second",
-        "set anew later",
+        "set again later",
         "older than what was sent",
         "another delta is sending it",
         "an older change is being sent",
-        "given up by a function that broke off",
-        "broken off by this very delta",
-        "somebody wrote over the note",
+        "abandoned by an interrupted function",
+        "interrupted while this delta was handled",
+        "somebody overwrote the note",
     ],
 )
-def test_a_change_is_sent_once_and_after_the_one_before(note: dict[str, Any] | None, following: Next) -> None:
-    assert shadow_delta.what_next(change({"level": 5}, note), DELTA, NOW) is following
+def test_a_change_is_sent_once_and_after_the_previous_one(note: dict[str, Any] | None, following: Next) -> None:
+    assert deltas.what_next(change({"level": 5}, note), DELTA, NOW) is following
 
 
-def test_the_encoder_finds_the_values_by_name_and_the_way_of_v2() -> None:
-    downlink = shadow_delta.downlink(change({"level": 5, "version": "b"}), 20)
+def test_the_encoder_gets_the_values_by_name_and_as_state_like_in_v2() -> None:
+    downlink = deltas.downlink(change({"level": 5, "version": "b"}), 20)
     assert downlink["decoded_payload"] == {"level": 5, "version": "b", "state": {"level": 5, "version": "b"}}
     assert downlink["f_port"] == 20
 
 
-def test_what_was_sent_is_reported() -> None:
-    reported = shadow_delta.sent(change({"level": 5}), DELTA, NOW)
+def test_a_sent_change_is_reported() -> None:
+    reported = deltas.sent(change({"level": 5}), DELTA, NOW)
     assert reported["decodedPayload"] == {"level": 5}
-    assert reported[shadow_delta.NOTE]["state"] == "sent"
+    assert reported[deltas.NOTE]["state"] == "sent"
+
+
+def test_the_delta_of_the_example_calls_for_a_downlink() -> None:
+    delta = deltas.receive(events.load("rule_output/shadow_delta"))
+    assert (delta.thing_name, delta.version, delta.follows_a_change) == ("tank-7", 7, True)
+    found = deltas.change(events.load("shadow/document"))
+    assert found
+    assert (found.values, deltas.what_next(found, delta, NOW)) == ({"level": 5}, Next.SEND)

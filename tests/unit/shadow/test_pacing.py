@@ -1,4 +1,4 @@
-"""Shadows written only so often: whatever the order, and wherever a function breaks off, the last state is written."""
+"""Shadows written at intervals: in any order, and wherever a function is interrupted, the last state is written."""
 
 import itertools
 from dataclasses import dataclass, field
@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from thingbridge.messaging import shadow_pacing
-from thingbridge.messaging.shadow_pacing import OVERDUE_SECONDS, WHOLE_EVERY_SECONDS, Row, Turn
+from thingbridge.shadow import pacing
+from thingbridge.shadow.pacing import COMPLETE_EVERY_SECONDS, OVERDUE_SECONDS, Row, ScheduledWrite
 
 INTERVAL = 60.0
 
@@ -19,56 +19,56 @@ def at(second: int) -> str:
 
 
 def received(row: Row, state: dict[str, Any], second: int, now: float = 1000.0) -> Row:
-    return Row.read(shadow_pacing.receive(row, state, at(second), f"t{second}", now, INTERVAL).text())
+    return Row.read(pacing.receive(row, state, at(second), f"t{second}", now, INTERVAL).text())
 
 
-def test_the_first_state_is_due_at_once_and_the_next_when_the_interval_is_over() -> None:
+def test_the_first_state_is_due_at_once_and_the_next_after_the_interval() -> None:
     first = received(Row(), {"rssi": -70}, 1)
-    assert first.turn == Turn("t1", 1000.0)
-    assert shadow_pacing.unwritten(first, 1000.0) == {"rssi": -70}
-    written = shadow_pacing.wrote(first, first, "next", 1000.0, INTERVAL)
+    assert first.scheduled == ScheduledWrite("t1", 1000.0)
+    assert pacing.unwritten(first, 1000.0) == {"rssi": -70}
+    written = pacing.wrote(first, first, "next", 1000.0, INTERVAL)
     second = received(written, {"rssi": -75, "snr": 1}, 2, now=1010.5)
-    assert second.turn == Turn("t2", 1060.0)
-    assert shadow_pacing.delay(second.turn, 1010.5) == 50
-    assert received(second, {"rssi": -80}, 3, now=1020).turn == second.turn
+    assert second.scheduled == ScheduledWrite("t2", 1060.0)
+    assert pacing.delay(second.scheduled, 1010.5) == 50
+    assert received(second, {"rssi": -80}, 3, now=1020).scheduled == second.scheduled
 
 
-def test_only_what_changed_is_written_and_from_time_to_time_everything() -> None:
+def test_only_changes_are_written_and_from_time_to_time_everything() -> None:
     row = received(Row(), {"devAddr": "26", "fCntDown": 0, "decodedPayload": {"a": 1, "b": {"c": 2}}}, 1)
-    row = shadow_pacing.wrote(row, row, "next", 1000.0, INTERVAL)
+    row = pacing.wrote(row, row, "next", 1000.0, INTERVAL)
     row = received(row, {"devAddr": "26", "decodedPayload": {"a": 1, "b": {"c": 3}}}, 2, now=2000.0)
-    assert shadow_pacing.unwritten(row, 2000.0) == {"decodedPayload": {"b": {"c": 3}}}
-    # But for the counter that others have moved on meanwhile.
-    assert shadow_pacing.unwritten(row, 1000.0 + WHOLE_EVERY_SECONDS) == {
+    assert pacing.unwritten(row, 2000.0) == {"decodedPayload": {"b": {"c": 3}}}
+    # Except for the counter, which others have changed in the meantime.
+    assert pacing.unwritten(row, 1000.0 + COMPLETE_EVERY_SECONDS) == {
         "devAddr": "26",
         "decodedPayload": {"a": 1, "b": {"c": 3}},
     }
 
 
-def test_what_others_write_as_well_is_written_when_it_was_told_and_only_then() -> None:
+def test_a_field_that_others_write_as_well_is_written_when_a_message_reports_it_and_only_then() -> None:
     shared = frozenset({"decodedPayload"})
     row = received(Row(), {"rssi": -70, "decodedPayload": {"level": 1, "mode": "a"}}, 1)
-    row = shadow_pacing.wrote(row, row, "next", 1000.0, INTERVAL)
+    row = pacing.wrote(row, row, "next", 1000.0, INTERVAL)
     row = received(row, {"rssi": -70, "decodedPayload": {"level": 1}}, 2, now=2000.0)
-    assert shadow_pacing.unwritten(row, 2000.0, shared) == {"decodedPayload": {"level": 1}}
-    assert shadow_pacing.unwritten(row, 2000.0) == {}
-    row = shadow_pacing.wrote(row, row, "next", 2000.0, INTERVAL)
-    assert shadow_pacing.unwritten(row, 2000.0 + WHOLE_EVERY_SECONDS, shared) == {"rssi": -70}
+    assert pacing.unwritten(row, 2000.0, shared) == {"decodedPayload": {"level": 1}}
+    assert pacing.unwritten(row, 2000.0) == {}
+    row = pacing.wrote(row, row, "next", 2000.0, INTERVAL)
+    assert pacing.unwritten(row, 2000.0 + COMPLETE_EVERY_SECONDS, shared) == {"rssi": -70}
 
 
-def test_what_came_in_during_a_write_gets_a_turn_of_its_own() -> None:
+def test_a_state_that_arrives_during_a_write_is_scheduled_for_the_next_one() -> None:
     before = received(Row(), {"rssi": -70}, 1)
     meanwhile = received(before, {"rssi": -75}, 2)
-    after = shadow_pacing.wrote(before, meanwhile, "next", 1000.0, INTERVAL)
-    assert after.turn == Turn("next", 1060.0)
-    assert shadow_pacing.unwritten(after, 1060.0) == {"rssi": -75}
+    after = pacing.wrote(before, meanwhile, "next", 1000.0, INTERVAL)
+    assert after.scheduled == ScheduledWrite("next", 1060.0)
+    assert pacing.unwritten(after, 1060.0) == {"rssi": -75}
 
 
-def test_a_write_whose_turn_was_taken_over_leaves_the_other_turn_out() -> None:
+def test_an_overdue_write_that_ends_keeps_the_write_that_replaced_it() -> None:
     before = received(Row(), {"rssi": -70}, 1)
     overdue = received(before, {"rssi": -75}, 2, now=1001.0 + OVERDUE_SECONDS)
-    assert overdue.turn == Turn("t2", 1001.0 + OVERDUE_SECONDS)
-    assert shadow_pacing.wrote(before, overdue, "next", 5000.0, INTERVAL).turn == overdue.turn
+    assert overdue.scheduled == ScheduledWrite("t2", 1001.0 + OVERDUE_SECONDS)
+    assert pacing.wrote(before, overdue, "next", 5000.0, INTERVAL).scheduled == overdue.scheduled
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(4))))
@@ -82,7 +82,7 @@ def test_a_join_resets_the_session_in_any_order(order: tuple[int, ...]) -> None:
     row = Row()
     for index in order:
         row = received(row, *messages[index])
-    assert shadow_pacing.unwritten(row, 1000.0) == {
+    assert pacing.unwritten(row, 1000.0) == {
         "devAddr": "new",
         "fCntUp": 1,
         "fCntDown": 0,
@@ -93,85 +93,85 @@ def test_a_join_resets_the_session_in_any_order(order: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
-def test_a_value_that_becomes_an_object_is_the_newer_of_the_two(order: tuple[int, int]) -> None:
+def test_of_a_value_and_an_object_in_its_place_the_newer_one_is_kept(order: tuple[int, int]) -> None:
     messages = [({"decodedPayload": {"door": "open"}}, 1), ({"decodedPayload": {"door": {"open": True}}}, 2)]
     row = Row()
     for index in order:
         row = received(row, *messages[index])
-    assert shadow_pacing.unwritten(row, 1000.0) == {"decodedPayload": {"door": {"open": True}}}
+    assert pacing.unwritten(row, 1000.0) == {"decodedPayload": {"door": {"open": True}}}
 
 
-class Broken(Exception):
-    """The function ends here: Lambda's time is over, or the machine is gone."""
+class Interrupted(Exception):
+    """The function ends here: it ran out of time, or the machine is gone."""
 
 
 @dataclass
 class World:
-    """A table, a queue, a shadow and a clock; a function breaks off before or after each of its steps, as told."""
+    """A table, a queue, a shadow and a clock. `interruptions`: numbers of the steps at which a function ends."""
 
     row: Row | None = None
     queue: list[tuple[float, str]] = field(default_factory=list)
     shadow: dict[str, Any] = field(default_factory=dict)
     writes: list[float] = field(default_factory=list)
     now: float = 1000.0
-    breaks: set[int] = field(default_factory=set)
+    interruptions: set[int] = field(default_factory=set)
     steps: int = 0
 
     def step(self) -> None:
         self.steps += 1
-        if self.steps in self.breaks:
-            raise Broken
+        if self.steps in self.interruptions:
+            raise Interrupted
 
     def message(self, state: dict[str, Any], second: int) -> None:
-        ticket = at(second)
+        owner = at(second)
         self.step()
-        self.row = shadow_pacing.receive(self.row or Row(), state, ticket, ticket, self.now, INTERVAL)
+        self.row = pacing.receive(self.row or Row(), state, owner, owner, self.now, INTERVAL)
         row = self.row
         self.step()
-        if row.turn and row.turn.ticket == ticket:
-            if seconds := shadow_pacing.delay(row.turn, self.now):
-                self.queue.append((self.now + seconds, ticket))
+        if row.scheduled and row.scheduled.owner == owner:
+            if seconds := pacing.delay(row.scheduled, self.now):
+                self.queue.append((self.now + seconds, owner))
             else:
-                self.take(row)
+                self.write(row)
 
-    def turn(self, ticket: str) -> None:
+    def deferred(self, owner: str) -> None:
         self.step()
-        if self.row and self.row.turn and self.row.turn.ticket == ticket:
-            self.take(self.row)
+        if self.row and self.row.scheduled and self.row.scheduled.owner == owner:
+            self.write(self.row)
 
-    def take(self, row: Row) -> None:
-        if changed := shadow_pacing.unwritten(row, self.now):
+    def write(self, row: Row) -> None:
+        if changed := pacing.unwritten(row, self.now):
             self.shadow |= changed
             self.writes.append(self.now)
         self.step()
         following = f"after-{self.steps}"
-        after = shadow_pacing.wrote(row, self.row or row, following, self.now, INTERVAL)
-        if after.turn and after.turn.ticket == following:
-            self.queue.append((after.turn.due, following))
+        after = pacing.wrote(row, self.row or row, following, self.now, INTERVAL)
+        if after.scheduled and after.scheduled.owner == following:
+            self.queue.append((after.scheduled.due, following))
             self.step()
         self.row = after
         self.step()
 
     def settle(self) -> None:
-        """The queue gives its messages until each was managed."""
+        """Deliver the messages of the queue until each was handled."""
         while self.queue:
             self.queue.sort()
-            due, ticket = self.queue.pop(0)
+            due, owner = self.queue.pop(0)
             self.now = max(self.now, due)
             try:
-                self.turn(ticket)
-            except Broken:
-                self.queue.append((self.now + 90, ticket))
+                self.deferred(owner)
+            except Interrupted:
+                self.queue.append((self.now + 90, owner))
 
 
 MESSAGES = st.lists(st.tuples(st.integers(1, 50), st.integers(0, 40)), min_size=1, max_size=12)
 
 
-@given(messages=MESSAGES, breaks=st.sets(st.integers(1, 60)), repeated=st.sets(st.integers(0, 11)))
-def test_the_newest_state_is_written_wherever_the_functions_break_off(
-    messages: list[tuple[int, int]], breaks: set[int], repeated: set[int]
+@given(messages=MESSAGES, interruptions=st.sets(st.integers(1, 60)), repeated=st.sets(st.integers(0, 11)))
+def test_the_newest_state_is_written_wherever_the_functions_are_interrupted(
+    messages: list[tuple[int, int]], interruptions: set[int], repeated: set[int]
 ) -> None:
-    world = World(breaks=breaks)
+    world = World(interruptions=interruptions)
     waiting = [
         (second, pause) for index, each in enumerate(messages) for second, pause in [each] * (1 + (index in repeated))
     ]
@@ -180,14 +180,14 @@ def test_the_newest_state_is_written_wherever_the_functions_break_off(
         world.now += pause
         try:
             world.message({"n": second, f"only{second % 3}": second}, second)
-        except Broken:
-            waiting.append((second, 60))  # Lambda calls again
+        except Interrupted:
+            waiting.append((second, 60))  # Lambda retries
     world.settle()
     newest = max(second for second, _ in messages)
     expected = {"n": newest} | {f"only{s % 3}": s for s, _ in sorted(messages)}
     assert world.shadow == expected
     assert world.row is not None
-    assert world.row.turn is None
+    assert world.row.scheduled is None
 
 
 @given(messages=MESSAGES)
@@ -197,9 +197,9 @@ def test_a_shadow_is_written_at_most_once_in_an_interval(messages: list[tuple[in
         world.now += pause
         due = [each for each in world.queue if each[0] <= world.now]
         world.queue = [each for each in world.queue if each[0] > world.now]
-        for when, ticket in due:
+        for when, owner in due:
             now, world.now = world.now, when
-            world.turn(ticket)
+            world.deferred(owner)
             world.now = now
         world.message({"n": second}, second)
     world.settle()

@@ -21,7 +21,7 @@ class Decryption:
         """The message with its payloads in plain text and without its key; unchanged where nothing is encrypted.
 
         A message that can't be decrypted is recorded, and delivered as received: losing it would be worse. Raises Busy
-        or Misconfigured, so that it comes again.
+        or Misconfigured, so that it is retried.
         """
         device = sessions.device_key(message.device)
         try:

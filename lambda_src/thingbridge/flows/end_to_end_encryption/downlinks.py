@@ -83,7 +83,7 @@ class EncryptedDownlinkQueue:
                 return
 
     def _numbered(self, device: DeviceReference, count: int, retry: Retry) -> tuple[int, Session]:
-        """The first of `count` counters that nobody else gets, and the session they belong to."""
+        """The first of `count` counters reserved for this request, and the session they belong to."""
         table, key = self.keys.table, device.dev_eui or device.device_id
         session_key_id = None if retry.look_up else table.latest(key)
         taken = table.take_counters(key, session_key_id, count, retry.at_least) if session_key_id else None
@@ -120,8 +120,8 @@ class EncryptedDownlinkQueue:
     ) -> None:
         key = self.keys.of(session)
         if key is None:
-            # The Things Stack encrypts in this session. Naming it makes sure that no other session, in which it does
-            # not, gets a payload in plain text.
+            # The Things Stack encrypts in this session. It is named so that the payload can't be sent in plain text in
+            # another session, in which The Things Stack does not encrypt.
             named = {"session_key_id": session.session_key_id} if session.session_key_id else {}
             prepared: Sequence[Mapping[str, Any]] = [{**each, **named} for each in downlinks]
         else:

@@ -33,14 +33,14 @@ def configure(things_stack: ThingsStack, label: str, key_encryption_key: str, re
     if known and known != replaced and not _is_ours(known, label):
         raise Misconfigured(
             f"the application {things_stack.application_id} has a key encryption key at the Join Server with the label "
-            f"{known}, which is not this stack's: remove it, or leave end_to_end_encryption off"
+            f"{known}, which is not this stack's: remove it, or set end_to_end_encryption = false"
         )
     things_stack.activation_settings.set({"kek_label": label, "kek": {"key": key_encryption_key}}, ("kek_label", "kek"))
     things_stack.application.set_link({"skip_payload_crypto": True}, ("skip_payload_crypto",))
 
 
 def remove(things_stack: ThingsStack, label: str) -> None:
-    """Remove both, but nothing of another owner. What is no longer known or allowed counts as removed."""
+    """Remove both, unless another owner set them. What is no longer known or allowed counts as removed."""
     try:
         settings = things_stack.activation_settings.get(("kek_label", *_SETTINGS_OF_OTHERS)) or {}
         if _is_ours(settings.get("kek_label", ""), label):

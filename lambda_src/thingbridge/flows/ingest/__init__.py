@@ -1,5 +1,5 @@
 """Ingest: how messages of The Things Stack reach AWS IoT.
 
-`modes` lists the ways in, each of which is configured in The Things Stack by a module of its own; `receiver` takes what
-The Things Stack posts in mode `webhook`.
+`modes` lists the modes, each of which is configured in The Things Stack by its own module; `receiver` is the endpoint
+to which The Things Stack posts in mode `webhook`.
 """

@@ -15,12 +15,12 @@ from thingbridge.errors import Busy, Misconfigured, Refused
 from thingbridge.messaging.webhook import Publication, Request, admit
 
 READ_AGAIN_AFTER: Final = 60.0
-"""Seconds: after a wrong secret, the right one is read again at most this often, however many requests come."""
+"""Seconds: after a wrong secret, the right one is read again at most this often, however many requests arrive."""
 
 
 @dataclass(frozen=True)
 class Receiver:
-    """The way of a posted message."""
+    """The flow of a posted message."""
 
     stack_name: str
     application_id: str

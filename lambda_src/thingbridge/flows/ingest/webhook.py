@@ -29,7 +29,7 @@ def configure(
         "headers": {SECRET_HEADER: account.secret(integration.settings["secret_arn"])},
         **{kind: {"path": f"/{event}"} for kind, event in UPSTREAM_EVENTS.items()},
     }
-    # In the mask although it is not sent: this removes a key that a user has set.
+    # In the mask although it is not sent: this removes a key that was set by other means.
     things_stack.webhooks.set(integration.id, webhook, (*webhook, "downlink_api_key"))
 
 

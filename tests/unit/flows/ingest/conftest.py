@@ -3,9 +3,10 @@
 from collections.abc import Callable
 
 import pytest
-from thingbridge.certificates import NewCertificate
-from thingbridge.things_stack.ingest.account import Account
-from thingbridge.things_stack.ingest.integration import IngestMode, Integration
+
+from thingbridge.aws.certificates import NewCertificate
+from thingbridge.flows.ingest.account import Account
+from thingbridge.flows.ingest.integration import IngestMode, Integration
 
 ROLE = "arn:aws:iam::111122223333:role/Farm-things-stack"
 SETTINGS = {
@@ -29,23 +30,23 @@ SETTINGS = {
 
 
 class Certificates:
-    """The certificates of one policy, as ids in the order they were made."""
+    """The certificates of one policy in memory; their ids count them."""
 
     def __init__(self) -> None:
-        self.made = 0
-        self.there: dict[str, NewCertificate] = {}
+        self.created = 0
+        self.existing: dict[str, NewCertificate] = {}
 
     def attached(self, _policy_name: str) -> list[NewCertificate]:
-        return list(self.there.values())
+        return list(self.existing.values())
 
     def create(self, _policy_name: str) -> NewCertificate:
-        self.made += 1
-        id_ = f"certificate-{self.made}"
-        self.there[id_] = NewCertificate(id_, True, f"PEM of {id_}\n", f"key of {id_}")
-        return self.there[id_]
+        self.created += 1
+        id_ = f"certificate-{self.created}"
+        self.existing[id_] = NewCertificate(id_, True, f"PEM of {id_}\n", f"key of {id_}")
+        return self.existing[id_]
 
     def delete(self, certificate_id: str) -> None:
-        self.there.pop(certificate_id, None)
+        self.existing.pop(certificate_id, None)
 
 
 @pytest.fixture
@@ -60,7 +61,7 @@ def account(certificates: Certificates) -> Account:
 
 @pytest.fixture
 def integration() -> Callable[..., Integration]:
-    """Make an integration of a mode; `changes` are to its settings."""
+    """Make an integration of a mode, with `changes` to its settings."""
 
     def make(mode: IngestMode, **changes: object) -> Integration:
         return Integration(mode, "111122223333", "eu-west-1", "Farm", {**SETTINGS[mode], **changes})

@@ -1,4 +1,4 @@
-"""What every way in has in common: configured and removed as often as one likes, with rights that suffice."""
+"""What all modes have in common: each is configured and removed repeatedly, with the rights that it lists."""
 
 import re
 from collections.abc import Callable
@@ -7,16 +7,16 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.things_stack.conftest import APPLICATION
-from thingbridge.things_stack.ingest import MODES
-from thingbridge.things_stack.ingest.account import Account
-from thingbridge.things_stack.ingest.integration import IngestMode, Integration
 
 from local.things_stack import ThingsStack as Simulation
 from local.things_stack.network.application_up import TOPICS
+from tests.unit.conftest import APPLICATION
+from thingbridge.flows import api_key
+from thingbridge.flows.ingest.account import Account
+from thingbridge.flows.ingest.integration import IngestMode, Integration
+from thingbridge.flows.ingest.modes import MODES
 from thingbridge.lorawan import identifiers
 from thingbridge.messaging.topics import UPSTREAM_EVENTS
-from thingbridge.things_stack import api_key
 from thingbridge.things_stack.client import ThingsStack
 
 Open = Callable[..., ThingsStack]
@@ -30,7 +30,7 @@ def configured(simulation: Simulation) -> int:
 
 
 @pytest.mark.parametrize("mode", IngestMode)
-def test_it_is_configured_and_removed_as_often_as_one_likes_with_the_rights_it_names(
+def test_a_mode_is_configured_and_removed_repeatedly_with_the_rights_it_lists(
     simulation: Simulation, open_client: Open, account: Account, integration: Make, mode: IngestMode
 ) -> None:
     key = simulation.create_api_key(APPLICATION, rights=[*api_key.RIGHTS, *MODES[mode].RIGHTS])
@@ -44,13 +44,13 @@ def test_it_is_configured_and_removed_as_often_as_one_likes_with_the_rights_it_n
 
 
 @pytest.mark.parametrize("mode", IngestMode)
-def test_a_key_that_was_deleted_does_not_hold_up_the_removal(
+def test_a_deleted_api_key_does_not_block_the_removal(
     open_client: Open, account: Account, integration: Make, mode: IngestMode
 ) -> None:
     MODES[mode].remove(open_client("NNSXS.GONE.KEY"), integration(mode), account)
 
 
-def test_every_kind_of_message_has_its_topic() -> None:
+def test_every_kind_of_message_has_a_topic() -> None:
     assert UPSTREAM_EVENTS == TOPICS
 
 

@@ -1,16 +1,16 @@
-"""Mode `package`: the association of the hosted deployment, and whose it is."""
+"""Mode `package`: the association of the hosted deployment, and who owns it."""
 
 from collections.abc import Callable, Iterator
 
 import pytest
-from tests.unit.things_stack.conftest import APPLICATION
-from thingbridge.things_stack.ingest import package
-from thingbridge.things_stack.ingest.account import Account
-from thingbridge.things_stack.ingest.integration import IngestMode, Integration
 
 from local.things_stack import ThingsStack as Simulation
 from local.things_stack.providers import packages
+from tests.unit.conftest import APPLICATION
 from thingbridge.errors import Misconfigured
+from thingbridge.flows.ingest import package
+from thingbridge.flows.ingest.account import Account
+from thingbridge.flows.ingest.integration import IngestMode, Integration
 from thingbridge.things_stack.client import ThingsStack
 
 Open = Callable[..., ThingsStack]
@@ -19,13 +19,14 @@ Make = Callable[..., Integration]
 
 @pytest.fixture(autouse=True)
 def hosted(simulation: Simulation) -> Iterator[None]:
-    """As it was before: what a test associated or took away is undone."""
+    """The packages and associations as they were before the test."""
+    packages = simulation.packages
     yield
-    simulation.packages = packages.HOSTED
+    simulation.packages = packages
     simulation.servers.application.associations.clear()
 
 
-def test_the_data_has_the_names_that_the_user_gave(
+def test_the_fields_of_the_data_have_the_names_that_the_user_chose(
     simulation: Simulation, open_client: Open, account: Account, integration: Make
 ) -> None:
     fields = {"region": "region", "stack_name": "stack_name", "role_arn": "role_arn", "external_id": "external_id"}
@@ -51,22 +52,22 @@ def test_the_data_has_the_names_that_the_user_gave(
         ),
     ],
 )
-def test_an_association_of_somebody_else_is_neither_overwritten_nor_removed(
+def test_another_owners_association_is_neither_overwritten_nor_removed(
     simulation: Simulation, open_client: Open, account: Account, integration: Make, holder: tuple[str, dict], named: str
 ) -> None:
-    open_client().set_default_association(198, *holder)
+    open_client().packages.set_default_association(198, *holder)
     before = dict(simulation.servers.application.associations[APPLICATION, "198"])
     with pytest.raises(Misconfigured, match=f"associated with {named}: .*choose another ingest.package.f_port"):
         package.configure(open_client(), integration(IngestMode.PACKAGE), None, account)
     package.remove(open_client(), integration(IngestMode.PACKAGE), account)
     assert simulation.servers.application.associations[APPLICATION, "198"] == before
-    open_client().delete_default_association(198)
+    open_client().packages.delete_default_association(198)
 
 
-def test_a_deployment_without_the_package_is_an_error_that_says_so(
+def test_a_deployment_without_the_package_is_misconfigured(
     simulation: Simulation, open_client: Open, account: Account, integration: Make
 ) -> None:
     simulation.packages = {"alcsync-v1": 202}
-    with pytest.raises(Misconfigured, match=r"no application package aws-iot \(it has: alcsync-v1\): take another"):
+    with pytest.raises(Misconfigured, match=r"no application package aws-iot \(it has: alcsync-v1\): choose another"):
         package.configure(open_client(), integration(IngestMode.PACKAGE), None, account)
     assert not simulation.servers.application.associations

@@ -1,19 +1,19 @@
-"""Mode `pubsub`: what the provider `aws_iot` is told."""
+"""Mode `pubsub`: how the provider `aws_iot` is configured."""
 
 from collections.abc import Callable
 
 import pytest
-from thingbridge.things_stack.ingest import pubsub
-from thingbridge.things_stack.ingest.account import Account
-from thingbridge.things_stack.ingest.integration import IngestMode, Integration
 
 from local.things_stack import ThingsStack as Simulation
 from thingbridge.errors import Misconfigured
+from thingbridge.flows.ingest import pubsub
+from thingbridge.flows.ingest.account import Account
+from thingbridge.flows.ingest.integration import IngestMode, Integration
 from thingbridge.things_stack.client import ThingsStack
 
 
 @pytest.mark.parametrize("external_id", ["b5b5a2a0", None])
-def test_the_role_the_region_and_the_stack_are_named(
+def test_the_provider_gets_the_role_the_region_and_the_stack(
     simulation: Simulation,
     open_client: Callable[..., ThingsStack],
     account: Account,
@@ -33,7 +33,7 @@ def test_the_role_the_region_and_the_stack_are_named(
 
 
 @pytest.mark.parametrize("status", [400, 404, 501])
-def test_a_things_stack_without_pubsub_is_told_apart_with_the_mend(
+def test_a_things_stack_without_pubsub_is_misconfigured_and_the_error_names_the_fix(
     simulation: Simulation,
     open_client: Callable[..., ThingsStack],
     account: Account,
@@ -42,5 +42,5 @@ def test_a_things_stack_without_pubsub_is_told_apart_with_the_mend(
 ) -> None:
     simulation.faults.add(method="PUT", path="/as/pubsub", status=status)
     simulation.faults.add(method="POST", path="/as/pubsub", status=status)
-    with pytest.raises(Misconfigured, match=r"take another ingest\.mode, such as webhook"):
+    with pytest.raises(Misconfigured, match=r"choose another ingest\.mode, such as webhook"):
         pubsub.configure(open_client(), integration(IngestMode.PUBSUB, external_id=None), None, account)

@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
-import os
-import socket
-import subprocess
-import sys
 import threading
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 
+from local.aws import LocalAws
 from local.things_stack import ThingsStack, foreign_account_credentials
 from tests.unit.things_stack_simulation.conftest import APP, Client
 
@@ -94,32 +88,8 @@ def set_up(url: str) -> Aws:
 
 @pytest.fixture(scope="module")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
-    place: Path = tmp_path_factory.mktemp("aws")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = {"PATH": os.environ["PATH"], "HOME": str(place), "TMPDIR": str(place), "AUTH": "true",
-                   "BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(port),
-                   "IOT_MTLS_ENABLED": "0", "SFTP_ENABLED": "0"}  # fmt: skip
-    with (place / "log").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "ministack"], env=environment, cwd=place, stdout=log, stderr=log
-        )
-    url = f"http://127.0.0.1:{port}"
-
-    def ready() -> bool:
-        assert process.poll() is None, (place / "log").read_text()
-        try:
-            return bool(urllib.request.urlopen(f"{url}/_ministack/ready", timeout=1))
-        except (urllib.error.URLError, ConnectionError):
-            return False
-
-    try:
-        eventually(ready, 30)
-        yield set_up(url)
-    finally:
-        process.terminate()
-        process.wait(timeout=20)
+    with LocalAws(tmp_path_factory.mktemp("aws")) as running:
+        yield set_up(running.endpoint_url)
 
 
 @pytest.fixture

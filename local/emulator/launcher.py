@@ -1,0 +1,147 @@
+"""Starts ministack with three changes: `python -m local.emulator.launcher PYTHON`, in ministack's own environment.
+
+- The events that a topic rule or an asynchronous Invoke sends to a function wait in a queue (invocations.py). ministack
+  starts a process for each of them at once, until none answers within its timeout.
+- An event that Lambda throttles stays in that queue, as on AWS. ministack drops those of a topic rule.
+- Functions in Python run on `PYTHON`, the interpreter of the environment that stands for a Lambda runtime, not on
+  ministack's: a package that is missing in a zip or a layer is missing here as well.
+
+Synchronous invocations, and event source mappings, which ministack bounds itself, are left as they are. If ministack
+has changed so that this no longer fits, the start fails and names what has moved.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import importlib.metadata
+import inspect
+import os
+import sys
+import time
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from ministack import app
+from ministack.core import lambda_runtime
+from ministack.services import iot, lambda_svc
+
+from local.emulator.invocations import CONCURRENCY, Invocations
+
+THROTTLED_SECONDS = 0.2
+"""How long a throttled event waits before it is tried again."""
+
+
+class HookMoved(Exception):
+    """ministack no longer has, or no longer calls, what is replaced or used here; the message names it."""
+
+
+def main() -> None:
+    """Change ministack, then run it; ends with a sentence when it has become another one than this is written for."""
+    (function_python,) = sys.argv[1:]
+    # ministack parses the arguments; its functions inherit the variables.
+    sys.argv = sys.argv[:1]
+    os.environ.pop("PYTHONPATH", None)
+    os.environ["PYTHONDONTWRITEBYTECODE"] = "1"  # Their code lies in directories that are soon removed.
+    invocations = Invocations(CONCURRENCY)
+    try:
+        queue_events_of_rules(invocations)
+        queue_asynchronous_invocations(invocations)
+        run_functions_on(function_python)
+    except HookMoved as moved:
+        sys.exit(
+            f"ministack {importlib.metadata.version('ministack')} does not fit local/emulator/launcher.py: {moved}"
+        )
+    app.main()
+
+
+def queue_events_of_rules(invocations: Invocations) -> None:
+    """Replace what the `lambda` action of a topic rule does. An event is tried once, as it is without this."""
+    original(iot, "_dispatch_rule_to_lambda", "account_id region function_arn event", iot._dispatch_rule_action)
+    find = used(lambda_svc, "_get_func_record_for_ref_in_scope", "function_ref account_id region")
+    record_of = used(lambda_svc, "_execution_record_for_config", "func config")
+    execute = used(lambda_svc, "_execute_function_with_config_scope", "func event")
+
+    def dispatch(account_id: str, region: str, function_arn: str, event: object) -> None:
+        def attempt() -> dict[str, Any]:
+            # Looked up for each attempt: since it was queued, the function may have been updated or deleted.
+            function, config, name = find(function_arn, account_id=account_id, region=region)
+            return dict(execute(record_of(function, config), event)) if function and config else _not_found(name)
+
+        invocations.submit(function_arn, lambda: unless_throttled(attempt))
+
+    iot._dispatch_rule_to_lambda = dispatch
+
+
+def queue_asynchronous_invocations(invocations: Invocations) -> None:
+    """Have each attempt of an asynchronous Invoke wait; ministack still decides on retries and destinations."""
+    invoke = original(lambda_svc, "invoke_async_with_retry", "func event", lambda_svc._invoke)
+    execute = original(lambda_svc, "_execute_function", "func event", invoke)
+    asynchronous = contextvars.ContextVar("asynchronous", default=False)
+
+    def invoke_async_with_retry(func: dict[str, Any], event: object) -> None:
+        token = asynchronous.set(True)
+        try:
+            # It starts a thread for the attempts, with a copy of the context.
+            invoke(func, event)
+        finally:
+            asynchronous.reset(token)
+
+    def execute_function(func: dict[str, Any], event: object) -> dict[str, Any]:
+        def attempt() -> dict[str, Any]:
+            # In a context of its own. It may come here again, and must not queue behind itself.
+            asynchronous.set(False)
+            return dict(execute(func, event))
+
+        if not asynchronous.get():
+            return dict(execute(func, event))
+        function_arn = (func.get("config") or func)["FunctionArn"]
+        return invocations.submit(function_arn, lambda: unless_throttled(attempt)).result()
+
+    lambda_svc.invoke_async_with_retry = invoke_async_with_retry
+    lambda_svc._execute_function = execute_function
+
+
+def run_functions_on(python: str) -> None:
+    """Run functions in Python on this interpreter."""
+    detect = original(lambda_runtime, "_detect_runtime_binary", "runtime", lambda_runtime.Worker._spawn)
+
+    def detect_runtime_binary(runtime: str) -> tuple[str, str]:
+        binary, worker_script = detect(runtime)
+        return (python if runtime.startswith("python") else binary), worker_script
+
+    lambda_runtime._detect_runtime_binary = detect_runtime_binary
+
+
+def unless_throttled(attempt: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Try until the answer is not that the function is throttled, as AWS does (for six hours); returns the answer."""
+    while (answer := attempt()).get("throttle"):
+        time.sleep(THROTTLED_SECONDS)
+    return answer
+
+
+def original(module: ModuleType, name: str, parameters: str, caller: Callable[..., Any]) -> Callable[..., Any]:
+    """A function of ministack that is about to be replaced, and that `caller` calls by its name. Raises HookMoved."""
+    if f"{name}(" not in inspect.getsource(caller):
+        raise HookMoved(f"{module.__name__}.{name} is not called by {caller.__qualname__}")
+    return used(module, name, parameters)
+
+
+def used(module: ModuleType, name: str, parameters: str) -> Callable[..., Any]:
+    """A function of ministack with exactly these parameters (names with spaces between). Raises HookMoved."""
+    found: Callable[..., Any] | None = getattr(module, name, None)
+    if found is None:
+        raise HookMoved(f"{module.__name__}.{name} does not exist")
+    actual = " ".join(inspect.signature(found).parameters)
+    if actual != parameters:
+        raise HookMoved(f"{module.__name__}.{name} takes ({actual}), not ({parameters})")
+    return found
+
+
+def _not_found(name: str) -> dict[str, Any]:
+    iot._broker_logger.warning("IoT rule → Lambda: function %s not found", name)
+    return {}
+
+
+if __name__ == "__main__":
+    main()

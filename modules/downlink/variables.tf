@@ -1,0 +1,118 @@
+# What the caller decides about downlinks, and the grants of what the function works with.
+
+variable "aws" {
+  description = "Partition, region and account that everything is created in."
+  type = object({
+    partition  = string
+    region     = string
+    account_id = string
+  })
+}
+
+variable "delta_f_port" {
+  description = "FPort on which a changed desired state of a shadow is sent. null: desired states are not followed."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = try(var.delta_f_port >= 1 && var.delta_f_port <= 223 && floor(var.delta_f_port) == var.delta_f_port, var.delta_f_port == null)
+    error_message = "delta_f_port must be an FPort of applications, 1 to 223, or null; got ${coalesce(tostring(var.delta_f_port), "null")}."
+  }
+}
+
+variable "end_to_end_encryption" {
+  description = "What a function needs to encrypt and decrypt (output messages of the module end_to_end_encryption): its grant and layers. null: payloads are not encrypted end to end."
+  type = object({
+    layer_arns = list(string)
+    use = object({
+      environment = map(string)
+      policy_json = string
+    })
+  })
+  default = null
+}
+
+variable "functions" {
+  description = "What all functions share: the zip (output code of the module package), processor (\"arm64\" or \"x86_64\"), runtime, memory in MB, least severe level that is logged, and days that log entries are kept (0: forever)."
+  type = object({
+    architecture = optional(string, "arm64")
+    code = object({
+      filename          = optional(string)
+      s3_bucket         = optional(string)
+      s3_key            = optional(string)
+      s3_object_version = optional(string)
+      source_code_hash  = optional(string)
+    })
+    log_level             = optional(string, "INFO")
+    log_retention_in_days = optional(number, 30)
+    memory_size           = optional(number, 512)
+    runtime               = optional(string, "python3.13")
+  })
+}
+
+variable "stack" {
+  description = "The integration: its name, unique in the account and region, and the thing type and naming scheme (\"DevEUI\" or \"DeviceID\") of its things."
+  type = object({
+    name              = string
+    thing_type_name   = optional(string, "lorawan")
+    thing_name_scheme = optional(string, "DevEUI")
+  })
+
+  # 40, so that the longest name derived from it (the role of a rule) stays within 64.
+  validation {
+    condition     = can(regex("^[A-Za-z][A-Za-z0-9-]{0,39}$", var.stack.name))
+    error_message = "stack.name must begin with a letter and hold at most 40 letters, digits and dashes; got \"${var.stack.name}\"."
+  }
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9:_-]{1,128}$", var.stack.thing_type_name))
+    error_message = "stack.thing_type_name must hold 1 to 128 of the characters A-Z a-z 0-9 : _ and -; got \"${var.stack.thing_type_name}\"."
+  }
+
+  validation {
+    condition     = contains(["DevEUI", "DeviceID"], var.stack.thing_name_scheme)
+    error_message = "stack.thing_name_scheme must be \"DevEUI\" or \"DeviceID\"; got \"${var.stack.thing_name_scheme}\"."
+  }
+}
+
+variable "tags" {
+  description = "Tags of every resource that can carry them."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
+
+variable "things_log" {
+  description = "Grant to write to the log of things (output use of the module log_group)."
+  type = object({
+    environment = map(string)
+    policy_json = string
+  })
+}
+
+variable "things_stack" {
+  description = "The application at The Things Stack (output application of the module things_stack): its ID, the URLs of its servers, the secret of its API key with the number that is raised when the key changes, and the grant of a function that calls it."
+  type = object({
+    application_id          = string
+    cluster_address         = string
+    identity_server_address = string
+    api_key = object({
+      secret_arn = string
+      version    = number
+    })
+    use = object({
+      environment = map(string)
+      policy_json = string
+    })
+  })
+
+  validation {
+    condition     = can(regex("^https?://[^/]+$", var.things_stack.cluster_address))
+    error_message = "things_stack.cluster_address must be a URL without a path, e.g. https://eu1.cloud.thethings.network; got \"${var.things_stack.cluster_address}\"."
+  }
+
+  validation {
+    condition     = can(regex("^https?://[^/]+$", var.things_stack.identity_server_address))
+    error_message = "things_stack.identity_server_address must be a URL without a path, e.g. https://eu1.cloud.thethings.network; got \"${var.things_stack.identity_server_address}\"."
+  }
+}

@@ -1,0 +1,72 @@
+# What one MQTT client with a certificate may do: connect under its own id, and publish below one topic; and the right of configure to create
+# its certificate. The certificate is not created here: Terraform would keep its private key in the state.
+
+locals {
+  # A client of its own for each application: two never share a certificate or disconnect each other. The Things Stack takes up to 23 characters.
+  mqtt_digest    = sha256(join("/", [var.aws.account_id, var.aws.region, var.stack.name, var.things_stack.cluster_address, var.things_stack.application_id]))
+  mqtt_client_id = "tts-${substr(local.mqtt_digest, 0, 16)}"
+  mqtt_name      = "${var.stack.name}-things-stack-${substr(local.mqtt_digest, 0, 8)}"
+}
+
+data "aws_iam_policy_document" "mqtt" {
+  count = local.by_mqtt ? 1 : 0
+
+  statement {
+    sid       = "ConnectUnderOwnId"
+    actions   = ["iot:Connect"]
+    resources = ["${local.iot_arn}:client/${local.mqtt_client_id}"]
+  }
+
+  statement {
+    sid       = "PublishMessages"
+    actions   = ["iot:Publish"]
+    resources = ["${local.iot_arn}:topic/${var.base_topic}/*"]
+  }
+}
+
+resource "aws_iot_policy" "mqtt" {
+  count = local.by_mqtt ? 1 : 0
+
+  name   = local.mqtt_name
+  policy = data.aws_iam_policy_document.mqtt[0].json
+  tags   = var.tags
+
+  # For some minutes after its last certificate was deleted, AWS still counts the policy as attached.
+  timeouts {
+    delete = "6m"
+  }
+}
+
+data "aws_iam_policy_document" "configure_mqtt" {
+  count = local.by_mqtt ? 1 : 0
+
+  # CreateKeysAndCertificate has no resource level in IAM.
+  statement {
+    sid       = "CreateCertificate"
+    actions   = ["iot:CreateKeysAndCertificate"]
+    resources = ["*"]
+  }
+
+  # AWS could narrow these to certificates and to the policy; the local AWS checks them on no resource.
+  statement {
+    sid       = "IdentifyOwnCertificates"
+    actions   = ["iot:AttachPolicy", "iot:ListTargetsForPolicy"]
+    resources = ["*"]
+  }
+
+  # A certificate's ARN holds its fingerprint, which nobody knows before it is created.
+  statement {
+    sid       = "KeepCertificates"
+    actions   = ["iot:DeleteCertificate", "iot:DescribeCertificate", "iot:UpdateCertificate"]
+    resources = ["${local.iot_arn}:cert/*"]
+  }
+}
+
+# A policy of its own: on destroy, and when the mode changes, it stays until the certificates are deleted.
+resource "aws_iam_role_policy" "configure_mqtt" {
+  count = local.by_mqtt ? 1 : 0
+
+  name   = local.mqtt_name
+  role   = var.configure_role_name
+  policy = data.aws_iam_policy_document.configure_mqtt[0].json
+}

@@ -1,0 +1,63 @@
+# What The Things Stack is configured with. It waits for what the way in needs, so that a first connection or message finds it; and
+# on destroy it goes before.
+
+output "configuration" {
+  description = "How The Things Stack delivers, in the form in which the module integration takes its variable ingest."
+  value = {
+    mode    = var.mode
+    package = var.mode == "package" ? var.package : null
+
+    cross_account_role = one([for role in aws_iam_role.things_stack : {
+      arn         = role.arn
+      external_id = local.external_id
+    }])
+
+    mqtt = one([for policy in aws_iot_policy.mqtt : {
+      ca_certificate      = var.mqtt.ca_certificate
+      certificate_version = var.mqtt.certificate_version
+      client_id           = local.mqtt_client_id
+      policy_name         = policy.name
+      server_url          = coalesce(var.mqtt.server_url, "mqtts://${var.iot_endpoint}:8883")
+    }])
+
+    webhook = one([for url in aws_lambda_function_url.webhook : {
+      secret_arn     = module.webhook_secret[0].arn
+      secret_version = module.webhook_secret[0].secret_version
+      url            = url.function_url
+    }])
+  }
+
+  depends_on = [
+    aws_cloudformation_stack.webhook_permission,
+    aws_iam_role_policy.configure_mqtt,
+    aws_iam_role_policy.configure_webhook,
+    aws_iam_role_policy.messages,
+  ]
+}
+
+output "cross_account_role_arn" {
+  description = "ARN of the role that The Things Stack assumes; null for a mode that assumes none."
+  value       = one(aws_iam_role.things_stack[*].arn)
+  depends_on  = [aws_iam_role_policy.messages]
+}
+
+output "external_id" {
+  description = "External id that The Things Stack shows when it assumes the role; null when none is required."
+  value       = local.external_id
+}
+
+output "failures" {
+  description = "Queues that hold what failed: none, as The Things Stack sends again what was not accepted."
+  value       = {}
+}
+
+output "webhook_function_name" {
+  description = "Name of the function behind the webhook; null for another mode."
+  value       = one(module.webhook[*].name)
+}
+
+output "webhook_url" {
+  description = "URL that The Things Stack posts to, known once it can be called; null for another mode."
+  value       = one(aws_lambda_function_url.webhook[*].function_url)
+  depends_on  = [aws_cloudformation_stack.webhook_permission]
+}

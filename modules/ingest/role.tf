@@ -1,0 +1,103 @@
+# The role that The Things Stack assumes from its own account to publish messages and to take downlink requests. Nothing of ours
+# assumes it.
+
+locals {
+  # Requests of The Things Stack to us (DownlinkQueueRequest); everything else below the base topic goes the other way.
+  request_topics = ["${var.base_topic}/downlink/push", "${var.base_topic}/downlink/replace"]
+
+  # The hosted package is not known to show an external id: it is required only on request.
+  external_id = (
+    !local.by_role ? null :
+    var.external_id != null ? var.external_id :
+    var.mode == "package" ? null :
+    terraform_data.external_id.output
+  )
+}
+
+# Drawn once and kept: an id that could be derived from the stack's name would protect nobody.
+resource "terraform_data" "external_id" {
+  input = uuid()
+
+  lifecycle {
+    ignore_changes = [input]
+  }
+}
+
+data "aws_iam_policy_document" "trust" {
+  count = local.by_role ? 1 : 0
+
+  statement {
+    sid     = "TheThingsStackAssumes"
+    actions = ["sts:AssumeRole"]
+
+    principals {
+      type        = "AWS"
+      identifiers = ["arn:${var.aws.partition}:iam::${var.trusted_account_id}:root"]
+    }
+
+    # The integrations of all customers trust the same account: without the id, any other customer of that Things Stack could make it
+    # assume this role (the confused deputy).
+    dynamic "condition" {
+      for_each = local.external_id[*]
+
+      content {
+        test     = "StringEquals"
+        variable = "sts:ExternalId"
+        values   = [condition.value]
+      }
+    }
+  }
+}
+
+# No path: the grammar in which The Things Stack takes the ARN has no room for one.
+resource "aws_iam_role" "things_stack" {
+  count = local.by_role ? 1 : 0
+
+  name               = "${var.stack.name}-things-stack"
+  description        = "Assumed by The Things Stack to exchange messages of the stack ${var.stack.name}"
+  assume_role_policy = data.aws_iam_policy_document.trust[0].json
+  tags               = var.tags
+}
+
+data "aws_iam_policy_document" "messages" {
+  count = local.by_role ? 1 : 0
+
+  # DescribeEndpoint has no resource level in IAM.
+  statement {
+    sid       = "FindEndpoint"
+    actions   = ["iot:DescribeEndpoint"]
+    resources = ["*"]
+  }
+
+  statement {
+    sid       = "Connect"
+    actions   = ["iot:Connect"]
+    resources = ["${local.iot_arn}:client/${var.client_id_pattern}"]
+  }
+
+  statement {
+    sid       = "PublishUpstreamMessages"
+    actions   = ["iot:Publish"]
+    resources = ["${local.iot_arn}:topic/${var.base_topic}/*"]
+  }
+
+  statement {
+    sid       = "SubscribeToDownlinkRequests"
+    actions   = ["iot:Subscribe"]
+    resources = [for topic in local.request_topics : "${local.iot_arn}:topicfilter/${topic}"]
+  }
+
+  statement {
+    sid       = "ReceiveDownlinkRequests"
+    actions   = ["iot:Receive"]
+    resources = [for topic in local.request_topics : "${local.iot_arn}:topic/${topic}"]
+  }
+}
+
+resource "aws_iam_role_policy" "messages" {
+  count = local.by_role ? 1 : 0
+
+  name   = "messages"
+  role   = aws_iam_role.things_stack[0].name
+  policy = data.aws_iam_policy_document.messages[0].json
+}

@@ -1,0 +1,187 @@
+# What the caller decides about the way in, and what each way needs.
+
+variable "aws" {
+  description = "Partition, region and account that everything is created in."
+  type = object({
+    partition  = string
+    region     = string
+    account_id = string
+  })
+}
+
+variable "base_topic" {
+  description = "Topic below which The Things Stack publishes (output base_topic of the module upstream)."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[^/*?+#]+(/[^/*?+#]+)*$", var.base_topic))
+    error_message = "base_topic must be a topic without wildcards; got \"${var.base_topic}\"."
+  }
+}
+
+variable "client_id_pattern" {
+  description = "MQTT client ids that The Things Stack may connect with when it assumes the role, * as wildcard. Its documentation promises only that they are random."
+  type        = string
+  default     = "*"
+  nullable    = false
+
+  validation {
+    condition     = can(regex("^[!-~]{1,128}$", var.client_id_pattern))
+    error_message = "client_id_pattern must hold 1 to 128 printable characters without spaces, * as wildcard; got \"${var.client_id_pattern}\"."
+  }
+}
+
+variable "configure_role_name" {
+  description = "Role of the function configure: it receives the rights that the way in needs (output role_name of the module configure)."
+  type        = string
+}
+
+variable "external_id" {
+  description = "External id that The Things Stack must show when it assumes the role. null: one is drawn at random and kept; with mode \"package\" none is required."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.external_id == null || (can(regex("^[A-Za-z0-9_+=,.@:/-]{2,}$", var.external_id)) && try(length(var.external_id), 0) <= 1224)
+    error_message = "external_id must hold 2 to 1224 of the characters A-Z a-z 0-9 _ + = , . @ : / and -; got \"${coalesce(var.external_id, "null")}\"."
+  }
+}
+
+variable "functions" {
+  description = "What all functions share: the zip (output code of the module package), processor (\"arm64\" or \"x86_64\"), runtime, memory in MB, least severe level that is logged, and days that log entries are kept (0: forever)."
+  type = object({
+    architecture = optional(string, "arm64")
+    code = object({
+      filename          = optional(string)
+      s3_bucket         = optional(string)
+      s3_key            = optional(string)
+      s3_object_version = optional(string)
+      source_code_hash  = optional(string)
+    })
+    log_level             = optional(string, "INFO")
+    log_retention_in_days = optional(number, 30)
+    memory_size           = optional(number, 512)
+    runtime               = optional(string, "python3.13")
+  })
+}
+
+variable "iot_endpoint" {
+  description = "Host of the message broker of AWS IoT Core in this account and region: where an MQTT client connects to unless mqtt.server_url names another one."
+  type        = string
+}
+
+variable "mode" {
+  description = "How messages come in: \"pubsub\", \"package\" and \"manual\" with the cross-account role, \"webhook\" through a function's URL, \"mqtt\" with a client certificate."
+  type        = string
+
+  validation {
+    condition     = contains(["pubsub", "package", "webhook", "mqtt", "manual"], var.mode)
+    error_message = "mode must be \"pubsub\", \"package\", \"webhook\", \"mqtt\" or \"manual\"; got \"${var.mode}\"."
+  }
+}
+
+variable "mqtt" {
+  description = "Mode \"mqtt\": MQTT server (null: AWS IoT's own), its certificate authority (PEM; null: those that The Things Stack trusts), and the number that is raised to have a new certificate."
+  type = object({
+    ca_certificate      = optional(string)
+    certificate_version = optional(number, 1)
+    server_url          = optional(string)
+  })
+  default  = {}
+  nullable = false
+}
+
+variable "package" {
+  description = "Mode \"package\": FPort of the association, and the names under which its data holds region, stack_name, role_arn and external_id (null: not at all)."
+  type = object({
+    data_fields = optional(object({
+      external_id = optional(string)
+      region      = optional(string, "region")
+      role_arn    = optional(string, "role_arn")
+      stack_name  = optional(string, "stack_name")
+    }), {})
+    f_port = optional(number, 198)
+  })
+  default  = {}
+  nullable = false
+}
+
+variable "stack" {
+  description = "The integration: its name, unique in the account and region, and the thing type and naming scheme (\"DevEUI\" or \"DeviceID\") of its things."
+  type = object({
+    name              = string
+    thing_type_name   = optional(string, "lorawan")
+    thing_name_scheme = optional(string, "DevEUI")
+  })
+
+  # 40, so that the longest name derived from it (the role of a rule) stays within 64.
+  validation {
+    condition     = can(regex("^[A-Za-z][A-Za-z0-9-]{0,39}$", var.stack.name))
+    error_message = "stack.name must begin with a letter and hold at most 40 letters, digits and dashes; got \"${var.stack.name}\"."
+  }
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9:_-]{1,128}$", var.stack.thing_type_name))
+    error_message = "stack.thing_type_name must hold 1 to 128 of the characters A-Z a-z 0-9 : _ and -; got \"${var.stack.thing_type_name}\"."
+  }
+
+  validation {
+    condition     = contains(["DevEUI", "DeviceID"], var.stack.thing_name_scheme)
+    error_message = "stack.thing_name_scheme must be \"DevEUI\" or \"DeviceID\"; got \"${var.stack.thing_name_scheme}\"."
+  }
+}
+
+variable "tags" {
+  description = "Tags of every resource that can carry them."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
+
+variable "things_stack" {
+  description = "The application at The Things Stack (output application of the module things_stack): its ID, the URLs of its servers, the secret of its API key with the number that is raised when the key changes, and the grant of a function that calls it."
+  type = object({
+    application_id          = string
+    cluster_address         = string
+    identity_server_address = string
+    api_key = object({
+      secret_arn = string
+      version    = number
+    })
+    use = object({
+      environment = map(string)
+      policy_json = string
+    })
+  })
+
+  validation {
+    condition     = can(regex("^https?://[^/]+$", var.things_stack.cluster_address))
+    error_message = "things_stack.cluster_address must be a URL without a path, e.g. https://eu1.cloud.thethings.network; got \"${var.things_stack.cluster_address}\"."
+  }
+
+  validation {
+    condition     = can(regex("^https?://[^/]+$", var.things_stack.identity_server_address))
+    error_message = "things_stack.identity_server_address must be a URL without a path, e.g. https://eu1.cloud.thethings.network; got \"${var.things_stack.identity_server_address}\"."
+  }
+}
+
+variable "trusted_account_id" {
+  description = "AWS account that The Things Stack acts from. null: none, for a mode that assumes no role."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.trusted_account_id == null ? !contains(["manual", "package", "pubsub"], var.mode) : can(regex("^[0-9]{12}$", var.trusted_account_id))
+    error_message = "trusted_account_id must be an AWS account of 12 digits when mode is \"manual\", \"package\" or \"pubsub\"; got \"${coalesce(var.trusted_account_id, "null")}\"."
+  }
+}
+
+variable "webhook" {
+  description = "Mode \"webhook\": maximum number of concurrent invocations (null: no limit of its own), and the number that is raised to draw a new secret."
+  type = object({
+    reserved_concurrency = optional(number)
+    secret_version       = optional(number, 1)
+  })
+  default  = {}
+  nullable = false
+}

@@ -1,0 +1,88 @@
+# The webhook: a function behind a public URL, the secret that callers of the URL must show, and the rights of both the function and configure.
+
+module "webhook_secret" {
+  source = "../secret"
+  count  = local.by_webhook ? 1 : 0
+
+  name           = "${var.stack.name}/WebhookSecret"
+  description    = "Secret that callers of the webhook show"
+  generate       = { hex_digits = 64 }
+  secret_version = var.webhook.secret_version
+  use            = { sid = "ReadWebhookSecret", environment_variable = "WEBHOOK_SECRET_ARN" }
+  tags           = var.tags
+}
+
+module "webhook" {
+  source = "../function"
+  count  = local.by_webhook ? 1 : 0
+
+  name                 = "${var.stack.name}-webhook"
+  description          = "Takes what The Things Stack posts: checks the secret, publishes for the rule"
+  handler              = "handlers.webhook.handler"
+  timeout              = 10
+  reserved_concurrency = var.webhook.reserved_concurrency
+  functions            = var.functions
+  policy_json          = data.aws_iam_policy_document.webhook[0].json
+  uses                 = { secret = module.webhook_secret[0].use }
+  aws                  = var.aws
+  tags                 = var.tags
+
+  environment = {
+    APPLICATION_ID = var.things_stack.application_id
+    STACK_NAME     = var.stack.name
+  }
+}
+
+data "aws_iam_policy_document" "webhook" {
+  count = local.by_webhook ? 1 : 0
+
+  statement {
+    sid       = "PublishForTheRule"
+    actions   = ["iot:Publish"]
+    resources = ["${local.iot_arn}:topic/${var.base_topic}/*"]
+  }
+}
+
+# The callers have no AWS credentials. The provider adds the first of the two permissions that AWS requires, InvokeFunctionUrl.
+resource "aws_lambda_function_url" "webhook" {
+  count = local.by_webhook ? 1 : 0
+
+  function_name      = module.webhook[0].name
+  authorization_type = "NONE"
+}
+
+# The second, InvokeFunction, must hold for calls through the URL alone, or every AWS account could invoke the function with an event of
+# its own making. The provider supports this condition from 6.28 on, and then adds the permission by itself; CloudFormation covers all versions.
+resource "aws_cloudformation_stack" "webhook_permission" {
+  count = local.by_webhook ? 1 : 0
+
+  name = "${module.webhook[0].name}-url"
+
+  template_body = jsonencode({
+    Description = "Lets calls through its URL invoke the function ${module.webhook[0].name}"
+    Resources = {
+      InvokeThroughUrl = {
+        Type = "AWS::Lambda::Permission"
+        Properties = {
+          FunctionName          = module.webhook[0].arn
+          Action                = "lambda:InvokeFunction"
+          Principal             = "*"
+          InvokedViaFunctionUrl = true
+        }
+      }
+    }
+  })
+
+  tags = var.tags
+
+  depends_on = [aws_lambda_function_url.webhook]
+}
+
+# Configure hands the secret to The Things Stack. A policy of its own: when the mode changes, it outlives the webhook at The Things Stack.
+resource "aws_iam_role_policy" "configure_webhook" {
+  count = local.by_webhook ? 1 : 0
+
+  name   = "webhook"
+  role   = var.configure_role_name
+  policy = module.webhook_secret[0].use.policy_json
+}

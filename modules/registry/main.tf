@@ -1,0 +1,117 @@
+# Changes of things, for the end devices at The Things Stack: the rule that reads registry events, their queue, the function that works
+# on it, and its rights. What events miss is found by the comparison in sync.tf.
+
+locals {
+  iot_arn          = "arn:${var.aws.partition}:iot:${var.aws.region}:${var.aws.account_id}"
+  any_thing        = "${local.iot_arn}:thing/*"
+  function_timeout = 60
+}
+
+module "function" {
+  source = "../function"
+
+  name        = "${var.stack.name}-registry"
+  description = "Registry events: creates and deletes the devices of things at The Things Stack"
+  handler     = "handlers.registry.handler"
+  timeout     = local.function_timeout
+  functions   = var.functions
+  policy_json = data.aws_iam_policy_document.rights.json
+  aws         = var.aws
+  tags        = var.tags
+
+  environment = {
+    DEFAULT_FREQUENCY_PLAN_ID = var.default_frequency_plan_id
+    ON_THING_DELETED          = var.on_thing_deleted
+    SCRUB_KEYS                = tostring(var.scrub_keys)
+    STACK_NAME                = var.stack.name
+    THING_NAME_SCHEME         = var.stack.thing_name_scheme
+    THING_TYPE_NAME           = var.stack.thing_type_name
+  }
+
+  uses = {
+    queue        = module.queue.work
+    things_log   = var.things_log
+    things_stack = var.things_stack.use
+  }
+}
+
+module "queue" {
+  source = "../work_queue"
+
+  name             = "${var.stack.name}-registry"
+  function_arn     = module.function.arn
+  function_timeout = local.function_timeout
+  send             = { sid = "HandOverWork", environment_variable = "REGISTRY_QUEUE_URL", reads_length = true }
+  aws              = var.aws
+  tags             = var.tags
+}
+
+module "rule" {
+  source = "../topic_rule"
+
+  name         = "${var.stack.name}-registry"
+  description  = "Registry events of things of the stack ${var.stack.name}"
+  select       = "*"
+  topic_filter = "$aws/events/thing/+/+"
+  where        = "thingTypeName = '${var.stack.thing_type_name}' AND attributes.stackName = '${var.stack.name}'"
+  action       = { queue = module.queue.queue }
+  error_queue  = module.queue.dead_letter_queue
+  aws          = var.aws
+  tags         = var.tags
+}
+
+data "aws_iam_policy_document" "rights" {
+  statement {
+    sid       = "ReadThings"
+    actions   = ["iot:DescribeThing"]
+    resources = [local.any_thing]
+  }
+
+  statement {
+    sid       = "ReportOutcomes"
+    actions   = ["iot:UpdateThingShadow"]
+    resources = [local.any_thing]
+  }
+
+  dynamic "statement" {
+    for_each = var.scrub_keys ? [local.any_thing] : []
+
+    content {
+      sid       = "RemoveKeys"
+      actions   = ["iot:UpdateThing"]
+      resources = [statement.value]
+    }
+  }
+
+  # For the devices that the comparison found without a thing. ListThings has no resource level in IAM.
+  dynamic "statement" {
+    for_each = var.sync.enabled ? ["*"] : []
+
+    content {
+      sid       = "FindThings"
+      actions   = ["iot:ListThings"]
+      resources = [statement.value]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.sync.enabled ? [local.any_thing] : []
+
+    content {
+      sid       = "CreateThings"
+      actions   = ["iot:CreateThing"]
+      resources = [statement.value]
+    }
+  }
+
+  # The shadow holds what The Things Stack refused: the comparison does not try it again each time.
+  dynamic "statement" {
+    for_each = var.sync.enabled ? [local.any_thing] : []
+
+    content {
+      sid       = "ReadOutcomes"
+      actions   = ["iot:GetThingShadow"]
+      resources = [statement.value]
+    }
+  }
+}

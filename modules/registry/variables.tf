@@ -1,0 +1,135 @@
+# What the caller decides about devices and their comparison, and the grants of what the functions work with.
+
+variable "aws" {
+  description = "Partition, region and account that everything is created in."
+  type = object({
+    partition  = string
+    region     = string
+    account_id = string
+  })
+}
+
+variable "default_frequency_plan_id" {
+  description = "Frequency plan of devices created from AWS whose thing names none."
+  type        = string
+}
+
+variable "functions" {
+  description = "What all functions share: the zip (output code of the module package), processor (\"arm64\" or \"x86_64\"), runtime, memory in MB, least severe level that is logged, and days that log entries are kept (0: forever)."
+  type = object({
+    architecture = optional(string, "arm64")
+    code = object({
+      filename          = optional(string)
+      s3_bucket         = optional(string)
+      s3_key            = optional(string)
+      s3_object_version = optional(string)
+      source_code_hash  = optional(string)
+    })
+    log_level             = optional(string, "INFO")
+    log_retention_in_days = optional(number, 30)
+    memory_size           = optional(number, 512)
+    runtime               = optional(string, "python3.13")
+  })
+}
+
+variable "on_thing_deleted" {
+  description = "What happens to the device when its thing is deleted: \"delete\" or \"retain\" it at The Things Stack."
+  type        = string
+  default     = "delete"
+  nullable    = false
+
+  validation {
+    condition     = contains(["delete", "retain"], var.on_thing_deleted)
+    error_message = "on_thing_deleted must be \"delete\" or \"retain\"; got \"${var.on_thing_deleted}\"."
+  }
+}
+
+variable "scrub_keys" {
+  description = "Whether root keys and claim codes are removed from a thing once its device exists."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "stack" {
+  description = "The integration: its name, unique in the account and region, and the thing type and naming scheme (\"DevEUI\" or \"DeviceID\") of its things."
+  type = object({
+    name              = string
+    thing_type_name   = optional(string, "lorawan")
+    thing_name_scheme = optional(string, "DevEUI")
+  })
+
+  # 40, so that the longest name derived from it (the role of a rule) stays within 64.
+  validation {
+    condition     = can(regex("^[A-Za-z][A-Za-z0-9-]{0,39}$", var.stack.name))
+    error_message = "stack.name must begin with a letter and hold at most 40 letters, digits and dashes; got \"${var.stack.name}\"."
+  }
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9:_-]{1,128}$", var.stack.thing_type_name))
+    error_message = "stack.thing_type_name must hold 1 to 128 of the characters A-Z a-z 0-9 : _ and -; got \"${var.stack.thing_type_name}\"."
+  }
+
+  validation {
+    condition     = contains(["DevEUI", "DeviceID"], var.stack.thing_name_scheme)
+    error_message = "stack.thing_name_scheme must be \"DevEUI\" or \"DeviceID\"; got \"${var.stack.thing_name_scheme}\"."
+  }
+}
+
+variable "sync" {
+  description = "Comparison of both registries: whether, when (rate(...) or cron(...)), and whether differences are corrected (mode \"apply\") or only reported (\"report\")."
+  type = object({
+    enabled  = optional(bool, true)
+    schedule = optional(string, "rate(10 minutes)")
+    mode     = optional(string, "apply")
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = contains(["apply", "report"], var.sync.mode)
+    error_message = "sync.mode must be \"apply\" or \"report\"; got \"${var.sync.mode}\"."
+  }
+}
+
+variable "tags" {
+  description = "Tags of every resource that can carry them."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
+
+variable "things_log" {
+  description = "Grant to write to the log of things (output use of the module log_group)."
+  type = object({
+    environment = map(string)
+    policy_json = string
+  })
+}
+
+variable "things_stack" {
+  description = "The application at The Things Stack (output application of the module things_stack): its ID, the URLs of its servers, the secret of its API key with the number that is raised when the key changes, and the grant of a function that calls it."
+  type = object({
+    application_id          = string
+    cluster_address         = string
+    identity_server_address = string
+    api_key = object({
+      secret_arn = string
+      version    = number
+    })
+    use = object({
+      environment = map(string)
+      policy_json = string
+    })
+  })
+
+  validation {
+    condition     = can(regex("^https?://[^/]+$", var.things_stack.cluster_address))
+    error_message = "things_stack.cluster_address must be a URL without a path, e.g. https://eu1.cloud.thethings.network; got \"${var.things_stack.cluster_address}\"."
+  }
+
+  validation {
+    condition     = can(regex("^https?://[^/]+$", var.things_stack.identity_server_address))
+    error_message = "things_stack.identity_server_address must be a URL without a path, e.g. https://eu1.cloud.thethings.network; got \"${var.things_stack.identity_server_address}\"."
+  }
+}

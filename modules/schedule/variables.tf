@@ -1,0 +1,60 @@
+# What the caller decides about the schedule.
+
+variable "aws" {
+  description = "Partition, region and account that everything is created in."
+  type = object({
+    partition  = string
+    region     = string
+    account_id = string
+  })
+}
+
+variable "description" {
+  description = "Purpose of the schedule, shown in the console."
+  type        = string
+  default     = ""
+  nullable    = false
+}
+
+variable "expression" {
+  description = "When a message is sent, in the syntax of EventBridge Scheduler: rate(...) or cron(...)."
+  type        = string
+
+  validation {
+    condition     = can(regex("^(rate|cron)\\(.+\\)$", var.expression))
+    error_message = "expression must be a rate or a cron expression, e.g. rate(10 minutes) or cron(0 * * * ? *); got \"${var.expression}\"."
+  }
+}
+
+variable "input" {
+  description = "The message. A FIFO queue drops a text that it received within the last five minutes: let it hold \"<aws.scheduler.scheduled-time>\"."
+  type        = string
+}
+
+variable "name" {
+  description = "Name of the schedule; its role is <name>-schedule."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_-]{1,55}$", var.name))
+    error_message = "name must hold 1 to 55 letters, digits, _ and - (55, so that the role's name <name>-schedule fits in 64); got \"${var.name}\"."
+  }
+}
+
+variable "tags" {
+  description = "Tags of every resource that can carry them."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
+
+variable "target" {
+  description = "The queue: its ARN, the message group for a FIFO queue, and the grant to send to it (output send of the module work_queue)."
+  type = object({
+    arn              = string
+    message_group_id = optional(string)
+    use = object({
+      policy_json = string
+    })
+  })
+}

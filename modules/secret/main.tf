@@ -1,0 +1,42 @@
+# A secret in Secrets Manager, or the ARN of an existing one, and the grant to read it. The value goes in by a write-only argument: it
+# is never in a plan or a state.
+
+locals {
+  created = var.existing_arn == null
+
+  # Drawn when the version is written, for that write alone. uuid() takes its bits from the system's cryptographic source: two of them hold
+  # 244, and the hash keeps all of them. An ephemeral resource could draw a value too, but it calls AWS in every plan, and Terraform
+  # can't mock it: nobody could `terraform test` with a mocked provider what uses this module.
+  digits = var.generate == null ? null : substr(sha256("${uuid()}${uuid()}"), 0, var.generate.hex_digits)
+  drawn  = try(var.generate.upper_case, false) ? upper(local.digits) : local.digits
+}
+
+resource "aws_secretsmanager_secret" "this" {
+  count = local.created ? 1 : 0
+
+  name                    = var.name
+  description             = var.description
+  kms_key_id              = var.kms_key_arn
+  recovery_window_in_days = var.recovery_window_in_days
+  tags                    = var.tags
+}
+
+resource "aws_secretsmanager_secret_version" "this" {
+  count = local.created ? 1 : 0
+
+  secret_id                = aws_secretsmanager_secret.this[0].id
+  secret_string_wo         = var.generate == null ? var.value : local.drawn
+  secret_string_wo_version = var.secret_version
+}
+
+locals {
+  arn = one(concat(aws_secretsmanager_secret.this[*].arn, var.existing_arn[*]))
+}
+
+data "aws_iam_policy_document" "use" {
+  statement {
+    sid       = var.use.sid
+    actions   = ["secretsmanager:GetSecretValue"]
+    resources = [local.arn]
+  }
+}

@@ -1,0 +1,70 @@
+# Named shadows of things: the right to write them. With a minimum interval: the table in which the newest state of each shadow waits,
+# the queue that schedules its write, and the function that writes it. Nothing else knows whether shadows are paced.
+
+locals {
+  iot_arn          = "arn:${var.aws.partition}:iot:${var.aws.region}:${var.aws.account_id}"
+  paced            = var.settings.min_interval_seconds > 0
+  function_timeout = 30
+
+  # Not module.queue[*]: a splat waits for all of the module, and so for the function that works on the queue.
+  stores = local.paced ? [module.states[0].use, module.queue[0].send] : []
+  use = {
+    environment = merge({ SHADOW = jsonencode(var.settings) }, local.stores[*].environment...)
+    policy_json = data.aws_iam_policy_document.use.json
+  }
+}
+
+data "aws_iam_policy_document" "use" {
+  source_policy_documents = local.stores[*].policy_json
+
+  statement {
+    sid       = "KeepShadows"
+    actions   = ["iot:UpdateThingShadow"]
+    resources = ["${local.iot_arn}:thing/*"]
+  }
+}
+
+# No backup: the next message of a device brings back what the table lost.
+module "states" {
+  source = "../table"
+  count  = local.paced ? 1 : 0
+
+  name     = "${var.stack.name}-shadow-states"
+  hash_key = "thing"
+  use      = { sid = "KeepStates", environment_variable = "SHADOW_STATES_TABLE" }
+  aws      = var.aws
+  tags     = var.tags
+}
+
+module "queue" {
+  source = "../work_queue"
+  count  = local.paced ? 1 : 0
+
+  name                = "${var.stack.name}-shadow"
+  function_arn        = module.function[0].arn
+  function_timeout    = local.function_timeout
+  maximum_concurrency = 10
+  send                = { sid = "ScheduleWrites", environment_variable = "SHADOW_QUEUE_URL" }
+  aws                 = var.aws
+  tags                = var.tags
+}
+
+module "function" {
+  source = "../function"
+  count  = local.paced ? 1 : 0
+
+  name        = "${var.stack.name}-shadow"
+  description = "Shadows: writes the states that are due"
+  handler     = "handlers.shadow.handler"
+  timeout     = local.function_timeout
+  functions   = var.functions
+  environment = { STACK_NAME = var.stack.name }
+  aws         = var.aws
+  tags        = var.tags
+
+  uses = {
+    queue      = module.queue[0].work
+    shadow     = local.use
+    things_log = var.things_log
+  }
+}

@@ -1,0 +1,85 @@
+# What the caller decides about shadows.
+
+variable "aws" {
+  description = "Partition, region and account that everything is created in."
+  type = object({
+    partition  = string
+    region     = string
+    account_id = string
+  })
+}
+
+variable "functions" {
+  description = "What all functions share: the zip (output code of the module package), processor (\"arm64\" or \"x86_64\"), runtime, memory in MB, least severe level that is logged, and days that log entries are kept (0: forever)."
+  type = object({
+    architecture = optional(string, "arm64")
+    code = object({
+      filename          = optional(string)
+      s3_bucket         = optional(string)
+      s3_key            = optional(string)
+      s3_object_version = optional(string)
+      source_code_hash  = optional(string)
+    })
+    log_level             = optional(string, "INFO")
+    log_retention_in_days = optional(number, 30)
+    memory_size           = optional(number, 512)
+    runtime               = optional(string, "python3.13")
+  })
+}
+
+variable "settings" {
+  description = "What is written to the shadow, and how often at most (variable shadow of the root module). min_interval_seconds: 0 writes with each message."
+  type = object({
+    metrics              = optional(bool, true)
+    min_interval_seconds = optional(number, 0)
+    decoded_payload      = optional(bool, false)
+    delta_f_port         = optional(number)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.settings.min_interval_seconds >= 0 && var.settings.min_interval_seconds <= 900 && floor(var.settings.min_interval_seconds) == var.settings.min_interval_seconds
+    error_message = "settings.min_interval_seconds must be 0, or whole seconds from 1 to 900, the longest a queue delays a message; got ${var.settings.min_interval_seconds}."
+  }
+}
+
+variable "stack" {
+  description = "The integration: its name, unique in the account and region, and the thing type and naming scheme (\"DevEUI\" or \"DeviceID\") of its things."
+  type = object({
+    name              = string
+    thing_type_name   = optional(string, "lorawan")
+    thing_name_scheme = optional(string, "DevEUI")
+  })
+
+  # 40, so that the longest name derived from it (the role of a rule) stays within 64.
+  validation {
+    condition     = can(regex("^[A-Za-z][A-Za-z0-9-]{0,39}$", var.stack.name))
+    error_message = "stack.name must begin with a letter and hold at most 40 letters, digits and dashes; got \"${var.stack.name}\"."
+  }
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9:_-]{1,128}$", var.stack.thing_type_name))
+    error_message = "stack.thing_type_name must hold 1 to 128 of the characters A-Z a-z 0-9 : _ and -; got \"${var.stack.thing_type_name}\"."
+  }
+
+  validation {
+    condition     = contains(["DevEUI", "DeviceID"], var.stack.thing_name_scheme)
+    error_message = "stack.thing_name_scheme must be \"DevEUI\" or \"DeviceID\"; got \"${var.stack.thing_name_scheme}\"."
+  }
+}
+
+variable "tags" {
+  description = "Tags of every resource that can carry them."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
+
+variable "things_log" {
+  description = "Grant to write to the log of things (output use of the module log_group)."
+  type = object({
+    environment = map(string)
+    policy_json = string
+  })
+}

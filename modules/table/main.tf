@@ -1,0 +1,55 @@
+# A DynamoDB table whose items expire, and the grant to read and update its items. What uses the table is not created here.
+
+locals {
+  # Computed: the rights of the functions name the table before it exists.
+  arn = "arn:${var.aws.partition}:dynamodb:${var.aws.region}:${var.aws.account_id}:table/${var.name}"
+}
+
+resource "aws_dynamodb_table" "this" {
+  name         = var.name
+  billing_mode = "PAY_PER_REQUEST"
+  hash_key     = var.hash_key
+  range_key    = var.range_key
+
+  dynamic "attribute" {
+    for_each = compact([var.hash_key, var.range_key])
+
+    content {
+      name = attribute.value
+      type = "S"
+    }
+  }
+
+  ttl {
+    attribute_name = "expires"
+    enabled        = true
+  }
+
+  dynamic "point_in_time_recovery" {
+    for_each = var.point_in_time_recovery ? [true] : []
+
+    content {
+      enabled = true
+    }
+  }
+
+  # Without this block DynamoDB encrypts with a key that it owns.
+  dynamic "server_side_encryption" {
+    for_each = var.server_side_encryption[*]
+
+    content {
+      enabled     = true
+      kms_key_arn = server_side_encryption.value.kms_key_arn
+    }
+  }
+
+  tags = var.tags
+}
+
+data "aws_iam_policy_document" "use" {
+  statement {
+    sid       = var.use.sid
+    actions   = ["dynamodb:GetItem", "dynamodb:UpdateItem"]
+    resources = [local.arn]
+  }
+}

@@ -1,0 +1,61 @@
+# What the caller decides about the table.
+
+variable "aws" {
+  description = "Partition, region and account that everything is created in."
+  type = object({
+    partition  = string
+    region     = string
+    account_id = string
+  })
+}
+
+variable "hash_key" {
+  description = "Name of the partition key, a string."
+  type        = string
+}
+
+variable "name" {
+  description = "Name of the table."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9_.-]{3,255}$", var.name))
+    error_message = "name must hold 3 to 255 letters, digits, _, . and -; got \"${var.name}\"."
+  }
+}
+
+variable "point_in_time_recovery" {
+  description = "Whether the table can be restored to any second of the last 35 days."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
+variable "range_key" {
+  description = "Name of the sort key, a string. null: none."
+  type        = string
+  default     = null
+}
+
+variable "server_side_encryption" {
+  description = "Encryption with a key in KMS: kms_key_arn, or null for the account's aws/dynamodb (with a key of yours, users need kms:Decrypt on it). null: a key that DynamoDB owns."
+  type = object({
+    kms_key_arn = optional(string)
+  })
+  default = null
+}
+
+variable "tags" {
+  description = "Tags of every resource that can carry them."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
+
+variable "use" {
+  description = "How the grant is written: sid of its statement, and environment variable that holds the table's name."
+  type = object({
+    environment_variable = string
+    sid                  = string
+  })
+}

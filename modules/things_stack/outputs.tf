@@ -1,0 +1,32 @@
+# What the capabilities need.
+
+output "application" {
+  description = "The application, in the form in which every module takes its variable things_stack."
+  value = {
+    application_id          = var.application_id
+    cluster_address         = local.urls.cluster
+    identity_server_address = local.identity_server_url
+    api_key = {
+      secret_arn = var.api_key.secret_arn
+      version    = var.api_key.version
+    }
+    use = {
+      environment = merge(var.api_key.use.environment, {
+        APPLICATION_ID          = var.application_id
+        CLUSTER_ADDRESS         = local.urls.cluster
+        IDENTITY_SERVER_ADDRESS = local.identity_server_url
+      })
+      policy_json = var.api_key.use.policy_json
+    }
+  }
+}
+
+output "frequency_plans" {
+  description = "AWS region => frequency plan that is usual there. The regions are those of The Things Stack's Pub/Sub integration with AWS IoT."
+  value       = local.frequency_plans
+}
+
+output "hosted_account_id" {
+  description = "AWS account that the hosted The Things Stack acts from; null for any other cluster."
+  value       = local.sandbox ? "678672909819" : local.tenant != null ? "097768003349" : null
+}

@@ -1,0 +1,67 @@
+# Messages of The Things Stack, for things and their users: the rule that reads them, the function that creates things, keeps shadows
+# and publishes, and its rights.
+
+locals {
+  iot_arn    = "arn:${var.aws.partition}:iot:${var.aws.region}:${var.aws.account_id}"
+  base_topic = "thethings/lorawan/${var.stack.name}"
+}
+
+module "function" {
+  source = "../function"
+
+  name                    = "${var.stack.name}-upstream"
+  description             = "Messages of The Things Stack: finds or creates the thing, writes its shadow, publishes on lorawan/<thing>/..."
+  handler                 = "handlers.upstream.handler"
+  timeout                 = 15
+  asynchronous_invocation = {}
+  functions               = var.functions
+  layer_arns              = var.end_to_end_encryption == null ? [] : var.end_to_end_encryption.layer_arns
+  policy_json             = data.aws_iam_policy_document.rights.json
+  aws                     = var.aws
+  tags                    = var.tags
+
+  environment = {
+    STACK_NAME        = var.stack.name
+    THING_NAME_SCHEME = var.stack.thing_name_scheme
+    THING_TYPE_NAME   = var.stack.thing_type_name
+  }
+
+  uses = {
+    end_to_end_encryption = var.end_to_end_encryption == null ? null : var.end_to_end_encryption.use
+    shadow                = var.shadow
+    things_log            = var.things_log
+  }
+}
+
+module "rule" {
+  source = "../topic_rule"
+
+  name         = "${var.stack.name}-upstream"
+  description  = "Every message that The Things Stack publishes for the stack ${var.stack.name}"
+  topic_filter = "${local.base_topic}/#"
+  action       = { function = { arn = module.function.arn } }
+  error_queue  = module.function.failure_queue
+  aws          = var.aws
+  tags         = var.tags
+}
+
+data "aws_iam_policy_document" "rights" {
+  # ListThings has no resource level in IAM.
+  statement {
+    sid       = "FindThings"
+    actions   = ["iot:ListThings"]
+    resources = ["*"]
+  }
+
+  statement {
+    sid       = "CreateThings"
+    actions   = ["iot:CreateThing", "iot:DescribeThing"]
+    resources = ["${local.iot_arn}:thing/*"]
+  }
+
+  statement {
+    sid       = "PublishMessages"
+    actions   = ["iot:Publish"]
+    resources = ["${local.iot_arn}:topic/lorawan/*"]
+  }
+}

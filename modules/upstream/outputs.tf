@@ -1,0 +1,48 @@
+# Topics, names, and where failed messages wait.
+
+output "base_topic" {
+  description = "Topic below which The Things Stack publishes."
+  value       = local.base_topic
+}
+
+output "failures" {
+  description = "Queues that hold what failed: name => ARN, URL, and where messages are replayed to."
+  value = {
+    upstream_failures = {
+      arn       = module.function.failure_queue.arn
+      url       = module.function.failure_queue.url
+      replay_to = { function_name = module.function.name, queue_url = null }
+    }
+  }
+}
+
+output "function_name" {
+  description = "Name of the function."
+  value       = module.function.name
+}
+
+output "inbound_topics" {
+  description = "Topic filters that the rule reads."
+  value       = { things_stack = "${local.base_topic}/#" }
+}
+
+output "public_topics" {
+  description = "Topic filters that users of things subscribe to; + is the name of the thing."
+  value = {
+    downlink_ack         = "lorawan/+/downlink/ack"
+    downlink_failed      = "lorawan/+/downlink/failed"
+    downlink_invalidated = "lorawan/+/downlink/invalidated"
+    downlink_nack        = "lorawan/+/downlink/nack"
+    downlink_queued      = "lorawan/+/downlink/queued"
+    downlink_sent        = "lorawan/+/downlink/sent"
+    join                 = "lorawan/+/join"
+    location_solved      = "lorawan/+/location/solved"
+    service_data         = "lorawan/+/service/data"
+    uplink               = "lorawan/+/uplink"
+  }
+}
+
+output "ready" {
+  description = "Known once messages of The Things Stack are read and handled."
+  value       = [module.rule.arn]
+}

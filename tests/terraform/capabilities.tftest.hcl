@@ -1,0 +1,229 @@
+# What capabilities create and leave out, by their inputs. Terraform starts the provider anew for each run, so a run holds many cases. Planned against a mocked account.
+
+mock_provider "aws" {
+  source = "./tests/terraform/mocks"
+}
+
+variables {
+  aws       = { partition = "aws-us-gov", region = "us-gov-west-1", account_id = "111122223333" }
+  stack     = { name = "farm" }
+  functions = { code = { filename = "functions.zip" } }
+
+  base_topic = "thethings/lorawan/farm"
+  things_log = { environment = { THINGS_LOG_GROUP = "/things" }, policy_json = "{}" }
+  things_stack = {
+    application_id          = "farm-app"
+    cluster_address         = "https://lorawan.example.com"
+    identity_server_address = "https://lorawan.example.com"
+    api_key                 = { secret_arn = "arn:aws-us-gov:secretsmanager:us-gov-west-1:111122223333:secret:key-AbCdEf", version = 1 }
+    use                     = { environment = { API_KEY_SECRET_ARN = "arn" }, policy_json = "{}" }
+  }
+
+  configure_role_name = "farm-configure"
+  iot_endpoint        = "example-ats.iot.us-gov-west-1.amazonaws.com"
+  trusted_account_id  = "123456789012"
+}
+
+run "a_function_takes_environment_and_rights_of_every_grant" {
+  command = plan
+
+  module {
+    source = "./modules/function"
+  }
+
+  variables {
+    name        = "farm-upstream"
+    handler     = "handlers.upstream.handler"
+    environment = { STACK_NAME = "farm" }
+    policy_json = "{\"Statement\": []}"
+
+    uses = {
+      things_log = { environment = { THINGS_LOG_GROUP = "/things" }, policy_json = "{\"Statement\": [1]}" }
+      table      = { environment = { TABLE = "farm" }, policy_json = "{\"Statement\": [2]}" }
+      none       = null
+    }
+  }
+
+  assert {
+    condition     = aws_lambda_function.this.environment[0].variables == tomap({ LOG_LEVEL = "INFO", STACK_NAME = "farm", TABLE = "farm", THINGS_LOG_GROUP = "/things" })
+    error_message = "got ${jsonencode(aws_lambda_function.this.environment)}"
+  }
+
+  assert {
+    condition     = toset(data.aws_iam_policy_document.this.source_policy_documents) == toset(["{\"Statement\": []}", "{\"Statement\": [1]}", "{\"Statement\": [2]}"])
+    error_message = "got ${jsonencode(data.aws_iam_policy_document.this.source_policy_documents)}"
+  }
+
+  assert {
+    condition     = output.static_arn == "arn:aws-us-gov:lambda:us-gov-west-1:111122223333:function:farm-upstream"
+    error_message = "got ${output.static_arn}"
+  }
+}
+
+run "a_capability_creates_what_its_inputs_ask_for" {
+  command = plan
+
+  module {
+    source = "./tests/terraform/capabilities"
+  }
+
+  assert {
+    condition     = module.shadow_unpaced.function_name == null && module.shadow_unpaced.queue_url == null && length(module.shadow_unpaced.failures) == 0 && length(module.shadow_unpaced.ready) == 0
+    error_message = "min_interval_seconds = 0 creates something"
+  }
+
+  assert {
+    condition     = keys(module.shadow_unpaced.use.environment) == ["SHADOW"]
+    error_message = "got ${jsonencode(keys(module.shadow_unpaced.use.environment))}"
+  }
+
+  assert {
+    condition     = keys(module.shadow_paced.use.environment) == ["SHADOW", "SHADOW_QUEUE_URL", "SHADOW_STATES_TABLE"]
+    error_message = "got ${jsonencode(keys(module.shadow_paced.use.environment))}"
+  }
+
+  assert {
+    condition     = module.shadow_paced.function_name == "farm-shadow" && keys(module.shadow_paced.failures) == ["shadow_dead_letters"]
+    error_message = "a paced shadow has no function or no dead-letter queue"
+  }
+
+  assert {
+    condition     = module.registry_alone.sync_function_name == null && module.registry_alone.sync_queue_url == null && length(module.registry_alone.sync_ready) == 0 && keys(module.registry_alone.failures) == ["registry_dead_letters"]
+    error_message = "sync.enabled = false creates something"
+  }
+
+  assert {
+    condition     = length(module.end_to_end_encryption.ready) == 4
+    error_message = "three rules and a mapping take back downlinks; got ${length(module.end_to_end_encryption.ready)}"
+  }
+
+  assert {
+    condition     = keys(module.end_to_end_encryption.messages.use.environment) == ["KEY_ENCRYPTION_KEY_SECRET_ARN", "SESSIONS_TABLE"] && keys(module.end_to_end_encryption.key_encryption_key_use.environment) == ["KEY_ENCRYPTION_KEY_SECRET_ARN"]
+    error_message = "got ${jsonencode(keys(module.end_to_end_encryption.messages.use.environment))}"
+  }
+
+  # Neither the webhook nor the client certificate needs an account and a role.
+  assert {
+    condition     = module.ingest["webhook"].cross_account_role_arn == null && module.ingest["webhook"].external_id == null && module.ingest["webhook"].webhook_function_name == "farm-webhook"
+    error_message = "more or less is created than the webhook needs"
+  }
+
+  assert {
+    condition     = { for name, value in module.ingest["webhook"].configuration : name => value == null } == { cross_account_role = true, mode = false, mqtt = true, package = true, webhook = false }
+    error_message = "more or less is configured than the webhook needs"
+  }
+
+  assert {
+    condition     = module.ingest["mqtt"].cross_account_role_arn == null && module.ingest["mqtt"].webhook_url == null
+    error_message = "more is created than the client needs"
+  }
+
+  # The Things Stack takes no longer client id.
+  assert {
+    condition     = can(regex("^tts-[0-9a-f]{16}$", module.ingest["mqtt"].configuration.mqtt.client_id)) && module.ingest["mqtt"].configuration.mqtt.server_url == "mqtts://example-ats.iot.us-gov-west-1.amazonaws.com:8883"
+    error_message = "got ${jsonencode(module.ingest["mqtt"].configuration.mqtt)}"
+  }
+
+  # The hosted package is not known to show an external id.
+  assert {
+    condition     = module.ingest["package"].external_id == null && module.ingest["package"].configuration.cross_account_role != null
+    error_message = "got ${jsonencode(module.ingest["package"].external_id)}"
+  }
+
+  assert {
+    condition     = module.ingest["package_with_id"].external_id == "mine" && module.ingest["package_with_id"].configuration.package.data_fields.external_id == "external_id"
+    error_message = "got ${jsonencode(module.ingest["package_with_id"].external_id)}"
+  }
+
+  assert {
+    condition     = module.integration.thing_type_name == "lorawan" && module.integration.kek_label == null
+    error_message = "got ${module.integration.thing_type_name}"
+  }
+}
+
+run "an_external_id_is_drawn_and_kept" {
+  command = apply
+
+  module {
+    source = "./modules/ingest"
+  }
+
+  variables {
+    mode = "pubsub"
+  }
+
+  assert {
+    condition     = can(regex("^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", output.external_id))
+    error_message = "got ${output.external_id}"
+  }
+}
+
+run "the_external_id_is_the_same_in_the_next_apply" {
+  command = apply
+
+  module {
+    source = "./modules/ingest"
+  }
+
+  variables {
+    mode = "pubsub"
+  }
+
+  assert {
+    condition     = output.external_id == run.an_external_id_is_drawn_and_kept.external_id
+    error_message = "got ${output.external_id} after ${run.an_external_id_is_drawn_and_kept.external_id}"
+  }
+}
+
+run "configure_is_invoked_with_what_its_function_reads" {
+  command = plan
+
+  module {
+    source = "./modules/integration"
+  }
+
+  variables {
+    configure_function_name = "farm-configure"
+    thing_type              = {}
+    registry_events         = []
+    end_to_end_encryption   = { secret_arn = "arn:kek", version = 2 }
+    ingest                  = { mode = "pubsub", cross_account_role = { arn = "arn:role", external_id = "mine" } }
+  }
+
+  assert {
+    condition = jsondecode(aws_lambda_invocation.this.input) == {
+      resource                = "integration"
+      mode                    = "pubsub"
+      settings                = { external_id = "mine", role_arn = "arn:role" }
+      account_id              = "111122223333"
+      region                  = "us-gov-west-1"
+      stack_name              = "farm"
+      cluster_address         = "https://lorawan.example.com"
+      identity_server_address = "https://lorawan.example.com"
+      application_id          = "farm-app"
+      api_key_secret_arn      = var.things_stack.api_key.secret_arn
+      api_key_version         = 1
+    }
+    error_message = "got ${aws_lambda_invocation.this.input}"
+  }
+
+  assert {
+    condition = jsondecode(aws_lambda_invocation.thing_type[0].input) == {
+      resource              = "thing_type"
+      thing_type_name       = "lorawan"
+      description           = "LoRaWAN end device"
+      searchable_attributes = ["devEUI", "stackName"]
+    }
+    error_message = "got ${aws_lambda_invocation.thing_type[0].input}"
+  }
+
+  assert {
+    condition     = jsondecode(aws_lambda_invocation.registry_events[0].input) == { resource = "registry_events" }
+    error_message = "got ${aws_lambda_invocation.registry_events[0].input}"
+  }
+
+  assert {
+    condition     = jsondecode(aws_lambda_invocation.end_to_end_encryption[0].input).key_encryption_key_version == 2 && jsondecode(aws_lambda_invocation.end_to_end_encryption[0].input).key_encryption_key_secret_arn == "arn:kek"
+    error_message = "got ${aws_lambda_invocation.end_to_end_encryption[0].input}"
+  }
+}

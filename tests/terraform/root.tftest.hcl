@@ -1,0 +1,85 @@
+# What the root module passes on and outputs. Planned against a mocked account.
+
+mock_provider "aws" {
+  source = "./tests/terraform/mocks"
+}
+
+variables {
+  stack_name          = "farm"
+  cluster_address     = "eu1.cloud.thethings.network"
+  application_id      = "farm-app"
+  application_api_key = "NNSXS.KEY.SECRET"
+  package             = { filename = "./tests/terraform/mocks/account.tfmock.hcl" }
+}
+
+run "what_is_set_wins_over_what_is_derived" {
+  command = plan
+
+  variables {
+    trusted_account_id        = "210987654321"
+    external_id               = "mine"
+    default_frequency_plan_id = "EU_863_870"
+  }
+
+  assert {
+    condition     = local.trusted_account_id == "210987654321" && output.external_id == "mine" && output.default_frequency_plan_id == "EU_863_870"
+    error_message = "got ${local.trusted_account_id}, ${output.external_id} and ${output.default_frequency_plan_id}"
+  }
+}
+
+run "the_region_has_its_usual_frequency_plan" {
+  command = plan
+
+  variables {
+    create_thing_type      = false
+    enable_registry_events = false
+    registry_sync          = { enabled = false }
+  }
+
+  override_data {
+    target = data.aws_region.this
+    values = { id = "ap-northeast-2" }
+  }
+
+  assert {
+    condition     = output.default_frequency_plan_id == "KR_920_923_TTN" && local.trusted_account_id == "678672909819"
+    error_message = "got ${output.default_frequency_plan_id}"
+  }
+
+  assert {
+    condition     = output.thing_type_name == "lorawan" && output.function_names.requeue == null && output.function_names.sync == null && output.queue_urls.requeue == null && output.queue_urls.sync_dead_letters == null && output.queue_urls.shadow == null
+    error_message = "outputs name what does not exist"
+  }
+
+  # Without end-to-end encryption there is no key encryption key.
+  assert {
+    condition     = length(module.end_to_end_encryption) == 0 && module.package.layer == null
+    error_message = "end_to_end_encryption = false creates something"
+  }
+}
+
+run "a_region_without_a_usual_frequency_plan_takes_the_one_that_is_set" {
+  command = plan
+
+  variables {
+    default_frequency_plan_id = "US_902_928_FSB_2"
+    end_to_end_encryption     = true
+    ingest                    = { mode = "webhook" }
+    shadow                    = { min_interval_seconds = 60 }
+  }
+
+  override_data {
+    target = data.aws_region.this
+    values = { id = "mx-central-1" }
+  }
+
+  assert {
+    condition     = output.default_frequency_plan_id == "US_902_928_FSB_2" && endswith(module.package.layer.filename, "-layer.zip")
+    error_message = "got ${output.default_frequency_plan_id} and ${module.package.layer.filename}"
+  }
+
+  assert {
+    condition     = values(output.function_names) == ["farm-configure", "farm-downlink", "farm-registry", "farm-requeue", "farm-shadow", "farm-sync", "farm-upstream", "farm-webhook"]
+    error_message = "got ${jsonencode(output.function_names)}"
+  }
+}

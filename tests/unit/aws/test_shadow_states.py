@@ -1,0 +1,71 @@
+"""The rows of paced shadows in an account in process: concurrent changes are merged, never lost."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from thingbridge.aws.clients import Clients
+from thingbridge.aws.shadow_states import KEPT_FOR_SECONDS, ShadowStates
+from thingbridge.errors import Busy
+
+NOW = 1_700_000_000.0
+
+
+@pytest.fixture
+def states(clients: Clients) -> Callable[[], ShadowStates]:
+    """Make the rows as another execution environment has them: the table is all they share."""
+    clients("dynamodb").create_table(
+        TableName="farm-shadow-states",
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "thing", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "thing", "AttributeType": "S"}],
+    )
+    clients.take_calls()
+    return lambda: ShadowStates(clients, "farm-shadow-states")
+
+
+def add(what: str) -> Callable[[str | None], str]:
+    return lambda text: (text or "") + what
+
+
+def test_a_change_is_applied_to_the_row_that_another_execution_environment_wrote(
+    states: Callable[[], ShadowStates],
+) -> None:
+    one, other = states(), states()
+    assert one.change("tank", add("a"), NOW) == "a"
+    assert other.change("tank", add("b"), NOW) == "ab"
+    assert one.change("tank", add("c"), NOW) == "abc"
+    assert states().read("tank") == "abc"
+    assert states().read("barn") is None
+
+
+def test_a_known_row_is_changed_with_one_call_and_an_unchanged_one_with_none(
+    states: Callable[[], ShadowStates], calls: Callable[[], dict[str, int]]
+) -> None:
+    one = states()
+    one.change("tank", add("a"), NOW)
+    calls()
+    one.change("tank", add("b"), NOW)
+    assert calls() == {"UpdateItem": 1}
+    one.change("tank", add(""), NOW)
+    assert calls() == {}
+
+
+def test_a_row_expires_when_its_thing_no_longer_sends(states: Callable[[], ShadowStates], clients: Clients) -> None:
+    states().change("tank", add("a"), NOW)
+    (row,) = clients("dynamodb").scan(TableName="farm-shadow-states")["Items"]
+    assert row["expires"] == {"N": str(int(NOW) + KEPT_FOR_SECONDS)}
+
+
+def test_a_row_that_others_change_all_the_time_is_busy(states: Callable[[], ShadowStates]) -> None:
+    one, other = states(), states()
+
+    def change(text: str | None) -> str:
+        other.change("tank", add("b"), NOW)
+        return add("a")(text)
+
+    with pytest.raises(Busy, match="concurrent write"):
+        one.change("tank", change, NOW)
+    written: Any = states().read("tank")
+    assert set(written) == {"b"}

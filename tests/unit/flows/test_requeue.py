@@ -1,0 +1,182 @@
+"""Flow `requeue`: downlinks that The Things Stack returned are queued again once, in the session that is in use."""
+
+import json
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from handlers import batches
+from local.things_stack import ThingsStack as Simulation
+from local.things_stack.network.application_up import Published
+from tests import events
+from tests.unit.conftest import APPLICATION
+from tests.unit.flows.conftest import DEVICE, Air, Encryption
+from thingbridge.aws.clients import Clients
+from thingbridge.aws.things import Things
+from thingbridge.aws.things_log import ThingsLog
+from thingbridge.flows.end_to_end_encryption.downlinks import EncryptedDownlinkQueue
+from thingbridge.flows.requeue import Requeue
+from thingbridge.flows.thing_directory import ThingDirectory
+from thingbridge.registry.identity import StackOfThings, ThingNameScheme
+from thingbridge.things_stack.client import ThingsStack
+
+GROUP = "/thethings/lorawan/farm/things"
+
+
+@pytest.fixture
+def queue(encryption: Encryption, things_stack: ThingsStack) -> EncryptedDownlinkQueue:
+    return EncryptedDownlinkQueue(things_stack, encryption.keys, patience=0.2)
+
+
+@pytest.fixture
+def log(clients: Clients) -> ThingsLog:
+    clients("logs").create_log_group(logGroupName=GROUP)
+    return ThingsLog(clients, GROUP)
+
+
+Requeued = Callable[..., Sequence[str]]
+
+
+@pytest.fixture
+def requeue(
+    air: Air, encryption: Encryption, queue: EncryptedDownlinkQueue, iot: Any, clients: Clients, log: ThingsLog
+) -> Requeued:
+    """Hand messages to the flow in one batch; returns the ids of those that come again."""
+    directory = ThingDirectory(Things(clients), StackOfThings("farm", "lorawan", ThingNameScheme.DEV_EUI))
+    flow = Requeue("farm", encryption.keys, queue, directory, log)
+
+    def hand_over(*messages: Published) -> Sequence[str]:
+        outputs = [events.rule_output(each.body, f"thethings/lorawan/farm/{each.topic}") for each in messages]
+        answer = batches.handle_each(events.sqs_batch(*map(json.dumps, outputs)), flow.handle)
+        return [each["itemIdentifier"] for each in answer["batchItemFailures"]]
+
+    return hand_over
+
+
+@pytest.fixture
+def schedule(queue: EncryptedDownlinkQueue) -> Callable[..., None]:
+    """Queue payloads, given in base64, on FPort 15."""
+
+    def push(*payloads: str, **fields: Any) -> None:
+        queue.schedule(DEVICE, [{"f_port": 15, "frm_payload": each, **fields} for each in payloads])
+
+    return push
+
+
+Schedule = Callable[..., None]
+ONE, TWO, THREE = "AQ==", "Ag==", "Aw=="
+
+
+def invalidate(simulation: Simulation) -> Published:
+    published = simulation.network.invalidate_queue(APPLICATION, DEVICE.device_id)
+    assert published is not None
+    return published
+
+
+def test_an_invalidated_queue_is_queued_again_in_its_order_with_new_counters(
+    air: Air, schedule: Schedule, simulation: Simulation, requeue: Requeued
+) -> None:
+    air.activate()
+    schedule(ONE, TWO, THREE)
+    used = [each["f_cnt"] for each in air.queue()]
+    message = invalidate(simulation)
+    assert requeue(message, message) == []
+    assert requeue(message) == []
+    again = [each["f_cnt"] for each in air.queue()]
+    assert len(again) == 3
+    assert min(again) > max(used)
+    for _ in again:
+        air.uplink()
+    assert air.received() == [b"\1", b"\2", b"\3"]
+
+
+def test_the_queue_before_a_rejoin_comes_again_until_the_device_has_sent(
+    air: Air, schedule: Schedule, encryption: Encryption, requeue: Requeued
+) -> None:
+    air.activate()
+    schedule(ONE, TWO)
+    join = air.join()
+    assert requeue(join) == ["0"]
+    # New downlinks are for the new session from now on, even before the flow `upstream` has seen the join.
+    latest = encryption.keys.table.latest(str(DEVICE.dev_eui))
+    assert latest == join.message["join_accept"]["session_key_id"]
+    air.uplink()
+    assert requeue(join) == []
+    assert requeue(join) == []
+    air.uplink()
+    air.uplink()
+    assert air.received() == [b"\1", b"\2"]
+
+
+def test_a_queue_that_was_invalidated_before_a_rejoin_is_queued_again_once(
+    air: Air, schedule: Schedule, simulation: Simulation, requeue: Requeued
+) -> None:
+    air.activate()
+    schedule(ONE)
+    message = invalidate(simulation)
+    air.activate()
+    assert requeue(message, message) == []
+    air.uplink()
+    air.uplink()
+    assert air.received() == [b"\1"]
+
+
+def test_a_push_whose_answer_was_lost_comes_again(
+    air: Air, schedule: Schedule, simulation: Simulation, requeue: Requeued
+) -> None:
+    air.activate()
+    schedule(ONE)
+    message = invalidate(simulation)
+    simulation.faults.add(method="POST", path="/down/push", status=503, times=100)
+    assert requeue(message) == ["0"]
+    simulation.faults.clear()
+    assert requeue(message) == []
+    air.uplink()
+    assert air.received() == [b"\1"]
+
+
+def test_downlinks_of_an_unknown_session_are_recorded_and_not_retried(
+    air: Air, schedule: Schedule, simulation: Simulation, requeue: Requeued, log: ThingsLog
+) -> None:
+    air.activate()
+    schedule(ONE)
+    message = invalidate(simulation)
+    message.message["downlink_queue_invalidated"]["downlinks"][0]["session_key_id"] = "b3RoZXI="
+    assert requeue(message) == []
+    (entry,) = log.entries(None)
+    assert (entry["event"], entry["count"]) == ("downlinks_not_queued_again", 1)
+    assert "b3RoZXI=" in entry["reason"]
+    assert air.queue() == []
+
+
+def test_a_downlink_that_is_refused_does_not_hold_up_the_others(
+    air: Air, schedule: Schedule, simulation: Simulation, requeue: Requeued
+) -> None:
+    air.activate()
+    schedule(ONE, TWO)
+    message = invalidate(simulation)
+    del message.message["downlink_queue_invalidated"]["downlinks"][0]["f_port"]
+    assert requeue(message) == []
+    air.uplink()
+    assert air.received() == [b"\2"]
+
+
+def test_a_confirmed_downlink_without_an_answer_is_queued_again(
+    air: Air, schedule: Schedule, simulation: Simulation, requeue: Requeued
+) -> None:
+    air.activate()
+    schedule(ONE, confirmed=True)
+    air.uplink()
+    air.uplink(ack=False)
+    (nack,) = [each for each in simulation.network.published if each.kind == "downlink_nack"]
+    assert requeue(nack, nack) == []
+    (queued,) = air.queue()
+    assert queued["confirmed_retry"]["attempt"] == 2
+    air.uplink()
+    assert air.received() == [b"\1", b"\1"]
+
+
+def test_a_message_that_can_not_be_read_is_recorded_and_not_retried(requeue: Requeued, log: ThingsLog) -> None:
+    assert requeue(Published(APPLICATION, "raw", "downlink/invalidated", {}, raw=b"plain text")) == []
+    assert [each["event"] for each in log.entries(None)] == ["event_not_readable"]

@@ -1,0 +1,72 @@
+"""The entry point of each function: it starts with the environment that Terraform gives it, and has a handler."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+LAMBDA_SRC = Path(__file__).parents[3] / "lambda_src"
+THINGS = {"THING_TYPE_NAME": "lorawan", "THING_NAME_SCHEME": "DevEUI"}
+THINGS_STACK = {
+    "CLUSTER_ADDRESS": "https://eu1.cloud.thethings.network",
+    "IDENTITY_SERVER_ADDRESS": "https://eu1.cloud.thethings.network",
+    "APPLICATION_ID": "farm-app",
+    "API_KEY_SECRET_ARN": "arn:aws:secretsmanager:eu-west-1:111122223333:secret:farm/ApplicationAPIKey-AbCdEf",
+}
+ENCRYPTION = {"SESSIONS_TABLE": "farm-sessions", "KEY_ENCRYPTION_KEY_SECRET_ARN": "arn:kek"}
+SHADOW = {"SHADOW": '{"metrics": true, "min_interval_seconds": 60}'}
+PACED = {"SHADOW_STATES_TABLE": "farm-shadow-states", "SHADOW_QUEUE_URL": "https://sqs/farm-shadow"}
+ENVIRONMENTS = {
+    "configure": {},
+    "downlink": {**THINGS_STACK, "DELTA_F_PORT": "20"},
+    "registry": {
+        **THINGS_STACK,
+        **THINGS,
+        "DEFAULT_FREQUENCY_PLAN_ID": "EU_863_870_TTN",
+        "ON_THING_DELETED": "delete",
+        "SCRUB_KEYS": "true",
+    },
+    "requeue": {**THINGS_STACK, **THINGS, **ENCRYPTION},
+    "shadow": {**SHADOW, **PACED},
+    "sync": {
+        **THINGS_STACK,
+        "REGISTRY_QUEUE_URL": "https://sqs/farm-registry",
+        "SYNC_QUEUE_URL": "https://sqs/farm-sync.fifo",
+        "ON_THING_DELETED": "delete",
+        "SYNC_MODE": "apply",
+    },
+    "upstream": {**THINGS, **SHADOW, **PACED, **ENCRYPTION},
+    "webhook": {"APPLICATION_ID": "farm-app", "WEBHOOK_SECRET_ARN": "arn:secret"},
+}
+
+
+def start(function: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Start a function as Lambda does: import its module, in a process with its environment and no other."""
+    program = f"from handlers.{function} import handler; print(handler.__code__.co_argcount)"
+    inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        env={**inherited, "PYTHONPATH": str(LAMBDA_SRC), **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_every_function_has_an_environment_here() -> None:
+    entry_points = {path.stem for path in (LAMBDA_SRC / "handlers").glob("*.py")}
+    assert entry_points - {"__init__", "batches", "composition", "settings"} == ENVIRONMENTS.keys()
+
+
+@pytest.mark.parametrize("function", ENVIRONMENTS)
+def test_a_function_starts_with_its_environment(function: str) -> None:
+    started = start(function, {"STACK_NAME": "farm", "THINGS_LOG_GROUP": "/farm/things", **ENVIRONMENTS[function]})
+    assert (started.returncode, started.stdout) == (0, "2\n"), started.stderr
+
+
+def test_a_function_without_a_setting_does_not_start_and_names_the_variable() -> None:
+    started = start("upstream", {"STACK_NAME": "farm", "THINGS_LOG_GROUP": "/farm/things", **SHADOW})
+    assert started.returncode != 0
+    assert "ValueError: the environment variable THING_TYPE_NAME is missing" in started.stderr
