@@ -87,17 +87,16 @@ def test_a_function_is_configured_with_what_it_reads_and_nothing_else(plan: Plan
     optional = {"downlink": {"DELTA_F_PORT"}}
     checked = set()
     for address, resource in resources(plan("complete")).items():
-        # In this stack the secret is an existing one, so that the plan knows every value but the URLs of queues, which `sync`
-        # has. The functions that are not part of it are started by the end-to-end tests.
+        # The secret of this stack exists, so the plan knows every value but the URLs of queues, which `sync` has. The
+        # functions that are not part of it are started by the end-to-end tests.
         if not address.startswith("module.vineyard.") or resource["type"] != "aws_lambda_function":
             continue
         function = resource["values"]["function_name"].removeprefix("vineyard-")
         variables = resource["values"]["environment"][0].get("variables")
         if variables is None or function == "configure":
             continue
-        required = {
-            each.name.upper() for each in fields(getattr(settings, SETTINGS[function])) if each.default is MISSING
-        }
+        read = fields(getattr(settings, SETTINGS[function]))
+        required = {each.name.upper() for each in read if each.default is MISSING}
         assert set(variables) == {"LOG_LEVEL"} | required | optional.get(function, set()), function
         checked.add(function)
     assert checked == {"downlink", "registry", "upstream"}
