@@ -17,6 +17,9 @@ import tftest
 
 from thingbridge.messaging import topics
 
+# One worker, with those of the other files: the plans take longer than all tests of them.
+pytestmark = pytest.mark.xdist_group("plans")
+
 Plan = Callable[[str], tftest.TerraformPlanOutput]
 Resources = Callable[[tftest.TerraformPlanOutput], dict[str, dict[str, Any]]]
 Documents = Callable[[tftest.TerraformPlanOutput], dict[str, list[dict[str, Any]]]]

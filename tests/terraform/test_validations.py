@@ -16,6 +16,9 @@ import pytest
 
 from local.stack import hcl
 
+# One worker: what the tests share takes longer than all of them.
+pytestmark = pytest.mark.xdist_group("validations")
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 ROOT = "root"
 _MESSAGE = re.compile(r'^    error_message = "((?:[^"\\$]|\\.)*)', re.MULTILINE)
