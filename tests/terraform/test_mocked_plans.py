@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+# One worker: what the tests share takes longer than all of them.
+pytestmark = pytest.mark.xdist_group("mocked")
+
 FILES = sorted(path.name for path in Path(__file__).parent.glob("*.tftest.hcl"))
 
 

@@ -3,7 +3,11 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 import tftest
+
+# One worker, with those of the other files: the plans take longer than all tests of them.
+pytestmark = pytest.mark.xdist_group("plans")
 
 Plan = Callable[[str], tftest.TerraformPlanOutput]
 Resources = Callable[[tftest.TerraformPlanOutput], dict[str, dict[str, Any]]]

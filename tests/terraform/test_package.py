@@ -1,6 +1,6 @@
-"""The functions' zip: the same bytes wherever and whenever it is built, and there whenever an apply needs it.
+"""The functions' zip: the same bytes wherever and whenever it is built, and present whenever an apply needs it.
 
-Nothing is downloaded: the dependency of these tests is a wheel made here.
+Nothing is downloaded: the dependency of these tests is a wheel written here.
 """
 
 import base64
@@ -125,7 +125,7 @@ def test_the_zip_holds_sources_and_wheels_readable_by_all(tmp_path: Path) -> Non
     ],
     ids=["another-hash", "no-hash", "machine-code", "files-outside", "hidden-source"],
 )
-def test_what_would_differ_or_surprise_is_refused(
+def test_what_would_differ_or_surprise_is_rejected(
     wheel: dict[str, object], requirements: str | None, sentence: str, tmp_path: Path
 ) -> None:
     pinned = make_wheel(tmp_path / "wheels", **wheel)  # type: ignore[arg-type]
@@ -154,7 +154,7 @@ def test_a_layer_holds_machine_code_for_its_own_processor_below_the_folder_lambd
     assert "pip could not download" in done.stderr
 
 
-def test_a_zip_that_is_whole_is_kept_and_a_broken_one_is_not(tmp_path: Path) -> None:
+def test_an_intact_zip_is_kept_and_a_broken_one_is_not(tmp_path: Path) -> None:
     source = make_sources(tmp_path / "src", "")
     out = tmp_path / "functions.zip"
     build(source, out, tmp_path)
@@ -214,15 +214,15 @@ def test_an_apply_has_its_zip_wherever_the_last_one_is(
     bytes_before = archive.read_bytes()
     assert changes() == []
 
-    # What running the functions here leaves beside them is none of the zip's business.
+    # Files that running the functions here leaves beside them are not part of the zip.
     (configuration / "src" / "handlers" / "__pycache__").mkdir()
     (configuration / "src" / "handlers" / "__pycache__" / "upstream.cpython-311.pyc").write_bytes(b"x")
     (configuration / "src" / ".DS_Store").write_bytes(b"x")
     assert changes() == []
 
-    # A fresh checkout, the state elsewhere: no function is touched, and the zip is there when the apply is done.
+    # A fresh checkout, the state elsewhere: no function is touched, and the zip exists when the apply is done.
     archive.unlink()
-    # A build is told from the last one by its plan's time, in seconds: only a test is as quick as that.
+    # Builds are distinguished by the time of their plan, in seconds: only a test is as quick as that.
     deadline = time.monotonic() + 10
     while not changes():
         assert time.monotonic() < deadline

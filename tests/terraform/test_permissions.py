@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 import tftest
 
+# One worker, with those of the other files: the plans take longer than all tests of them.
+pytestmark = pytest.mark.xdist_group("plans")
+
 Plan = Callable[[str], tftest.TerraformPlanOutput]
 Documents = Callable[[tftest.TerraformPlanOutput], dict[str, list[dict[str, Any]]]]
 

@@ -12,6 +12,9 @@ import pytest
 
 from local.stack import hcl
 
+# One worker: what the tests share takes longer than all of them.
+pytestmark = pytest.mark.xdist_group("addresses")
+
 SANDBOX = "678672909819"
 CLOUD = "097768003349"
 # cluster_address, identity_server_address => URL of the cluster, URL of the Identity Server, AWS account.

@@ -16,6 +16,9 @@ import pytest
 
 from local.stack import hcl
 
+# One worker: what the tests share takes longer than all of them.
+pytestmark = pytest.mark.xdist_group("validations")
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 ROOT = "root"
 _MESSAGE = re.compile(r'^    error_message = "((?:[^"\\$]|\\.)*)', re.MULTILINE)
@@ -175,9 +178,7 @@ ROOT_CASES = [
             "thing_type_name": 129 * "x",
             "external_id": 1226 * "x",
             "functions": {"memory_size": 10241},
-            "trusted_account_id": "1234",
         },
-        'trusted_account_id must be an AWS account of 12 digits; got "1234".',
         _STACK_NAME + '"a123456789-123456789-123456789-1234567890".',
         _APPLICATION_ID + '"a123456789-123456789-123456789-1234567".',
         f'{_TYPE_NAME}"{129 * "x"}".',
@@ -262,6 +263,11 @@ ROOT_CASES = [
         'got "mqtt://broker.example.com:1883".',
     ),
     case(ROOT, {"application_api_key_secret_arn": _SECRET}, _ONE_KEY),
+    case(
+        ROOT,
+        {"trusted_account_id": "1234"},
+        'trusted_account_id must be an AWS account of 12 digits; got "1234".',
+    ),
     case(
         ROOT,
         {"cluster_address": "lorawan.example.com"},
