@@ -54,7 +54,7 @@ module "upstream" {
 
   stack                 = local.stack
   shadow                = module.shadow.use
-  end_to_end_encryption = var.end_to_end_encryption ? module.end_to_end_encryption[0].messages : null
+  end_to_end_encryption = local.encryption.messages
   things_log            = module.things_log.use
   functions             = local.functions
   aws                   = local.aws
@@ -72,7 +72,6 @@ module "shadow" {
   tags       = var.tags
 }
 
-# Others refer to [0], not [*]: a splat waits for all of the module.
 module "end_to_end_encryption" {
   source = "./modules/end_to_end_encryption"
   count  = var.end_to_end_encryption ? 1 : 0
@@ -87,6 +86,15 @@ module "end_to_end_encryption" {
   tags         = var.tags
 }
 
+locals {
+  # What others take from it; null without it. Not [*], as a splat waits for all of the module.
+  encryption = {
+    messages = var.end_to_end_encryption ? module.end_to_end_encryption[0].messages : null
+    key      = var.end_to_end_encryption ? module.end_to_end_encryption[0].key_encryption_key : null
+    key_use  = var.end_to_end_encryption ? module.end_to_end_encryption[0].key_encryption_key_use : null
+  }
+}
+
 # Users of things → The Things Stack.
 
 module "downlink" {
@@ -94,7 +102,7 @@ module "downlink" {
 
   stack                 = local.stack
   delta_f_port          = var.shadow.delta_f_port
-  end_to_end_encryption = var.end_to_end_encryption ? module.end_to_end_encryption[0].messages : null
+  end_to_end_encryption = local.encryption.messages
   things_stack          = module.things_stack.application
   things_log            = module.things_log.use
   functions             = local.functions
@@ -133,7 +141,7 @@ module "configure" {
 
   uses = {
     api_key            = module.api_key.use
-    key_encryption_key = var.end_to_end_encryption ? module.end_to_end_encryption[0].key_encryption_key_use : null
+    key_encryption_key = local.encryption.key_use
   }
 }
 
@@ -164,7 +172,7 @@ module "integration" {
   ingest                  = module.ingest.configuration
   thing_type              = var.create_thing_type ? {} : null
   registry_events         = var.enable_registry_events ? module.registry.ready : null
-  end_to_end_encryption   = var.end_to_end_encryption ? module.end_to_end_encryption[0].key_encryption_key : null
+  end_to_end_encryption   = local.encryption.key
   things_stack            = module.things_stack.application
   aws                     = local.aws
 
