@@ -42,13 +42,13 @@ unit: setup ## unit tests
 	@$(BIN)/pytest tests/unit -n $(JOBS) -q
 
 terraform: setup ## modules: plans, inventories, validations
-	@$(BIN)/pytest tests/terraform -q
+	@$(BIN)/pytest tests/terraform -n $(JOBS) --dist loadgroup -q
 
 e2e: setup ## the whole path, on real engines
-	@$(BIN)/pytest tests/e2e -n $(JOBS) --dist loadgroup -m "not soak" -q
+	@$(BIN)/pytest tests/e2e -n $(JOBS) --dist loadgroup -q
 
-soak: setup ## the full sizes, which take longer than `make test` may
-	@$(BIN)/pytest tests -m soak -q
+soak: setup ## every test at its full size, with every combination: half an hour or more
+	@SOAK=1 $(BIN)/pytest tests -n $(JOBS) --dist loadgroup -q
 
 emulator: setup ## what this project relies on in the local AWS, fact by fact: run it after an upgrade of ministack
 	@$(BIN)/python -m local.emulator

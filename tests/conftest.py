@@ -15,6 +15,7 @@ import pytest
 
 from local import terraform
 from local.aws import LocalAws
+from tests.sizes import SOAK
 
 # What a person sets to have the tests run on an AWS emulator of theirs, such as LocalStack.
 CHOSEN = ("AWS_ENDPOINT_URL", "LOCALSTACK_HOST")
@@ -61,6 +62,15 @@ def terraform_environment() -> dict[str, str]:
     """A whole environment for `terraform` without any AWS: enough for mocks and validations."""
     base = terraform.cleaned(os.environ) | dict(terraform.provider().environment)
     return base | {"AWS_REGION": "eu-west-1", "TF_IN_AUTOMATION": "1"}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Tests that are marked `soak` run under `make soak` alone."""
+    if SOAK:
+        return
+    left_out = [item for item in items if item.get_closest_marker("soak")]
+    items[:] = [item for item in items if not item.get_closest_marker("soak")]
+    config.hook.pytest_deselected(items=left_out)
 
 
 FIGURES = "figures"

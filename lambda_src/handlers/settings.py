@@ -28,7 +28,6 @@ class Settings:
     """The settings of every function of a stack."""
 
     stack_name: str
-    things_log_group: str
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Self:
@@ -51,8 +50,9 @@ class Settings:
 
 @dataclass(frozen=True)
 class ThingSettings(Settings):
-    """The settings of a function that creates or finds things."""
+    """The settings of a function that creates or finds things, and writes to their log."""
 
+    things_log_group: str
     thing_type_name: str
     thing_name_scheme: ThingNameScheme = field(metadata={"parse": ThingNameScheme})
 
@@ -91,6 +91,7 @@ class UpstreamSettings(ThingSettings):
 class ShadowWriterSettings(Settings):
     """Environment of `shadow`, which writes paced shadows."""
 
+    things_log_group: str
     shadow: ShadowSettings = field(metadata={"parse": _shadow})
     shadow_states_table: str
     shadow_queue_url: str
@@ -108,6 +109,7 @@ class WebhookSettings(Settings):
 class DownlinkSettings(ThingsStackSettings):
     """Environment of `downlink`, which handles requests, and shadow deltas when `delta_f_port` is set."""
 
+    things_log_group: str
     delta_f_port: int | None = field(default=None, metadata={"parse": int})
     sessions_table: str | None = None
     key_encryption_key_secret_arn: str | None = None
