@@ -16,6 +16,7 @@ from local import inspection, leftovers
 from local.aws import LocalAws, functions
 from local.mqtt import MqttConnection
 from local.stack import Stack
+from local.terraform import ProviderSource
 from local.things_stack import AwsAccess, ThingsStack, foreign_account_credentials
 from thingbridge.aws.things import Thing, Things
 
@@ -161,7 +162,7 @@ def connected(simulation: ThingsStack, stack: Stack) -> None:
 
 @pytest.fixture(scope="session")
 def stacks(
-    aws: LocalAws, simulation: ThingsStack, tmp_path_factory: pytest.TempPathFactory
+    aws: LocalAws, simulation: ThingsStack, provider: ProviderSource, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Stack]]:
     """`Farm` with the defaults, `orchard` with the other choices; both in one account, for two applications."""
     directory = tmp_path_factory.mktemp("terraform")
@@ -173,11 +174,14 @@ def stacks(
         "scrub_keys": True,
     }
     made = {
-        "Farm": Stack(directory / "farm", inputs(simulation, "Farm", "farm-app"), environment=aws.environment()),
+        "Farm": Stack(
+            directory / "farm", inputs(simulation, "Farm", "farm-app"), environment=aws.environment(), provider=provider
+        ),
         "orchard": Stack(
             directory / "orchard",
             {**inputs(simulation, "orchard", "orchard-app"), **others},
             environment=aws.environment(),
+            provider=provider,
         ),
     }
     with ThreadPoolExecutor() as pool:

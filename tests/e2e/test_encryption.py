@@ -16,6 +16,7 @@ from local import leftovers
 from local.aws import LocalAws
 from local.mqtt import MqttConnection
 from local.stack import Stack
+from local.terraform import ProviderSource
 from local.things_stack import ThingsStack
 from tests.e2e import downlink_rush
 from tests.e2e.conftest import APP_KEY, PATIENCE, Bridge, Device, connected, inputs
@@ -53,10 +54,14 @@ def joined_before(simulation: ThingsStack) -> Device:
 
 @pytest.fixture(scope="module")
 def stack(
-    aws: LocalAws, simulation: ThingsStack, joined_before: Device, tmp_path_factory: pytest.TempPathFactory
+    aws: LocalAws,
+    simulation: ThingsStack,
+    joined_before: Device,
+    provider: ProviderSource,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Stack]:
     given = {**inputs(simulation, NAME, APPLICATION), "end_to_end_encryption": True}
-    vault = Stack(tmp_path_factory.mktemp("vault"), given, environment=aws.environment())
+    vault = Stack(tmp_path_factory.mktemp("vault"), given, environment=aws.environment(), provider=provider)
     leftovers.apply(vault, aws)
     connected(simulation, vault)
     yield vault

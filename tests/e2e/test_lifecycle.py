@@ -11,6 +11,7 @@ from local.leftovers import left_behind
 from local.mqtt import MqttConnection
 from local.processes import free_port
 from local.stack import Stack, TerraformError
+from local.terraform import ProviderSource
 from local.things_stack import ThingsStack
 from tests.e2e.conftest import PATIENCE, Bridge, connected, inputs
 from thingbridge.flows.api_key import INTEGRATION_RIGHTS, RIGHTS
@@ -27,8 +28,10 @@ def given(simulation: ThingsStack) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def stack(aws: LocalAws, given: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    barn = Stack(tmp_path_factory.mktemp("barn"), given, environment=aws.environment())
+def stack(
+    aws: LocalAws, given: dict[str, Any], provider: ProviderSource, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
+    barn = Stack(tmp_path_factory.mktemp("barn"), given, environment=aws.environment(), provider=provider)
     yield barn
     barn.inputs = given
     barn.destroy()

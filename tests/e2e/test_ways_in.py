@@ -16,6 +16,7 @@ from local.aws import LocalAws
 from local.leftovers import left_behind
 from local.mqtt import MqttConnection, MqttError
 from local.stack import Stack
+from local.terraform import ProviderSource
 from local.things_stack import ThingsStack
 from tests.e2e.conftest import PATIENCE, Bridge, inputs
 from tests.e2e.polling import eventually
@@ -26,9 +27,11 @@ NAME, APPLICATION = "Meadow", "meadow-app"
 
 
 @pytest.fixture(scope="module")
-def stack(aws: LocalAws, simulation: ThingsStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(
+    aws: LocalAws, simulation: ThingsStack, provider: ProviderSource, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
     given = inputs(simulation, NAME, APPLICATION)
-    meadow = Stack(tmp_path_factory.mktemp("meadow"), given, environment=aws.environment())
+    meadow = Stack(tmp_path_factory.mktemp("meadow"), given, environment=aws.environment(), provider=provider)
     yield meadow
     meadow.destroy()
 
