@@ -30,6 +30,7 @@ from local.mqtt import Message, MqttConnection
 from local.stack import OnProgress
 from thingbridge.aws.things import Things
 from thingbridge.aws.things_log import UNIDENTIFIED
+from thingbridge.registry.status import PROVISIONING
 
 SENSOR = "soil-moisture-7"
 GATE = "gate-12"
@@ -210,7 +211,7 @@ def claim_from_aws(demo: Demo) -> None:
     demo.show(f"CreateThing {METER}", attributes | {"claimAuthenticationCode": f"{code[:2]}…"})
     reported = eventually(
         "the claim in the thing's shadow",
-        lambda: inspection.shadow(demo.environment.aws, METER).get("provisioning"),
+        lambda: inspection.shadow(demo.environment.aws, METER).get(PROVISIONING),
         PATIENCE,
     )
     demo.say(f"its shadow reports: provisioning {reported['state']}")
