@@ -186,7 +186,7 @@ variable "identity_server_address" {
 }
 
 variable "ingest" {
-  description = "How messages come in, and the settings of each way: docs/ways-in.md helps to choose. mode \"pubsub\", \"package\" and \"manual\": with the cross-account role; \"webhook\": posted to a function's URL; \"mqtt\": with a client certificate. All but \"manual\" are configured in The Things Stack by the apply."
+  description = "How messages come in, and the settings of each mode: docs/ingest.md helps to choose. mode \"pubsub\", \"package\" and \"manual\": with the cross-account role; \"webhook\": posted to a function's URL; \"mqtt\": with a client certificate. All but \"manual\" are configured in The Things Stack by the apply."
   type = object({
     mode = optional(string, "pubsub")
     mqtt = optional(object({
