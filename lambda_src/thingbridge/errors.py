@@ -3,8 +3,8 @@
 Lambda and SQS know only two outcomes: returning is success, raising means "retry". A flow records `BadInput` and
 `Refused` where their sender looks, and returns, since a retry can't help. It raises `Busy` and `Misconfigured` to the
 service that invoked the function, which retries, and then keeps the event in a dead-letter queue until an operator
-replays it. Whatever a flow raises is retried: also the `BadInput` of a message that only this product sends (a scheduled
-write of a shadow), which has no other place to be recorded than the dead-letter queue.
+replays it. Whatever a flow raises is retried: also the `BadInput` of a message that only this product sends, such as a
+scheduled write of a shadow, for which the dead-letter queue is the only place to record it.
 """
 
 
