@@ -1,6 +1,7 @@
-"""The real thing: two stacks applied by Terraform on one AWS account with IAM enforced, and a simulated Things Stack.
+"""The real thing: stacks applied by Terraform on one AWS account with IAM enforced, and a simulated The Things Stack.
 
-The stacks are applied once for the run. Every test has devices of its own, so that none waits for another.
+A stack is applied once per run, each with another mode of ingest: `Farm` pubsub, `orchard` webhook, `Vault` mqtt. Every
+test has devices of its own, so that none waits for another.
 """
 
 import itertools
@@ -18,6 +19,7 @@ from local.mqtt import MqttConnection
 from local.stack import Stack
 from local.things_stack import AwsAccess, ThingsStack, foreign_account_credentials
 from thingbridge.aws.things import Thing, Things
+from thingbridge.messaging.topics import upstream as upstream_topic
 
 THINGS_STACK_ACCOUNT = "678672909819"
 APP_KEY = "0123456789ABCDEF0123456789ABCDEF"
@@ -28,6 +30,8 @@ SHADOW_INTERVAL = 3
 DELTA_F_PORT = 20
 CODECS = Path(__file__).parent / "codecs"
 """Of the stack `orchard`: the least seconds between two writes of a shadow, where desired states go, its decoders."""
+
+VAULT, VAULT_APPLICATION = "Vault", "vault-app"
 
 WORK_QUEUES = frozenset({"registry", "requeue", "shadow", "sync"})
 
@@ -68,6 +72,10 @@ class Bridge:
                 **{"app_key": APP_KEY, **fields},
             )
         return device
+
+    def publish_upstream(self, event: str, body: bytes) -> None:
+        """Publish on the topic of an event of The Things Stack, without it: whatever a sender there may send."""
+        self.aws.client("iot-data").publish(topic=upstream_topic(self.name, event), qos=1, payload=body)
 
     def create_thing(self, name: str, **attributes: str) -> None:
         """A thing of the stack's type, as a person or program creates it in AWS IoT."""
@@ -152,11 +160,32 @@ def inputs(simulation: ThingsStack, name: str, application_id: str) -> dict[str,
     }
 
 
-def connected(simulation: ThingsStack, stack: Stack) -> None:
-    """Wait until The Things Stack has connected as told: what it publishes before that is lost, as in reality."""
-    application_id = stack.inputs["application_id"]
-    (pubsub_id,) = [at[1] for at in simulation.servers.application.pubsubs if at[0] == application_id]
-    simulation.integrations.wait(application_id, pubsub_id, until="connected", timeout=PATIENCE)
+def integrations(simulation: ThingsStack, application_id: str) -> set[tuple[str, str]]:
+    """The integrations of an application at The Things Stack: kind and id."""
+    server = simulation.servers.application
+    kinds = {"pubsub": server.pubsubs, "webhook": server.webhooks, "package": server.associations}
+    return {(kind, at[1]) for kind, records in kinds.items() for at in records if at[0] == application_id}
+
+
+def connected(simulation: ThingsStack, application_id: str) -> None:
+    """Wait until The Things Stack is connected: what it publishes before that is lost, as in reality."""
+    ((_, integration_id),) = integrations(simulation, application_id)
+    simulation.integrations.wait(application_id, integration_id, until="connected", timeout=PATIENCE)
+
+
+def apply(aws: LocalAws, simulation: ThingsStack, *stacks: Stack) -> None:
+    """Apply stacks for the first time, all at once: an apply mostly waits."""
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda stack: leftovers.apply(stack, aws), stacks))
+    for stack in stacks:
+        connected(simulation, stack.inputs["application_id"])
+
+
+def discard(aws: LocalAws, *stacks: Stack) -> None:
+    """Destroy stacks, unless the AWS they are in was started for this run and ends with it."""
+    if aws.process is None:
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda stack: stack.destroy(), stacks))
 
 
 @pytest.fixture(scope="session")
@@ -166,13 +195,14 @@ def stacks(
     """`Farm` with the defaults, `orchard` with the other choices; both in one account, for two applications."""
     directory = tmp_path_factory.mktemp("terraform")
     others = {
+        "ingest": {"mode": "webhook"},
         "thing_name_scheme": "DeviceID",
         "on_thing_deleted": "retain",
         "shadow": {"min_interval_seconds": SHADOW_INTERVAL, "decoded_payload": True, "delta_f_port": DELTA_F_PORT},
         "codecs": {"source_path": str(CODECS)},
         "scrub_keys": True,
     }
-    made = {
+    applied = {
         "Farm": Stack(directory / "farm", inputs(simulation, "Farm", "farm-app"), environment=aws.environment()),
         "orchard": Stack(
             directory / "orchard",
@@ -180,13 +210,9 @@ def stacks(
             environment=aws.environment(),
         ),
     }
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(lambda stack: leftovers.apply(stack, aws), made.values()))
-    for stack in made.values():
-        connected(simulation, stack)
-    yield made
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(lambda stack: stack.destroy(), made.values()))
+    apply(aws, simulation, *applied.values())
+    yield applied
+    discard(aws, *applied.values())
 
 
 @pytest.fixture
@@ -206,3 +232,44 @@ def orchard(
 @pytest.fixture(scope="session")
 def outputs(stacks: dict[str, Stack]) -> dict[str, dict[str, Any]]:
     return {name: stack.output() for name, stack in stacks.items()}
+
+
+@pytest.fixture(scope="session")
+def joined_before(simulation: ThingsStack) -> Device:
+    """A device that joined before encryption was enabled: its application had no stack yet."""
+    simulation.create_application(VAULT_APPLICATION)
+    device = Device(VAULT_APPLICATION, "vault-old", "A81758FFFEFFFF01")
+    simulation.register_device(
+        VAULT_APPLICATION,
+        device_id=device.device_id,
+        dev_eui=device.dev_eui,
+        join_eui=device.join_eui,
+        app_key=APP_KEY,
+    )
+    simulation.network.join(VAULT_APPLICATION, device.device_id)
+    simulation.network.uplink(VAULT_APPLICATION, device.device_id)
+    return device
+
+
+@pytest.fixture(scope="session")
+def vault_stack(
+    aws: LocalAws, simulation: ThingsStack, joined_before: Device, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Stack]:
+    """`Vault`, with end-to-end encryption; The Things Stack connects with a client certificate."""
+    mqtt = {"server_url": aws.mqtt_url, "ca_certificate": aws.mqtt_authority()}
+    choices = {"end_to_end_encryption": True, "ingest": {"mode": "mqtt", "mqtt": mqtt}}
+    given = {**inputs(simulation, VAULT, VAULT_APPLICATION), **choices}
+    stack = Stack(tmp_path_factory.mktemp("vault"), given, environment=aws.environment())
+    apply(aws, simulation, stack)
+    yield stack
+    discard(aws, stack)
+
+
+@pytest.fixture(scope="session")
+def vault_outputs(vault_stack: Stack) -> dict[str, Any]:
+    return vault_stack.output()
+
+
+@pytest.fixture
+def vault(aws: LocalAws, things_stack: ThingsStack, topics: MqttConnection, vault_outputs: dict[str, Any]) -> Bridge:
+    return Bridge(VAULT, VAULT_APPLICATION, aws, things_stack, topics, vault_outputs)

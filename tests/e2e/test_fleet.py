@@ -26,12 +26,13 @@ from tests.conftest import FIGURES
 from tests.e2e.conftest import APP_KEY, Bridge
 from tests.e2e.polling import eventually
 from tests.e2e.test_sync import nobody_listens, synchronise
+from tests.sizes import size
 from thingbridge.aws.logs import Logs, function_log_group
 
 pytestmark = pytest.mark.xdist_group("stacks")
 
 SERVERS = ("identity", "join", "network", "application")
-SIZE = 1_000
+SIZE = size(300, 1_000)
 DRIFT = 0.05
 PATIENCE = 120.0
 """Seconds for the devices of the whole fleet: the queue's function makes ten at a time, two of it at once."""

@@ -28,14 +28,7 @@ def test_a_second_plan_is_empty(stacks: dict[str, Stack]) -> None:
 def test_no_secret_is_in_the_state(stacks: dict[str, Stack], farm: Bridge) -> None:
     state = (stacks["Farm"].directory / "terraform.tfstate").read_text()
     secrets = farm.aws.client("secretsmanager")
-    for name in ("ApplicationAPIKey", "AppSKeyKEK"):
-        assert secrets.get_secret_value(SecretId=f"Farm/{name}")["SecretString"] not in state
-
-
-def test_the_key_encryption_key_is_an_aes_128_key_in_upper_case_hex(farm: Bridge) -> None:
-    key = farm.aws.client("secretsmanager").get_secret_value(SecretId="Farm/AppSKeyKEK")["SecretString"]
-    assert len(bytes.fromhex(key)) == 16
-    assert key == key.upper()
+    assert secrets.get_secret_value(SecretId="Farm/ApplicationAPIKey")["SecretString"] not in state
 
 
 def test_thing_events_are_on_and_the_accounts_other_event_types_are_as_they_were(farm: Bridge) -> None:

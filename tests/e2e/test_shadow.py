@@ -109,9 +109,7 @@ def test_a_join_that_comes_after_its_uplinks_tells_when_and_resets_nothing(orcha
     later = {"received_at": "2026-01-01T00:00:09.5Z", "f_cnt": 7, "session_key_id": "AQ=="}
     earlier = {"received_at": "2026-01-01T00:00:09Z", "session_key_id": "AQ=="}
     for suffix, body in (("uplink", {"uplink_message": later}), ("join", {"join_accept": earlier})):
-        orchard.things_stack.network.publish_raw(
-            device.application_id, suffix, json.dumps({"end_device_ids": ids, **body}).encode()
-        )
+        orchard.publish_upstream(suffix, json.dumps({"end_device_ids": ids, **body}).encode())
         orchard.topics.wait_for(f"lorawan/{thing_of(device)}/{suffix}", timeout=PATIENCE)
     reported = eventually(
         "the join", lambda: found if "activated" in (found := orchard.shadow(thing_of(device))) else None
