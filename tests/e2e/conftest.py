@@ -4,8 +4,9 @@ A stack is applied once per run, each with another mode of ingest: `Farm` pubsub
 test has devices of its own, so that none waits for another.
 """
 
+import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +27,7 @@ APP_KEY = "0123456789ABCDEF0123456789ABCDEF"
 PATIENCE = 20.0
 """Seconds within which what was caused must be seen; the first call of a function takes about one."""
 
-SHADOW_INTERVAL = 3
+SHADOW_INTERVAL = 2
 DELTA_F_PORT = 20
 CODECS = Path(__file__).parent / "codecs"
 """Of the stack `orchard`: the least seconds between two writes of a shadow, where desired states go, its decoders."""
@@ -35,7 +36,19 @@ VAULT, VAULT_APPLICATION = "Vault", "vault-app"
 
 WORK_QUEUES = frozenset({"registry", "requeue", "shadow", "sync"})
 
+APPLIED_BY = {"farm_stack": "farm", "pair": "pair", "meadow": "meadow", "barn": "barn"}
+"""Fixture that applies a stack → the group of the tests that use it, which run in one process (pytest-xdist)."""
+
 _serial = itertools.count(1)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that use one stack run in one process, so that it is applied once."""
+    for item in items:
+        for fixture in getattr(item, "fixturenames", ()):
+            if fixture in APPLIED_BY:
+                item.add_marker(pytest.mark.xdist_group(APPLIED_BY[fixture]))
 
 
 @dataclass
@@ -189,12 +202,21 @@ def discard(aws: LocalAws, *stacks: Stack) -> None:
 
 
 @pytest.fixture(scope="session")
-def stacks(
-    aws: LocalAws, simulation: ThingsStack, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, Stack]]:
-    """`Farm` with the defaults, `orchard` with the other choices; both in one account, for two applications."""
-    directory = tmp_path_factory.mktemp("terraform")
-    others = {
+def farm_stack(aws: LocalAws, simulation: ThingsStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """`Farm`, with the defaults."""
+    given = inputs(simulation, "Farm", "farm-app")
+    stack = Stack(tmp_path_factory.mktemp("farm"), given, environment=aws.environment())
+    apply(aws, simulation, stack)
+    yield stack
+    discard(aws, stack)
+
+
+@pytest.fixture(scope="session")
+def pair(
+    aws: LocalAws, simulation: ThingsStack, joined_before: Device, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Stack, Stack]]:
+    """`orchard`, with the other choices, and `Vault`, with end-to-end encryption; two applications, one account."""
+    other_choices = {
         "ingest": {"mode": "webhook"},
         "thing_name_scheme": "DeviceID",
         "on_thing_deleted": "retain",
@@ -202,36 +224,51 @@ def stacks(
         "codecs": {"source_path": str(CODECS)},
         "scrub_keys": True,
     }
-    applied = {
-        "Farm": Stack(directory / "farm", inputs(simulation, "Farm", "farm-app"), environment=aws.environment()),
-        "orchard": Stack(
-            directory / "orchard",
-            {**inputs(simulation, "orchard", "orchard-app"), **others},
-            environment=aws.environment(),
-        ),
-    }
-    apply(aws, simulation, *applied.values())
-    yield applied
-    discard(aws, *applied.values())
+    mqtt = {"server_url": aws.mqtt_url, "ca_certificate": aws.mqtt_authority()}
+    encrypted = {"end_to_end_encryption": True, "ingest": {"mode": "mqtt", "mqtt": mqtt}}
+    orchard, vault = (
+        Stack(tmp_path_factory.mktemp(name), inputs(simulation, name, app) | choices, environment=aws.environment())
+        for name, app, choices in (
+            ("orchard", "orchard-app", other_choices),
+            (VAULT, VAULT_APPLICATION, encrypted),
+        )
+    )
+    apply(aws, simulation, orchard, vault)
+    yield orchard, vault
+    discard(aws, orchard, vault)
+
+
+@pytest.fixture(scope="session")
+def orchard_stack(pair: tuple[Stack, Stack]) -> Stack:
+    return pair[0]
+
+
+@pytest.fixture(scope="session")
+def vault_stack(pair: tuple[Stack, Stack]) -> Stack:
+    return pair[1]
+
+
+@pytest.fixture(scope="session")
+def outputs() -> Callable[[Stack], dict[str, Any]]:
+    """The outputs of a stack, read once."""
+    return functools.cache(Stack.output)
 
 
 @pytest.fixture
-def farm(
-    aws: LocalAws, things_stack: ThingsStack, topics: MqttConnection, stacks: dict[str, Stack], outputs: Any
-) -> Bridge:
-    return Bridge("Farm", "farm-app", aws, things_stack, topics, outputs["Farm"])
+def farm(aws: LocalAws, things_stack: ThingsStack, topics: MqttConnection, farm_stack: Stack, outputs: Any) -> Bridge:
+    return Bridge("Farm", "farm-app", aws, things_stack, topics, outputs(farm_stack))
 
 
 @pytest.fixture
 def orchard(
-    aws: LocalAws, things_stack: ThingsStack, topics: MqttConnection, stacks: dict[str, Stack], outputs: Any
+    aws: LocalAws, things_stack: ThingsStack, topics: MqttConnection, orchard_stack: Stack, outputs: Any
 ) -> Bridge:
-    return Bridge("orchard", "orchard-app", aws, things_stack, topics, outputs["orchard"])
+    return Bridge("orchard", "orchard-app", aws, things_stack, topics, outputs(orchard_stack))
 
 
-@pytest.fixture(scope="session")
-def outputs(stacks: dict[str, Stack]) -> dict[str, dict[str, Any]]:
-    return {name: stack.output() for name, stack in stacks.items()}
+@pytest.fixture
+def vault(aws: LocalAws, things_stack: ThingsStack, topics: MqttConnection, vault_stack: Stack, outputs: Any) -> Bridge:
+    return Bridge(VAULT, VAULT_APPLICATION, aws, things_stack, topics, outputs(vault_stack))
 
 
 @pytest.fixture(scope="session")
@@ -249,27 +286,3 @@ def joined_before(simulation: ThingsStack) -> Device:
     simulation.network.join(VAULT_APPLICATION, device.device_id)
     simulation.network.uplink(VAULT_APPLICATION, device.device_id)
     return device
-
-
-@pytest.fixture(scope="session")
-def vault_stack(
-    aws: LocalAws, simulation: ThingsStack, joined_before: Device, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Stack]:
-    """`Vault`, with end-to-end encryption; The Things Stack connects with a client certificate."""
-    mqtt = {"server_url": aws.mqtt_url, "ca_certificate": aws.mqtt_authority()}
-    choices = {"end_to_end_encryption": True, "ingest": {"mode": "mqtt", "mqtt": mqtt}}
-    given = {**inputs(simulation, VAULT, VAULT_APPLICATION), **choices}
-    stack = Stack(tmp_path_factory.mktemp("vault"), given, environment=aws.environment())
-    apply(aws, simulation, stack)
-    yield stack
-    discard(aws, stack)
-
-
-@pytest.fixture(scope="session")
-def vault_outputs(vault_stack: Stack) -> dict[str, Any]:
-    return vault_stack.output()
-
-
-@pytest.fixture
-def vault(aws: LocalAws, things_stack: ThingsStack, topics: MqttConnection, vault_outputs: dict[str, Any]) -> Bridge:
-    return Bridge(VAULT, VAULT_APPLICATION, aws, things_stack, topics, vault_outputs)

@@ -24,8 +24,6 @@ from thingbridge.lorawan.payload_crypto import crypt_downlink
 from thingbridge.things_stack.client import ThingsStack as ThingsStackClient
 from thingbridge.things_stack.transport import Transport
 
-pytestmark = pytest.mark.xdist_group("vault")
-
 NAME, APPLICATION = VAULT, VAULT_APPLICATION
 # Of one device alone: other stacks of the account have things with keys.
 PLANTED_APP_KEY = "5EC2E7A9D1B84C03F66A0E1D9B7C2F48"

@@ -16,7 +16,7 @@ from local.aws import LocalAws
 from local.leftovers import left_behind
 from local.mqtt import MqttConnection, MqttError
 from local.stack import Stack
-from local.things_stack import ThingsStack
+from local.things_stack import AwsAccess, ThingsStack
 from tests.e2e.conftest import PATIENCE, VAULT_APPLICATION, Bridge, connected, inputs, integrations
 from tests.e2e.polling import eventually
 
@@ -48,20 +48,16 @@ def webhook_of(bridge: Bridge) -> dict[str, Any]:
     return dict(webhook)
 
 
-@pytest.mark.xdist_group("stacks")
-def test_a_webhook_is_configured_with_a_secret_that_is_not_in_the_state(
-    orchard: Bridge, stacks: dict[str, Stack]
-) -> None:
+def test_a_webhook_is_configured_with_a_secret_that_is_not_in_the_state(orchard: Bridge, orchard_stack: Stack) -> None:
     assert [kind for kind, _ in integrations(orchard.things_stack, orchard.application_id)] == ["webhook"]
     assert orchard.outputs["cross_account_role_arn"] is None
     webhook = webhook_of(orchard)
     assert webhook["base_url"] == orchard.outputs["webhook_url"].rstrip("/")
     assert "downlink_api_key" not in webhook
     (secret,) = webhook["headers"].values()
-    assert secret not in (stacks["orchard"].directory / "terraform.tfstate").read_text()
+    assert secret not in (orchard_stack.directory / "terraform.tfstate").read_text()
 
 
-@pytest.mark.xdist_group("stacks")
 @pytest.mark.parametrize(
     ("method", "path", "headers", "body", "status"),
     [
@@ -82,7 +78,7 @@ def test_a_webhook_is_configured_with_a_secret_that_is_not_in_the_state(
          "a list", "binary", "another application", "what TTS sends"],
 )  # fmt: skip
 def test_only_the_things_stack_is_admitted_at_the_webhook(
-    orchard: Bridge, method: str, path: str, headers: dict[str, str] | None, body: Any, status: int
+    orchard: Bridge, foreign: AwsAccess, method: str, path: str, headers: dict[str, str] | None, body: Any, status: int
 ) -> None:
     device = orchard.new_device(registered=False)
     if body is None:
@@ -93,7 +89,7 @@ def test_only_the_things_stack_is_admitted_at_the_webhook(
         }
     if headers is None:
         headers = webhook_of(orchard)["headers"]
-    url, host = orchard.things_stack.aws.reach(f"{orchard.outputs['webhook_url']}{path}")
+    url, host = foreign.reach(f"{orchard.outputs['webhook_url']}{path}")
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     answer = requests.request(
         method, url, data=data, headers={"Content-Type": "application/json", **headers, **host}, timeout=20
@@ -115,7 +111,6 @@ def pubsub_of(bridge: Bridge) -> dict[str, Any]:
     return dict(pubsub["mqtt"])
 
 
-@pytest.mark.xdist_group("vault")
 def test_a_client_certificate_is_active_and_its_key_is_not_in_the_state(vault: Bridge, vault_stack: Stack) -> None:
     (certificate,) = vault.aws.client("iot").list_certificates()["certificates"]
     assert certificate["status"] == "ACTIVE"
@@ -123,7 +118,6 @@ def test_a_client_certificate_is_active_and_its_key_is_not_in_the_state(vault: B
     assert "PRIVATE KEY" not in (vault_stack.directory / "terraform.tfstate").read_text()
 
 
-@pytest.mark.xdist_group("vault")
 def test_the_certificate_connects_only_as_its_client_publishes_only_for_its_stack_and_receives_nothing(
     vault: Bridge,
 ) -> None:
@@ -209,7 +203,6 @@ def strict(things_stack: ThingsStack) -> None:
 
 
 @pytest.mark.soak
-@pytest.mark.xdist_group("meadow")
 def test_the_package_of_the_hosted_deployment(meadow: Meadow) -> None:
     bridge = meadow.take("package")
     assert meadow.configured == {("package", "198")}
@@ -219,7 +212,6 @@ def test_the_package_of_the_hosted_deployment(meadow: Meadow) -> None:
 
 
 @pytest.mark.soak
-@pytest.mark.xdist_group("meadow")
 def test_a_webhook_replaces_the_package(meadow: Meadow) -> None:
     bridge = meadow.take("webhook")
     assert [kind for kind, _ in meadow.configured] == ["webhook"]
@@ -233,7 +225,6 @@ def test_a_webhook_replaces_the_package(meadow: Meadow) -> None:
 
 
 @pytest.mark.soak
-@pytest.mark.xdist_group("meadow")
 def test_a_client_certificate_replaces_the_webhook_and_an_apply_keeps_it(meadow: Meadow) -> None:
     bridge = meadow.take("mqtt", mqtt=meadow.mqtt_settings)
     assert [kind for kind, _ in meadow.configured] == ["pubsub"]
@@ -253,7 +244,6 @@ def test_a_client_certificate_replaces_the_webhook_and_an_apply_keeps_it(meadow:
 
 
 @pytest.mark.soak
-@pytest.mark.xdist_group("meadow")
 def test_a_raised_version_brings_a_new_certificate_and_deletes_the_old_one(meadow: Meadow) -> None:
     meadow.take("mqtt", mqtt=meadow.mqtt_settings)
     (before,) = meadow.certificates
@@ -264,7 +254,6 @@ def test_a_raised_version_brings_a_new_certificate_and_deletes_the_old_one(meado
 
 
 @pytest.mark.soak
-@pytest.mark.xdist_group("meadow")
 def test_a_destroy_leaves_nothing_of_any_mode(meadow: Meadow) -> None:
     meadow.take("mqtt", mqtt={**meadow.mqtt_settings, "certificate_version": 2})
     assert meadow.stack.destroy() < 120

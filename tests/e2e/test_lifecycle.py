@@ -15,7 +15,8 @@ from local.processes import free_port
 from local.stack import ROOT, Stack, TerraformError
 from local.things_stack import ThingsStack
 from tests.conftest import FIGURES
-from tests.e2e.conftest import PATIENCE, VAULT, VAULT_APPLICATION, Bridge, connected, inputs, integrations
+from tests.e2e.conftest import PATIENCE, VAULT, VAULT_APPLICATION, Bridge, connected, discard, inputs, integrations
+from tests.sizes import SOAK, size
 from thingbridge.flows.api_key import INTEGRATION_RIGHTS, RIGHTS
 
 APPLICATION = "barn-app"
@@ -28,17 +29,15 @@ def given(simulation: ThingsStack) -> dict[str, Any]:
     return inputs(simulation, "barn", APPLICATION)
 
 
-@pytest.fixture(
-    scope="module", params=[CONFIGURE_ALONE, pytest.param(ROOT, marks=pytest.mark.soak)], ids=["configure", "all"]
-)
-def stack(
-    aws: LocalAws, given: dict[str, Any], tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
-) -> Iterator[Stack]:
-    accepted = given if request.param == ROOT else {name: given[name] for name in given if name != "registry_sync"}
-    barn = Stack(tmp_path_factory.mktemp("barn"), accepted, environment=aws.environment(), source=request.param)
-    yield barn
-    barn.inputs = accepted
-    barn.destroy()
+@pytest.fixture(scope="module")
+def barn(aws: LocalAws, given: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The whole module at full size; otherwise the part that is about The Things Stack."""
+    accepted = {name: value for name, value in given.items() if SOAK or name != "registry_sync"}
+    source = size(CONFIGURE_ALONE, ROOT)
+    stack = Stack(tmp_path_factory.mktemp("barn"), accepted, environment=aws.environment(), source=source)
+    yield stack
+    stack.inputs = accepted
+    discard(aws, stack)
 
 
 def apply_fails(stack: Stack, aws: LocalAws, **changes: Any) -> str:
@@ -51,54 +50,47 @@ def apply_fails(stack: Stack, aws: LocalAws, **changes: Any) -> str:
     return str(caught.value)
 
 
-@pytest.mark.xdist_group("lifecycle")
 def test_what_is_wrong_is_the_first_line_of_a_failed_apply_and_correcting_it_is_enough(
-    stack: Stack,
-    aws: LocalAws,
-    simulation: ThingsStack,
-    record_property: Callable[[str, object], None],
+    barn: Stack, aws: LocalAws, simulation: ThingsStack, record_property: Callable[[str, object], None]
 ) -> None:
-    given = dict(stack.inputs)
-    error = apply_fails(stack, aws, application_api_key="NNSXS.WRONG.KEY", application_api_key_version=2)
-    assert f"give a key that was made for the application {APPLICATION}" in error
+    given = dict(barn.inputs)
+    if SOAK:
+        error = apply_fails(barn, aws, application_api_key="NNSXS.WRONG.KEY", application_api_key_version=2)
+        assert f"give a key that was made for the application {APPLICATION}" in error
 
     right = "RIGHT_APPLICATION_TRAFFIC_DOWN_WRITE"
     lacking = simulation.create_api_key(APPLICATION, [each for each in RIGHTS | INTEGRATION_RIGHTS if each != right])
-    error = apply_fails(stack, aws, application_api_key=lacking, application_api_key_version=3)
+    error = apply_fails(barn, aws, application_api_key=lacking, application_api_key_version=3)
     assert "Write downlink application traffic" in error
     assert right in error
 
     nobody = f"http://127.0.0.1:{free_port()}"
     good = {"application_api_key": given["application_api_key"], "application_api_key_version": 4}
     started = time.monotonic()
-    error = apply_fails(stack, aws, cluster_address=nobody, **good)
+    error = apply_fails(barn, aws, cluster_address=nobody, **good)
     record_property(FIGURES, f"an apply with a wrong cluster address fails after {time.monotonic() - started:.0f} s")
     assert nobody.removeprefix("http://") in error
     assert "check cluster_address" in error
 
-    stack.inputs = {**given, **good}
-    stack.apply()
+    barn.inputs = {**given, **good}
+    barn.apply()
     connected(simulation, APPLICATION)
     assert [kind for kind, _ in integrations(simulation, APPLICATION)] == ["pubsub"]
 
 
-@pytest.mark.xdist_group("lifecycle")
 def test_another_mode_replaces_the_integration_and_a_destroy_removes_it(
-    stack: Stack, aws: LocalAws, simulation: ThingsStack
+    barn: Stack, aws: LocalAws, simulation: ThingsStack
 ) -> None:
-    mqtt = {"server_url": aws.mqtt_url, "ca_certificate": aws.mqtt_authority()}
-    for ingest, kind in (({"mode": "package"}, "package"), ({"mode": "mqtt", "mqtt": mqtt}, "pubsub")):
-        stack.inputs = {**stack.inputs, "ingest": ingest}
-        stack.apply()
-        assert [configured for configured, _ in integrations(simulation, APPLICATION)] == [kind]
+    barn.inputs = {**barn.inputs, "ingest": {"mode": "package"}}
+    barn.apply()
     connected(simulation, APPLICATION)
-    stack.destroy()
+    assert integrations(simulation, APPLICATION) == {("package", "198")}
+    barn.destroy()
     assert integrations(simulation, APPLICATION) == set()
     assert [name for name, _ in left_behind(aws, "barn")] == []
 
 
 @pytest.mark.soak
-@pytest.mark.xdist_group("lifecycle")
 def test_an_apply_after_a_destroy_adopts_what_the_destroy_left(
     aws: LocalAws,
     simulation: ThingsStack,
@@ -130,7 +122,6 @@ def settings_of(simulation: ThingsStack) -> tuple[str | None, bool]:
     return label, bool(servers.application.links.get(VAULT_APPLICATION, {}).get("skip_payload_crypto"))
 
 
-@pytest.mark.xdist_group("vault")
 def test_a_destroy_leaves_things_shadows_and_the_thing_type_and_nothing_else(
     vault: Bridge, vault_stack: Stack, simulation: ThingsStack
 ) -> None:

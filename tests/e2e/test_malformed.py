@@ -5,14 +5,10 @@ import random
 from collections import Counter
 from typing import Any, Final
 
-import pytest
-
 from tests.e2e.conftest import PATIENCE, Bridge
 from tests.e2e.polling import eventually
 from tests.sizes import size
 from thingbridge.messaging.topics import REQUEST_EVENTS
-
-pytestmark = pytest.mark.xdist_group("stacks")
 
 SEED: Final = 20261121
 HOW_MANY: Final = size(60, 280)
