@@ -20,6 +20,7 @@ from cli.app import app
 from local import inspection
 from local.aws import LocalAws
 from local.mqtt import MqttConnection
+from local.stack import Stack
 from local.things_stack import ThingsStack
 from local.things_stack.api.request_log import Received
 from tests.conftest import FIGURES
@@ -99,7 +100,8 @@ def fleet(
     aws: LocalAws,
     simulation: ThingsStack,
     topics: MqttConnection,
-    outputs: Any,
+    farm_stack: Stack,
+    outputs: Callable[[Stack], dict[str, Any]],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Fleet]:
     """The fleet, imported; things and devices of it are gone afterwards."""
@@ -111,7 +113,7 @@ def fleet(
     )
     path = tmp_path_factory.mktemp("fleet") / "fleet.csv"
     path.write_text("\n".join((header, *rows)) + "\n", encoding="utf-8")
-    made = Fleet(Bridge("Farm", "farm-app", aws, simulation, topics, outputs["Farm"]), path, {}, (0, 0))
+    made = Fleet(Bridge("Farm", "farm-app", aws, simulation, topics, outputs(farm_stack)), path, {}, (0, 0))
     started = time.monotonic()
     # Above the default, which keeps below the quota of a real account.
     first = made.command("import", path, "--json", "--rate", 1000)
