@@ -1,10 +1,12 @@
-"""The real thing: two stacks applied by Terraform on one AWS account with IAM enforced, and a simulated Things Stack.
+"""The real thing: stacks applied by Terraform on one AWS account with IAM enforced, and a simulated The Things Stack.
 
-The stacks are applied once for the run. Every test has devices of its own, so that none waits for another.
+A stack is applied once per run, each with another mode of ingest: `Farm` pubsub, `orchard` webhook, `Vault` mqtt. Every
+test has devices of its own, so that none waits for another.
 """
 
+import functools
 import itertools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,23 +18,37 @@ from local import inspection, leftovers
 from local.aws import LocalAws, functions
 from local.mqtt import MqttConnection
 from local.stack import Stack
-from local.terraform import ProviderSource
 from local.things_stack import AwsAccess, ThingsStack, foreign_account_credentials
 from thingbridge.aws.things import Thing, Things
+from thingbridge.messaging.topics import upstream as upstream_topic
 
 THINGS_STACK_ACCOUNT = "678672909819"
 APP_KEY = "0123456789ABCDEF0123456789ABCDEF"
 PATIENCE = 20.0
 """Seconds within which what was caused must be seen; the first call of a function takes about one."""
 
-SHADOW_INTERVAL = 3
+SHADOW_INTERVAL = 2
 DELTA_F_PORT = 20
 CODECS = Path(__file__).parent / "codecs"
 """Of the stack `orchard`: the least seconds between two writes of a shadow, where desired states go, its decoders."""
 
+VAULT, VAULT_APPLICATION = "Vault", "vault-app"
+
 WORK_QUEUES = frozenset({"registry", "requeue", "shadow", "sync"})
 
+APPLIED_BY = {"farm_stack": "farm", "pair": "pair", "meadow": "meadow", "barn": "barn"}
+"""Fixture that applies a stack → the group of the tests that use it, which run in one process (pytest-xdist)."""
+
 _serial = itertools.count(1)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that use one stack run in one process, so that it is applied once."""
+    for item in items:
+        for fixture in getattr(item, "fixturenames", ()):
+            if fixture in APPLIED_BY:
+                item.add_marker(pytest.mark.xdist_group(APPLIED_BY[fixture]))
 
 
 @dataclass
@@ -69,6 +85,10 @@ class Bridge:
                 **{"app_key": APP_KEY, **fields},
             )
         return device
+
+    def publish_upstream(self, event: str, body: bytes) -> None:
+        """Publish on the topic of an event of The Things Stack, without it: whatever a sender there may send."""
+        self.aws.client("iot-data").publish(topic=upstream_topic(self.name, event), qos=1, payload=body)
 
     def create_thing(self, name: str, **attributes: str) -> None:
         """A thing of the stack's type, as a person or program creates it in AWS IoT."""
@@ -153,60 +173,116 @@ def inputs(simulation: ThingsStack, name: str, application_id: str) -> dict[str,
     }
 
 
-def connected(simulation: ThingsStack, stack: Stack) -> None:
-    """Wait until The Things Stack has connected as told: what it publishes before that is lost, as in reality."""
-    application_id = stack.inputs["application_id"]
-    (pubsub_id,) = [at[1] for at in simulation.servers.application.pubsubs if at[0] == application_id]
-    simulation.integrations.wait(application_id, pubsub_id, until="connected", timeout=PATIENCE)
+def integrations(simulation: ThingsStack, application_id: str) -> set[tuple[str, str]]:
+    """The integrations of an application at The Things Stack: kind and id."""
+    server = simulation.servers.application
+    kinds = {"pubsub": server.pubsubs, "webhook": server.webhooks, "package": server.associations}
+    return {(kind, at[1]) for kind, records in kinds.items() for at in records if at[0] == application_id}
+
+
+def connected(simulation: ThingsStack, application_id: str) -> None:
+    """Wait until The Things Stack is connected: what it publishes before that is lost, as in reality."""
+    ((_, integration_id),) = integrations(simulation, application_id)
+    simulation.integrations.wait(application_id, integration_id, until="connected", timeout=PATIENCE)
+
+
+def apply(aws: LocalAws, simulation: ThingsStack, *stacks: Stack) -> None:
+    """Apply stacks for the first time, all at once: an apply mostly waits."""
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda stack: leftovers.apply(stack, aws), stacks))
+    for stack in stacks:
+        connected(simulation, stack.inputs["application_id"])
+
+
+def discard(aws: LocalAws, *stacks: Stack) -> None:
+    """Destroy stacks, unless the AWS they are in was started for this run and ends with it."""
+    if aws.process is None:
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda stack: stack.destroy(), stacks))
 
 
 @pytest.fixture(scope="session")
-def stacks(
-    aws: LocalAws, simulation: ThingsStack, provider: ProviderSource, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, Stack]]:
-    """`Farm` with the defaults, `orchard` with the other choices; both in one account, for two applications."""
-    directory = tmp_path_factory.mktemp("terraform")
-    others = {
+def farm_stack(aws: LocalAws, simulation: ThingsStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """`Farm`, with the defaults."""
+    given = inputs(simulation, "Farm", "farm-app")
+    stack = Stack(tmp_path_factory.mktemp("farm"), given, environment=aws.environment())
+    apply(aws, simulation, stack)
+    yield stack
+    discard(aws, stack)
+
+
+@pytest.fixture(scope="session")
+def pair(
+    aws: LocalAws, simulation: ThingsStack, joined_before: Device, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Stack, Stack]]:
+    """`orchard`, with the other choices, and `Vault`, with end-to-end encryption; two applications, one account."""
+    other_choices = {
+        "ingest": {"mode": "webhook"},
         "thing_name_scheme": "DeviceID",
         "on_thing_deleted": "retain",
         "shadow": {"min_interval_seconds": SHADOW_INTERVAL, "decoded_payload": True, "delta_f_port": DELTA_F_PORT},
         "codecs": {"source_path": str(CODECS)},
         "scrub_keys": True,
     }
-    made = {
-        "Farm": Stack(
-            directory / "farm", inputs(simulation, "Farm", "farm-app"), environment=aws.environment(), provider=provider
-        ),
-        "orchard": Stack(
-            directory / "orchard",
-            {**inputs(simulation, "orchard", "orchard-app"), **others},
-            environment=aws.environment(),
-            provider=provider,
-        ),
-    }
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(lambda stack: leftovers.apply(stack, aws), made.values()))
-    for stack in made.values():
-        connected(simulation, stack)
-    yield made
-    with ThreadPoolExecutor() as pool:
-        list(pool.map(lambda stack: stack.destroy(), made.values()))
+    mqtt = {"server_url": aws.mqtt_url, "ca_certificate": aws.mqtt_authority()}
+    encrypted = {"end_to_end_encryption": True, "ingest": {"mode": "mqtt", "mqtt": mqtt}}
+    orchard, vault = (
+        Stack(tmp_path_factory.mktemp(name), inputs(simulation, name, app) | choices, environment=aws.environment())
+        for name, app, choices in (
+            ("orchard", "orchard-app", other_choices),
+            (VAULT, VAULT_APPLICATION, encrypted),
+        )
+    )
+    apply(aws, simulation, orchard, vault)
+    yield orchard, vault
+    discard(aws, orchard, vault)
+
+
+@pytest.fixture(scope="session")
+def orchard_stack(pair: tuple[Stack, Stack]) -> Stack:
+    return pair[0]
+
+
+@pytest.fixture(scope="session")
+def vault_stack(pair: tuple[Stack, Stack]) -> Stack:
+    return pair[1]
+
+
+@pytest.fixture(scope="session")
+def outputs() -> Callable[[Stack], dict[str, Any]]:
+    """The outputs of a stack, read once."""
+    return functools.cache(Stack.output)
 
 
 @pytest.fixture
-def farm(
-    aws: LocalAws, things_stack: ThingsStack, topics: MqttConnection, stacks: dict[str, Stack], outputs: Any
-) -> Bridge:
-    return Bridge("Farm", "farm-app", aws, things_stack, topics, outputs["Farm"])
+def farm(aws: LocalAws, things_stack: ThingsStack, topics: MqttConnection, farm_stack: Stack, outputs: Any) -> Bridge:
+    return Bridge("Farm", "farm-app", aws, things_stack, topics, outputs(farm_stack))
 
 
 @pytest.fixture
 def orchard(
-    aws: LocalAws, things_stack: ThingsStack, topics: MqttConnection, stacks: dict[str, Stack], outputs: Any
+    aws: LocalAws, things_stack: ThingsStack, topics: MqttConnection, orchard_stack: Stack, outputs: Any
 ) -> Bridge:
-    return Bridge("orchard", "orchard-app", aws, things_stack, topics, outputs["orchard"])
+    return Bridge("orchard", "orchard-app", aws, things_stack, topics, outputs(orchard_stack))
+
+
+@pytest.fixture
+def vault(aws: LocalAws, things_stack: ThingsStack, topics: MqttConnection, vault_stack: Stack, outputs: Any) -> Bridge:
+    return Bridge(VAULT, VAULT_APPLICATION, aws, things_stack, topics, outputs(vault_stack))
 
 
 @pytest.fixture(scope="session")
-def outputs(stacks: dict[str, Stack]) -> dict[str, dict[str, Any]]:
-    return {name: stack.output() for name, stack in stacks.items()}
+def joined_before(simulation: ThingsStack) -> Device:
+    """A device that joined before encryption was enabled: its application had no stack yet."""
+    simulation.create_application(VAULT_APPLICATION)
+    device = Device(VAULT_APPLICATION, "vault-old", "A81758FFFEFFFF01")
+    simulation.register_device(
+        VAULT_APPLICATION,
+        device_id=device.device_id,
+        dev_eui=device.dev_eui,
+        join_eui=device.join_eui,
+        app_key=APP_KEY,
+    )
+    simulation.network.join(VAULT_APPLICATION, device.device_id)
+    simulation.network.uplink(VAULT_APPLICATION, device.device_id)
+    return device

@@ -10,8 +10,6 @@ from tests.conftest import FIGURES
 from tests.e2e.conftest import PATIENCE, Bridge
 from tests.e2e.polling import eventually
 
-pytestmark = pytest.mark.xdist_group("stacks")
-
 PER_SECOND = 60
 FIRST_COUNTER = 1000
 SLOWEST_ANSWER = 5.0

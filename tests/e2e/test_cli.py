@@ -11,8 +11,6 @@ from cli.app import app
 from tests.e2e.conftest import APP_KEY, Bridge
 from tests.e2e.polling import eventually
 
-pytestmark = pytest.mark.xdist_group("stacks")
-
 SERVERS = ("identity", "join", "network", "application")
 Run = Callable[..., Result]
 

@@ -20,18 +20,18 @@ from cli.app import app
 from local import inspection
 from local.aws import LocalAws
 from local.mqtt import MqttConnection
+from local.stack import Stack
 from local.things_stack import ThingsStack
 from local.things_stack.api.request_log import Received
 from tests.conftest import FIGURES
 from tests.e2e.conftest import APP_KEY, Bridge
 from tests.e2e.polling import eventually
 from tests.e2e.test_sync import nobody_listens, synchronise
+from tests.sizes import size
 from thingbridge.aws.logs import Logs, function_log_group
 
-pytestmark = pytest.mark.xdist_group("stacks")
-
 SERVERS = ("identity", "join", "network", "application")
-SIZE = 1_000
+SIZE = size(300, 1_000)
 DRIFT = 0.05
 PATIENCE = 120.0
 """Seconds for the devices of the whole fleet: the queue's function makes ten at a time, two of it at once."""
@@ -100,7 +100,8 @@ def fleet(
     aws: LocalAws,
     simulation: ThingsStack,
     topics: MqttConnection,
-    outputs: Any,
+    farm_stack: Stack,
+    outputs: Callable[[Stack], dict[str, Any]],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[Fleet]:
     """The fleet, imported; things and devices of it are gone afterwards."""
@@ -112,7 +113,7 @@ def fleet(
     )
     path = tmp_path_factory.mktemp("fleet") / "fleet.csv"
     path.write_text("\n".join((header, *rows)) + "\n", encoding="utf-8")
-    made = Fleet(Bridge("Farm", "farm-app", aws, simulation, topics, outputs["Farm"]), path, {}, (0, 0))
+    made = Fleet(Bridge("Farm", "farm-app", aws, simulation, topics, outputs(farm_stack)), path, {}, (0, 0))
     started = time.monotonic()
     # Above the default, which keeps below the quota of a real account.
     first = made.command("import", path, "--json", "--rate", 1000)
@@ -134,7 +135,7 @@ def aws_calls(bridge: Bridge, since: float) -> dict[str, Counter[str]]:
         made[function] = Counter[str]()
         group = function_log_group(bridge.outputs["function_names"][function])
         for entry in Logs(bridge.aws.clients).entries(group, since):
-            if entry["event"] == "aws_calls":
+            if entry.get("event") == "aws_calls":
                 made[function].update({name: n for name, n in entry.items() if isinstance(n, int)})
     return made
 

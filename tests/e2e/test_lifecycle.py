@@ -1,6 +1,8 @@
 """A stack from its first, mistaken apply to its last destroy, and back again."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,16 +12,16 @@ from local.aws import LocalAws
 from local.leftovers import left_behind
 from local.mqtt import MqttConnection
 from local.processes import free_port
-from local.stack import Stack, TerraformError
-from local.terraform import ProviderSource
+from local.stack import ROOT, Stack, TerraformError
 from local.things_stack import ThingsStack
-from tests.e2e.conftest import PATIENCE, Bridge, connected, inputs
+from tests.conftest import FIGURES
+from tests.e2e.conftest import PATIENCE, VAULT, VAULT_APPLICATION, Bridge, connected, discard, inputs, integrations
+from tests.sizes import SOAK, size
 from thingbridge.flows.api_key import INTEGRATION_RIGHTS, RIGHTS
 
-# Apart from the other tests, whose stacks are applied meanwhile: an apply is mostly waiting.
-pytestmark = pytest.mark.xdist_group("lifecycle")
-
 APPLICATION = "barn-app"
+CONFIGURE_ALONE = Path(__file__).parent / "configure_alone"
+"""The function `configure` and what it is invoked for, without the rest of a stack: applied in seconds."""
 
 
 @pytest.fixture(scope="module")
@@ -28,17 +30,18 @@ def given(simulation: ThingsStack) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def stack(
-    aws: LocalAws, given: dict[str, Any], provider: ProviderSource, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Stack]:
-    barn = Stack(tmp_path_factory.mktemp("barn"), given, environment=aws.environment(), provider=provider)
-    yield barn
-    barn.inputs = given
-    barn.destroy()
+def barn(aws: LocalAws, given: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The whole module at full size; otherwise the part that is about The Things Stack."""
+    accepted = {name: value for name, value in given.items() if SOAK or name != "registry_sync"}
+    source = size(CONFIGURE_ALONE, ROOT)
+    stack = Stack(tmp_path_factory.mktemp("barn"), accepted, environment=aws.environment(), source=source)
+    yield stack
+    stack.inputs = accepted
+    discard(aws, stack)
 
 
 def apply_fails(stack: Stack, aws: LocalAws, **changes: Any) -> str:
-    """Apply with other inputs; the one sentence that the error says."""
+    """Apply with other inputs; the one sentence of the error."""
     stack.inputs = {**stack.inputs, **changes}
     with pytest.raises(TerraformError) as caught:
         leftovers.apply(stack, aws)
@@ -47,51 +50,95 @@ def apply_fails(stack: Stack, aws: LocalAws, **changes: Any) -> str:
     return str(caught.value)
 
 
-def test_what_is_wrong_is_the_first_line_of_a_failed_apply_and_mending_it_is_enough(
-    stack: Stack, aws: LocalAws, given: dict[str, Any], simulation: ThingsStack
+def test_what_is_wrong_is_the_first_line_of_a_failed_apply_and_correcting_it_is_enough(
+    barn: Stack, aws: LocalAws, simulation: ThingsStack, record_property: Callable[[str, object], None]
 ) -> None:
-    error = apply_fails(stack, aws, application_api_key="NNSXS.WRONG.KEY", application_api_key_version=2)
-    assert f"give a key that was made for the application {APPLICATION}" in error
+    given = dict(barn.inputs)
+    if SOAK:
+        error = apply_fails(barn, aws, application_api_key="NNSXS.WRONG.KEY", application_api_key_version=2)
+        assert f"give a key that was made for the application {APPLICATION}" in error
 
     right = "RIGHT_APPLICATION_TRAFFIC_DOWN_WRITE"
     lacking = simulation.create_api_key(APPLICATION, [each for each in RIGHTS | INTEGRATION_RIGHTS if each != right])
-    error = apply_fails(stack, aws, application_api_key=lacking, application_api_key_version=3)
+    error = apply_fails(barn, aws, application_api_key=lacking, application_api_key_version=3)
     assert "Write downlink application traffic" in error
     assert right in error
 
     nobody = f"http://127.0.0.1:{free_port()}"
     good = {"application_api_key": given["application_api_key"], "application_api_key_version": 4}
-    error = apply_fails(stack, aws, cluster_address=nobody, **good)
+    started = time.monotonic()
+    error = apply_fails(barn, aws, cluster_address=nobody, **good)
+    record_property(FIGURES, f"an apply with a wrong cluster address fails after {time.monotonic() - started:.0f} s")
     assert nobody.removeprefix("http://") in error
     assert "check cluster_address" in error
 
-    stack.inputs = {**given, **good}
-    stack.apply()
-    connected(simulation, stack)
-    assert [at for at in simulation.servers.application.pubsubs if at[0] == APPLICATION]
+    barn.inputs = {**given, **good}
+    barn.apply()
+    connected(simulation, APPLICATION)
+    assert [kind for kind, _ in integrations(simulation, APPLICATION)] == ["pubsub"]
 
 
-def test_a_destroy_leaves_things_shadows_and_the_thing_type_and_an_apply_takes_them_over(
-    stack: Stack, aws: LocalAws, simulation: ThingsStack, topics: MqttConnection
+def test_another_mode_replaces_the_integration_and_a_destroy_removes_it(
+    barn: Stack, aws: LocalAws, simulation: ThingsStack
 ) -> None:
-    leftovers.apply(stack, aws)
-    connected(simulation, stack)
-    barn = Bridge("barn", APPLICATION, aws, simulation, topics, stack.output())
-    device = barn.joined_device()
-    simulation.network.uplink(APPLICATION, device.device_id)
-    topics.wait_for(f"lorawan/{device.dev_eui}/uplink", timeout=PATIENCE)
-
-    assert stack.destroy() < 120
-    assert stack.resources() == []
-    assert not [at for at in simulation.servers.application.pubsubs if at[0] == APPLICATION]
+    barn.inputs = {**barn.inputs, "ingest": {"mode": "package"}}
+    barn.apply()
+    connected(simulation, APPLICATION)
+    assert integrations(simulation, APPLICATION) == {("package", "198")}
+    barn.destroy()
+    assert integrations(simulation, APPLICATION) == set()
     assert [name for name, _ in left_behind(aws, "barn")] == []
-    assert barn.thing(device.dev_eui)
-    assert barn.shadow(device.dev_eui)
-    assert aws.client("iot").describe_thing_type(thingTypeName="lorawan")
+
+
+@pytest.mark.soak
+def test_an_apply_after_a_destroy_adopts_what_the_destroy_left(
+    aws: LocalAws,
+    simulation: ThingsStack,
+    topics: MqttConnection,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    given = inputs(simulation, "shed", "shed-app")
+    stack = Stack(tmp_path_factory.mktemp("shed"), given, environment=aws.environment())
+    leftovers.apply(stack, aws)
+    connected(simulation, "shed-app")
+    shed = Bridge("shed", "shed-app", aws, simulation, topics, stack.output())
+    device = shed.joined_device()
+    stack.destroy()
+    assert shed.thing(device.dev_eui)
 
     stack.apply()
-    connected(simulation, stack)
+    connected(simulation, "shed-app")
     seen = len(topics.messages())
-    simulation.network.uplink(APPLICATION, device.device_id)
+    simulation.network.uplink("shed-app", device.device_id)
     topics.wait_for(f"lorawan/{device.dev_eui}/uplink", after=seen, timeout=PATIENCE)
     assert aws.client("iot").describe_thing(thingName=device.dev_eui)["version"] == 1
+    stack.destroy()
+
+
+def settings_of(simulation: ThingsStack) -> tuple[str | None, bool]:
+    """KEK label at the Join Server, and whether payload crypto is skipped."""
+    servers = simulation.servers
+    label = servers.join.settings.get(VAULT_APPLICATION, {}).get("kek_label")
+    return label, bool(servers.application.links.get(VAULT_APPLICATION, {}).get("skip_payload_crypto"))
+
+
+def test_a_destroy_leaves_things_shadows_and_the_thing_type_and_nothing_else(
+    vault: Bridge, vault_stack: Stack, simulation: ThingsStack
+) -> None:
+    device = vault.joined_device()
+    simulation.network.uplink(VAULT_APPLICATION, device.device_id)
+    vault.topics.wait_for(f"lorawan/{device.dev_eui}/uplink", timeout=PATIENCE)
+    label, skips = settings_of(simulation)
+    assert label is not None
+    assert f":secret:{VAULT}/AppSKeyKEK-" in label
+    assert skips
+
+    assert vault_stack.destroy() < 120
+    assert vault_stack.resources() == []
+    assert settings_of(simulation) == (None, False)
+    assert integrations(simulation, VAULT_APPLICATION) == set()
+    assert vault.aws.client("iot").list_certificates()["certificates"] == []
+    assert [name for name, _ in left_behind(vault.aws, VAULT)] == []
+    assert vault.thing(device.dev_eui)
+    assert vault.shadow(device.dev_eui)
+    assert vault.aws.client("iot").describe_thing_type(thingTypeName="lorawan")

@@ -5,8 +5,6 @@ import pytest
 from tests.e2e.conftest import APP_KEY, PATIENCE, Bridge, Device
 from tests.e2e.polling import eventually
 
-pytestmark = pytest.mark.xdist_group("stacks")
-
 ALL_SERVERS = {"identity", "join", "network", "application"}
 
 

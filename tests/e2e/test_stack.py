@@ -14,28 +14,19 @@ from local.things_stack import AwsAccess, foreign_account_credentials
 from tests.e2e.conftest import Bridge
 from tests.e2e.polling import eventually
 
-pytestmark = pytest.mark.xdist_group("stacks")
-
 EMULATOR_DIFFERENCES: dict[str, str] = {}
 """Differences of a second plan that are the local AWS's own, `address.attribute` → cause. None today."""
 
 
-def test_a_second_plan_is_empty(stacks: dict[str, Stack]) -> None:
-    differences = [f"{each.address}.{each.attribute}" for each in stacks["Farm"].plan_changes()]
+def test_a_second_plan_is_empty(farm_stack: Stack) -> None:
+    differences = [f"{each.address}.{each.attribute}" for each in farm_stack.plan_changes()]
     assert [each for each in differences if each not in EMULATOR_DIFFERENCES] == []
 
 
-def test_no_secret_is_in_the_state(stacks: dict[str, Stack], farm: Bridge) -> None:
-    state = (stacks["Farm"].directory / "terraform.tfstate").read_text()
+def test_no_secret_is_in_the_state(farm_stack: Stack, farm: Bridge) -> None:
+    state = (farm_stack.directory / "terraform.tfstate").read_text()
     secrets = farm.aws.client("secretsmanager")
-    for name in ("ApplicationAPIKey", "AppSKeyKEK"):
-        assert secrets.get_secret_value(SecretId=f"Farm/{name}")["SecretString"] not in state
-
-
-def test_the_key_encryption_key_is_an_aes_128_key_in_upper_case_hex(farm: Bridge) -> None:
-    key = farm.aws.client("secretsmanager").get_secret_value(SecretId="Farm/AppSKeyKEK")["SecretString"]
-    assert len(bytes.fromhex(key)) == 16
-    assert key == key.upper()
+    assert secrets.get_secret_value(SecretId="Farm/ApplicationAPIKey")["SecretString"] not in state
 
 
 def test_thing_events_are_on_and_the_accounts_other_event_types_are_as_they_were(farm: Bridge) -> None:
@@ -82,7 +73,7 @@ def test_the_role_can_not_be_assumed_without_its_external_id_or_from_another_acc
         other.assume_role(RoleArn=arn, RoleSessionName="test", ExternalId=right)
 
 
-def test_the_role_publishes_for_its_own_stack_and_for_nobody_else(farm: Bridge, orchard: Bridge, role: Any) -> None:
+def test_the_role_publishes_for_its_own_stack_and_for_nobody_else(farm: Bridge, role: Any) -> None:
     credentials = Credentials(role["AccessKeyId"], role["SecretAccessKey"], role["SessionToken"])
     host = farm.aws.iot_host()
 
@@ -142,9 +133,9 @@ FUNCTION_ENVIRONMENT = {
 PROVIDED_BY_LAMBDA = ("boto3", "botocore", "dateutil", "jmespath", "s3transfer", "six.py")
 
 
-def test_the_zip_needs_nothing_but_itself_and_the_lambda_runtime(stacks: dict[str, Stack], tmp_path: Path) -> None:
+def test_the_zip_needs_nothing_but_itself_and_the_lambda_runtime(farm_stack: Stack, tmp_path: Path) -> None:
     # The local AWS runs functions with this environment's Python, which would find what the zip lacks.
-    (archive,) = (stacks["Farm"].directory / ".terraform" / "thingbridge").rglob("*.zip")
+    (archive,) = (farm_stack.directory / ".terraform" / "thingbridge").rglob("*.zip")
     for name in PROVIDED_BY_LAMBDA:
         (tmp_path / name).symlink_to(Path(boto3.__file__).parents[1] / name)
     handlers = sorted(

@@ -8,8 +8,6 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
-import pytest
-
 from handlers.settings import SyncSettings
 from local import inspection
 from local.aws import LocalAws
@@ -17,8 +15,6 @@ from tests.e2e.conftest import APP_KEY, Bridge, Device
 from tests.e2e.polling import eventually
 from tests.e2e.test_registry import ALL_SERVERS
 from thingbridge.flows.sync import MESSAGE_GROUP
-
-pytestmark = pytest.mark.xdist_group("stacks")
 
 _ticks = itertools.count(1)
 LONG = 120.0

@@ -114,7 +114,7 @@ def test_a_session_without_counters_left_is_refused(table: SessionTable) -> None
 
 
 def test_no_counter_is_handed_out_twice_and_none_below_the_floor(table: SessionTable) -> None:
-    """One after another, because moto is not atomic. Concurrent, on the local AWS: tests/e2e/test_encryption.py."""
+    """One after another, because moto is not atomic; tests/e2e has the same with concurrent requests."""
     table.write(DEVICE, SessionSeen(OLD, at=1, next_f_cnt_down=1))
     random = Random(7)
     handed_out: list[int] = []

@@ -12,70 +12,21 @@ from typing import Any
 import boto3
 import pytest
 
-from local import leftovers
 from local.aws import LocalAws
-from local.mqtt import MqttConnection
 from local.stack import Stack
-from local.terraform import ProviderSource
-from local.things_stack import ThingsStack
 from tests.e2e import downlink_rush
-from tests.e2e.conftest import APP_KEY, PATIENCE, Bridge, Device, connected, inputs
+from tests.e2e.conftest import APP_KEY, PATIENCE, VAULT, VAULT_APPLICATION, Bridge, Device
 from tests.e2e.polling import eventually
 from tests.e2e.test_stack import FUNCTION_ENVIRONMENT, PROVIDED_BY_LAMBDA
+from tests.sizes import size
 from thingbridge.flows.end_to_end_encryption import setup
 from thingbridge.lorawan.payload_crypto import crypt_downlink
 from thingbridge.things_stack.client import ThingsStack as ThingsStackClient
 from thingbridge.things_stack.transport import Transport
 
-pytestmark = pytest.mark.xdist_group("encryption")
-
-NAME = "Vault"
-APPLICATION = "vault-app"
-# Of one device alone: other stacks of the account have things that tell theirs.
+NAME, APPLICATION = VAULT, VAULT_APPLICATION
+# Of one device alone: other stacks of the account have things with keys.
 PLANTED_APP_KEY = "5EC2E7A9D1B84C03F66A0E1D9B7C2F48"
-
-
-@pytest.fixture(scope="module")
-def joined_before(simulation: ThingsStack) -> Device:
-    """A device that joined before encryption was switched on: its application had no stack yet."""
-    simulation.create_application(APPLICATION)
-    device = Device(APPLICATION, "vault-old", "A81758FFFEFFFF01")
-    simulation.register_device(
-        APPLICATION,
-        device_id=device.device_id,
-        dev_eui=device.dev_eui,
-        join_eui=device.join_eui,
-        app_key=APP_KEY,
-    )
-    simulation.network.join(APPLICATION, device.device_id)
-    simulation.network.uplink(APPLICATION, device.device_id)
-    return device
-
-
-@pytest.fixture(scope="module")
-def stack(
-    aws: LocalAws,
-    simulation: ThingsStack,
-    joined_before: Device,
-    provider: ProviderSource,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Stack]:
-    given = {**inputs(simulation, NAME, APPLICATION), "end_to_end_encryption": True}
-    vault = Stack(tmp_path_factory.mktemp("vault"), given, environment=aws.environment(), provider=provider)
-    leftovers.apply(vault, aws)
-    connected(simulation, vault)
-    yield vault
-    vault.destroy()
-
-
-@pytest.fixture(scope="module")
-def outputs_of_vault(stack: Stack) -> dict[str, Any]:
-    return stack.output()
-
-
-@pytest.fixture
-def vault(aws: LocalAws, things_stack: ThingsStack, topics: MqttConnection, outputs_of_vault: dict[str, Any]) -> Bridge:
-    return Bridge(NAME, APPLICATION, aws, things_stack, topics, outputs_of_vault)
 
 
 def request(bridge: Bridge, device: Device, body: object, topic: str = "push") -> None:
@@ -340,7 +291,7 @@ def test_what_can_not_be_decrypted_is_recorded_and_goes_on_as_it_came(vault: Bri
 # Many at once ------------------------------------------------------------------------------------------------------
 
 RUSH = "rush-app"
-RUSH_DEVICES, RUSH_REQUESTS = 50, 10_000
+RUSH_DEVICES, RUSH_REQUESTS = size((10, 1_000), (50, 10_000))
 
 
 @pytest.fixture
@@ -379,7 +330,7 @@ def rush(vault: Bridge) -> tuple[list[Device], dict[str, str]]:
     }
 
 
-def test_ten_thousand_requests_at_once_use_no_counter_twice(
+def test_thousands_of_requests_at_once_use_no_counter_twice(
     vault: Bridge, rush: tuple[list[Device], dict[str, str]]
 ) -> None:
     devices, environment = rush
@@ -429,7 +380,7 @@ def everything_in_the_table(bridge: Bridge) -> Iterator[str]:
         yield from (json.dumps(item, default=str) for item in page["Items"])
 
 
-def test_no_key_is_in_a_log_a_topic_a_thing_the_table_or_the_state(vault: Bridge, stack: Stack) -> None:
+def test_no_key_is_in_a_log_a_topic_a_thing_the_table_or_the_state(vault: Bridge, vault_stack: Stack) -> None:
     device = vault.joined_device(app_key=PLANTED_APP_KEY)
     uplink(vault, device, b"hello")
     message(vault, device, "uplink")
@@ -453,7 +404,7 @@ def test_no_key_is_in_a_log_a_topic_a_thing_the_table_or_the_state(vault: Bridge
         "a topic": (each.payload.decode(errors="replace") for each in vault.topics.messages("#")),
         "a thing": everything_in_things(vault),
         "the table": everything_in_the_table(vault),
-        "the state": iter([(stack.directory / "terraform.tfstate").read_text()]),
+        "the state": iter([(vault_stack.directory / "terraform.tfstate").read_text()]),
     }
     for place, texts in places.items():
         seen = 0
@@ -465,8 +416,8 @@ def test_no_key_is_in_a_log_a_topic_a_thing_the_table_or_the_state(vault: Bridge
         assert seen, f"nothing was found in {place}"
 
 
-def test_the_layer_needs_nothing_but_itself_and_the_lambda_runtime(stack: Stack, tmp_path: Any) -> None:
-    folder = stack.directory / ".terraform" / "thingbridge"
+def test_the_layer_needs_nothing_but_itself_and_the_lambda_runtime(vault_stack: Stack, tmp_path: Any) -> None:
+    folder = vault_stack.directory / ".terraform" / "thingbridge"
     (layer,) = folder.rglob("*-layer.zip")
     (archive,) = (each for each in folder.rglob("*.zip") if each != layer)
     with zipfile.ZipFile(layer) as packed:
@@ -482,24 +433,14 @@ def test_the_layer_needs_nothing_but_itself_and_the_lambda_runtime(stack: Stack,
     assert run.returncode == 0, run.stderr
 
 
-# Begin and end -----------------------------------------------------------------------------------------------------
+def test_the_key_encryption_key_is_an_aes_128_key_in_upper_case_hex_and_not_in_the_state(
+    vault: Bridge, vault_stack: Stack
+) -> None:
+    key = vault.aws.client("secretsmanager").get_secret_value(SecretId=f"{NAME}/AppSKeyKEK")["SecretString"]
+    assert len(bytes.fromhex(key)) == 16
+    assert key == key.upper()
+    assert key not in (vault_stack.directory / "terraform.tfstate").read_text()
 
 
-def settings_of(simulation: ThingsStack) -> tuple[str | None, bool]:
-    """KEK label at the Join Server, and whether payload crypto is skipped."""
-    servers = simulation.servers
-    label = servers.join.settings.get(APPLICATION, {}).get("kek_label")
-    return label, bool(servers.application.links.get(APPLICATION, {}).get("skip_payload_crypto"))
-
-
-def test_a_second_plan_is_empty(stack: Stack) -> None:
-    assert stack.plan_changes() == []
-
-
-def test_a_destroy_takes_it_back(stack: Stack, simulation: ThingsStack) -> None:
-    label, skips = settings_of(simulation)
-    assert label is not None
-    assert f":secret:{NAME}/AppSKeyKEK-" in label
-    assert skips
-    stack.destroy()
-    assert settings_of(simulation) == (None, False)
+def test_a_second_plan_is_empty(vault_stack: Stack) -> None:
+    assert vault_stack.plan_changes() == []

@@ -8,8 +8,6 @@ import pytest
 from tests.e2e.conftest import PATIENCE, Bridge
 from tests.e2e.polling import eventually
 
-pytestmark = pytest.mark.xdist_group("stacks")
-
 
 def publish_raw(bridge: Bridge, suffix: str, body: bytes) -> None:
     bridge.things_stack.network.publish_raw(bridge.application_id, suffix, body)
@@ -158,13 +156,13 @@ def test_a_message_that_would_become_a_downlink_request_is_not_passed_on(farm: B
     assert farm.topics.messages(f"lorawan/{device.dev_eui}/downlink/push") == []
 
 
-def test_two_stacks_see_only_their_own_devices(farm: Bridge, orchard: Bridge) -> None:
-    apple, cow = orchard.new_device(), farm.new_device()
+def test_two_stacks_see_only_their_own_devices(vault: Bridge, orchard: Bridge) -> None:
+    apple, cow = orchard.new_device(), vault.new_device()
     orchard.things_stack.network.join(apple.application_id, apple.device_id)
-    farm.things_stack.network.join(cow.application_id, cow.device_id)
+    vault.things_stack.network.join(cow.application_id, cow.device_id)
     orchard.topics.wait_for(f"lorawan/orchard_{apple.device_id}/join", timeout=PATIENCE)
-    farm.topics.wait_for(f"lorawan/{cow.dev_eui}/join", timeout=PATIENCE)
-    things = [farm.thing(f"orchard_{apple.device_id}"), farm.thing(cow.dev_eui)]
-    assert [thing and thing.attributes["stackName"] for thing in things] == ["orchard", "Farm"]
-    assert farm.thing(apple.dev_eui) is None
+    vault.topics.wait_for(f"lorawan/{cow.dev_eui}/join", timeout=PATIENCE)
+    things = [vault.thing(f"orchard_{apple.device_id}"), vault.thing(cow.dev_eui)]
+    assert [thing and thing.attributes["stackName"] for thing in things] == ["orchard", "Vault"]
+    assert vault.thing(apple.dev_eui) is None
     assert orchard.thing(f"orchard_{cow.device_id}") is None

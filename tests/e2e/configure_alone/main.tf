@@ -1,0 +1,141 @@
+# The capabilities configure, ingest and integration, joined as a larger repository would, without the rest of a stack: what an apply
+# says about wrong input, and what it configures at The Things Stack, without a queue to wait for.
+
+terraform {
+  required_version = ">= 1.11"
+
+  required_providers {
+    aws = {
+      source  = "hashicorp/aws"
+      version = ">= 5.100, < 7"
+    }
+  }
+}
+
+variable "application_api_key" {
+  type      = string
+  ephemeral = true
+}
+
+variable "application_api_key_version" {
+  type    = number
+  default = 1
+}
+
+variable "application_id" {
+  type = string
+}
+
+variable "cluster_address" {
+  type = string
+}
+
+variable "functions" {
+  type = object({
+    architecture = string
+    runtime      = string
+  })
+}
+
+variable "ingest" {
+  type = object({
+    mode = optional(string, "pubsub")
+    mqtt = optional(object({
+      ca_certificate = string
+      server_url     = string
+    }))
+  })
+  default = {}
+}
+
+variable "stack_name" {
+  type = string
+}
+
+variable "trusted_account_id" {
+  type = string
+}
+
+data "aws_caller_identity" "this" {}
+
+data "aws_iot_endpoint" "this" {
+  endpoint_type = "iot:Data-ATS"
+}
+
+data "aws_partition" "this" {}
+
+data "aws_region" "this" {}
+
+locals {
+  aws = {
+    partition  = data.aws_partition.this.partition
+    region     = data.aws_region.this.id
+    account_id = data.aws_caller_identity.this.account_id
+  }
+  stack     = { name = var.stack_name }
+  functions = merge(var.functions, { code = module.package.code })
+}
+
+module "package" {
+  source = "../../../modules/package"
+
+  name           = var.stack_name
+  source_path    = "${path.module}/../../../lambda_src"
+  python_version = trimprefix(var.functions.runtime, "python")
+}
+
+module "api_key" {
+  source = "../../../modules/secret"
+
+  name           = "${var.stack_name}/ApplicationAPIKey"
+  value          = var.application_api_key
+  secret_version = var.application_api_key_version
+  use            = { sid = "ReadApiKey", environment_variable = "API_KEY_SECRET_ARN" }
+}
+
+module "things_stack" {
+  source = "../../../modules/things_stack"
+
+  application_id  = var.application_id
+  cluster_address = var.cluster_address
+
+  api_key = {
+    secret_arn = module.api_key.arn
+    version    = module.api_key.secret_version
+    use        = module.api_key.use
+  }
+}
+
+module "configure" {
+  source = "../../../modules/configure"
+
+  stack     = local.stack
+  functions = local.functions
+  uses      = { api_key = module.api_key.use }
+  aws       = local.aws
+}
+
+module "ingest" {
+  source = "../../../modules/ingest"
+
+  stack               = local.stack
+  mode                = var.ingest.mode
+  mqtt                = var.ingest.mqtt == null ? {} : var.ingest.mqtt
+  base_topic          = "thethings/lorawan/${var.stack_name}"
+  trusted_account_id  = var.trusted_account_id
+  iot_endpoint        = data.aws_iot_endpoint.this.endpoint_address
+  configure_role_name = module.configure.role_name
+  things_stack        = module.things_stack.application
+  functions           = local.functions
+  aws                 = local.aws
+}
+
+module "integration" {
+  source = "../../../modules/integration"
+
+  stack                   = local.stack
+  configure_function_name = module.configure.function_name
+  ingest                  = module.ingest.configuration
+  things_stack            = module.things_stack.application
+  aws                     = local.aws
+}
