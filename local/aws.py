@@ -26,7 +26,7 @@ from local.processes import LOCALHOST, Running, StartFailed, free_port, start, w
 from thingbridge.aws.clients import Clients
 
 REGION = "eu-west-1"
-# The account's root user in ministack and LocalStack; IAM is enforced for everybody else.
+# The account's root user in ministack and LocalStack; IAM is enforced for all others.
 ROOT_KEY = "test"
 ROOT_SECRET = "test"  # noqa: S105
 READY_SECONDS = 30.0

@@ -33,7 +33,7 @@ class Function:
         for message in received.get("Messages", []):
             self.ticks.append({**json.loads(message["Body"]), "group": message["Attributes"]["MessageGroupId"]})
             self._log("START RequestId: 1 Version: $LATEST")
-            self._log(json.dumps({**self._outcome, "run": "of somebody else", "Seen": 1}))
+            self._log(json.dumps({**self._outcome, "run": "of another client", "Seen": 1}))
             self._log(json.dumps({**self._outcome, "run": message["MessageId"]}))
 
     def _log(self, message: str) -> None:

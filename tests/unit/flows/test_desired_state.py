@@ -1,4 +1,4 @@
-"""Desired states on an account in process: what is claimed, sent and reported, and what comes again."""
+"""Desired states on an account in process: what is claimed, sent and reported, and what is retried."""
 
 import base64
 import json

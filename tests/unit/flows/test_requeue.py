@@ -42,7 +42,7 @@ Requeued = Callable[..., Sequence[str]]
 def requeue(
     air: Air, encryption: Encryption, queue: EncryptedDownlinkQueue, iot: Any, clients: Clients, log: ThingsLog
 ) -> Requeued:
-    """Hand messages to the flow in one batch; returns the ids of those that come again."""
+    """Pass messages to the flow in one batch; returns the ids of those that are retried."""
     directory = ThingDirectory(Things(clients), StackOfThings("farm", "lorawan", ThingNameScheme.DEV_EUI))
     flow = Requeue("farm", encryption.keys, queue, directory, log)
 

@@ -169,7 +169,7 @@ def test_an_empty_plan_has_no_differences(fake: Fake) -> None:
     assert stack(fake).plan_changes() == []
 
 
-def test_a_plan_is_told_by_attribute(fake: Fake) -> None:
+def test_the_changes_of_a_plan_are_listed_by_attribute(fake: Fake) -> None:
     changes = [
         {"address": "a", "change": {"actions": ["no-op"]}},
         {
