@@ -1,6 +1,6 @@
 """What the documents refer to exists: links and anchors, paths, commands, and names in the code.
 
-What they say about messages, things and settings is in test_documentation_contract.py.
+What they say about messages is in test_documentation_messages.py, all else in test_documentation_settings.py.
 """
 
 import importlib.util

@@ -79,7 +79,7 @@ def test_a_stack_that_does_not_synchronise_fails_with_the_fix(run: Run) -> None:
     assert "registry_sync" in result.output
 
 
-def test_an_outcome_that_does_not_arrive_in_time_is_no_failure_of_the_run(
+def test_an_outcome_that_does_not_arrive_in_time_is_not_a_failure_of_the_run(
     run: Run, queue: str, time_passes: Time
 ) -> None:
     result = run("sync", "--timeout", "7")

@@ -129,7 +129,7 @@ def test_a_packed_mirror_counts_and_the_newest_usable_version_is_named(machine: 
     assert " 6.10.1 " in machine.find().explanation
 
 
-def test_nothing_to_be_had_is_one_sentence_with_the_mend(machine: Machine) -> None:
+def test_a_provider_that_is_nowhere_is_reported_in_one_sentence_with_the_fix(machine: Machine) -> None:
     with pytest.raises(ProviderNotFound, match=r"^Terraform's AWS provider \(5\.100 or newer.*`terraform providers mi"):
         machine.find()
 
