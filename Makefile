@@ -4,8 +4,8 @@
 PYTHON ?= python3
 BIN    := .venv/bin
 UV     := 0.13.8
-# Processes for the tests. More than two are no faster for the unit tests, which spend their time on imports.
-JOBS   ?= 2
+# Processes for the tests: more than two cores have, because an apply mostly waits.
+JOBS   ?= 4
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
@@ -31,7 +31,8 @@ down: setup ## stop that environment, also after a crash
 status: setup ## what is running, and what is in it
 	@$(BIN)/thingbridge-local status
 
-test: check unit terraform e2e ## every test that needs no account
+test: check ## every test that needs no account
+	@$(BIN)/pytest tests -n $(JOBS) --dist loadgroup -q
 
 check: setup ## linters and types
 	@$(BIN)/ruff check .

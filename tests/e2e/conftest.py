@@ -44,7 +44,8 @@ _serial = itertools.count(1)
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that use one stack run in one process, so that it is applied once."""
+    """Tests that use one stack run in one process, so that it is applied once; those that destroy one come last."""
+    items.sort(key=lambda item: item.path.name == "test_lifecycle.py")
     for item in items:
         for fixture in getattr(item, "fixturenames", ()):
             if fixture in APPLIED_BY:

@@ -26,7 +26,7 @@ from local.things_stack.api.request_log import Received
 from tests.conftest import FIGURES
 from tests.e2e.conftest import APP_KEY, Bridge
 from tests.e2e.polling import eventually
-from tests.e2e.test_sync import nobody_listens, synchronise
+from tests.e2e.test_sync import nobody_listens, settled, synchronise
 from tests.sizes import size
 from thingbridge.aws.logs import Logs, function_log_group
 
@@ -120,6 +120,8 @@ def fleet(
     assert first.exit_code == 0, first.output
     imported = time.monotonic()
     eventually("the fleet on four servers", made.is_whole, timeout=PATIENCE)
+    # The last devices are marked once they are on all servers.
+    eventually("the end of the work", lambda: settled(made.bridge, "registry"), timeout=PATIENCE)
     made.answer, made.seconds = json.loads(first.stdout), (imported - started, time.monotonic() - imported)
     yield made
     iot = aws.client("iot")
