@@ -127,7 +127,7 @@ module "registry" {
   tags                      = var.tags
 }
 
-# How The Things Stack comes in, and what no resource can set up: done by a function during the apply, undone by it on destroy.
+# How messages of The Things Stack are received, and what no resource can set up: a function does it on apply, and undoes it on destroy.
 
 module "configure" {
   source = "./modules/configure"

@@ -1,7 +1,7 @@
 # What the stack's users, The Things Stack and the command line need to know.
 
 output "cross_account_role_arn" {
-  description = "ARN of the role that The Things Stack assumes; null for a way in that assumes none."
+  description = "ARN of the role that The Things Stack assumes; null for a mode that assumes none."
   value       = module.ingest.cross_account_role_arn
 }
 

@@ -127,7 +127,7 @@ variable "end_to_end_encryption" {
 }
 
 variable "external_id" {
-  description = "External id that The Things Stack shows when it assumes the role. null: one is drawn at random and kept; with ingest.mode \"package\" none is required."
+  description = "External id that The Things Stack shows when it assumes the role. null: one is generated at random and kept; with ingest.mode \"package\" none is required."
   type        = string
   default     = null
 
@@ -186,7 +186,7 @@ variable "identity_server_address" {
 }
 
 variable "ingest" {
-  description = "How messages come in, and the settings of each way: docs/ways-in.md helps to choose. mode \"pubsub\", \"package\" and \"manual\": with the cross-account role; \"webhook\": posted to a function's URL; \"mqtt\": with a client certificate. All but \"manual\" are configured in The Things Stack by the apply."
+  description = "How messages are received, and the settings of each mode: docs/ingest.md helps to choose. mode \"pubsub\", \"package\" and \"manual\": with the cross-account role; \"webhook\": posted to a function's URL; \"mqtt\": with a client certificate. All but \"manual\" are configured in The Things Stack by the apply."
   type = object({
     mode = optional(string, "pubsub")
     mqtt = optional(object({
@@ -253,7 +253,7 @@ variable "ingest" {
     error_message = "ingest.package.data_fields must name a different field for each value; got ${jsonencode(var.ingest.package.data_fields)}."
   }
 
-  # A role that requires an id which is not handed over can be assumed by nobody.
+  # A role that requires an external ID which The Things Stack is not given cannot be assumed.
   validation {
     condition     = var.ingest.mode != "package" || (var.external_id == null) == (var.ingest.package.data_fields.external_id == null)
     error_message = "external_id and ingest.package.data_fields.external_id must both be set or both be null with ingest.mode \"package\", as the package is not known to show an external id; got ${var.external_id == null ? "null" : "\"${var.external_id}\""} and ${var.ingest.package.data_fields.external_id == null ? "null" : "\"${var.ingest.package.data_fields.external_id}\""}."
@@ -399,7 +399,7 @@ variable "thing_type_name" {
 }
 
 variable "trusted_account_id" {
-  description = "AWS account that The Things Stack acts from, for the ways in that assume a role. null: that of the hosted The Things Stack that cluster_address names."
+  description = "AWS account that The Things Stack acts from, for the modes that assume a role. null: that of the hosted The Things Stack that cluster_address names."
   type        = string
   default     = null
 

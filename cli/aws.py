@@ -1,4 +1,4 @@
-"""AWS in the words for a person: an applied stack, and AWS's errors as sentences. The calls are thingbridge.aws's."""
+"""An applied stack as the commands see it, and AWS's errors as sentences. The calls are those of thingbridge.aws."""
 
 from __future__ import annotations
 

@@ -166,7 +166,7 @@ class _Write:
         if not stack.create(self.name, self.device.attributes, self.task.thing_type):
             thing = stack.things.describe(self.name)
             if thing is None or stack_of(thing) == stack.name:
-                return f"somebody else created the thing {self.name} in the meantime: import again"
+                return f"another client created the thing {self.name} in the meantime: import again"
             return f"the name {self.name} is taken: {owner(thing)}"
         if self.task.remember:
             self.task.created[self.name] = (self.number, before)

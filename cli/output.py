@@ -45,7 +45,7 @@ def shown(attributes: Mapping[str, str], *, keys: bool) -> dict[str, str | None]
 
 
 def progress(*, quiet: bool) -> Progress:
-    """A bar on standard error that leaves nothing behind; none where nobody watches."""
+    """A bar on standard error that leaves nothing behind; none if it is not a terminal."""
     console = err()
     return Progress(
         TextColumn("{task.description}"),

@@ -11,12 +11,7 @@ from cli.aws import AppliedStack
 from cli.errors import NotKnownInTime
 from cli.runtime import THREADS
 from thingbridge.pacing import TokenBucket
-
-PROVISIONING: Final = "provisioning"
-"""Field of the shadow: `{state, step, reason, digest, at}`."""
-
-FAILED: Final = "failed"
-RETRYING: Final = "retrying"
+from thingbridge.registry.status import PROVISIONING, RETRYING
 
 READS_PER_SECOND: Final = 80.0
 """Far below AWS IoT's quota for shadows (400 per second in an account), which the fleet's own writes need."""

@@ -16,10 +16,11 @@ from cli.device_record import DeviceRecord, canonical, differences, fault, recor
 from cli.errors import Failed
 from cli.options import THING_TYPE, AsJson, Profile, Region, ShowKeys, StackName, ThingNames, ThingType
 from cli.output import HIDDEN, out, print_json, progress, say, shown
-from cli.provisioning import FAILED, PROVISIONING, READS_PER_SECOND, RETRYING
+from cli.provisioning import READS_PER_SECOND
 from thingbridge.aws.things import Thing
 from thingbridge.errors import BadInput
 from thingbridge.registry.attributes import Attribute
+from thingbridge.registry.status import FAILED, PROVISIONING, RETRYING
 
 app = typer.Typer(no_args_is_help=True, help="Single things of a stack and their devices.")
 

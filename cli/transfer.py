@@ -24,6 +24,7 @@ from cli.inventory import Inventory
 from cli.options import THING_TYPE, AsJson, Profile, Region, ShowKeys, StackName, ThingType
 from cli.output import err, out, print_json, progress, say
 from thingbridge.registry.attributes import SECRETS, Attribute
+from thingbridge.registry.status import FAILED
 
 _SHOWN: Final = 20
 """Failures in the table; people fix the first ones and try again."""
@@ -217,7 +218,7 @@ def _wait(work: Import, failures: Failures, timeout: float, quiet: bool) -> Coun
         for name, reported in provisioning.wait_for_all(work.stack, before, patience=timeout, pace=work.pace):
             bar.advance(task)
             states[str(reported.get("state"))] += 1
-            if reported.get("state") == provisioning.FAILED:
+            if reported.get("state") == FAILED:
                 reason = provisioning.description(reported)
                 failures.add(RowResult(work.created[name][0], name, Outcome.FAILED, reason))
     states[_UNKNOWN] = len(before) - states.total()

@@ -21,12 +21,12 @@ import localstack_client.session
 from botocore.config import Config
 
 from local import mqtt
-from local.bootstrap import EMULATOR, ROOT, RUNTIME
+from local.bootstrap import EMULATOR, ROOT, RUNTIME, Environment
 from local.processes import LOCALHOST, Running, StartFailed, free_port, start, wait_until_ready
 from thingbridge.aws.clients import Clients
 
 REGION = "eu-west-1"
-# The account's root user in ministack and LocalStack; IAM is enforced for everybody else.
+# The account's root user in ministack and LocalStack; IAM is enforced for all others.
 ROOT_KEY = "test"
 ROOT_SECRET = "test"  # noqa: S105
 READY_SECONDS = 30.0
@@ -50,12 +50,21 @@ class LocalAws:
     """One emulated AWS account. `start()` it, or use a running one with `attach`.
 
     `directory` holds its state, temporary files and log (`aws.log`); two instances need two directories.
+    `emulator` is the virtual environment that it runs in, `runtime` that of the functions.
     `process` is None until it is started, and for an instance that was attached.
     """
 
-    def __init__(self, directory: Path, *, region: str = REGION) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        region: str = REGION,
+        emulator: Environment = EMULATOR,
+        runtime: Environment = RUNTIME,
+    ) -> None:
         self.directory = directory
         self.region = region
+        self.emulator, self.runtime = emulator, runtime
         self.endpoint_url = ""
         self.mqtt_port: int | None = None
         self.process: Running | None = None
@@ -207,7 +216,7 @@ class LocalAws:
         return localstack_client.session.Session(**{**mine, **options})
 
     def _start(self, gateway_port: int, mqtt_port: int) -> None:
-        for needed in (EMULATOR, RUNTIME):
+        for needed in (self.emulator, self.runtime):
             if not needed.python.exists():
                 raise StartFailed(f"{needed.directory} does not exist: run `make setup`")
         temporary = self.directory / "tmp"
@@ -232,7 +241,7 @@ class LocalAws:
         }
         self.process = start(
             "The local AWS (ministack)",
-            [str(EMULATOR.python), "-m", "local.emulator.launcher", str(RUNTIME.python)],
+            [str(self.emulator.python), "-m", "local.emulator.launcher", str(self.runtime.python)],
             environment=environment,
             log=self.directory / "aws.log",
             cwd=temporary,

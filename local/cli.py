@@ -56,6 +56,11 @@ class Directories:
         """The environment of `demo`."""
         return self.environments / "demo"
 
+    @property
+    def last_failure(self) -> Path:
+        """The logs of the last `demo` that failed."""
+        return self.environments / "last-failure"
+
     @classmethod
     def of(cls, context: typer.Context) -> Directories:
         """The directories that the command was started with."""
@@ -101,9 +106,10 @@ Confirmed = Annotated[bool, typer.Option("--confirmed", help="Request an acknowl
 
 
 @app.command()
-def demo() -> None:
+def demo(context: typer.Context) -> None:
     """Run through everything once, and leave nothing running."""
-    transcript.run(out)
+    directories = Directories.of(context)
+    transcript.run(out, directories.demo, last_failure=directories.last_failure)
 
 
 @app.command()
@@ -111,9 +117,10 @@ def up(context: typer.Context) -> None:
     """Start the environment and keep it running; run it again to apply changes."""
     directory = Directories.of(context).up
     environment = Environment.start(directory, out.print)
-    out.print(f"[dim]{terraform.provider().explanation}[/]")
+    stack = environment.stack
+    out.print(f"[dim]{stack.provider.explanation}[/]")
     with transcript.progress(out, "terraform apply") as on_progress:
-        seconds = environment.stack.apply(on_progress)
+        seconds = stack.apply(on_progress)
     out.print(f"Thingbridge: applied in {seconds:.0f} s, configuration in {_short(directory / 'stack')}\n")
     out.print("Try (with `.venv/bin/` in front, or after `source .venv/bin/activate`):")
     for command, what in (

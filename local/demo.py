@@ -23,15 +23,15 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from local import inspection, leftovers, terraform
-from local.environment import APPLICATION, ENVIRONMENTS, STACK_NAME, Environment, Say, clear
+from local import inspection, leftovers
+from local.environment import APPLICATION, STACK_NAME, Environment, Say, clear
 from local.inspection import eventually, payload_hex
 from local.mqtt import Message, MqttConnection
 from local.stack import OnProgress
 from thingbridge.aws.things import Things
 from thingbridge.aws.things_log import UNIDENTIFIED
+from thingbridge.registry.status import PROVISIONING
 
-LAST_FAILURE = ENVIRONMENTS / "last-failure"
 SENSOR = "soil-moisture-7"
 GATE = "gate-12"
 METER = "meter-3"
@@ -105,8 +105,8 @@ class Demo:
 
 def apply(demo: Demo) -> None:
     """Apply the module as a user would, with IAM enforced."""
-    demo.say(f"[dim]{terraform.provider().explanation}[/]")
     stack = demo.environment.stack
+    demo.say(f"[dim]{stack.provider.explanation}[/]")
     with progress(demo.console, "terraform apply") as on_progress:
         seconds = leftovers.apply(stack, demo.environment.aws, on_progress)
     demo.outputs = stack.output()
@@ -211,7 +211,7 @@ def claim_from_aws(demo: Demo) -> None:
     demo.show(f"CreateThing {METER}", attributes | {"claimAuthenticationCode": f"{code[:2]}…"})
     reported = eventually(
         "the claim in the thing's shadow",
-        lambda: inspection.shadow(demo.environment.aws, METER).get("provisioning"),
+        lambda: inspection.shadow(demo.environment.aws, METER).get(PROVISIONING),
         PATIENCE,
     )
     demo.say(f"its shadow reports: provisioning {reported['state']}")
@@ -307,11 +307,11 @@ STEPS = (
 
 def run(
     console: Console,
-    directory: Path = ENVIRONMENTS / "demo",
+    directory: Path,
     *,
+    last_failure: Path,
     steps: Sequence[Step] = STEPS,
     start: Callable[[Path, Say], Environment] = Environment.start,
-    last_failure: Path = LAST_FAILURE,
 ) -> None:
     """Start an environment in `directory`, run the steps and print the summary.
 

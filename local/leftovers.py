@@ -1,6 +1,6 @@
-"""What an apply created without knowing it: an emulator under load drops a response now and then, the provider retries,
-and the retry fails because the resource exists. AWS does not do so; on an emulator the fix is to clean up and apply
-again.
+"""What an apply created without recording it: an emulator under load drops a response now and then, the provider
+retries, and the retry fails because the resource exists. AWS does not do so; on an emulator the fix is to clean up and
+apply again.
 """
 
 from __future__ import annotations

@@ -71,9 +71,9 @@ class Running:
             _signal_group(self.pid, signal.SIGTERM)
             _wait(lambda: not self.alive, timeout)
         # What the leader left behind (workers) is still in its group, which keeps its number until the last has ended.
-        if _group_runs(self.pid) and not _pid_was_reused(self):
+        if group_runs(self.pid) and not _pid_was_reused(self):
             _signal_group(self.pid, signal.SIGKILL)
-            _wait(lambda: not _group_runs(self.pid), 5.0)
+            _wait(lambda: not group_runs(self.pid), 5.0)
 
 
 def start(name: str, command: Sequence[str], *, environment: Mapping[str, str], log: Path, cwd: Path) -> Running:
@@ -120,6 +120,21 @@ def start_stamp(pid: int) -> str | None:
     return answer.stdout.strip() or None
 
 
+def group_runs(group: int) -> bool:
+    """Whether any process of the group runs. Zombies, which their new parent may take a second to reap, don't."""
+    child = _children.get(group)
+    if child is not None:
+        child.poll()
+    try:
+        os.killpg(group, 0)
+    except (ProcessLookupError, PermissionError):
+        return False
+    if not _PROC.joinpath("self").exists():
+        return True
+    states = (_proc_stat(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit())
+    return any(state[_GROUP] == str(group) and state[_STATE] not in "ZX" for state in states if state)
+
+
 _PROC = Path("/proc")
 # Fields of /proc/<pid>/stat, counted after the command name.
 _STATE, _GROUP, _START_TICKS = 0, 2, 19
@@ -136,21 +151,6 @@ def _proc_stat(pid: int | str) -> list[str]:
 def _pid_was_reused(running: Running) -> bool:
     stamp = start_stamp(running.pid)
     return stamp is not None and stamp != running.started
-
-
-def _group_runs(group: int) -> bool:
-    """Whether any process of the group runs. Zombies, which their new parent may take a second to reap, don't."""
-    child = _children.get(group)
-    if child is not None:
-        child.poll()
-    try:
-        os.killpg(group, 0)
-    except (ProcessLookupError, PermissionError):
-        return False
-    if not _PROC.joinpath("self").exists():
-        return True
-    states = (_proc_stat(entry.name) for entry in _PROC.iterdir() if entry.name.isdigit())
-    return any(state[_GROUP] == str(group) and state[_STATE] not in "ZX" for state in states if state)
 
 
 def _signal_group(group: int, number: signal.Signals) -> None:

@@ -23,6 +23,7 @@ from python_terraform import IsFlagged, IsNotFlagged, Terraform
 
 from local import terraform
 from local.processes import Running, start_stamp
+from local.terraform import ProviderSource
 
 ROOT = Path(__file__).resolve().parent.parent
 NAME = "thingbridge"
@@ -65,7 +66,8 @@ class Difference:
 class Stack:
     """One Thingbridge in one working directory, which is created when it is missing.
 
-    `inputs` are the root module's variables; `environment` is Terraform's (LocalAws.environment).
+    `inputs` are the root module's variables; `environment` is Terraform's (LocalAws.environment). Without a `provider`,
+    it is found when it is needed first: for `terraform init`.
     The state stays in the directory: a new object on the same directory continues with it.
     """
 
@@ -75,18 +77,26 @@ class Stack:
         inputs: Mapping[str, Any],
         *,
         environment: Mapping[str, str],
+        provider: ProviderSource | None = None,
         source: Path = ROOT,
     ) -> None:
         self.directory = directory
         self.inputs = dict(inputs)
         self.source = source
-        provider = terraform.provider()
-        self._environment = terraform.cleaned({**environment, **provider.environment, "TF_IN_AUTOMATION": "1"})
+        self._provider = provider
+        self._environment = terraform.cleaned({**environment, "TF_IN_AUTOMATION": "1"})
         self._environment.pop("TF_DATA_DIR", None)
         # The zip is built by `python3`: this one is new enough and has pip; the system's may not be.
         search_path = environment.get("PATH", os.defpath)
         self._environment["PATH"] = os.pathsep.join((str(Path(sys.executable).parent), search_path))
         self._ready = False
+
+    @property
+    def provider(self) -> ProviderSource:
+        """Where `terraform init` gets the AWS provider. Raises ProviderNotFound."""
+        if self._provider is None:
+            self._provider = terraform.find_provider(self._environment)
+        return self._provider
 
     def apply(self, on_progress: OnProgress | None = None) -> float:
         """Apply. Returns the seconds it took. Raises TerraformError."""
@@ -178,7 +188,8 @@ class Stack:
 
     def _driver(self, name: str, on_progress: OnProgress | None = None) -> Driver:
         secret = {f"TF_VAR_{key}": str(self.inputs[key]) for key in EPHEMERAL if self.inputs.get(key) is not None}
-        return Driver(self.directory, self._environment | secret, name, on_progress)
+        provider = self.provider.environment if name == "init" else {}
+        return Driver(self.directory, {**self._environment, **provider, **secret}, name, on_progress)
 
 
 class Driver(Terraform):  # type: ignore[misc]

@@ -7,7 +7,6 @@ Whether Terraform is installed and new enough: local/bootstrap.py. Running it: l
 from __future__ import annotations
 
 import concurrent.futures
-import functools
 import os
 import platform
 import re
@@ -64,12 +63,6 @@ def find_provider(
         or _installed(environment, roots if roots is not None else install_roots(environment))
         or _none()
     )
-
-
-@functools.cache
-def provider() -> ProviderSource:
-    """`find_provider` for this process's own environment, decided once."""
-    return find_provider(os.environ)
 
 
 def cleaned(environment: Mapping[str, str]) -> dict[str, str]:
@@ -232,6 +225,6 @@ def _children(directory: Path) -> list[Path]:
 
 if __name__ == "__main__":
     try:
-        print(provider().explanation)
+        print(find_provider(os.environ).explanation)
     except ProviderNotFound as missing:
         sys.exit(str(missing))

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import hypothesis
 import pytest
 
-from local import terraform
 from local.aws import LocalAws
+from local.terraform import ProviderSource, cleaned, find_provider
 from tests.sizes import SOAK, size
 
 # What a person sets to have the tests run on an AWS emulator of theirs, such as LocalStack.
@@ -57,15 +57,21 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
 
 
 @pytest.fixture(scope="session")
-def aws_endpoint(aws: LocalAws) -> Endpoint:
-    """The same AWS, for tftest and the terraform command."""
-    return Endpoint(aws.endpoint_url, terraform.cleaned(aws.environment()) | dict(terraform.provider().environment))
+def provider() -> ProviderSource:
+    """Where `terraform init` gets the AWS provider; finding it can take seconds."""
+    return find_provider(os.environ)
 
 
 @pytest.fixture(scope="session")
-def terraform_environment() -> dict[str, str]:
+def aws_endpoint(aws: LocalAws, provider: ProviderSource) -> Endpoint:
+    """The same AWS, for tftest and the terraform command."""
+    return Endpoint(aws.endpoint_url, cleaned(aws.environment()) | dict(provider.environment))
+
+
+@pytest.fixture(scope="session")
+def terraform_environment(provider: ProviderSource) -> dict[str, str]:
     """A whole environment for `terraform` without any AWS: enough for mocks and validations."""
-    base = terraform.cleaned(os.environ) | dict(terraform.provider().environment)
+    base = cleaned(os.environ) | dict(provider.environment)
     return base | {"AWS_REGION": "eu-west-1", "TF_IN_AUTOMATION": "1"}
 
 

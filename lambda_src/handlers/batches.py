@@ -10,7 +10,10 @@ Failures = dict[str, list[dict[str, str]]]
 
 
 def handle_each(batch: dict[str, Any], handle: Callable[[str], None]) -> Failures:
-    """Call `handle` with the body of each record. Returns the ids of the messages to retry."""
+    """Call `handle` with the body of each record. Returns the ids of the messages to retry: those that it failed on.
+
+    A message that fails each time, whatever the error, ends in the dead-letter queue.
+    """
     failures = []
     for record in batch["Records"]:
         try:

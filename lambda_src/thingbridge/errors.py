@@ -1,8 +1,10 @@
 """The four ways in which work can fail, and what each means for the retry.
 
-Lambda and SQS know only two outcomes: returning is success, raising means "retry". `BadInput` and `Refused` are
-recorded where their sender looks, and not retried. `Busy` and `Misconfigured` are raised to the service that invoked
-the function, which retries, and then keeps the event in a dead-letter queue until an operator replays it.
+Lambda and SQS know only two outcomes: returning is success, raising means "retry". A flow records `BadInput` and
+`Refused` where their sender looks, and returns, since a retry can't help. It raises `Busy` and `Misconfigured` to the
+service that invoked the function, which retries, and then keeps the event in a dead-letter queue until an operator
+replays it. Whatever a flow raises is retried: also the `BadInput` of a message that only this product sends, such as a
+scheduled write of a shadow, for which the dead-letter queue is the only place to record it.
 """
 
 
@@ -16,7 +18,7 @@ class ThingbridgeError(Exception):
 
 
 class BadInput(ThingbridgeError):
-    """A mistake of the sender: recorded, never retried.
+    """A mistake of the sender: a flow records it and does not raise it.
 
     `field` names the wrong input as the sender knows it (a JSON field, a thing attribute), `reason` says what is wrong.
     """
@@ -28,7 +30,7 @@ class BadInput(ThingbridgeError):
 
 
 class Refused(ThingbridgeError):
-    """The other side understood the request and refused it: recorded, never retried."""
+    """The other side understood the request and refused it: a flow records it and does not raise it."""
 
 
 class Misconfigured(ThingbridgeError):

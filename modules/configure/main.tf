@@ -18,7 +18,7 @@ module "function" {
   tags        = var.tags
 }
 
-# What one way in needs is attached by the module ingest, which outlives the removal of that way.
+# What one mode of ingest needs is attached by the module ingest, which outlives the removal of that mode.
 data "aws_iam_policy_document" "rights" {
   dynamic "statement" {
     for_each = var.create_thing_type ? [var.stack.thing_type_name] : []

@@ -1,5 +1,5 @@
-# What users of things ask for, for The Things Stack: the rules that read downlink requests and desired states, the function that checks
-# them and puts them into the device's queue, and its rights.
+# Downlinks for The Things Stack: the rules that read requests and desired states, the function that checks them and puts them into the
+# device's queue, and its rights.
 
 locals {
   iot_arn = "arn:${var.aws.partition}:iot:${var.aws.region}:${var.aws.account_id}"
@@ -52,7 +52,7 @@ module "request_rules" {
   tags         = var.tags
 }
 
-# All stacks of the account have this shadow, and a message is about one thing: the function asks whose it is.
+# All stacks of the account have this shadow, and a message names only its thing: the function looks up the stack that the thing belongs to.
 module "delta_rule" {
   source = "../topic_rule"
   count  = var.delta_f_port == null ? 0 : 1

@@ -12,7 +12,7 @@ output "failures" {
 }
 
 output "key_encryption_key" {
-  description = "Secret of the key encryption key: its ARN, and the number that is raised when a new one is drawn. Known once sessions can be stored: the first one that begins encrypted must find its place."
+  description = "Secret of the key encryption key: its ARN, and the number that is raised when a new one is generated. Known once sessions can be stored: the first one that begins encrypted must find its place."
   value = {
     secret_arn = module.key_encryption_key.arn
     version    = module.key_encryption_key.secret_version
@@ -39,7 +39,7 @@ output "queue_url" {
 }
 
 output "ready" {
-  description = "Known once downlinks that The Things Stack gives back are read and handled."
+  description = "Known once downlinks that The Things Stack returns are read and handled."
   value       = concat(values(module.requeue_rules)[*].arn, [module.requeue_queue.mapping_arn])
 }
 

@@ -1,4 +1,4 @@
-# Downlinks that The Things Stack gives back, to be encrypted again: the rules that read them, their queue, the function that works on
+# Downlinks that The Things Stack returns, to be encrypted again: the rules that read them, their queue, the function that works on
 # it, and its rights.
 
 locals {
@@ -28,7 +28,7 @@ module "requeue" {
   source = "../function"
 
   name        = "${var.stack.name}-requeue"
-  description = "Encrypts downlinks again that The Things Stack gave back: after a join, a used counter, a missing acknowledgement"
+  description = "Encrypts downlinks again that The Things Stack returned: after a join, a used counter, a missing acknowledgement"
   handler     = "handlers.requeue.handler"
   timeout     = local.requeue_timeout
   functions   = var.functions

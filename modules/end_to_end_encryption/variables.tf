@@ -38,7 +38,7 @@ variable "functions" {
 }
 
 variable "key_encryption_key_version" {
-  description = "Raise it to draw a new key encryption key, which is handed to the Join Server. Sessions whose key was wrapped with the old one can't be read any more."
+  description = "Raise it to generate a new key encryption key, which is sent to the Join Server. Sessions whose key was wrapped with the old one can no longer be read."
   type        = number
   default     = 1
   nullable    = false

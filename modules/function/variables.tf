@@ -47,7 +47,7 @@ variable "description" {
 }
 
 variable "environment" {
-  description = "Environment of the function beside LOG_LEVEL and what its uses bring. No secrets: everybody who may describe the function can read it."
+  description = "Environment of the function beside LOG_LEVEL and what its uses bring. No secrets: anyone who may describe the function can read it."
   type        = map(string)
   default     = {}
   nullable    = false

@@ -1,8 +1,9 @@
-# What one MQTT client with a certificate may do: connect under its own id, and publish below one topic; and the right of configure to create
-# its certificate. The certificate is not created here: Terraform would keep its private key in the state.
+# What one MQTT client with a certificate may do: connect under its own id, and publish below one topic; and the right of configure to
+# create its certificate. The certificate is not created here: Terraform would keep its private key in the state.
 
 locals {
-  # A client of its own for each application: two never share a certificate or disconnect each other. The Things Stack takes up to 23 characters.
+  # A client of its own for each application: two never share a certificate or disconnect each other. The Things Stack takes up to 23
+  # characters.
   mqtt_digest    = sha256(join("/", [var.aws.account_id, var.aws.region, var.stack.name, var.things_stack.cluster_address, var.things_stack.application_id]))
   mqtt_client_id = "tts-${substr(local.mqtt_digest, 0, 16)}"
   mqtt_name      = "${var.stack.name}-things-stack-${substr(local.mqtt_digest, 0, 8)}"
@@ -54,7 +55,7 @@ data "aws_iam_policy_document" "configure_mqtt" {
     resources = ["*"]
   }
 
-  # A certificate's ARN holds its fingerprint, which nobody knows before it is created.
+  # A certificate's ARN holds its fingerprint, which is not known before it is created.
   statement {
     sid       = "KeepCertificates"
     actions   = ["iot:DeleteCertificate", "iot:DescribeCertificate", "iot:UpdateCertificate"]

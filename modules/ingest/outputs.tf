@@ -1,5 +1,5 @@
-# What The Things Stack is configured with. It waits for what the way in needs, so that a first connection or message finds it; and
-# on destroy it goes before.
+# What The Things Stack is configured with. It waits for what the mode needs, so that a first connection or message finds it; and
+# on destroy it is removed before that.
 
 output "configuration" {
   description = "How The Things Stack delivers, in the form in which the module integration takes its variable ingest."

@@ -1,5 +1,5 @@
-# The role that The Things Stack assumes from its own account to publish messages and to take downlink requests. Nothing of ours
-# assumes it.
+# The role that The Things Stack assumes from its own account to publish messages and to take downlink requests. Nothing in this
+# account assumes it.
 
 locals {
   # Requests of The Things Stack to us (DownlinkQueueRequest); everything else below the base topic goes the other way.
@@ -14,7 +14,7 @@ locals {
   )
 }
 
-# Drawn once and kept: an id that could be derived from the stack's name would protect nobody.
+# Generated once and kept: an ID that can be derived from the stack's name protects no one.
 resource "terraform_data" "external_id" {
   input = uuid()
 

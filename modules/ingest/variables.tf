@@ -1,4 +1,4 @@
-# What the caller decides about the way in, and what each way needs.
+# What the caller decides about the mode, and what each mode needs.
 
 variable "aws" {
   description = "Partition, region and account that everything is created in."
@@ -32,12 +32,12 @@ variable "client_id_pattern" {
 }
 
 variable "configure_role_name" {
-  description = "Role of the function configure: it receives the rights that the way in needs (output role_name of the module configure)."
+  description = "Role of the function configure: it receives the rights that the mode needs (output role_name of the module configure)."
   type        = string
 }
 
 variable "external_id" {
-  description = "External id that The Things Stack must show when it assumes the role. null: one is drawn at random and kept; with mode \"package\" none is required."
+  description = "External id that The Things Stack must show when it assumes the role. null: one is generated at random and kept; with mode \"package\" none is required."
   type        = string
   default     = null
 
@@ -71,7 +71,7 @@ variable "iot_endpoint" {
 }
 
 variable "mode" {
-  description = "How messages come in: \"pubsub\", \"package\" and \"manual\" with the cross-account role, \"webhook\" through a function's URL, \"mqtt\" with a client certificate."
+  description = "How messages are received: \"pubsub\", \"package\" and \"manual\" with the cross-account role, \"webhook\" through a function's URL, \"mqtt\" with a client certificate."
   type        = string
 
   validation {
@@ -177,7 +177,7 @@ variable "trusted_account_id" {
 }
 
 variable "webhook" {
-  description = "Mode \"webhook\": maximum number of concurrent invocations (null: no limit of its own), and the number that is raised to draw a new secret."
+  description = "Mode \"webhook\": maximum number of concurrent invocations (null: no limit of its own), and the number that is raised to generate a new secret."
   type = object({
     reserved_concurrency = optional(number)
     secret_version       = optional(number, 1)

@@ -1,4 +1,5 @@
-# The webhook: a function behind a public URL, the secret that callers of the URL must show, and the rights of both the function and configure.
+# The webhook: a function behind a public URL, the secret that callers of the URL must show, and the rights of both the function and
+# configure.
 
 module "webhook_secret" {
   source = "../secret"
@@ -52,7 +53,7 @@ resource "aws_lambda_function_url" "webhook" {
 }
 
 # The second, InvokeFunction, must hold for calls through the URL alone, or every AWS account could invoke the function with an event of
-# its own making. The provider supports this condition from 6.28 on, and then adds the permission by itself; CloudFormation covers all versions.
+# its choice. The provider supports this condition from 6.28 on, and then adds the permission by itself; CloudFormation covers all versions.
 resource "aws_cloudformation_stack" "webhook_permission" {
   count = local.by_webhook ? 1 : 0
 
@@ -78,7 +79,7 @@ resource "aws_cloudformation_stack" "webhook_permission" {
   depends_on = [aws_lambda_function_url.webhook]
 }
 
-# Configure hands the secret to The Things Stack. A policy of its own: when the mode changes, it outlives the webhook at The Things Stack.
+# Configure sends the secret to The Things Stack. A policy of its own: when the mode changes, it outlives the webhook at The Things Stack.
 resource "aws_iam_role_policy" "configure_webhook" {
   count = local.by_webhook ? 1 : 0
 

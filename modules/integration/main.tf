@@ -1,9 +1,9 @@
-# What no resource of the AWS provider can do, done by invoking the function configure on create, update and destroy: the thing type, registry
-# events, end-to-end encryption and the integration at The Things Stack. Each waits for what it needs, by the values it is given. There is
-# no data source in here: this module comes last in an apply, and a data source would be read only then.
+# What no resource of the AWS provider can do, done by invoking the function configure on create, update and destroy: the thing type,
+# registry events, end-to-end encryption and the integration at The Things Stack. Each waits for what it needs, by the values it is given.
+# There is no data source in here: this module comes last in an apply, and a data source would be read only then.
 
 locals {
-  # What the mode's module of the function reads (thingbridge.things_stack.ingest.<mode>).
+  # What the mode's module of the function reads (thingbridge.flows.ingest.<mode>).
   settings = {
     manual = {}
     mqtt   = var.ingest.mqtt
@@ -92,7 +92,7 @@ resource "aws_lambda_invocation" "this" {
     create_before_destroy = true
   }
 
-  # Last to come and first to go: The Things Stack connects as soon as it is configured, and every message must find its way.
+  # Created last and destroyed first: The Things Stack connects as soon as it is configured, and no message may be lost.
   depends_on = [
     var.ready,
     aws_lambda_invocation.end_to_end_encryption,

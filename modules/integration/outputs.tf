@@ -7,7 +7,7 @@ output "kek_label" {
 }
 
 output "mode" {
-  description = "How messages come in. Known once The Things Stack is configured."
+  description = "How messages are received. Known once The Things Stack is configured."
   value       = var.ingest.mode
   depends_on  = [aws_lambda_invocation.this]
 }

@@ -15,7 +15,7 @@ variable "configure_function_name" {
 }
 
 variable "end_to_end_encryption" {
-  description = "Secret of the key encryption key, whose ARN is the label of the key, and the number that is raised when a new one is drawn (output key_encryption_key of the module end_to_end_encryption). null: payloads are not encrypted end to end."
+  description = "Secret of the key encryption key, whose ARN is the label of the key, and the number that is raised when a new one is generated (output key_encryption_key of the module end_to_end_encryption). null: payloads are not encrypted end to end."
   type = object({
     secret_arn = string
     version    = number
@@ -87,14 +87,14 @@ variable "ingest" {
 }
 
 variable "ready" {
-  description = "Values that are known once all messages find their way (outputs ready of the capabilities): the integration is configured after them and removed before what they stand for."
+  description = "Values that are known once all messages can be handled (outputs ready of the capabilities): the integration is configured after them and removed before what they stand for."
   type        = list(string)
   default     = []
   nullable    = false
 }
 
 variable "registry_events" {
-  description = "Values that are known once registry events find their way (output ready of the module registry): the events are switched on after them. null: they are not switched on."
+  description = "Values that are known once registry events can be handled (output ready of the module registry): the events are switched on after them. null: they are not switched on."
   type        = list(string)
   default     = null
 }

@@ -1,5 +1,5 @@
 # Both registries, compared on a schedule: the schedule, the FIFO queue that it sends to, the function that compares, and its rights.
-# What is not in step is handed to the queue of main.tf.
+# What is not in step is sent to the queue of main.tf.
 
 locals {
   sync_timeout = 900 # the longest Lambda permits; a run that needs longer continues in another invocation
@@ -32,7 +32,7 @@ module "sync" {
   }
 }
 
-# A single message group: SQS hands out no second message of a group while one is worked on, so no run meets another.
+# A single message group: SQS delivers no second message of a group while one is being handled, so two runs never overlap.
 module "sync_queue" {
   source = "../work_queue"
   count  = var.sync.enabled ? 1 : 0
@@ -43,7 +43,7 @@ module "sync_queue" {
   function_timeout          = local.sync_timeout
   batch_size                = 1
   maximum_receive_count     = 3
-  message_retention_seconds = 86400 # a run that nobody started for a day is obsolete
+  message_retention_seconds = 86400 # a run that has not started within a day is obsolete
   send                      = { sid = "StartRuns", environment_variable = "SYNC_QUEUE_URL" }
   aws                       = var.aws
   tags                      = var.tags

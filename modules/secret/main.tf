@@ -4,11 +4,11 @@
 locals {
   created = var.existing_arn == null
 
-  # Drawn when the version is written, for that write alone. uuid() takes its bits from the system's cryptographic source: two of them hold
-  # 244, and the hash keeps all of them. An ephemeral resource could draw a value too, but it calls AWS in every plan, and Terraform
-  # can't mock it: nobody could `terraform test` with a mocked provider what uses this module.
-  digits = var.generate == null ? null : substr(sha256("${uuid()}${uuid()}"), 0, var.generate.hex_digits)
-  drawn  = try(var.generate.upper_case, false) ? upper(local.digits) : local.digits
+  # Generated when the version is written, for that write alone. uuid() takes its bits from the system's cryptographic source: two of them
+  # hold 244, and the hash keeps all of them. An ephemeral resource could generate a value too, but it calls AWS in every plan, and
+  # Terraform can't mock it: what uses this module could not be tested with a mocked provider.
+  digits    = var.generate == null ? null : substr(sha256("${uuid()}${uuid()}"), 0, var.generate.hex_digits)
+  generated = try(var.generate.upper_case, false) ? upper(local.digits) : local.digits
 }
 
 resource "aws_secretsmanager_secret" "this" {
@@ -25,7 +25,7 @@ resource "aws_secretsmanager_secret_version" "this" {
   count = local.created ? 1 : 0
 
   secret_id                = aws_secretsmanager_secret.this[0].id
-  secret_string_wo         = var.generate == null ? var.value : local.drawn
+  secret_string_wo         = var.generate == null ? var.value : local.generated
   secret_string_wo_version = var.secret_version
 }
 

@@ -19,7 +19,7 @@ variable "existing_arn" {
 }
 
 variable "generate" {
-  description = "Draw a random value of so many hexadecimal digits (4 bits each) when a version is written."
+  description = "Generate a random value of this many hexadecimal digits (4 bits each) when a version is written."
   type = object({
     hex_digits = number
     upper_case = optional(bool, false)
@@ -62,7 +62,7 @@ variable "recovery_window_in_days" {
 }
 
 variable "secret_version" {
-  description = "Raise it to write the value again or to draw a new one: a value that is kept nowhere can't be compared."
+  description = "Raise it to write the value again or to generate a new one: a value that is kept nowhere can't be compared."
   type        = number
   default     = 1
   nullable    = false

@@ -77,7 +77,7 @@ variable "topic_filter" {
 }
 
 variable "where" {
-  description = "WHERE clause, without the word. null: every message."
+  description = "WHERE clause, without the keyword. null: every message."
   type        = string
   default     = null
 }

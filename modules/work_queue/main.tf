@@ -8,7 +8,7 @@ locals {
   # Computed: the rights of the function name the queue before it exists, and each queue names the other.
   arn = "arn:${var.aws.partition}:sqs:${var.aws.region}:${var.aws.account_id}:${local.name}"
 
-  # AWS asks for six times the function's timeout: Lambda holds a batch while it waits for the window, is throttled, and retries. In a
+  # AWS recommends six times the function's timeout: Lambda holds a batch while it waits for the window, is throttled, and retries. In a
   # FIFO queue a message that failed blocks its group for as long, so there it is what one invocation needs.
   visibility_timeout_seconds = var.fifo ? var.function_timeout + 60 : 6 * var.function_timeout + var.maximum_batching_window_in_seconds
 }

@@ -74,7 +74,7 @@ class Bridge:
     outputs: dict[str, Any] = field(default_factory=dict)
 
     def new_device(self, *, registered: bool = True, **fields: Any) -> Device:
-        """A device that nobody has used; `registered`: as a person would in the Console."""
+        """A device that no test has used; `registered`: as a person would in the Console."""
         number = next(_serial)
         device = Device(self.application_id, f"{self.name.lower()}-{number}", f"A81758FFFE{number:06X}")
         if registered:

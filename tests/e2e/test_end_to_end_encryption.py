@@ -265,7 +265,7 @@ def test_what_can_not_be_decrypted_is_recorded_and_goes_on_as_it_came(vault: Bri
     uplink(vault, device, b"lost?")
     message(vault, device, "uplink")
     (carried,) = published_by_things_stack(vault, device, "uplink_message")
-    envelope = {"kek_label": "somebody-elses", "encrypted_key": carried["app_s_key"]["encrypted_key"]}
+    envelope = {"kek_label": "another-owners", "encrypted_key": carried["app_s_key"]["encrypted_key"]}
     strange = {
         "end_device_ids": {
             "device_id": device.device_id, "dev_eui": device.dev_eui, "dev_addr": "26000001",
@@ -285,7 +285,7 @@ def test_what_can_not_be_decrypted_is_recorded_and_goes_on_as_it_came(vault: Bri
     (entry,) = eventually(
         "the record", lambda: [each for each in vault.log(device.dev_eui) if each["event"] == "payload_not_decrypted"]
     )
-    assert "somebody-elses" in entry["reason"]
+    assert "another-owners" in entry["reason"]
 
 
 # Many at once ------------------------------------------------------------------------------------------------------
@@ -296,8 +296,8 @@ RUSH_DEVICES, RUSH_REQUESTS = size((10, 1_000), (50, 10_000))
 
 @pytest.fixture
 def rush(vault: Bridge) -> tuple[list[Device], dict[str, str]]:
-    """Devices of an application without an integration, so that the only work is the requests'; and what the function
-    `downlink` is told, with the stack's table and key encryption key.
+    """Devices of an application without an integration, so that the only work is the requests'; and the environment
+    of the function `downlink`, with the stack's table and key encryption key.
     """
     secrets, things_stack = vault.aws.client("secretsmanager"), vault.things_stack
     kek = secrets.get_secret_value(SecretId=f"{NAME}/AppSKeyKEK")
@@ -350,7 +350,7 @@ def test_thousands_of_requests_at_once_use_no_counter_twice(
         assert sorted(int.from_bytes(each) for each in texts) == list(range(index, RUSH_REQUESTS, RUSH_DEVICES))
 
 
-# What nobody may see -----------------------------------------------------------------------------------------------
+# What must stay secret ---------------------------------------------------------------------------------------------
 
 
 def everything_logged(aws: LocalAws) -> Iterator[str]:

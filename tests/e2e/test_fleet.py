@@ -26,7 +26,7 @@ from local.things_stack.api.request_log import Received
 from tests.conftest import FIGURES
 from tests.e2e.conftest import APP_KEY, Bridge
 from tests.e2e.polling import eventually
-from tests.e2e.test_sync import nobody_listens, settled, synchronise
+from tests.e2e.test_sync import events_are_missed, settled, synchronise
 from tests.sizes import size
 from thingbridge.aws.logs import Logs, function_log_group
 
@@ -131,7 +131,7 @@ def fleet(
 
 
 def aws_calls(bridge: Bridge, since: float) -> dict[str, Counter[str]]:
-    """What the functions `sync` and `registry` asked of AWS since then (Unix seconds), as they counted it."""
+    """The calls of AWS by the functions `sync` and `registry` since then (Unix seconds), as they counted them."""
     made = {}
     for function in ("sync", "registry"):
         made[function] = Counter[str]()
@@ -142,7 +142,7 @@ def aws_calls(bridge: Bridge, since: float) -> dict[str, Counter[str]]:
     return made
 
 
-def mended(bridge: Bridge) -> tuple[list[Received], dict[str, Counter[str]]]:
+def corrected(bridge: Bridge) -> tuple[list[Received], dict[str, Counter[str]]]:
     """Synchronise; returns the calls of The Things Stack and of AWS that this took."""
     before, since = len(bridge.things_stack.requests), time.time()
     synchronise(bridge)
@@ -204,7 +204,7 @@ def test_a_random_drift_on_both_sides_is_mended_exactly(
     changed += chosen[4 * fifth :]
     new_devices, new_things = range(SIZE, SIZE + 5), range(SIZE + 5, SIZE + 10)
     iot = farm.aws.client("iot")
-    with nobody_listens(farm.aws):
+    with events_are_missed(farm.aws):
         for number in lost_things:
             iot.delete_thing(thingName=dev_eui(number))
         for number in changed:
@@ -222,7 +222,7 @@ def test_a_random_drift_on_both_sides_is_mended_exactly(
         )
 
     started = time.monotonic()
-    calls, of_aws = mended(farm)
+    calls, of_aws = corrected(farm)
     took = time.monotonic() - started
 
     # Both sides are as they were, but for what a person changed.
@@ -270,7 +270,7 @@ def test_a_random_drift_on_both_sides_is_mended_exactly(
         f"  AWS, function registry, {of_aws['registry'].total():,} calls: {shown(of_aws['registry'])}",
     )
 
-    again, _ = mended(farm)
+    again, _ = corrected(farm)
     assert [call for call in again if about(call) in touched] == []
     assert [call.operation for call in again].count("EndDeviceRegistry_List") <= 3
     assert set(farm.dead_letters().values()) == {0}
@@ -278,7 +278,7 @@ def test_a_random_drift_on_both_sides_is_mended_exactly(
 
 
 def forget(bridge: Bridge, numbers: list[int]) -> None:
-    """As somebody deletes devices in the Console."""
+    """Delete devices as a person does in the Console."""
     servers = bridge.things_stack.servers
     with bridge.things_stack.lock:
         for name in SERVERS:

@@ -135,7 +135,7 @@ def test_the_certificate_connects_only_as_its_client_publishes_only_for_its_stac
         )
 
     with pytest.raises(MqttError):
-        connect("somebody-else")
+        connect("another-client")
     for topic in ("lorawan/downlink", "thethings/lorawan/Farm/uplink", "$aws/things/x/shadow/update"):
         with connect(provider["client_id"]) as connection, pytest.raises(MqttError):
             connection.publish(topic, b"{}")

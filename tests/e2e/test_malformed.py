@@ -1,4 +1,4 @@
-"""Whatever is thrown at the topics: each message is answered or recorded once, none comes again, no function ends."""
+"""Malformed messages on every topic: each is answered or recorded once, none is retried, no function ends."""
 
 import json
 import random
@@ -20,7 +20,7 @@ TYPES: Final = (None, True, 0, -1, 1.5, 10**30, "", "x", "\ud800", "\0", [], {},
 
 
 def garbage(chance: random.Random) -> bytes:
-    """Bytes that are no JSON object."""
+    """Bytes that are not a JSON object."""
     return chance.choice(
         [
             b"",
@@ -54,7 +54,7 @@ def wrong(chance: random.Random, right: tuple[type, ...]) -> Any:
 
 
 def bad_request(chance: random.Random, marker: str) -> bytes:
-    """A downlink request in which one field is wrong. Its marker tells it apart in the answers."""
+    """A downlink request in which one field is wrong. Its marker identifies it in the answers."""
     body: dict[str, Any] = {"bytes": "AQ==", "correlationIDs": [marker]}
     deep: Any = {}
     for _ in range(60):
@@ -158,7 +158,7 @@ def test_hundreds_of_malformed_requests_and_messages_are_each_answered_or_record
         ours = tuple(f"lorawan/{thing_name}/{each}" for each in REQUEST_EVENTS)
         return len([each for each in orchard.topics.messages(f"lorawan/{thing_name}/#") if each.topic not in ours]) - 1
 
-    def told() -> int:
+    def without_device() -> int:
         return len(orchard.log("unidentified")) - unidentified
 
     # The first alone, then a few at a time: the local AWS starts a process for each that waits.
@@ -168,10 +168,10 @@ def test_hundreds_of_malformed_requests_and_messages_are_each_answered_or_record
         eventually(f"answers to {number} requests", lambda least=least: len(answers()) > least, timeout=60)
     for number, (suffix, body, _) in enumerate(messages, 1):
         orchard.publish_upstream(suffix, body)
-        eventually(f"{number} messages", lambda number=number: published() + told() > number - AT_ONCE)
+        eventually(f"{number} messages", lambda number=number: published() + without_device() > number - AT_ONCE)
     eventually("an answer to each request", lambda: len(answers()) >= len(requests))
     eventually("each message that names the device", lambda: published() >= len(delivered))
-    eventually("a record of each that names none", lambda: told() >= len(recorded))
+    eventually("a record of each that names none", lambda: without_device() >= len(recorded))
 
     # Once each, and with a reason.
     assert len(answers()) == len(requests)
@@ -183,7 +183,7 @@ def test_hundreds_of_malformed_requests_and_messages_are_each_answered_or_record
     )
     assert set(marked.values()) == {1}
     assert published() == len(delivered)
-    assert told() == len(recorded)
+    assert without_device() == len(recorded)
     log = Counter(each["event"] for each in orchard.log(thing_name))
     assert log["downlink_rejected"] == len(requests)
     assert orchard.things_stack.network.queue(device.application_id, device.device_id) == []

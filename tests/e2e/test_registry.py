@@ -118,7 +118,7 @@ def provisioning(bridge: Bridge, thing_name: str) -> dict[str, str]:
 
 def test_the_shadow_of_a_thing_tells_what_became_of_its_device_and_why(farm: Bridge) -> None:
     device = farm.new_device(registered=False)
-    thing_name = f"told-{device.device_id}"
+    thing_name = f"reported-{device.device_id}"
     create(farm, device, thing_name, appKey="")
     failed = eventually("the failure", lambda: provisioning(farm, thing_name))
     assert (failed["state"], failed["step"]) == ("failed", "attributes")

@@ -98,7 +98,7 @@ def test_a_shadow_is_written_once_in_an_interval_and_ends_with_the_last_state(or
     last = sent["uplink_message"]["received_at"]
     eventually("the last state", lambda: orchard.shadow(thing_of(device)).get("lastSeen") == last)
     reported = orchard.shadow(thing_of(device))
-    # What each of the twenty said of its own is there, and the counter of the last one.
+    # The value of each of the twenty is there, and the counter of the last one.
     assert reported["decodedPayload"] == {f"v{number}": number for number in range(20)}
     assert reported["fCntUp"] == 19
     writes = document(orchard, thing_of(device))["version"] - before

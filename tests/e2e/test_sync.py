@@ -1,4 +1,4 @@
-"""Two registries that drifted apart while nobody listened: a tick in the queue, and they agree again."""
+"""Two registries that drifted apart while events were missed: a tick in the queue, and they agree again."""
 
 import itertools
 import json
@@ -18,7 +18,7 @@ from thingbridge.flows.sync import MESSAGE_GROUP
 
 _ticks = itertools.count(1)
 LONG = 120.0
-"""Seconds: a run, and all the work it hands over."""
+"""Seconds: a run, and all the work it sends."""
 
 
 def tick(bridge: Bridge, mode: str | None = None) -> None:
@@ -37,14 +37,14 @@ def settled(bridge: Bridge, *queues: str) -> bool:
 
 
 def synchronise(bridge: Bridge, mode: str | None = None) -> None:
-    """Compare, and wait until all work that follows is done: a run hands its work over before its message goes."""
+    """Compare, and wait until all work that follows is done: a run sends its work before its message is deleted."""
     tick(bridge, mode)
     eventually("the end of the run", lambda: settled(bridge, "sync"), timeout=LONG)
     eventually("the end of its work", lambda: settled(bridge, "registry"), timeout=LONG)
 
 
 @contextmanager
-def nobody_listens(aws: LocalAws) -> Iterator[None]:
+def events_are_missed(aws: LocalAws) -> Iterator[None]:
     """No thing sends an event."""
     iot = aws.client("iot")
     iot.update_event_configurations(eventConfigurations={"THING": {"Enabled": False}})
@@ -86,7 +86,7 @@ def test_a_device_registered_in_the_things_stack_gets_its_thing_without_an_uplin
 
 def test_a_thing_created_while_nobody_listened_gets_its_device(farm: Bridge) -> None:
     device = farm.new_device(registered=False)
-    with nobody_listens(farm.aws):
+    with events_are_missed(farm.aws):
         farm.create_thing(f"missed-{device.device_id}", **described(device))
     synchronise(farm)
     assert farm.on_servers(device.device_id) == ALL_SERVERS
@@ -97,7 +97,7 @@ def test_a_thing_changed_while_nobody_listened_changes_its_device(farm: Bridge) 
     name = f"altered-{device.device_id}"
     farm.create_thing(name, **described(device))
     eventually("the device", lambda: farm.on_servers(device.device_id) == ALL_SERVERS)
-    with nobody_listens(farm.aws):
+    with events_are_missed(farm.aws):
         change = {"attributes": {"frequencyPlanID": "EU_868_1"}, "merge": True}
         farm.aws.client("iot").update_thing(thingName=name, attributePayload=change)
     synchronise(farm)
@@ -109,7 +109,7 @@ def test_a_thing_deleted_while_nobody_listened_takes_its_device(farm: Bridge) ->
     device = farm.new_device(registered=False)
     farm.create_thing(f"lost-{device.device_id}", **described(device))
     eventually("the device", lambda: farm.on_servers(device.device_id) == ALL_SERVERS)
-    with nobody_listens(farm.aws):
+    with events_are_missed(farm.aws):
         farm.aws.client("iot").delete_thing(thingName=f"lost-{device.device_id}")
     synchronise(farm)
     assert farm.on_servers(device.device_id) == set()
@@ -119,13 +119,13 @@ def test_a_stack_that_retains_devices_keeps_those_too(orchard: Bridge) -> None:
     device = orchard.new_device(registered=False)
     orchard.create_thing(f"lost-{device.device_id}", **described(device))
     eventually("the device", lambda: orchard.on_servers(device.device_id) == ALL_SERVERS)
-    with nobody_listens(orchard.aws):
+    with events_are_missed(orchard.aws):
         orchard.aws.client("iot").delete_thing(thingName=f"lost-{device.device_id}")
     synchronise(orchard)
     assert orchard.on_servers(device.device_id) == ALL_SERVERS
 
 
-def test_a_device_that_is_refused_is_not_asked_for_by_every_run(farm: Bridge) -> None:
+def test_a_device_that_is_refused_is_not_requested_by_every_run(farm: Bridge) -> None:
     device = farm.new_device(registered=False)
     farm.things_stack.create_application("elsewhere")
     farm.things_stack.register_device(
@@ -133,15 +133,15 @@ def test_a_device_that_is_refused_is_not_asked_for_by_every_run(farm: Bridge) ->
     )
     name = f"refused-{device.device_id}"
     farm.create_thing(name, **described(device))
-    told = eventually("the refusal", lambda: farm.shadow(name).get("provisioning"))
-    assert (told["state"], told["step"]) == ("failed", "Identity Server")
+    refusal = eventually("the refusal", lambda: farm.shadow(name).get("provisioning"))
+    assert (refusal["state"], refusal["step"]) == ("failed", "Identity Server")
     log, requests = farm.log(name), len(farm.things_stack.requests)
     synchronise(farm)
-    asked = [each for each in list(farm.things_stack.requests)[requests:] if device.device_id in each.path]
-    assert {each.method for each in asked} == {"GET"}
-    assert farm.shadow(name)["provisioning"] == told
+    calls = [each for each in list(farm.things_stack.requests)[requests:] if device.device_id in each.path]
+    assert {each.method for each in calls} == {"GET"}
+    assert farm.shadow(name)["provisioning"] == refusal
     assert farm.log(name) == log
-    # What was in the way goes: whoever changes the thing need not wait for the next day.
+    # The obstacle is removed: after a change of the thing, its device is requested at once.
     with farm.things_stack.lock:
         for server in ("identity", "join", "network", "application"):
             del getattr(farm.things_stack.servers, server).devices["elsewhere", "theirs"]
@@ -150,10 +150,10 @@ def test_a_device_that_is_refused_is_not_asked_for_by_every_run(farm: Bridge) ->
     eventually("the device", lambda: farm.on_servers(device.device_id) == ALL_SERVERS)
 
 
-def test_the_function_is_told_what_it_reads_and_nothing_else(farm: Bridge) -> None:
+def test_the_function_is_configured_with_what_it_reads_and_nothing_else(farm: Bridge) -> None:
     function = farm.aws.client("lambda").get_function_configuration(FunctionName=farm.outputs["function_names"]["sync"])
-    told = set(function["Environment"]["Variables"])
-    assert told == {"LOG_LEVEL"} | {setting.name.upper() for setting in fields(SyncSettings)}
+    variables = set(function["Environment"]["Variables"])
+    assert variables == {"LOG_LEVEL"} | {setting.name.upper() for setting in fields(SyncSettings)}
 
 
 def test_the_schedule_ticks_into_the_queue_and_the_tick_starts_a_run(farm: Bridge) -> None:

@@ -87,7 +87,7 @@ def test_every_event_reaches_its_public_topic_byte_for_byte(farm: Bridge, suffix
     assert farm.topics.wait_for(f"lorawan/{device.dev_eui}/{suffix}", timeout=PATIENCE).payload == body
 
 
-def test_a_thing_that_somebody_named_keeps_its_name(farm: Bridge) -> None:
+def test_a_thing_that_a_user_named_keeps_its_name(farm: Bridge) -> None:
     device = farm.new_device()
     farm.create_thing(f"barn:{device.device_id}", devEUI=device.dev_eui.lower())
     farm.things_stack.network.join(device.application_id, device.device_id)
@@ -109,7 +109,7 @@ def test_a_device_of_another_stack_is_an_error_in_the_log_of_the_thing_and_no_me
     farm.aws.client("iot").create_thing(
         thingName=f"theirs-{device.device_id}",
         thingTypeName="lorawan",
-        attributePayload={"attributes": {"devEUI": device.dev_eui, "stackName": "somebody-else"}},
+        attributePayload={"attributes": {"devEUI": device.dev_eui, "stackName": "another-stack"}},
     )
     farm.things_stack.network.join(device.application_id, device.device_id)
     (entry,) = eventually("the error", lambda: farm.log(f"theirs-{device.device_id}"))

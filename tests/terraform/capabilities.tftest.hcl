@@ -1,4 +1,5 @@
-# What capabilities create and leave out, by their inputs. Terraform starts the provider anew for each run, so a run holds many cases. Planned against a mocked account.
+# What capabilities create and leave out, by their inputs. Terraform starts the provider anew for each run, so a run holds many cases.
+# Planned against a mocked account.
 
 mock_provider "aws" {
   source = "./tests/terraform/mocks"
@@ -94,7 +95,7 @@ run "a_capability_creates_what_its_inputs_ask_for" {
 
   assert {
     condition     = length(module.end_to_end_encryption.ready) == 4
-    error_message = "three rules and a mapping take back downlinks; got ${length(module.end_to_end_encryption.ready)}"
+    error_message = "three rules and a mapping read returned downlinks; got ${length(module.end_to_end_encryption.ready)}"
   }
 
   assert {

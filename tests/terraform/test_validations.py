@@ -1,4 +1,4 @@
-"""What the root module and every module of it reject, and with which words.
+"""What the root module and every module of it reject, and with which messages.
 
 Validations need no provider: modules are reduced to their variables, every case is one call of such a module, and a
 single plan reports the faults of all of them.

@@ -80,7 +80,7 @@ def answer_with(clients: Clients) -> AnswerWith:
 
 
 class Response:
-    """The part of an HTTP response that botocore looks at."""
+    """The part of an HTTP response that botocore reads."""
 
     def __init__(self, status: int) -> None:
         self.status_code = status

@@ -2,7 +2,7 @@
 
 
 class Invocation:
-    """An invocation with so many seconds left each time it is asked; the last value stays."""
+    """An invocation that has these seconds left, one after the other with each call; the last value stays."""
 
     def __init__(self, *seconds: float) -> None:
         self._seconds = list(seconds) or [900.0]

@@ -3,7 +3,8 @@
     handlers → flows → aws, things_stack → messaging, shadow, registry, encryption → lorawan
 
 A file imports from its own room and from rooms below it; rooms of one layer may use each other as long as no circle
-arises. The root modules (errors, diagnostics, metrics, pacing) are for all.
+arises. The root modules (errors, diagnostics, metrics, pacing) are for all. Tests give a flow its collaborators as
+arguments: they patch no module.
 """
 
 import ast
@@ -17,6 +18,7 @@ from typing import Final
 import pytest
 
 LAMBDA_SRC: Final = Path(__file__).parents[2] / "lambda_src"
+TESTS: Final = Path(__file__).parents[1]
 PURE: Final = ("messaging", "shadow", "registry", "encryption", "lorawan")
 LAYERS: Final = (
     {"handlers"},
@@ -139,3 +141,15 @@ def test_the_product_knows_nothing_of_what_surrounds_it() -> None:
 @pytest.mark.parametrize("module", ENTRY_POINTS)
 def test_an_entry_point_is_short_enough_to_read_at_a_glance(module: str) -> None:
     assert len(FILES[module].read_text().splitlines()) <= LONGEST_ENTRY_POINT
+
+
+def names_used(path: Path) -> set[str]:
+    """The attributes that a file uses, and the modules it imports from."""
+    nodes = list(ast.walk(ast.parse(path.read_text())))
+    attributes = {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    return attributes | {str(node.module) for node in nodes if isinstance(node, ast.ImportFrom)}
+
+
+def test_no_test_patches_a_module_or_clears_a_cache() -> None:
+    patching = {"setattr", "cache_clear", "mock", "unittest.mock"}
+    assert not {path for path in TESTS.rglob("*.py") if names_used(path) & patching}

@@ -6,7 +6,7 @@
 | which session is the latest | DevEUI | `latest` | `latest`, `seen_at` (Unix microseconds), `expires` |
 
 `app_s_key` is the envelope as The Things Stack sent it: every key in the table is wrapped. A counter is
-handed out once, by one conditional update, however many callers ask at the same time.
+issued once, by one conditional update, however many callers need one at the same time.
 """
 
 import time

@@ -18,7 +18,7 @@ from thingbridge.flows.ingest.modes import MODES
 from thingbridge.things_stack.client import ThingsStack
 
 PATIENCE: Final = 15.0
-"""Seconds for which a server that does not answer is tried again: somebody waits for the apply."""
+"""Seconds for which a server that does not answer is tried again: an operator waits for the apply."""
 
 Event = Mapping[str, Any]
 

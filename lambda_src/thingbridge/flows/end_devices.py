@@ -40,7 +40,7 @@ def create(things_stack: ThingsStack, steps: Sequence[Step], *, known: bool = Fa
 
     Returns CREATED, CLAIMED, COMPLETED (the rest of an earlier attempt) or UNCHANGED (nothing was missing). On any
     error it undoes what this call created and raises the error with the server's name as its `step`. If a server can't
-    be reached for the undo either, the rest is completed when the event comes again.
+    be reached for the undo either, the rest is completed when the event is delivered again.
     """
     created: list[Server] = []
     ids = steps[0].end_device["ids"]

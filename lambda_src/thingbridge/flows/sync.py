@@ -37,7 +37,7 @@ THING_PAGES_BESIDE_WORK: Final = 2.0
 """While work of an earlier run waits: the flow `registry` then makes 6 look-ups per second (80 % in all)."""
 
 DEVICE_PAGES_PER_SECOND: Final = 4.0
-"""The hosted The Things Stack does not publish its limit per key; after a 429, the client waits as long as asked."""
+"""The hosted The Things Stack does not publish its limit per key; after a 429, the client waits as long as it says."""
 
 EXAMPLES: Final = 20
 """The number of things per call that are named in the log because a person has to look at them."""
@@ -64,7 +64,7 @@ class Tick:
         )
 
     def run(self, mode: SyncMode, now: float) -> Run | None:
-        """The run that the message is about, None for a tick that came too late. Raises BadInput."""
+        """The run that the message is about, None for a tick that is too late. Raises BadInput."""
         try:
             message = json.loads(self.body)
             if "continue" in message:
@@ -127,7 +127,7 @@ class Sync:
     now: Callable[[], float] = time.time
 
     def handle(self, tick: Tick) -> None:
-        """Handle a queue message. Raises what must come again."""
+        """Handle a queue message. Raises what must be retried."""
         try:
             run = tick.run(self.mode, self.now())
         except BadInput as error:

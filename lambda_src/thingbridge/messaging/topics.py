@@ -1,4 +1,6 @@
-"""The MQTT topics on both sides of the bridge, built and parsed. Terraform has the same names (`main.tf`).
+"""The MQTT topics on both sides of the bridge, built and parsed.
+
+Terraform has the same names in `modules/upstream` and `modules/downlink`; a test compares them.
 
 Inside: `thethings/lorawan/<stack>/<event>`, where The Things Stack publishes. Public: `lorawan/<thing>/<event>`.
 """

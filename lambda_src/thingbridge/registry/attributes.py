@@ -94,7 +94,7 @@ def describes_device(attributes: Mapping[str, str]) -> bool:
     return any(attributes.get(each) for each in (*SECRETS, *_SETTINGS))
 
 
-def asks_for_creation(attributes: Mapping[str, str]) -> bool:
+def requests_creation(attributes: Mapping[str, str]) -> bool:
     """Whether the thing requests that its end device be created, with a complete description or not."""
     versions_given = (Attribute.LORAWAN_VERSION, Attribute.REGIONAL_PARAMETERS_VERSION)
     return any(attributes.get(each) for each in (*SECRETS, *versions_given))

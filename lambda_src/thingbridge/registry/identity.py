@@ -44,7 +44,7 @@ def thing_name(device: EndDeviceIdentifiers, scheme: ThingNameScheme, stack_name
 def thing_attributes(device: EndDeviceIdentifiers, stack_name: str) -> dict[str, str]:
     """Attributes of a thing that the stack creates for a device of The Things Stack.
 
-    None of them asks for a device to be created, so the thing's own registry event requires no work.
+    None of them requests a device, so the thing's own registry event requires no work.
     """
     known = {
         Attribute.DEV_EUI: device.dev_eui,

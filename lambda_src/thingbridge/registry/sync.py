@@ -88,7 +88,7 @@ class ListedThing:
 
 
 class Registries(Protocol):
-    """Both sides and the queue between them. An exception ends the call; its message then comes again."""
+    """Both sides and the queue between them. An exception ends the call; its message is then delivered again."""
 
     def devices(self, page: int) -> Sequence[ListedDevice]:
         """A page of the application's devices, from 1; the last one is shorter than DEVICES_PER_PAGE."""

@@ -15,7 +15,7 @@ class ApplicationPackages:
     def names(self) -> frozenset[str] | None:
         """List: the names of the deployment's packages; None if the deployment does not list them.
 
-        The operation asks for a device, but answers the same for every device id, registered or not.
+        The operation needs a device ID, but answers the same for every one, registered or not.
         """
         path = f"/as/applications/{self._application_id}/devices/any/packages"
         answer = self._transport.find(path, "list the application packages")

@@ -113,7 +113,7 @@ def burst_of_invocations(account: Account) -> None:
 
 
 def handled_by_few(account: Account, queue: Queue) -> None:
-    """All events of a burst are reported, by as many processes as are allowed, and by each in the order they came."""
+    """All events of a burst are reported, by as many processes as are allowed, and by each in order of arrival."""
     seen: list[Any] = []
 
     def all_seen() -> bool:

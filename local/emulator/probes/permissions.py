@@ -44,7 +44,7 @@ def topics_of_a_function(account: Account) -> None:
 
 
 PROBES = (
-    Probe("AssumeRole asks for the external id that the trust policy names", external_id),
+    Probe("AssumeRole requires the external ID that the trust policy names", external_id),
     Probe("A user may do only what a policy allows", rights_of_a_user),
     Probe("A function publishes only on the topics that its role allows", topics_of_a_function),
 )

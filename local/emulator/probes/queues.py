@@ -83,7 +83,9 @@ def waiting_count(account: Account) -> None:
 
 
 PROBES = (
-    Probe("Only the items that a function reports as failed come again, and end as dead letters", failed_items),
+    Probe(
+        "Only the items that a function reports as failed are delivered again, and end as dead letters", failed_items
+    ),
     Probe("A FIFO queue drops duplicates, and holds a group back until its first message is done", groups),
     Probe("A delayed message is not seen before its time", delay),
     Probe("A queue counts what waits and what is being worked on", waiting_count),

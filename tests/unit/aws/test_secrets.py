@@ -38,7 +38,7 @@ def test_a_secret_is_read_again_at_once_on_request(clients: Clients, arn: str) -
     assert secrets.read(arn, refresh=True) == "second"
 
 
-def test_a_caller_may_ask_for_a_secret_that_is_not_older_than_a_minute(clients: Clients, arn: str) -> None:
+def test_a_caller_may_require_a_secret_that_is_not_older_than_a_minute(clients: Clients, arn: str) -> None:
     clock = Clock()
     secrets = Secrets(clients, now=clock)
     secrets.read(arn)

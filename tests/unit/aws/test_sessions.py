@@ -1,4 +1,4 @@
-"""The table of sessions in an account in process: what is kept, and counters that are handed out once."""
+"""The table of sessions in an account in process: what is kept, and counters that are issued once."""
 
 from collections.abc import Callable
 from random import Random
@@ -113,21 +113,21 @@ def test_a_session_without_counters_left_is_refused(table: SessionTable) -> None
         table.take_counters(DEVICE, "b2xk", 1)
 
 
-def test_no_counter_is_handed_out_twice_and_none_below_the_floor(table: SessionTable) -> None:
+def test_no_counter_is_issued_twice_and_none_below_the_floor(table: SessionTable) -> None:
     """One after another, because moto is not atomic; tests/e2e has the same with concurrent requests."""
     table.write(DEVICE, SessionSeen(OLD, at=1, next_f_cnt_down=1))
     random = Random(7)
-    handed_out: list[int] = []
+    issued: list[int] = []
     for _ in range(60):
         count, floor = (
             random.randint(1, 4),
-            random.choice([0, handed_out[-1] if handed_out else 0, random.randint(0, 300)]),
+            random.choice([0, issued[-1] if issued else 0, random.randint(0, 300)]),
         )
         taken = table.take_counters(DEVICE, "b2xk", count, at_least=floor)
         assert taken is not None
         assert taken[0] >= floor
-        handed_out += range(taken[0], taken[0] + count)
-    assert handed_out == sorted(set(handed_out))
+        issued += range(taken[0], taken[0] + count)
+    assert issued == sorted(set(issued))
 
 
 def test_downlinks_that_were_queued_again_are_remembered(table: SessionTable) -> None:

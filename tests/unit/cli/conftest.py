@@ -80,7 +80,7 @@ def run(stack: Any, clients: Clients, time_passes: Time, monkeypatch: pytest.Mon
 
 @pytest.fixture
 def add_thing(stack: Any, clients: Clients) -> AddThing:
-    """Create a thing as somebody else would. The command can't create another one of that name.
+    """Create a thing as another client would. The command can't create another one of that name.
 
     AWS IoT refuses that for other attributes or another type; moto replaces the thing.
     """

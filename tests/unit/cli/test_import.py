@@ -177,14 +177,14 @@ def test_a_missing_permission_to_create_things_ends_the_import_at_once(
     assert result.stderr.splitlines()[-1].startswith("✗ AWS does not allow CreateThing")
 
 
-def test_a_name_that_somebody_else_takes_in_the_meantime_fails_alone(
+def test_a_name_that_another_client_takes_in_the_meantime_fails_alone(
     run: Run, stack: Any, devices: Callable[..., Path], add_thing: AddThing, time_passes: Time
 ) -> None:
     # The second row waits for the pace; by then, what the stack had was read.
     time_passes.then = [lambda: add_thing(name(2), devEUI=name(2))]
     result = run("import", devices(row(1), row(2)))
     assert "2 rows: 1 created, 1 failed" in result.stdout
-    assert f"somebody else created the thing {name(2)} in the meantime" in " ".join(result.stdout.split())
+    assert f"another client created the thing {name(2)} in the meantime" in " ".join(result.stdout.split())
 
 
 def test_a_missing_thing_type_ends_the_import_with_one_sentence(run: Run, devices: Callable[..., Path]) -> None:

@@ -33,7 +33,7 @@ class Function:
         for message in received.get("Messages", []):
             self.ticks.append({**json.loads(message["Body"]), "group": message["Attributes"]["MessageGroupId"]})
             self._log("START RequestId: 1 Version: $LATEST")
-            self._log(json.dumps({**self._outcome, "run": "of somebody else", "Seen": 1}))
+            self._log(json.dumps({**self._outcome, "run": "of another client", "Seen": 1}))
             self._log(json.dumps({**self._outcome, "run": message["MessageId"]}))
 
     def _log(self, message: str) -> None:
@@ -79,7 +79,7 @@ def test_a_stack_that_does_not_synchronise_fails_with_the_fix(run: Run) -> None:
     assert "registry_sync" in result.output
 
 
-def test_an_outcome_that_does_not_arrive_in_time_is_no_failure_of_the_run(
+def test_an_outcome_that_does_not_arrive_in_time_is_not_a_failure_of_the_run(
     run: Run, queue: str, time_passes: Time
 ) -> None:
     result = run("sync", "--timeout", "7")

@@ -117,7 +117,7 @@ def test_a_refusal_of_the_things_stack_is_answered_and_not_retried(flow: Downlin
     assert (answer["field"], answer["reason"]) == (None, "push: The Things Stack answered 400: it is too long")
 
 
-def test_a_busy_things_stack_or_registry_is_raised_so_that_the_request_comes_again(
+def test_a_busy_things_stack_or_registry_is_raised_so_that_the_request_is_retried(
     flow: DownlinkRequests, queue: Queue, answer_with: AnswerWith
 ) -> None:
     queue.error = Busy("as arranged")

@@ -42,7 +42,7 @@ Requeued = Callable[..., Sequence[str]]
 def requeue(
     air: Air, encryption: Encryption, queue: EncryptedDownlinkQueue, iot: Any, clients: Clients, log: ThingsLog
 ) -> Requeued:
-    """Hand messages to the flow in one batch; returns the ids of those that come again."""
+    """Pass messages to the flow in one batch; returns the ids of those that are retried."""
     directory = ThingDirectory(Things(clients), StackOfThings("farm", "lorawan", ThingNameScheme.DEV_EUI))
     flow = Requeue("farm", encryption.keys, queue, directory, log)
 
@@ -91,7 +91,7 @@ def test_an_invalidated_queue_is_queued_again_in_its_order_with_new_counters(
     assert air.received() == [b"\1", b"\2", b"\3"]
 
 
-def test_the_queue_before_a_rejoin_comes_again_until_the_device_has_sent(
+def test_the_queue_before_a_rejoin_is_retried_until_the_device_has_sent(
     air: Air, schedule: Schedule, encryption: Encryption, requeue: Requeued
 ) -> None:
     air.activate()
@@ -122,7 +122,7 @@ def test_a_queue_that_was_invalidated_before_a_rejoin_is_queued_again_once(
     assert air.received() == [b"\1"]
 
 
-def test_a_push_whose_answer_was_lost_comes_again(
+def test_a_push_whose_answer_was_lost_is_repeated(
     air: Air, schedule: Schedule, simulation: Simulation, requeue: Requeued
 ) -> None:
     air.activate()

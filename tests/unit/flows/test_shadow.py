@@ -134,7 +134,7 @@ def test_a_warm_message_between_two_writes_costs_one_call(writer: Writer, calls:
     assert calls() == {"UpdateItem": 1}
 
 
-def test_a_message_whose_write_met_a_busy_shadow_writes_when_it_comes_again(
+def test_a_message_whose_write_met_a_busy_shadow_writes_when_it_is_delivered_again(
     writer: Writer, clients: Clients, reported: Reported
 ) -> None:
     busy = True

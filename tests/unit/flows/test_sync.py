@@ -109,7 +109,7 @@ def test_a_tick_compares_both_registries_and_sends_what_is_out_of_step(
 @pytest.mark.parametrize(
     ("tick", "settings"), [({"mode": "report"}, {}), ({}, {"SYNC_MODE": "report"})], ids=["the message", "the settings"]
 )
-def test_a_report_sends_no_work_whoever_asked_for_it(
+def test_a_report_sends_no_work_whether_the_setting_or_a_message_requests_it(
     function: Function, simulation: Simulation, tick: dict[str, str], settings: dict[str, str]
 ) -> None:
     register(simulation, 1)

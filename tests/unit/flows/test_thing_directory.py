@@ -117,7 +117,7 @@ def test_the_memory_is_bounded_and_forgets_the_oldest_thing(iot: Any, clients: C
 def test_a_name_that_another_device_has_is_refused(
     directory: ThingDirectory, iot: Any, answer_with: AnswerWith
 ) -> None:
-    # Somebody gave this thing the DevEUI of one device as its name and the DevEUI of another as its attribute.
+    # This thing was given the DevEUI of one device as its name and the DevEUI of another as its attribute.
     create(iot, "A81758FFFE0312AB", devEUI="A81758FFFE0312AC", stackName="farm")
     # moto overwrites a thing of the same name; AWS answers like this when the attributes differ.
     answer_with("iot", "CreateThing", 409, "ResourceAlreadyExistsException")
@@ -125,9 +125,7 @@ def test_a_name_that_another_device_has_is_refused(
         directory.find_or_create(DEVICE)
 
 
-def test_a_thing_that_somebody_created_for_the_device_in_the_meantime_is_used(
-    directory: ThingDirectory, iot: Any
-) -> None:
+def test_a_thing_that_was_created_for_the_device_in_the_meantime_is_used(directory: ThingDirectory, iot: Any) -> None:
     def create_first(**_: Any) -> Any:
         create(boto3.client("iot"), "A81758FFFE0312AB", devEUI="A81758FFFE0312AB", stackName="farm", site="barn")
         return refusal(409, "ResourceAlreadyExistsException")

@@ -130,7 +130,7 @@ def test_another_stacks_device_is_recorded_on_its_thing_and_not_published(flow: 
     assert published() == []
 
 
-def test_a_busy_broker_is_raised_so_that_the_message_comes_again(flow: Upstream, answer_with: Any) -> None:
+def test_a_busy_broker_is_raised_so_that_the_message_is_retried(flow: Upstream, answer_with: Any) -> None:
     answer_with("iot-data", "Publish", 429, "ThrottlingException")
     with pytest.raises(Busy):
         flow.handle(events.rule_output(BODY))

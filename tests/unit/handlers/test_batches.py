@@ -1,4 +1,4 @@
-"""Batches of SQS messages: what failed comes again, and only that."""
+"""Batches of SQS messages: failed messages are retried, and only those."""
 
 import json
 
@@ -9,7 +9,7 @@ from tests import events
 from thingbridge.errors import BadInput, Busy, Misconfigured
 
 
-def test_only_failed_messages_come_again_and_each_failure_is_logged(capsys: pytest.CaptureFixture[str]) -> None:
+def test_only_failed_messages_are_retried_and_each_failure_is_logged(capsys: pytest.CaptureFixture[str]) -> None:
     handled: list[str] = []
 
     def handle(body: str) -> None:
@@ -35,7 +35,7 @@ def test_a_batch_without_failures_reports_none() -> None:
     assert batches.handle_each(events.load("sqs/registry_event"), lambda _: None) == {"batchItemFailures": []}
 
 
-def test_a_message_that_is_raised_as_bad_input_comes_again_until_it_is_a_dead_letter() -> None:
+def test_a_message_that_is_raised_as_bad_input_is_retried_until_it_is_a_dead_letter() -> None:
     def refuse(_: str) -> None:
         raise BadInput("message", "must be a deferred write, with thing and owner")
 

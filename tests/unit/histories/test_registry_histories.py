@@ -154,7 +154,7 @@ class TimeLeft:
 
 
 class Countdown:
-    """Seconds left, fewer each time it is asked: retries end after a few attempts, without waiting."""
+    """Seconds left, fewer with each call: retries end after a few attempts, without waiting."""
 
     def __init__(self) -> None:
         self.left = 1.4

@@ -119,10 +119,8 @@ def test_stopping_is_quick_and_ends_functions_too(tmp_path: Path) -> None:
     assert not answers(own.mqtt_port)
 
 
-def test_an_emulator_that_is_not_set_up_is_reported_with_how_to_set_it_up(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    missing = Environment(tmp_path / "missing", tmp_path / "requirements.txt")
-    monkeypatch.setattr("local.aws.EMULATOR", missing)
+@pytest.mark.parametrize("part", ["emulator", "runtime"])
+def test_an_environment_that_is_not_set_up_is_reported_with_how_to_set_it_up(tmp_path: Path, part: str) -> None:
+    missing = {part: Environment(tmp_path / "missing", tmp_path / "requirements.txt")}
     with pytest.raises(StartFailed, match=r"missing.* run `make setup`"):
-        LocalAws(tmp_path).start()
+        LocalAws(tmp_path, **missing).start()

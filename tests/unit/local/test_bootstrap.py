@@ -38,7 +38,7 @@ def test_an_old_python_is_replaced_by_the_newest_on_the_path(tmp_path: Path) -> 
     assert bootstrap.newer_python((3, 9), str(tmp_path)) == str(newest)
 
 
-def test_an_old_python_alone_is_refused_with_the_way_to_a_newer_one(tmp_path: Path) -> None:
+def test_an_old_python_alone_is_refused_with_where_to_get_a_newer_one(tmp_path: Path) -> None:
     with pytest.raises(Missing, match=r"^Python 3\.11 or newer is needed, and this is 3\.9: install .* `make PYTHON="):
         bootstrap.newer_python((3, 9), str(tmp_path))
 

@@ -25,7 +25,7 @@ from local.emulator.probes import PROBES, Account, Probe, functions, run
 # The queue
 
 
-def test_the_events_of_a_function_are_handled_in_the_order_they_came() -> None:
+def test_the_events_of_a_function_are_handled_in_the_order_of_their_arrival() -> None:
     invocations, handled = Invocations(limit=1), list[int]()
     wait([invocations.submit("f", lambda number=number: handled.append(number)) for number in range(50)], timeout=10)
     assert handled == list(range(50))

@@ -29,7 +29,9 @@ class Stack:
         return 1.0
 
 
-def test_what_an_apply_made_without_knowing_is_removed_and_the_apply_repeated(aws: LocalAws, tmp_path: Path) -> None:
+def test_what_an_apply_created_without_recording_it_is_removed_and_the_apply_repeated(
+    aws: LocalAws, tmp_path: Path
+) -> None:
     logs, sqs = aws.client("logs"), aws.client("sqs")
     for name in ("/aws/lambda/farm-upstream", "/aws/lambda/farmhouse-upstream"):
         logs.create_log_group(logGroupName=name)
@@ -42,6 +44,6 @@ def test_what_an_apply_made_without_knowing_is_removed_and_the_apply_repeated(aw
 
 
 @pytest.mark.parametrize("failures", [("no rights",), ("already exists", "already exists")])
-def test_another_failure_and_a_second_one_are_told(aws: LocalAws, failures: tuple[str, ...]) -> None:
+def test_another_failure_and_a_second_one_are_raised(aws: LocalAws, failures: tuple[str, ...]) -> None:
     with pytest.raises(TerraformError):
         leftovers.apply(Stack(*failures), aws)  # type: ignore[arg-type]

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from local import terraform
 from local.stack import Difference, Stack, TerraformError, addresses, configuration, differences, first_errors, hcl
+from local.terraform import ProviderSource
+
+PROVIDER = ProviderSource("fake", {"TF_CLI_ARGS_init": "-x"})
 
 BOX = """
 ╷
@@ -62,7 +64,6 @@ class Fake:
 
 @pytest.fixture
 def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fake:
-    monkeypatch.setattr(terraform, "provider", lambda: terraform.ProviderSource("fake", {"TF_CLI_ARGS_init": "-x"}))
     made = Fake(tmp_path / "fake")
     # Where the driver looks `terraform` up.
     monkeypatch.setenv("PATH", f"{made.bin}{os.pathsep}{os.environ['PATH']}")
@@ -70,7 +71,8 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fake:
 
 
 def stack(fake: Fake, **inputs: Any) -> Stack:
-    return Stack(fake.directory / "work", inputs, environment={"PATH": os.environ["PATH"], "AWS_REGION": "eu-west-1"})
+    environment = {"PATH": os.environ["PATH"], "AWS_REGION": "eu-west-1"}
+    return Stack(fake.directory / "work", inputs, environment=environment, provider=PROVIDER)
 
 
 def error(summary: str, detail: str = "", address: str | None = None) -> dict[str, Any]:
@@ -106,6 +108,13 @@ def test_terraform_runs_in_the_environment_that_was_given_and_nothing_else(
     assert "AWS_PROFILE" not in fake.environment_of("apply")
     assert "AWS_REGION=eu-west-1" in fake.environment_of("init")
     assert "TF_CLI_ARGS_init=-x" in fake.environment_of("init")
+    assert "TF_CLI_ARGS_init" not in fake.environment_of("apply")
+
+
+def test_a_stack_without_a_provider_finds_it_in_its_own_environment(tmp_path: Path) -> None:
+    environment = {"PATH": os.environ["PATH"], "TF_CLI_ARGS_init": "-plugin-dir=/somewhere"}
+    found = Stack(tmp_path, {}, environment=environment).provider
+    assert found.explanation == "Terraform's AWS provider: from the -plugin-dir in your TF_CLI_ARGS_init"
 
 
 def test_init_runs_again_when_the_configuration_changes(fake: Fake) -> None:
@@ -160,7 +169,7 @@ def test_an_empty_plan_has_no_differences(fake: Fake) -> None:
     assert stack(fake).plan_changes() == []
 
 
-def test_a_plan_is_told_by_attribute(fake: Fake) -> None:
+def test_the_changes_of_a_plan_are_listed_by_attribute(fake: Fake) -> None:
     changes = [
         {"address": "a", "change": {"actions": ["no-op"]}},
         {

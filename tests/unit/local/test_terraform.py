@@ -1,4 +1,4 @@
-"""Where Terraform's provider comes from: the order of the places, and what is said."""
+"""Where Terraform's provider comes from: the order of the places, and what is explained."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def machine(tmp_path: Path) -> Machine:
     return Machine(tmp_path)
 
 
-def test_the_users_plugin_directory_is_left_alone_and_nothing_is_asked(machine: Machine) -> None:
+def test_the_users_plugin_directory_is_left_alone_and_the_registry_is_not_probed(machine: Machine) -> None:
     machine.environment["TF_CLI_ARGS_init"] = "-plugin-dir=/somewhere"
     assert machine.find().environment == {}
     assert machine.probes == 0
@@ -86,7 +86,7 @@ def test_an_implied_mirror_comes_before_the_registry(machine: Machine) -> None:
     assert machine.probes == 0
 
 
-def test_the_registry_comes_before_a_mirror_elsewhere_and_is_asked_once_for_all_stacks(machine: Machine) -> None:
+def test_the_registry_comes_before_a_mirror_elsewhere_and_downloads_once_for_all_stacks(machine: Machine) -> None:
     mirror(machine.roots[0])
     machine.reachable = True
     assert machine.find().environment == {
@@ -129,7 +129,7 @@ def test_a_packed_mirror_counts_and_the_newest_usable_version_is_named(machine: 
     assert " 6.10.1 " in machine.find().explanation
 
 
-def test_nothing_to_be_had_is_one_sentence_with_the_mend(machine: Machine) -> None:
+def test_a_provider_that_is_nowhere_is_reported_in_one_sentence_with_the_fix(machine: Machine) -> None:
     with pytest.raises(ProviderNotFound, match=r"^Terraform's AWS provider \(5\.100 or newer.*`terraform providers mi"):
         machine.find()
 

@@ -46,7 +46,7 @@ def test_the_codec_with_the_most_matching_criteria_is_chosen(uplink: dict[str, A
         ({"join_accept": {}}, False),
     ],
 )
-def test_only_uplinks_that_nobody_decoded_need_a_codec(body: dict[str, Any], needs_codec: bool) -> None:
+def test_only_uplinks_without_a_decoded_payload_need_a_codec(body: dict[str, Any], needs_codec: bool) -> None:
     assert (codecs.undecoded(body) is not None) is needs_codec
 
 

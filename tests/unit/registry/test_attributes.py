@@ -100,9 +100,9 @@ def test_the_network_settings_are_those_that_the_thing_has() -> None:
 
 
 def test_only_a_thing_that_describes_a_device_requests_one() -> None:
-    assert attributes.asks_for_creation(COMPLETE)
-    assert attributes.asks_for_creation({"devEUI": "A81758FFFE0312AB", "lorawanVersion": "1.0.3"})
-    assert not attributes.asks_for_creation({"devEUI": "A81758FFFE0312AB", "stackName": "farm", "joinEUI": "1"})
+    assert attributes.requests_creation(COMPLETE)
+    assert attributes.requests_creation({"devEUI": "A81758FFFE0312AB", "lorawanVersion": "1.0.3"})
+    assert not attributes.requests_creation({"devEUI": "A81758FFFE0312AB", "stackName": "farm", "joinEUI": "1"})
 
 
 def test_a_thing_stands_for_the_device_that_it_names_or_for_the_default_one() -> None:

@@ -23,7 +23,7 @@ def test_a_thing_created_for_a_device_is_that_devices_thing_and_requests_no_devi
     for device in (DEVICE, WITHOUT_EUI):
         created = identity.thing_attributes(device, "farm")
         assert identity.is_thing_of(device, "any name", created, "farm")
-        assert not attributes.asks_for_creation(created)
+        assert not attributes.requests_creation(created)
 
 
 def test_a_dev_eui_matches_in_upper_and_lower_case_and_with_any_device_id() -> None:

@@ -187,7 +187,7 @@ def test_the_state_of_a_run_is_read_as_it_was_sent() -> None:
 
 
 class TimeLeft:
-    """Seconds left each time it is asked; the last value stays."""
+    """Seconds left, one after the other with each call; the last value stays."""
 
     def __init__(self, values: list[float]) -> None:
         self._values = values

@@ -104,7 +104,7 @@ def noted(state: Note, values: Any, version: int = 3, changed_at: int = NOW, at:
         "an older change is being sent",
         "abandoned by an interrupted function",
         "interrupted while this delta was handled",
-        "somebody overwrote the note",
+        "the note was overwritten",
     ],
 )
 def test_a_change_is_sent_once_and_after_the_previous_one(note: dict[str, Any] | None, following: Next) -> None:

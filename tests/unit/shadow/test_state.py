@@ -143,7 +143,7 @@ def test_without_metrics_the_shadow_is_left_alone() -> None:
     assert state.reported(events.load("things_stack/uplink"), settings).fields == {}
 
 
-def test_the_decoded_payload_is_reported_only_if_the_settings_ask_for_it() -> None:
+def test_the_decoded_payload_is_reported_only_if_the_settings_enable_it() -> None:
     body = events.load("things_stack/uplink_decoded")
     assert "decodedPayload" not in state.reported(body, ShadowSettings()).fields
     reported = state.reported(body, ShadowSettings(metrics=False, decoded_payload=True))

@@ -22,7 +22,7 @@ class SessionKeys:
         self._secret_arn = key_encryption_key_secret_arn
 
     def remember(self, device: str, seen: SessionSeen) -> None:
-        """Keep a session; a key that came in plain text is wrapped first."""
+        """Keep a session; a key in plain text is wrapped first."""
         envelope = seen.session.app_s_key
         if envelope is not None and not key_envelope.is_wrapped(envelope):
             sealed = key_envelope.wrapped(self._open(seen.session), self._key_encryption_key(), self._secret_arn)

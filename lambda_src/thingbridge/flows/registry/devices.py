@@ -39,7 +39,7 @@ class DevicesWithoutThing:
     log: ThingsLog
 
     def settle(self, device_id: str) -> None:
-        """Create the device's thing, or let the device follow a deleted thing. Raises what must come again."""
+        """Create the device's thing, or let the device follow a deleted thing. Raises what must be retried."""
         found = marking.read(self.things_stack, device_id)
         if found is None:
             return

@@ -45,7 +45,7 @@ class Registry:
     log: ThingsLog
 
     def handle(self, body: str) -> None:
-        """Carry out an event or work item, or record why that is not possible. Raises what must come again."""
+        """Carry out an event or work item, or record why that is not possible. Raises what must be retried."""
         item = work_items.parse(body)
         if item and item.device_id:
             self._settle(item.device_id)
@@ -138,7 +138,7 @@ class Registry:
         known = end_devices.resolve(self.things_stack, reference)
         if known:
             attributes.check_unchangeable(thing.attributes, known)
-        elif not attributes.asks_for_creation(thing.attributes):
+        elif not attributes.requests_creation(thing.attributes):
             return None
         device_id, outcome = known.device_id if known else reference.device_id, Outcome.UNCHANGED
         steps: tuple[Step, ...] = ()

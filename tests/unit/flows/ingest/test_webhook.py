@@ -18,7 +18,7 @@ def test_every_kind_has_a_path_the_secret_is_in_a_header_and_no_downlink_key_is_
 ) -> None:
     client, wanted = open_client(), integration(IngestMode.WEBHOOK)
     webhook.configure(client, wanted, None, account)
-    client.webhooks.set(wanted.id, {"downlink_api_key": "NNSXS.SOMEBODY.SET"}, ["downlink_api_key"])
+    client.webhooks.set(wanted.id, {"downlink_api_key": "NNSXS.SET.BEFORE"}, ["downlink_api_key"])
     webhook.configure(client, wanted, wanted, account)
     (configured,) = simulation.servers.application.webhooks.values()
     assert configured["base_url"] == "https://abc.lambda-url.eu-west-1.on.aws"

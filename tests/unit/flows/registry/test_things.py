@@ -95,6 +95,17 @@ def test_the_creation_of_a_thing_creates_its_device_and_reports_it_on_the_thing(
     assert logged(clients) == [("INFO", "end_device_created")]
 
 
+def test_a_new_thing_of_a_complete_device_reports_it_as_unchanged(handle: Handle, iot: Any, clients: Clients) -> None:
+    create(iot)
+    handle(event("CREATED"))
+    iot.delete_thing(thingName="barn")
+    handle(event("DELETED"), ON_THING_DELETED="retain")
+    create(iot)
+    handle(event("CREATED"))
+    assert status(clients)["state"] == "unchanged"
+    assert logged(clients)[-1] == ("INFO", "end_device_unchanged")
+
+
 def test_the_change_of_a_thing_changes_the_settings_of_its_device(
     handle: Handle, iot: Any, clients: Clients, simulation: Simulation
 ) -> None:

@@ -57,7 +57,7 @@ def test_the_formatter_of_a_device_takes_precedence_over_that_of_its_application
 @pytest.mark.parametrize(
     "text",
     [
-        "this is no script",
+        "not a script",
         "function other() {}",
         "function decodeUplink() { throw new Error(1) }",
         "function decodeUplink() { return { data: {}, errors: ['no'] } }",

@@ -1,0 +1,61 @@
+"""Topics that are written both in HCL and in Python, compared: read from the files of the modules.
+
+Terraform is not run here; the SQL of the rules in a plan is in test_plan_inventories.py.
+"""
+
+import re
+from pathlib import Path
+
+from thingbridge.messaging import topics
+from thingbridge.shadow import delta
+from thingbridge.shadow.state import DECODED_PAYLOAD
+
+MODULES = Path(__file__).resolve().parents[2] / "modules"
+TOPIC = re.compile(r' (\w+) += "((?:thethings/|\$aws/[^"]*/)?lorawan/[^"]+)"')
+
+
+def written(file: str) -> dict[str, str]:
+    """Name -> topic or topic filter that a file of a module assigns to it."""
+    return dict(TOPIC.findall((MODULES / file).read_text()))
+
+
+def test_the_things_stack_publishes_below_one_topic() -> None:
+    assert written("upstream/main.tf") == {"base_topic": topics.upstream("${var.stack.name}", "").rstrip("/")}
+
+
+def test_every_kind_of_message_has_its_public_topic_in_the_outputs() -> None:
+    events = topics.UPSTREAM_EVENTS.values()
+    assert written("upstream/outputs.tf") == {event.replace("/", "_"): topics.public("+", event) for event in events}
+
+
+def test_requests_are_read_where_they_are_recognized_and_answered_on_a_topic_of_the_outputs() -> None:
+    read = written("downlink/main.tf")
+    delta_topic = read.pop("topic_filter")
+    assert read == {
+        "downlink": topics.DOWNLINK_REQUEST,
+        "downlink_push": topics.public("+", topics.DOWNLINK_PUSH),
+        "downlink_replace": topics.public("+", topics.DOWNLINK_REPLACE),
+    }
+    assert all(topics.downlink_request(topic) for topic in read.values())
+    assert delta.thing_of(delta_topic) == "+"
+    assert written("downlink/outputs.tf") == {"downlink_rejected": topics.public("+", topics.DOWNLINK_REJECTED)}
+
+
+def test_the_right_to_answer_requests_is_for_the_topics_of_answers() -> None:
+    granted = re.findall(r":topic/([^\"]+)", (MODULES / "downlink/main.tf").read_text())
+    named = topics.public("*", topics.DOWNLINK_REJECTED)
+    assert granted == [named, f"{topics.PUBLIC_BASE}/{topics.DOWNLINK_REJECTED}"]
+
+
+def test_deltas_are_selected_by_the_field_of_desired_states() -> None:
+    assert f'where        = "NOT isUndefined(state.{DECODED_PAYLOAD})"' in (MODULES / "downlink/main.tf").read_text()
+
+
+def test_returned_downlinks_are_read_from_the_topics_of_their_messages() -> None:
+    text = (MODULES / "end_to_end_encryption/requeue.tf").read_text()
+    rules = re.findall(r'event += "(.+)"\n +where += (?:"NOT isUndefined\((\w+)\.\w+\)"|null)\n', text)
+    assert len(rules) == text.count("event  ")
+    for event, kind in rules:
+        assert event in topics.UPSTREAM_EVENTS.values()
+        assert not kind or topics.UPSTREAM_EVENTS[kind] == event
+    assert 'topic_filter = "${var.base_topic}/${each.value.event}"' in text
