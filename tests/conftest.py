@@ -15,7 +15,7 @@ import pytest
 
 from local.aws import LocalAws
 from local.terraform import ProviderSource, cleaned, find_provider
-from tests.sizes import SOAK
+from tests.sizes import SOAK, size
 
 # What a person sets to have the tests run on an AWS emulator of theirs, such as LocalStack.
 CHOSEN = ("AWS_ENDPOINT_URL", "LOCALSTACK_HOST")
@@ -32,7 +32,12 @@ def pytest_configure() -> None:
 
 
 # How long an example takes says more of the machine than of the code: nothing here is a timed test.
-hypothesis.settings.register_profile("untimed", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile(
+    "untimed",
+    deadline=None,
+    max_examples=size(50, 500),
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
 hypothesis.settings.load_profile("untimed")
 
 

@@ -1,12 +1,15 @@
 """Both other sides in process: an AWS account (moto), which can be made to fail, and a simulated The Things Stack."""
 
+import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import boto3
+import botocore.loaders
+import botocore.session
 import pytest
-from moto import mock_aws
+from moto.core.models import MockAWS, botocore_stubber
 
 from local.things_stack import ThingsStack as Simulation
 from thingbridge.aws.clients import Clients
@@ -16,6 +19,24 @@ from thingbridge.things_stack.transport import Transport
 APPLICATION = "farm-app"
 
 AnswerWith = Callable[[str, str, int, str], None]
+
+
+# Every boto3 session would read AWS's descriptions of its services again, which takes longer than most tests.
+botocore.session.create_loader = functools.cache(botocore.loaders.create_loader)
+
+
+class MockedAccount(MockAWS):
+    """moto for boto3 alone. It would patch `requests` as well, which here speaks to The Things Stack only."""
+
+    def _enable_patching(self, reset: bool = True) -> None:
+        botocore_stubber.enabled = True
+        if reset:
+            self.reset()
+
+    def _disable_patching(self, remove_data: bool) -> None:
+        botocore_stubber.enabled = False
+        if remove_data:
+            self.reset()
 
 
 @pytest.fixture
@@ -28,7 +49,7 @@ def clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clients]:
     }.items():
         monkeypatch.setenv(f"AWS_{name}", value)
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws():
+    with MockedAccount():
         yield Clients(boto3.Session())
 
 
@@ -113,12 +134,14 @@ def open_client(simulation: Simulation) -> Callable[..., ThingsStack]:
     """Make a client. `remaining`: seconds its invocation has left, which its waits use up."""
 
     def open_with(key: str | None = None, remaining: float = 5.0, address: str | None = None) -> ThingsStack:
-        key = key or simulation.create_api_key(APPLICATION)
+        key, clock = key or simulation.create_api_key(APPLICATION), Clock()
         transport = Transport(
             cluster_address=address or simulation.url,
             identity_server_address=address or simulation.url,
             api_key=lambda _refresh: key,
-            remaining_seconds=lambda: remaining,
+            remaining_seconds=lambda: remaining - clock(),
+            now=clock,
+            sleep=clock.wait,
         )
         return ThingsStack(APPLICATION, transport)
 

@@ -8,6 +8,7 @@ arguments: they patch no module.
 """
 
 import ast
+import functools
 from collections import defaultdict
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
@@ -55,8 +56,13 @@ ENTRY_POINTS: Final = sorted(
 PACKAGES: Final = {name for name, path in FILES.items() if path.name == "__init__.py"}
 
 
-def imports(module: str) -> Iterator[str]:
+@functools.cache
+def imports(module: str) -> tuple[str, ...]:
     """What a module imports, wherever in the file: full names, down to the module that is meant."""
+    return tuple(_imports(module))
+
+
+def _imports(module: str) -> Iterator[str]:
     for node in ast.walk(ast.parse(FILES[module].read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

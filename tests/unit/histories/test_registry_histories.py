@@ -5,13 +5,17 @@ of waiting messages (in any order, with repeats) and runs of the comparison, whi
 failure, of The Things Stack or of AWS. The queues behave like those of SQS: delivery at least once, a number of
 attempts, then the dead-letter queue. The Things Stack is the simulation, which checks every request by the published
 API.
+
+In `make test`, every step fails in every way, in one of the lives that include it, and every one of these lives has its
+share of the ways. `make soak` plays all of them, and more random histories.
 """
 
+import functools
 import itertools
 import json
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +25,7 @@ from hypothesis import strategies as st
 
 from handlers import batches
 from local.things_stack import ThingsStack as Simulation
+from tests.sizes import SOAK, size
 from tests.unit.histories.account import Account, Message
 from tests.unit.histories.wire import Killed, Wire
 from thingbridge.aws.queues import Queue
@@ -77,7 +82,7 @@ LIVES = (
     [CREATE, DELIVER, FORGET, SYNC, DELIVER, missed(DELETE), SYNC],
     [REGISTER, SYNC, DELIVER, FORGET, REGISTER, SYNC],
 )
-"""Histories in which every step fails in every way; the random histories go further."""
+"""Histories in which steps fail; the random histories go further."""
 
 ANNOUNCED = LIVES[:4]
 """Those in which every change sends an event."""
@@ -370,12 +375,14 @@ def meanwhile(world: World, what: str) -> None:
         world.deliver(len(world.account.queues["registry"]) - 1, repeat=False)
 
 
-def includes(world: World, step: str) -> bool:
-    """Whether the history includes a step."""
-    if step in AWS_STEPS:
-        return step in world.account.called
-    method, path = STEPS[step]
-    return any(each.method == method and re.search(path, each.path) for each in world.simulation.requests)
+def steps_taken(world: World) -> set[str]:
+    """The steps that the history of a world includes."""
+    requests = [(each.method, each.path) for each in world.simulation.requests]
+    return world.account.called | {
+        step
+        for step, (method, path) in STEPS.items()
+        if any(called == method and re.search(path, at) for called, at in requests)
+    }
 
 
 def end_failures(world: World) -> None:
@@ -477,43 +484,92 @@ def agree(world: World) -> None:
         assert known or refused or not set(thing) & {"appKey", "claimAuthenticationCode"}
 
 
-@pytest.mark.parametrize("claim", [False, True], ids=["own keys", "claimed"])
-@pytest.mark.parametrize("step", STEPS)
-def test_no_failure_at_any_step_leaves_half_a_device(live: Any, step: str, claim: bool) -> None:
-    ways = [*((kind, 1) for kind in (*KINDS, *MEANWHILE)), *((kind, FOR_EVER) for kind in LASTING)]
-    fail_everywhere(live, step, ways, claim)
+Life = list[Any]
+LivesWith = Callable[..., list[Life]]
+Way = tuple[int | str, int]
+"""How a step fails, and how many times."""
+
+WAYS: tuple[Way, ...] = (*((kind, 1) for kind in (*KINDS, *MEANWHILE)), *((kind, FOR_EVER) for kind in LASTING))
+AWS_WAYS: tuple[Way, ...] = (*((kind, 1) for kind in AWS_KINDS), *((kind, FOR_EVER) for kind in (400, 403, 500)))
+
+
+CLAIMED = {"set on JS": False, "delete on JS": False, "claim": True, "unclaim": True}
+"""Steps of devices that are claimed (True), or only of those that have keys of their own. All others: of both."""
+
+
+@pytest.fixture(scope="module")
+def lives_with(simulation: Simulation, key: str) -> LivesWith:
+    """The lives that include a step, which is played in a world of these settings."""
+
+    @functools.cache
+    def steps(number: int, claim: bool, scrub_keys: bool) -> set[str]:
+        world = World(simulation, key, claim, scrub_keys)
+        play(world, LIVES[number])
+        return steps_taken(world)
+
+    def lives(step: str, *, claim: bool, scrub_keys: bool) -> list[Life]:
+        # Devices that are claimed are not registered by hand.
+        numbers = range(len(LIVES) - 1 if claim else len(LIVES))
+        return [LIVES[number] for number in numbers if step in steps(number, claim, scrub_keys)]
+
+    return lives
+
+
+def combined(lives: Sequence[Life], ways: Sequence[Way], first: int) -> list[tuple[Life, Way]]:
+    """Every way in every life; in `make test`, the ways distributed over the lives, beginning with the `first`."""
+    if SOAK:
+        return list(itertools.product(lives, ways))
+    return list(zip(itertools.islice(itertools.cycle(lives), first, None), ways, strict=False))
+
+
+@pytest.mark.parametrize(
+    ("step", "claim"),
+    [(step, claim) for step in STEPS for claim in (False, True) if CLAIMED.get(step, claim) == claim],
+    ids=lambda value: {False: "own keys", True: "claimed"}.get(value, value),
+)
+def test_no_failure_at_any_step_leaves_half_a_device(live: Any, lives_with: LivesWith, step: str, claim: bool) -> None:
+    fail_everywhere(live, lives_with, step, WAYS, claim=claim, scrub_keys=False)
 
 
 @pytest.mark.parametrize("step", AWS_STEPS)
-def test_no_failure_of_aws_leaves_half_a_device(live: Any, step: str) -> None:
-    ways = [*((kind, 1) for kind in AWS_KINDS), *((kind, FOR_EVER) for kind in (400, 403, 500))]
-    fail_everywhere(live, step, ways, claim=False)
+def test_no_failure_of_aws_leaves_half_a_device(live: Any, lives_with: LivesWith, step: str) -> None:
+    # A thing is updated by the function only to remove its keys.
+    fail_everywhere(live, lives_with, step, AWS_WAYS, claim=False, scrub_keys=step == "update_thing")
 
 
-def fail_everywhere(live: Any, step: str, ways: list[tuple[Any, int]], claim: bool) -> None:
-    """Let a step fail in every history that includes it, the first time or every time."""
-    # Devices that are claimed are not registered by hand.
-    for history in LIVES[:-1] if claim else LIVES:
-        if not includes(live(history, None, claim=claim, scrub_keys=False), step):
-            continue
-        for kind, times in ways:
-            try:
-                world = live(history, (step, kind, 1, times), claim=claim, scrub_keys=False)
-                (check if history in ANNOUNCED else half_a_device)(world)
-                repair(world)
-                agree(world)
-            except AssertionError as error:
-                raise AssertionError(f"{step} fails with {kind}, {times} times, in {history}") from error
+def fail_everywhere(live: Any, lives_with: LivesWith, step: str, ways: Sequence[Way], **settings: bool) -> None:
+    """Let a step fail in the lives that include it: the first time, or every time."""
+    lives = lives_with(step, **settings)
+    assert lives
+    # Each step combines the ways with other lives.
+    for history, (kind, times) in combined(lives, ways, first=[*STEPS, *AWS_STEPS].index(step)):
+        try:
+            world = live(history, (step, kind, 1, times), **settings)
+            (check if history in ANNOUNCED else half_a_device)(world)
+            repair(world)
+            agree(world)
+        except AssertionError as error:
+            raise AssertionError(f"{step} fails with {kind}, {times} times, in {history}") from error
+
+
+@pytest.mark.parametrize("ways", [WAYS, AWS_WAYS], ids=["The Things Stack", "AWS"])
+def test_every_way_is_played_and_no_life_is_left_out(ways: Sequence[Way]) -> None:
+    for count, first in itertools.product(range(1, len(LIVES) + 1), range(3)):
+        played = combined(LIVES[:count], ways, first)
+        assert {way for _, way in played} == set(ways)
+        assert all(any(each is life for each, _ in played) for life in LIVES[:count])
+
+
+at_random = settings(
+    max_examples=size(20, 130),
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
+)
 
 
 @pytest.mark.parametrize("claim", [False, True], ids=["own keys", "claimed"])
 @pytest.mark.parametrize("scrub_keys", [False, True], ids=["keys kept", "keys scrubbed"])
 def test_the_registries_agree_after_any_history_whose_events_arrive(live: Any, claim: bool, scrub_keys: bool) -> None:
-    @settings(
-        max_examples=65,
-        deadline=None,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-    )
+    @at_random
     @given(histories(on_things), failures)
     def play_all(history: list[Any], failure: Failure | None) -> None:
         world = live(history, failure, claim=claim, scrub_keys=scrub_keys)
@@ -527,11 +583,7 @@ def test_the_registries_agree_after_any_history_whose_events_arrive(live: Any, c
 @pytest.mark.parametrize("claim", [False, True], ids=["own keys", "claimed"])
 @pytest.mark.parametrize("scrub_keys", [False, True], ids=["keys kept", "keys scrubbed"])
 def test_the_comparison_repairs_any_history_whose_events_were_missed(live: Any, claim: bool, scrub_keys: bool) -> None:
-    @settings(
-        max_examples=65,
-        deadline=None,
-        suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-    )
+    @at_random
     @given(histories(on_things, on_things_missed, on_devices), failures)
     def play_all(history: list[Any], failure: Failure | None) -> None:
         world = live(history, failure, claim=claim, scrub_keys=scrub_keys)

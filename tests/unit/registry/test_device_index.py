@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.sizes import size
 from thingbridge.registry.device_index import DeviceIndex, key_of_device, key_of_thing
 from thingbridge.registry.marks import Mark
 from thingbridge.registry.reconcile import ListedDevice
@@ -90,7 +91,7 @@ def test_seen_devices_are_recalled_exactly_if_the_devices_are_the_same(numbers: 
     assert set(after.unmatched()) == {(f"dev-{number}", False) for number in numbers - seen}
 
 
-@settings(max_examples=50)
+@settings(max_examples=size(25, 250))
 @given(st.integers(600, 3000), st.integers(0, 30), st.integers(0, 30))
 def test_added_and_removed_devices_make_a_few_others_uncertain_and_none_wrong(count: int, gone: int, new: int) -> None:
     numbers = {number * 7919 for number in range(count)}

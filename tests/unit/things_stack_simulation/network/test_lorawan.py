@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from local.things_stack.network import lorawan
@@ -12,7 +12,6 @@ KEK = bytes(range(16))
 
 
 @given(payload=st.binary(max_size=64), f_cnt=st.integers(0, 2**32 - 1), downlink=st.booleans())
-@settings(max_examples=50, deadline=None, database=None)
 def test_frm_payload_encryption_is_its_own_inverse(payload: bytes, f_cnt: int, downlink: bool) -> None:
     once = lorawan.crypt_frm_payload(KEK, "01020304", f_cnt, payload, downlink=downlink)
     assert lorawan.crypt_frm_payload(KEK, "01020304", f_cnt, once, downlink=downlink) == payload
