@@ -35,7 +35,7 @@ def pytest_configure() -> None:
 hypothesis.settings.register_profile(
     "untimed",
     deadline=None,
-    max_examples=size(50, 500),
+    max_examples=size(20, 500),
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("untimed")

@@ -113,6 +113,7 @@ def test_an_environment_that_was_not_finished_is_not_current(environment: Enviro
     assert not environment.is_current
 
 
+@pytest.mark.soak
 def test_an_environment_has_what_its_requirements_pin_and_nothing_else(tmp_path: Path) -> None:
     requirements = tmp_path / "requirements.txt"
     requirements.write_text("")

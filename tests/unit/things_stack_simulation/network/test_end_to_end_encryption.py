@@ -164,6 +164,7 @@ def test_the_length_limit_applies_to_encrypted_payloads_too(
     assert error_of(answer) == (400, "pkg/networkserver:application_downlink_too_long")
 
 
+@pytest.mark.soak
 def test_the_queue_of_a_session_has_a_capacity(simulation: ThingsStack, encrypted: str, client: Client) -> None:
     application = confirmed(simulation, encrypted)
     simulation.network.push(APP, encrypted, [application.downlink(n) for n in range(1, CAPACITY + 1)])
