@@ -36,7 +36,7 @@ VAULT, VAULT_APPLICATION = "Vault", "vault-app"
 
 WORK_QUEUES = frozenset({"registry", "requeue", "shadow", "sync"})
 
-APPLIED_BY = {"farm_stack": "farm", "pair": "pair", "meadow": "meadow", "barn": "barn"}
+APPLIED_BY = {"farm_stack": "farm", "pair": "pair", "meadow": "meadow", "silo": "silo"}
 """Fixture that applies a stack → the group of the tests that use it, which run in one process (pytest-xdist)."""
 
 _serial = itertools.count(1)
@@ -44,8 +44,12 @@ _serial = itertools.count(1)
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests that use one stack run in one process, so that it is applied once; those that destroy one come last."""
-    items.sort(key=lambda item: item.path.name == "test_lifecycle.py")
+    """Tests that use one stack run in one process, so that it is applied once.
+
+    Those that leave much behind, or destroy a stack, come last.
+    """
+    last = {"test_fleet.py": 1, "test_lifecycle.py": 2}
+    items.sort(key=lambda item: last.get(item.path.name, 0))
     for item in items:
         for fixture in getattr(item, "fixturenames", ()):
             if fixture in APPLIED_BY:

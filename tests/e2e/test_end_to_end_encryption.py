@@ -291,7 +291,7 @@ def test_what_can_not_be_decrypted_is_recorded_and_goes_on_as_it_came(vault: Bri
 # Many at once ------------------------------------------------------------------------------------------------------
 
 RUSH = "rush-app"
-RUSH_DEVICES, RUSH_REQUESTS = size((10, 1_000), (50, 10_000))
+RUSH_DEVICES, RUSH_REQUESTS = size((10, 500), (50, 10_000))
 
 
 @pytest.fixture
@@ -442,5 +442,6 @@ def test_the_key_encryption_key_is_an_aes_128_key_in_upper_case_hex_and_not_in_t
     assert key not in (vault_stack.directory / "terraform.tfstate").read_text()
 
 
+@pytest.mark.soak
 def test_a_second_plan_is_empty(vault_stack: Stack) -> None:
     assert vault_stack.plan_changes() == []

@@ -19,22 +19,22 @@ from tests.e2e.conftest import PATIENCE, VAULT, VAULT_APPLICATION, Bridge, conne
 from tests.sizes import SOAK, size
 from thingbridge.flows.api_key import INTEGRATION_RIGHTS, RIGHTS
 
-APPLICATION = "barn-app"
+APPLICATION = "silo-app"
 CONFIGURE_ALONE = Path(__file__).parent / "configure_alone"
 """The function `configure` and what it is invoked for, without the rest of a stack: applied in seconds."""
 
 
 @pytest.fixture(scope="module")
 def given(simulation: ThingsStack) -> dict[str, Any]:
-    return inputs(simulation, "barn", APPLICATION)
+    return inputs(simulation, "silo", APPLICATION)
 
 
 @pytest.fixture(scope="module")
-def barn(aws: LocalAws, given: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def silo(aws: LocalAws, given: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """The whole module at full size; otherwise the part that is about The Things Stack."""
     accepted = {name: value for name, value in given.items() if SOAK or name != "registry_sync"}
     source = size(CONFIGURE_ALONE, ROOT)
-    stack = Stack(tmp_path_factory.mktemp("barn"), accepted, environment=aws.environment(), source=source)
+    stack = Stack(tmp_path_factory.mktemp("silo"), accepted, environment=aws.environment(), source=source)
     yield stack
     stack.inputs = accepted
     discard(aws, stack)
@@ -51,43 +51,39 @@ def apply_fails(stack: Stack, aws: LocalAws, **changes: Any) -> str:
 
 
 def test_what_is_wrong_is_the_first_line_of_a_failed_apply_and_correcting_it_is_enough(
-    barn: Stack, aws: LocalAws, simulation: ThingsStack, record_property: Callable[[str, object], None]
+    silo: Stack, aws: LocalAws, simulation: ThingsStack, record_property: Callable[[str, object], None]
 ) -> None:
-    given = dict(barn.inputs)
+    given = dict(silo.inputs)
     if SOAK:
-        error = apply_fails(barn, aws, application_api_key="NNSXS.WRONG.KEY", application_api_key_version=2)
+        error = apply_fails(silo, aws, application_api_key="NNSXS.WRONG.KEY", application_api_key_version=2)
         assert f"give a key that was made for the application {APPLICATION}" in error
 
     right = "RIGHT_APPLICATION_TRAFFIC_DOWN_WRITE"
     lacking = simulation.create_api_key(APPLICATION, [each for each in RIGHTS | INTEGRATION_RIGHTS if each != right])
-    error = apply_fails(barn, aws, application_api_key=lacking, application_api_key_version=3)
+    error = apply_fails(silo, aws, application_api_key=lacking, application_api_key_version=3)
     assert "Write downlink application traffic" in error
     assert right in error
 
     unreachable = f"http://127.0.0.1:{free_port()}"
     good = {"application_api_key": given["application_api_key"], "application_api_key_version": 4}
     started = time.monotonic()
-    error = apply_fails(barn, aws, cluster_address=unreachable, **good)
+    error = apply_fails(silo, aws, cluster_address=unreachable, **good)
     record_property(FIGURES, f"an apply with a wrong cluster address fails after {time.monotonic() - started:.0f} s")
     assert unreachable.removeprefix("http://") in error
     assert "check cluster_address" in error
 
-    barn.inputs = {**given, **good}
-    barn.apply()
-    connected(simulation, APPLICATION)
-    assert [kind for kind, _ in integrations(simulation, APPLICATION)] == ["pubsub"]
-
-
-def test_another_mode_replaces_the_integration_and_a_destroy_removes_it(
-    barn: Stack, aws: LocalAws, simulation: ThingsStack
-) -> None:
-    barn.inputs = {**barn.inputs, "ingest": {"mode": "package"}}
-    barn.apply()
+    silo.inputs = {**given, **good, "ingest": {"mode": "package"}}
+    silo.apply()
     connected(simulation, APPLICATION)
     assert integrations(simulation, APPLICATION) == {("package", "198")}
-    barn.destroy()
+
+
+def test_a_destroy_removes_the_integration_and_leaves_nothing(
+    silo: Stack, aws: LocalAws, simulation: ThingsStack
+) -> None:
+    silo.destroy()
     assert integrations(simulation, APPLICATION) == set()
-    assert [name for name, _ in left_behind(aws, "barn")] == []
+    assert [name for name, _ in left_behind(aws, "silo")] == []
 
 
 @pytest.mark.soak
