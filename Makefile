@@ -39,6 +39,10 @@ check: setup ## linters and types
 	@$(BIN)/mypy
 	@terraform fmt -check -recursive -diff
 
+# Bytecode is kept between runs, also where the environment switches that off, as in many containers: without it, every
+# process compiles what it imports.
+unit terraform e2e soak: export PYTHONDONTWRITEBYTECODE :=
+
 unit: setup ## unit tests
 	@$(BIN)/pytest tests/unit -n $(JOBS) -q
 

@@ -1,13 +1,10 @@
 """Both other sides in process: an AWS account (moto), which can be made to fail, and a simulated The Things Stack."""
 
-import functools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import boto3
-import botocore.loaders
-import botocore.session
 import pytest
 from moto.core.models import MockAWS, botocore_stubber
 
@@ -19,10 +16,6 @@ from thingbridge.things_stack.transport import Transport
 APPLICATION = "farm-app"
 
 AnswerWith = Callable[[str, str, int, str], None]
-
-
-# Every boto3 session would read AWS's descriptions of its services again, which takes longer than most tests.
-botocore.session.create_loader = functools.cache(botocore.loaders.create_loader)
 
 
 class MockedAccount(MockAWS):
@@ -39,18 +32,29 @@ class MockedAccount(MockAWS):
             self.reset()
 
 
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "eu-west-1"}
+
+
+@pytest.fixture(scope="session")
+def session() -> boto3.Session:
+    """One for all tests, because a session reads AWS's descriptions of its services. Every test has its own clients."""
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in CREDENTIALS.items():
+            environment.setenv(name, value)
+        made = boto3.Session()
+        made.get_credentials()
+    return made
+
+
 @pytest.fixture
-def clients(monkeypatch: pytest.MonkeyPatch) -> Iterator[Clients]:
+def clients(session: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clients]:
     """Clients of an empty account."""
-    for name, value in {
-        "ACCESS_KEY_ID": "test",
-        "SECRET_ACCESS_KEY": "test",
-        "DEFAULT_REGION": "eu-west-1",
-    }.items():
-        monkeypatch.setenv(f"AWS_{name}", value)
+    for name, value in CREDENTIALS.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     with MockedAccount():
-        yield Clients(boto3.Session())
+        monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
+        yield Clients(session)
 
 
 @pytest.fixture

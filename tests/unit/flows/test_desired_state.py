@@ -2,13 +2,13 @@
 
 import base64
 import json
-import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from tests import events
+from tests.unit.conftest import Clock
 from thingbridge.aws.broker import Broker
 from thingbridge.aws.clients import Clients
 from thingbridge.aws.shadows import Shadows
@@ -74,7 +74,7 @@ def log(clients: Clients) -> ThingsLog:
 
 
 @pytest.fixture
-def flow(iot: Any, clients: Clients, shadows: Shadows, log: ThingsLog, queue: Queue) -> DesiredStates:
+def flow(iot: Any, clients: Clients, shadows: Shadows, log: ThingsLog, queue: Queue, clock: Clock) -> DesiredStates:
     attributes = {"devEUI": "A81758FFFE0312AB", "stackName": "farm"}
     iot.create_thing(thingName="tank", thingTypeName="lorawan", attributePayload={"attributes": attributes})
     return DesiredStates(
@@ -85,7 +85,8 @@ def flow(iot: Any, clients: Clients, shadows: Shadows, log: ThingsLog, queue: Qu
         recorded_shadows=RecordedShadows(shadows, log),
         queue=queue,
         rejections=Rejections("farm", Broker(clients), log),
-        pauses=(0.0, 0.0),
+        now=clock,
+        sleep=clock.wait,
     )
 
 
@@ -106,7 +107,8 @@ def desire(clients: Clients, shadows: DatedShadows, flow: DesiredStates) -> Desi
         delta = {
             **events.load("shadow/delta"),
             "version": document["version"],
-            "timestamp": int(time.time()),
+            # AWS IoT sends a delta with the write that causes it.
+            "timestamp": document["timestamp"],
             "state": document["state"]["delta"],
             "metadata": document["metadata"]["desired"],
         }

@@ -10,7 +10,7 @@ from handlers import batches
 from local.things_stack import ThingsStack as Simulation
 from local.things_stack.network.application_up import Published
 from tests import events
-from tests.unit.conftest import APPLICATION
+from tests.unit.conftest import APPLICATION, Clock
 from tests.unit.flows.conftest import DEVICE, Air, Encryption
 from thingbridge.aws.clients import Clients
 from thingbridge.aws.things import Things
@@ -25,8 +25,8 @@ GROUP = "/thethings/lorawan/farm/things"
 
 
 @pytest.fixture
-def queue(encryption: Encryption, things_stack: ThingsStack) -> EncryptedDownlinkQueue:
-    return EncryptedDownlinkQueue(things_stack, encryption.keys, patience=0.2)
+def queue(encryption: Encryption, things_stack: ThingsStack, clock: Clock) -> EncryptedDownlinkQueue:
+    return EncryptedDownlinkQueue(things_stack, encryption.keys, now=clock, sleep=clock.wait)
 
 
 @pytest.fixture

@@ -39,6 +39,7 @@ class EncryptedDownlinkQueue:
     things_stack: ThingsStack
     keys: SessionKeys
     patience: float = PATIENCE
+    now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
 
     def schedule(
@@ -59,7 +60,7 @@ class EncryptedDownlinkQueue:
         if not downlinks:
             schedule(self.things_stack, device, (), replace=replace)
             return
-        until = time.monotonic() + min(self.patience, self.things_stack.remaining_seconds() - MARGIN)
+        until = self.now() + min(self.patience, self.things_stack.remaining_seconds() - MARGIN)
         pause, retry = FIRST_PAUSE, Retry(at_least)
         first, session = 0, None
         while True:
@@ -73,7 +74,7 @@ class EncryptedDownlinkQueue:
                 if next_attempt is None:
                     raise
                 wait = pause * random.uniform(0.5, 1.0)
-                if time.monotonic() + wait >= until:
+                if self.now() + wait >= until:
                     reason = "the device joined again and has to send first" if next_attempt.wait else str(error)
                     raise Busy(f"push downlinks of {device.device_id}: {reason}") from error
                 retry = next_attempt

@@ -7,23 +7,24 @@ from typing import Any
 import pytest
 
 from local.things_stack import ThingsStack as Simulation
-from tests.unit.conftest import APPLICATION
+from tests.unit.conftest import APPLICATION, Clock
 from tests.unit.flows.conftest import DEVICE, KEK, Air, Encryption
 from thingbridge.errors import BadInput, Busy, Refused
 from thingbridge.flows.end_to_end_encryption import setup
-from thingbridge.flows.end_to_end_encryption.downlinks import PATIENCE, EncryptedDownlinkQueue
+from thingbridge.flows.end_to_end_encryption.downlinks import EncryptedDownlinkQueue
 from thingbridge.things_stack.client import ThingsStack
 
 Schedule = Callable[..., None]
 
 
 @pytest.fixture
-def schedule(encryption: Encryption, things_stack: ThingsStack) -> Schedule:
-    """Queue payloads on FPort 15; `queue` are options of the queue, the others those of the request."""
+def schedule(encryption: Encryption, things_stack: ThingsStack, clock: Clock) -> Schedule:
+    """Queue payloads on FPort 15; `sleep` is called instead of waiting, the other options are those of the request."""
 
-    def push(*payloads: bytes, queue: Mapping[str, Any] | None = None, **options: Any) -> None:
+    def push(*payloads: bytes, sleep: Callable[[float], None] = clock.wait, **options: Any) -> None:
         downlinks = [{"f_port": 15, "frm_payload": base64.b64encode(each).decode()} for each in payloads]
-        EncryptedDownlinkQueue(things_stack, encryption.keys, **(queue or {})).schedule(DEVICE, downlinks, **options)
+        queue = EncryptedDownlinkQueue(things_stack, encryption.keys, now=clock, sleep=sleep)
+        queue.schedule(DEVICE, downlinks, **options)
 
     return push
 
@@ -80,7 +81,7 @@ def test_after_a_rejoin_a_downlink_waits_until_the_device_sends(air: Air, schedu
     air.activate()
     air.remember(air.join())
     with pytest.raises(Busy, match="joined again and has to send first"):
-        schedule(b"one", queue={"patience": 0.2})
+        schedule(b"one")
     waits: list[float] = []
 
     def sleep(seconds: float) -> None:
@@ -88,7 +89,7 @@ def test_after_a_rejoin_a_downlink_waits_until_the_device_sends(air: Air, schedu
         if len(waits) == 2:
             air.uplink()
 
-    schedule(b"one", queue={"sleep": sleep, "patience": PATIENCE})
+    schedule(b"one", sleep=sleep)
     assert len(waits) == 2
     air.uplink()
     assert air.received() == [b"one"]
