@@ -43,6 +43,7 @@ LONGEST_TOPIC = 256  # AWS IoT message broker, bytes
 MOST_SLASHES = 7
 
 
+@pytest.mark.soak
 def test_every_derived_name_fits(plan: Plan, resources: Resources) -> None:
     checked = set()
     for address, resource in resources(plan("longest")).items():
@@ -55,6 +56,7 @@ def test_every_derived_name_fits(plan: Plan, resources: Resources) -> None:
     assert checked == set(LIMITS)
 
 
+@pytest.mark.soak
 def test_the_longest_rule_role_leaves_no_room_for_a_much_longer_stack_name(plan: Plan, resources: Resources) -> None:
     longest = max(
         len(resource["values"]["name"])

@@ -35,7 +35,7 @@ WHOLE_KINDS = {
 }
 # With ingest.mode "mqtt" alone, which neither example has: the longest names do.
 MQTT = {"CreateCertificate", "KeepCertificates", "IdentifyOwnCertificates"}
-STACKS = ["complete", "longest", "minimal"]
+STACKS = ["complete", pytest.param("longest", marks=pytest.mark.soak), "minimal"]
 
 
 @pytest.mark.parametrize("stack", STACKS)
