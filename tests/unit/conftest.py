@@ -53,8 +53,9 @@ def clients(session: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> Iterator
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     with MockedAccount():
-        monkeypatch.setattr(boto3, "DEFAULT_SESSION", session)
+        default, boto3.DEFAULT_SESSION = boto3.DEFAULT_SESSION, session
         yield Clients(session)
+        boto3.DEFAULT_SESSION = default
 
 
 @pytest.fixture
