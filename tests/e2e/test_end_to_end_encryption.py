@@ -291,7 +291,7 @@ def test_what_can_not_be_decrypted_is_recorded_and_goes_on_as_it_came(vault: Bri
 # Many at once ------------------------------------------------------------------------------------------------------
 
 RUSH = "rush-app"
-RUSH_DEVICES, RUSH_REQUESTS = size((10, 500), (50, 10_000))
+RUSH_DEVICES, RUSH_REQUESTS = size((10, 300), (50, 10_000))
 
 
 @pytest.fixture

@@ -118,6 +118,7 @@ def settings_of(simulation: ThingsStack) -> tuple[str | None, bool]:
     return label, bool(servers.application.links.get(VAULT_APPLICATION, {}).get("skip_payload_crypto"))
 
 
+@pytest.mark.soak
 def test_a_destroy_leaves_things_shadows_and_the_thing_type_and_nothing_else(
     vault: Bridge, vault_stack: Stack, simulation: ThingsStack
 ) -> None:

@@ -11,7 +11,7 @@ from tests.sizes import size
 from thingbridge.messaging.topics import REQUEST_EVENTS
 
 SEED: Final = 20261121
-HOW_MANY: Final = size(60, 280)
+HOW_MANY: Final = size(40, 280)
 """Of each of the two kinds: downlink requests, and what comes from The Things Stack."""
 
 AT_ONCE: Final = 4
