@@ -98,7 +98,11 @@ class PacedShadowWriter:
             thing_name, owner = str(deferred["thing"]), str(deferred["owner"])
         except (ValueError, KeyError, TypeError) as error:
             raise BadInput("message", "must be a deferred write, with thing and owner") from error
-        row = Row.read(self.states.read(thing_name))
+        text = self.states.read(thing_name)
+        try:
+            row = Row.read(text)
+        except (ValueError, KeyError, TypeError) as error:
+            raise BadInput("row", f"of {thing_name} can't be read") from error
         if row.scheduled and row.scheduled.owner == owner:
             self._write_row(thing_name, row, self.now())
 

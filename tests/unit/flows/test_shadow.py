@@ -167,6 +167,12 @@ def test_a_message_that_is_not_a_deferred_write_is_bad_input(writer: Writer, mes
         writer().write_scheduled(message)
 
 
+def test_a_row_that_can_not_be_read_is_bad_input(writer: Writer, clients: Clients) -> None:
+    ShadowStates(clients, "farm-shadow-states").change("tank", lambda _: '{"fields": []}', NOW)
+    with pytest.raises(BadInput, match="row: of tank"):
+        writer().write_scheduled(json.dumps({"thing": "tank", "owner": at(1)}))
+
+
 def test_a_deferred_write_that_fails_is_named_and_the_others_are_done(
     clients: Clients, queue_url: str, deferred: list[dict[str, Any]], reported: Reported
 ) -> None:
