@@ -5,14 +5,18 @@ tests/conftest.py.
 """
 
 import functools
+import json
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 import tftest
+
+from tests.terraform import documentation
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 # No dot folders: neither a developer's own .terraform nor a cache belongs in a copy.
@@ -26,6 +30,17 @@ _GIVEN = {
 }
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+
+MOCKED = "tests/terraform"
+"""The folder of the *.tftest.hcl files, in the repository and in copies of it."""
+
+
+@dataclass(frozen=True)
+class MockedRun:
+    """The outcome of one `run` of a *.tftest.hcl file: Terraform's status, and what it says."""
+
+    status: str
+    messages: str
 
 
 @pytest.fixture(scope="session")
@@ -56,6 +71,32 @@ def terraform(terraform_environment: dict[str, str]) -> Run:
         return done
 
     return run
+
+
+@pytest.fixture(scope="session")
+def mocked_runs(tree: Path, terraform: Run) -> dict[tuple[str, str], MockedRun]:
+    """File and name -> outcome of every `run`, those of the documentation included.
+
+    One process runs them all, because starting the provider takes longer than most of them.
+    """
+    documentation.write(tree, tree / MOCKED)
+    terraform(tree, "init", "-no-color", f"-test-directory={MOCKED}")
+    done = terraform(tree, "test", "-json", f"-test-directory={MOCKED}", check=False)
+    statuses: dict[tuple[str, str], str] = {}
+    messages: dict[tuple[str, str], list[str]] = {}
+    for line in done.stdout.splitlines():
+        event = json.loads(line)
+        place = (event.get("@testfile", ""), event.get("@testrun", ""))
+        match event:
+            case {"type": "test_run", "test_run": {"progress": "complete", "status": status}}:
+                statuses[place] = status
+            case {"type": "diagnostic", "diagnostic": {"severity": "error", **diagnostic}}:
+                where = (diagnostic.get("range") or {}).get("filename", "")
+                messages.setdefault(place, []).append(f"{where}: {diagnostic['summary']}: {diagnostic['detail']}")
+    # What names no run makes all of them fail, before any is complete.
+    if not statuses:
+        pytest.fail(f"terraform test failed:\n{done.stdout}{done.stderr}", pytrace=False)
+    return {place: MockedRun(status, "\n".join(messages.get(place, ()))) for place, status in statuses.items()}
 
 
 @pytest.fixture(scope="session")

@@ -1,23 +1,24 @@
-"""The *.tftest.hcl files of this folder, run by `terraform test` with a mocked provider: no account, no emulator."""
+"""The runs of the *.tftest.hcl files of this folder, with a mocked provider: no account, no emulator."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from tests.terraform.conftest import MOCKED, MockedRun
+
 # One worker: what the tests share takes longer than all of them.
 pytestmark = pytest.mark.xdist_group("mocked")
 
-FILES = sorted(path.name for path in Path(__file__).parent.glob("*.tftest.hcl"))
+RUNS = [
+    (path.name, run)
+    for path in sorted(Path(__file__).parent.glob("*.tftest.hcl"))
+    for run in re.findall(r'^run "(\w+)"', path.read_text(), re.MULTILINE)
+]
 
 
-@pytest.fixture(scope="session")
-def initialised(tree: Path, terraform: Callable[..., object]) -> Path:
-    terraform(tree, "init", "-no-color", "-test-directory=tests/terraform")
-    return tree
-
-
-@pytest.mark.parametrize("file", FILES)
-def test_mocked_plans_hold(file: str, initialised: Path, terraform: Callable[..., object]) -> None:
-    folder = "tests/terraform"
-    terraform(initialised, "test", "-no-color", f"-test-directory={folder}", f"-filter={folder}/{file}")
+@pytest.mark.parametrize(("file", "run"), RUNS)
+def test_a_mocked_run_passes(file: str, run: str, mocked_runs: Mapping[tuple[str, str], MockedRun]) -> None:
+    outcome = mocked_runs[f"{MOCKED}/{file}", run]
+    assert outcome.status == "pass", outcome.messages
