@@ -41,7 +41,7 @@ check: setup ## linters and types
 
 # Bytecode is kept between runs, also where the environment switches that off, as in many containers: without it, every
 # process compiles what it imports.
-unit terraform e2e soak: export PYTHONDONTWRITEBYTECODE :=
+test unit terraform e2e soak: export PYTHONDONTWRITEBYTECODE :=
 
 unit: setup ## unit tests
 	@$(BIN)/pytest tests/unit -n $(JOBS) -q
