@@ -128,7 +128,7 @@ variable "thing_type" {
   description = "Description and searchable attributes of the thing type stack.thing_type_name; both count only when the type is created, as AWS IoT fixes them for the life of the type. null: the type is neither created nor adopted."
   type = object({
     description           = optional(string, "LoRaWAN end device")
-    searchable_attributes = optional(list(string), ["devEUI", "stackName"])
+    searchable_attributes = optional(list(string), ["devEUI", "stackName", "deviceID"])
   })
   default = null
 

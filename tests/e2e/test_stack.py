@@ -36,7 +36,7 @@ def test_thing_events_are_on_and_the_accounts_other_event_types_are_as_they_were
 
 def test_the_thing_type_has_the_documented_searchable_attributes(farm: Bridge) -> None:
     found = farm.aws.client("iot").describe_thing_type(thingTypeName="lorawan")
-    assert sorted(found["thingTypeProperties"]["searchableAttributes"]) == ["devEUI", "stackName"]
+    assert sorted(found["thingTypeProperties"]["searchableAttributes"]) == ["devEUI", "deviceID", "stackName"]
 
 
 @pytest.fixture

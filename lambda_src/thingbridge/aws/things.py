@@ -67,14 +67,24 @@ class Things:
         Attribute search is case-sensitive, and people write EUIs either way. Iterating no further saves the call.
         """
         for spelling in dict.fromkeys((dev_eui, dev_eui.lower())):
-            with translate_errors(f"search things with DevEUI {spelling}"):
-                pages = (
-                    self._clients("iot")
-                    .get_paginator("list_things")
-                    .paginate(attributeName=str(Attribute.DEV_EUI), attributeValue=spelling)
-                )
-                found = [_thing(each) for page in pages for each in page["things"]]
-            yield from sorted(found, key=lambda thing: thing.name)
+            yield from self._search(Attribute.DEV_EUI, spelling)
+
+    def with_device_id(self, device_id: str) -> Iterator[Thing]:
+        """Things with this device id by name, of any stack: a ListThings.
+
+        It finds nothing of a thing type that was created without `deviceID` as a searchable attribute.
+        """
+        yield from self._search(Attribute.DEVICE_ID, device_id)
+
+    def _search(self, attribute: Attribute, value: str) -> list[Thing]:
+        with translate_errors(f"search things with {attribute} {value}"):
+            pages = (
+                self._clients("iot")
+                .get_paginator("list_things")
+                .paginate(attributeName=str(attribute), attributeValue=value)
+            )
+            found = [_thing(each) for page in pages for each in page["things"]]
+        return sorted(found, key=lambda thing: thing.name)
 
     def create(self, name: str, attributes: Mapping[str, str], type_name: str) -> bool:
         """Create a thing; False when the name is taken by a thing with other attributes or another type."""

@@ -30,8 +30,8 @@ class Attribute(StrEnum):
     CLAIM_AUTHENTICATION_CODE = "claimAuthenticationCode"
 
 
-SEARCHABLE: Final = (Attribute.DEV_EUI, Attribute.STACK_NAME)
-"""Attributes of the thing type; AWS IoT allows three searchable ones."""
+SEARCHABLE: Final = (Attribute.DEV_EUI, Attribute.STACK_NAME, Attribute.DEVICE_ID)
+"""The attributes by which things are searched; a thing type allows three."""
 
 SECRETS: Final = (Attribute.APP_KEY, Attribute.NWK_KEY, Attribute.CLAIM_AUTHENTICATION_CODE)
 """No longer needed once the end device exists; a thing without any of them requests no device."""

@@ -55,16 +55,20 @@ def thing_attributes(device: EndDeviceIdentifiers, stack_name: str) -> dict[str,
     return {str(name): value for name, value in known.items() if value}
 
 
-def is_thing_of(device: EndDeviceIdentifiers, name: str, attributes: Mapping[str, Any], stack_name: str) -> bool:
-    """Whether a thing stands for the device in this stack. Raises MismatchingStack when another stack has it.
+def stands_for(device: EndDeviceIdentifiers, attributes: Mapping[str, Any]) -> bool:
+    """Whether a thing with these attributes stands for the device, in whatever stack.
 
     A device with a DevEUI is identified by it, in upper or lower case and whatever its device id; a device without one
     by its device id.
     """
     if device.dev_eui:
-        same = str(attributes.get(Attribute.DEV_EUI, "")).upper() == device.dev_eui
-    else:
-        same = attributes.get(Attribute.DEVICE_ID) == device.device_id
+        return str(attributes.get(Attribute.DEV_EUI, "")).upper() == device.dev_eui
+    return attributes.get(Attribute.DEVICE_ID) == device.device_id
+
+
+def is_thing_of(device: EndDeviceIdentifiers, name: str, attributes: Mapping[str, Any], stack_name: str) -> bool:
+    """Whether a thing stands for the device in this stack. Raises MismatchingStack when another stack has it."""
+    same = stands_for(device, attributes)
     if same and attributes.get(Attribute.STACK_NAME) != stack_name:
         raise MismatchingStack(device.dev_eui or device.device_id, name)
     return same

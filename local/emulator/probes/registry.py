@@ -19,7 +19,7 @@ def thing_of_type(account: Account, thing_type: str, **attributes: str) -> str:
 
 def thing_type(account: Account) -> str:
     name = account.name("type")
-    properties = {"searchableAttributes": ["devEUI", "stackName"]}
+    properties = {"searchableAttributes": ["devEUI", "stackName", "deviceID"]}
     account.client("iot").create_thing_type(thingTypeName=name, thingTypeProperties=properties)
     return name
 

@@ -11,10 +11,10 @@ from thingbridge.errors import Refused
 
 def test_a_missing_thing_type_is_created_and_an_existing_one_adopted(iot: Any, clients: Clients) -> None:
     account = Account(clients)
-    assert account.ensure_thing_type("sensor", "Sensors", ["devEUI", "stackName"]) is True
-    assert account.ensure_thing_type("sensor", "Sensors", ["devEUI", "stackName"]) is False
+    assert account.ensure_thing_type("sensor", "Sensors", ["devEUI", "stackName", "deviceID"]) is True
+    assert account.ensure_thing_type("sensor", "Sensors", ["devEUI", "stackName", "deviceID"]) is False
     created = iot.describe_thing_type(thingTypeName="sensor")["thingTypeProperties"]
-    assert created["searchableAttributes"] == ["devEUI", "stackName"]
+    assert created["searchableAttributes"] == ["devEUI", "stackName", "deviceID"]
 
 
 def test_a_deprecated_thing_type_is_refused_with_the_fix(iot: Any, clients: Clients) -> None:

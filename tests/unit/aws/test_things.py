@@ -64,6 +64,13 @@ def test_things_with_a_dev_eui_are_found_in_either_spelling_the_upper_case_one_f
     assert [thing.name for thing in things.with_dev_eui("A81758FFFE0312AB")] == ["b", "z", "a"]
 
 
+def test_things_with_a_device_id_are_found_in_every_stack(things: Things) -> None:
+    things.create("a", {"deviceID": "tank-7", "stackName": "farm"}, "lorawan")
+    things.create("b", {"deviceID": "tank-7", "stackName": "orchard"}, "lorawan")
+    things.create("c", {"deviceID": "tank-8", "stackName": "farm"}, "lorawan")
+    assert [thing.name for thing in things.with_device_id("tank-7")] == ["a", "b"]
+
+
 @pytest.mark.parametrize(
     ("status", "code", "error"),
     [

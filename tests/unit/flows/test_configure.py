@@ -110,10 +110,10 @@ def test_a_destroy_leaves_the_thing_type_that_an_apply_created(call: Any, client
         "resource": "thing_type",
         "thing_type_name": "sensor",
         "description": "LoRaWAN end device",
-        "searchable_attributes": ["devEUI", "stackName"],
+        "searchable_attributes": ["devEUI", "stackName", "deviceID"],
     }
     assert call(event, "create") == {"thing_type_name": "sensor", "created": True}
     assert call(event, "update", event) == {"thing_type_name": "sensor", "created": False}
     assert call(event, "delete") == {"left": "sensor"}
     found = clients("iot").describe_thing_type(thingTypeName="sensor")["thingTypeProperties"]
-    assert found["searchableAttributes"] == ["devEUI", "stackName"]
+    assert found["searchableAttributes"] == ["devEUI", "stackName", "deviceID"]
