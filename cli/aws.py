@@ -26,7 +26,7 @@ from thingbridge.aws.logs import Logs
 from thingbridge.aws.shadows import Shadows
 from thingbridge.aws.things import Thing, Things
 from thingbridge.aws.things_log import ThingsLog
-from thingbridge.errors import Refused, ThingbridgeError
+from thingbridge.errors import Misconfigured, ThingbridgeError
 from thingbridge.registry.attributes import Attribute
 from thingbridge.shadow.state import SHADOW_NAME
 
@@ -98,7 +98,7 @@ class AppliedStack:
         """Create a thing of the stack; False when another thing has the name. Failed when the type does not exist."""
         try:
             return self.things.create(name, {**attributes, str(Attribute.STACK_NAME): self.name}, type_name)
-        except Refused as error:
+        except Misconfigured as error:
             if isinstance(error.__cause__, ClientError) and code(error.__cause__) == "ResourceNotFoundException":
                 raise Failed(
                     f"the thing type {type_name} does not exist in {self.region}: "
