@@ -137,7 +137,7 @@ def test_a_name_that_another_device_has_is_refused(
     # moto overwrites a thing of the same name; AWS answers like this when the attributes differ.
     answer_with("iot", "CreateThing", 409, "ResourceAlreadyExistsException")
     for _ in range(2):
-        with pytest.raises(match="taken") as caught:
+        with pytest.raises(NameTaken, match="taken") as caught:
             directory.find_or_create(DEVICE)
         assert caught.value.thing_name == "A81758FFFE0312AB"
 
