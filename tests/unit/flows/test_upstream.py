@@ -253,6 +253,9 @@ class Recorder:
     def find_or_create(self, _device: object) -> str:
         return "my:tank"
 
+    def find_known(self, _device: object) -> str:
+        return "my:tank"
+
     def publish(self, topic: str, payload: bytes) -> None:
         self.published.append((topic, payload))
 
@@ -267,9 +270,9 @@ class Recorder:
     def record(self, _thing_name: str | None, _level: str, event: str, **_fields: object) -> None:
         self.records.append(event)
 
-    def flow(self, settings: ShadowSettings) -> Upstream:
+    def flow(self, settings: ShadowSettings, *, decryption: Any = None) -> Upstream:
         every: Any = self
-        return Upstream("farm", settings, every, every, every, every, None, every)
+        return Upstream("farm", settings, every, every, every, every, decryption, every)
 
 
 JSON = st.recursive(
@@ -323,3 +326,15 @@ def test_a_decoded_payload_that_a_shadow_can_not_hold_is_recorded() -> None:
     recorder.flow(ShadowSettings(metrics=False, decoded_payload=True)).handle(events.load("rule_output/upstream"))
     assert recorder.records == ["decoded_payload_left_out"]
     assert recorder.states == []
+
+
+def test_a_simulated_uplink_is_decoded_but_neither_decrypted_nor_reported() -> None:
+    recorder = Recorder()
+    recorder.output = {"level": 5}
+    flow = recorder.flow(ShadowSettings(decoded_payload=True), decryption=object())
+    flow.handle(events.rule_output(SIMULATED["messages"]["without EUIs"]))
+    ((topic, payload),) = recorder.published
+    assert topic == "lorawan/my:tank/uplink"
+    assert json.loads(payload)["uplink_message"]["decoded_payload"] == {"level": 5}
+    assert recorder.states == []
+    assert recorder.records == ["uplink_simulated"]
