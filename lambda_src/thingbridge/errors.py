@@ -38,6 +38,4 @@ class Misconfigured(ThingbridgeError):
 
 
 class Busy(ThingbridgeError):
-    """The other side is overloaded, down or unreachable, or its answer is not known to be a refusal: raised, so that the
-    event is retried.
-    """
+    """The other side is overloaded, down or unreachable, or its answer is not a known refusal: raised and retried."""
