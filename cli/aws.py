@@ -13,6 +13,7 @@ from botocore.exceptions import (
     HTTPClientError,
     NoCredentialsError,
     NoRegionError,
+    ParamValidationError,
     ProfileNotFound,
     TokenRetrievalError,
     UnauthorizedSSOTokenError,
@@ -26,7 +27,7 @@ from thingbridge.aws.logs import Logs
 from thingbridge.aws.shadows import Shadows
 from thingbridge.aws.things import Thing, Things
 from thingbridge.aws.things_log import ThingsLog
-from thingbridge.errors import Refused, ThingbridgeError
+from thingbridge.errors import Misconfigured, ThingbridgeError
 from thingbridge.registry.attributes import Attribute
 from thingbridge.shadow.state import SHADOW_NAME
 
@@ -98,7 +99,7 @@ class AppliedStack:
         """Create a thing of the stack; False when another thing has the name. Failed when the type does not exist."""
         try:
             return self.things.create(name, {**attributes, str(Attribute.STACK_NAME): self.name}, type_name)
-        except Refused as error:
+        except Misconfigured as error:
             if isinstance(error.__cause__, ClientError) and code(error.__cause__) == "ResourceNotFoundException":
                 raise Failed(
                     f"the thing type {type_name} does not exist in {self.region}: "
@@ -123,7 +124,7 @@ def stops_everything(error: ThingbridgeError) -> bool:
     cause = error.__cause__
     if isinstance(cause, ClientError):
         return isinstance(error, NotPermitted) or code(cause) in _EXPIRED or "Signature" in code(cause)
-    return isinstance(cause, BotoCoreError)
+    return isinstance(cause, BotoCoreError) and not isinstance(cause, ParamValidationError)
 
 
 def sentence(error: BotoCoreError | ThingbridgeError) -> str:
@@ -139,9 +140,13 @@ def sentence(error: BotoCoreError | ThingbridgeError) -> str:
             return "the AWS login has expired: renew it with `aws sso login`"
         case (ConnectionError() | HTTPClientError()) as cause:
             return f"AWS does not answer: {cause} (check AWS_ENDPOINT_URL, if it is set)"
-        case ClientError() as cause:
+        case ClientError() as cause if code(cause) in _EXPIRED or not _names_its_fix(error):
             return _client_error(cause, permitted=not isinstance(error, NotPermitted))
     return str(error)
+
+
+def _names_its_fix(error: Exception) -> bool:
+    return isinstance(error, Misconfigured) and not isinstance(error, NotPermitted)
 
 
 def _client_error(error: Any, *, permitted: bool) -> str:

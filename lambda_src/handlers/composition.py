@@ -70,7 +70,7 @@ def upstream(environment: Environment, clients: Clients = CLIENTS) -> Upstream:
     return Upstream(
         stack_name=settings.stack_name,
         shadow_settings=settings.shadow,
-        directory=ThingDirectory(Things(clients), settings.stack),
+        directory=ThingDirectory(Things(clients), settings.stack, log),
         broker=Broker(clients),
         shadow_writer=(
             _paced_shadow_writer(
@@ -172,8 +172,8 @@ def requeue(environment: Environment, clients: Clients = CLIENTS) -> Callable[[L
     secrets = Secrets(clients)
     table = SessionTable(clients, settings.sessions_table)
     keys = SessionKeys(table, secrets, settings.key_encryption_key_secret_arn)
-    directory = ThingDirectory(Things(clients), settings.stack)
     log = ThingsLog(clients, settings.things_log_group)
+    directory = ThingDirectory(Things(clients), settings.stack, log)
     return lambda context: Requeue(
         stack_name=settings.stack_name,
         keys=keys,

@@ -34,8 +34,8 @@ class Refused(ThingbridgeError):
 
 
 class Misconfigured(ThingbridgeError):
-    """A key, right or permission is missing: raised, so that the event is kept until the operator fixes it."""
+    """A key, permission or resource is missing: raised, so that the event is kept until the operator fixes it."""
 
 
 class Busy(ThingbridgeError):
-    """The other side is overloaded, down or unreachable: raised, so that the event is retried."""
+    """The other side is overloaded, down or unreachable, or its answer is not a known refusal: raised and retried."""

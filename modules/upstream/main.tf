@@ -59,6 +59,13 @@ data "aws_iam_policy_document" "rights" {
     resources = ["${local.iot_arn}:thing/*"]
   }
 
+  # A device that was registered without a DevEUI keeps its thing, which gains the DevEUI.
+  statement {
+    sid       = "AddIdentifiers"
+    actions   = ["iot:UpdateThing"]
+    resources = ["${local.iot_arn}:thing/*"]
+  }
+
   statement {
     sid       = "PublishMessages"
     actions   = ["iot:Publish"]

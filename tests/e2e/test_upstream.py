@@ -81,6 +81,7 @@ def test_uplinks_of_every_make_are_delivered(farm: Bridge, fields: dict[str, Any
 )
 def test_every_event_reaches_its_public_topic_byte_for_byte(farm: Bridge, suffix: str) -> None:
     device = farm.new_device(registered=False)
+    farm.create_thing(device.dev_eui, devEUI=device.dev_eui)
     ids = {"device_id": device.device_id, "dev_eui": device.dev_eui}
     body = json.dumps({"end_device_ids": ids, "anything": {"n": 10.0, "text": "ü"}}, indent=1).encode()
     publish_raw(farm, suffix, body)
@@ -102,6 +103,48 @@ def test_a_device_without_a_dev_eui_is_named_by_its_device_id(farm: Bridge) -> N
     thing_name = f"Farm_{device.device_id}"
     assert farm.topics.wait_for(f"lorawan/{thing_name}/uplink", timeout=PATIENCE).payload == body
     eventually("its shadow", lambda: farm.shadow(thing_name).get("fCntUp") == 4)
+
+
+def test_a_device_that_gains_a_dev_eui_keeps_its_thing(farm: Bridge) -> None:
+    device = farm.new_device(registered=False)
+    thing_name, ids = f"Farm_{device.device_id}", {"device_id": device.device_id}
+    for number, identifiers in enumerate((ids, {**ids, "dev_eui": device.dev_eui}), 1):
+        body = json.dumps({"end_device_ids": identifiers, "uplink_message": {"f_cnt": number}}).encode()
+        publish_raw(farm, "uplink", body)
+        farm.topics.wait_for(
+            f"lorawan/{thing_name}/uplink", lambda each, raw=body: each.payload == raw, timeout=PATIENCE
+        )
+    thing = farm.thing(thing_name)
+    assert thing
+    assert thing.attributes["devEUI"] == device.dev_eui
+    assert farm.thing(device.dev_eui) is None
+
+
+def test_a_simulated_uplink_reaches_the_thing_and_leaves_its_shadow_alone(farm: Bridge) -> None:
+    device = farm.joined_device()
+    before = eventually("the join in the shadow", lambda: farm.shadow(device.dev_eui))
+    body = json.dumps(
+        {
+            "end_device_ids": {"device_id": device.device_id},
+            "uplink_message": {"f_port": 1, "frm_payload": "q80=", "received_at": "0001-01-01T00:00:00Z"},
+            "simulated": True,
+        }
+    ).encode()
+    publish_raw(farm, "uplink", body)
+    assert farm.topics.wait_for(f"lorawan/{device.dev_eui}/uplink", timeout=PATIENCE).payload == body
+    eventually("the record", lambda: [each for each in farm.log(device.dev_eui) if each["event"] == "uplink_simulated"])
+    assert farm.shadow(device.dev_eui) == before
+    assert farm.thing(f"Farm_{device.device_id}") is None
+
+
+def test_a_message_about_a_device_without_a_thing_makes_none(farm: Bridge) -> None:
+    device = farm.new_device(registered=False)
+    ids = {"device_id": device.device_id, "dev_eui": device.dev_eui}
+    publish_raw(farm, "downlink/failed", json.dumps({"end_device_ids": ids, "downlink_failed": {}}).encode())
+    eventually(
+        "the record", lambda: [each for each in farm.log("unidentified") if device.device_id in each.get("reason", "")]
+    )
+    assert farm.thing(device.dev_eui) is None
 
 
 def test_a_device_of_another_stack_is_an_error_in_the_log_of_the_thing_and_no_message(farm: Bridge) -> None:

@@ -23,6 +23,7 @@ EVERYTHING = {
 }
 # Resources that name a whole kind of thing, and why they can't name fewer.
 WHOLE_KINDS = {
+    "AddIdentifiers": "things are named by their users, freely",
     "CreateThings": "things are named by their users, freely",
     "FollowDesiredStates": "things are named by their users, freely",
     "KeepCertificates": "a certificate's ARN holds its fingerprint, which is not known before",

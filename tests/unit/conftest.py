@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import boto3
@@ -76,12 +77,14 @@ def calls(clients: Clients) -> Callable[[], dict[str, int]]:
 def answer_with(clients: Clients) -> AnswerWith:
     """Make an operation of a service answer with an error: service, operation, HTTP status, code."""
 
-    def arrange(service: str, operation: str, status: int, code: str) -> None:
-        client = clients(service)
-        service_id = client.meta.service_model.service_id.hyphenize()
-        client.meta.events.register(f"before-call.{service_id}.{operation}", lambda **_: refusal(status, code))
+    return partial(arrange_answer, clients)
 
-    return arrange
+
+def arrange_answer(clients: Clients, service: str, operation: str, status: int, code: str) -> None:
+    """Make an operation of these clients answer with an error."""
+    client = clients(service)
+    service_id = client.meta.service_model.service_id.hyphenize()
+    client.meta.events.register(f"before-call.{service_id}.{operation}", lambda **_: refusal(status, code))
 
 
 class Response:

@@ -7,8 +7,10 @@ from typing import Any, Final
 from botocore.exceptions import ClientError
 
 from thingbridge.aws.clients import Clients
-from thingbridge.aws.errors import code, translate_errors
-from thingbridge.registry.attributes import Attribute
+from thingbridge.aws.errors import code, text, translate_errors
+from thingbridge.errors import Misconfigured
+from thingbridge.messaging.topics import THING_NAME
+from thingbridge.registry.attributes import ATTRIBUTE_NAME, ATTRIBUTE_VALUE, MOST_ATTRIBUTES, Attribute
 
 THINGS_PER_PAGE: Final = 250
 """The most ListThings returns at once (AWS IoT API reference)."""
@@ -87,8 +89,13 @@ class Things:
         return sorted(found, key=lambda thing: thing.name)
 
     def create(self, name: str, attributes: Mapping[str, str], type_name: str) -> bool:
-        """Create a thing; False when the name is taken by a thing with other attributes or another type."""
-        with translate_errors(f"create the thing {name}"):
+        """Create a thing; False when the name is taken by a thing with other attributes or another type.
+
+        Raises Refused for a name or attributes that no thing can have, Misconfigured while the thing type is missing or
+        deprecated.
+        """
+        operation = f"create the thing {name}"
+        with translate_errors(operation):
             try:
                 self._clients("iot").create_thing(
                     thingName=name, thingTypeName=type_name, attributePayload={"attributes": dict(attributes)}
@@ -96,6 +103,12 @@ class Things:
             except ClientError as error:
                 if code(error) == "ResourceAlreadyExistsException":
                     return False
+                if code(error) == "InvalidRequestException" and _is_well_formed(name, attributes):
+                    # AWS answers with this code for a deprecated thing type as well: it is not about the device.
+                    raise Misconfigured(
+                        f"{text(operation, error)}: if the thing type is deprecated, undo that with "
+                        f"`aws iot deprecate-thing-type --thing-type-name {type_name} --undo-deprecate`"
+                    ) from error
                 raise
         return True
 
@@ -116,7 +129,21 @@ class Things:
     def delete(self, name: str) -> None:
         """Delete a thing; one that is gone counts as deleted."""
         with translate_errors(f"delete the thing {name}"):
-            self._clients("iot").delete_thing(thingName=name)
+            try:
+                self._clients("iot").delete_thing(thingName=name)
+            except ClientError as error:
+                if code(error) != "ResourceNotFoundException":
+                    raise
+
+
+def _is_well_formed(name: str, attributes: Mapping[str, str]) -> bool:
+    """Whether AWS IoT's grammar and quotas allow a thing with this name and these attributes."""
+    return (
+        THING_NAME.fullmatch(name) is not None
+        and len(attributes) <= MOST_ATTRIBUTES
+        and all(ATTRIBUTE_NAME.fullmatch(each) for each in attributes)
+        and all(ATTRIBUTE_VALUE.fullmatch(each) for each in attributes.values())
+    )
 
 
 def _thing(answer: Mapping[str, Any]) -> Thing:

@@ -2,99 +2,191 @@
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
 
 from thingbridge.aws.things import Thing, Things
-from thingbridge.errors import Refused
+from thingbridge.aws.things_log import ThingsLog
+from thingbridge.errors import Misconfigured, Refused
 from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
 from thingbridge.registry import identity
-from thingbridge.registry.identity import MismatchingStack, StackOfThings
+from thingbridge.registry.identity import MismatchingStack, NameTaken, StackOfThings, ThingOfOther
 
 KNOWN_FOR: Final = 3600.0
 """Seconds after which a known thing is looked up again: the longest time that a deleted thing can go unnoticed."""
 
-MISMATCH_KNOWN_FOR: Final = 60.0
+REFUSED_FOR: Final = 60.0
 """Seconds a refusal is remembered, so that another stack's device can't use up the registry's quota."""
+
+ABSENT_FOR: Final = 60.0
+"""Seconds in which a device without a thing is looked up by name only, so that its messages can't use up ListThings."""
 
 MAX_KNOWN: Final = 50_000
 """Things remembered in one execution environment: about 15 MB."""
+
+Value = TypeVar("Value")
+
+
+class _Memory(Generic[Value]):
+    """What is known about devices, for a while; it forgets the oldest entry when it is full."""
+
+    def __init__(self, capacity: int, now: Callable[[], float]) -> None:
+        self._capacity, self._now = capacity, now
+        self._entries: dict[EndDeviceIdentifiers, tuple[float, Value]] = {}
+
+    def get(self, device: EndDeviceIdentifiers) -> Value | None:
+        until, value = self._entries.get(device, (0.0, None))
+        return value if until >= self._now() else None
+
+    def put(self, device: EndDeviceIdentifiers, value: Value, seconds: float) -> None:
+        self._entries.pop(device, None)
+        if len(self._entries) >= self._capacity:
+            del self._entries[next(iter(self._entries))]
+        self._entries[device] = (self._now() + seconds, value)
+
+
+@dataclass(frozen=True)
+class _Known:
+    """A device's thing, or why it can't have one. Not the exception: one that is raised again grows each time."""
+
+    thing_name: str
+    refused_by: type[ThingOfOther] | None = None
+
+    def name_for(self, device: EndDeviceIdentifiers) -> str:
+        if self.refused_by is MismatchingStack:
+            raise MismatchingStack(device.dev_eui or device.device_id, self.thing_name)
+        if self.refused_by is NameTaken:
+            raise NameTaken(self.thing_name)
+        return self.thing_name
 
 
 class ThingDirectory:
     """The things of one stack's devices.
 
-    A known device costs no registry call. An unknown one costs a DescribeThing of the name that the stack would give it
-    (350 per second), and a ListThings by DevEUI (10 per second) only if that finds nothing.
+    A known device costs no registry call. An unknown one costs a DescribeThing of each name that the stack would give
+    it (350 per second), and ListThings by DevEUI (10 per second) only if that finds nothing; ListThings by device id
+    only for a device whose thing may have no DevEUI.
+
+    A thing that stands for a device by its device id alone gains the DevEUI that the device has by now.
     """
 
     def __init__(
         self,
         things: Things,
         stack: StackOfThings,
+        log: ThingsLog,
         *,
         capacity: int = MAX_KNOWN,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._things, self._stack, self._capacity, self._now = things, stack, capacity, now
-        self._known: dict[EndDeviceIdentifiers, tuple[float, str | MismatchingStack]] = {}
+        self._things, self._stack, self._log = things, stack, log
+        self._known: _Memory[_Known] = _Memory(capacity, now)
+        self._absent: _Memory[bool] = _Memory(capacity, now)
 
     def find_or_create(self, device: EndDeviceIdentifiers) -> str:
         """Name of the device's thing, which is created if there is none.
 
-        Raises MismatchingStack when another stack has the DevEUI, Refused when the name is taken, or Busy.
+        Raises MismatchingStack when another stack has the DevEUI, NameTaken, Busy or Misconfigured.
         """
-        until, known = self._known.get(device, (0.0, ""))
-        if not known or until < self._now():
-            try:
-                known = self.find(device) or self._create(device)
-                self._remember(device, known, KNOWN_FOR)
-            except MismatchingStack as mismatch:
-                known = mismatch
-                self._remember(device, known, MISMATCH_KNOWN_FOR)
-        if isinstance(known, MismatchingStack):
-            raise known
-        return known
+        known = self._known.get(device) or self._look_up(device) or self._create(device)
+        return known.name_for(device)
+
+    def find_known(self, device: EndDeviceIdentifiers) -> str | None:
+        """Name of the device's thing, None if there is none; for messages that do not make one.
+
+        Raises MismatchingStack, Busy or Misconfigured.
+        """
+        known = self._known.get(device) or self._look_up(device, by_name_only=bool(self._absent.get(device)))
+        if known is None:
+            if not self._absent.get(device):
+                self._absent.put(device, True, ABSENT_FOR)
+            return None
+        return known.name_for(device)
 
     def find(self, device: EndDeviceIdentifiers) -> str | None:
-        """Name of the device's thing as the registry has it now, None if there is none.
+        """Name of the device's thing as the registry has it now, None if there is none. Nothing is remembered.
 
-        Raises like `find_or_create`.
+        Raises MismatchingStack, Busy or Misconfigured.
         """
+        thing = self._find(device)
+        return thing.name if thing else None
+
+    # Inside --------------------------------------------------------------------------------------------------------
+
+    def _look_up(self, device: EndDeviceIdentifiers, *, by_name_only: bool = False) -> _Known | None:
+        """The device's thing in the registry, which then is remembered and has the device's identifiers."""
+        try:
+            thing = self._find(device, by_name_only=by_name_only)
+        except MismatchingStack as mismatch:
+            return self._remember_refusal(device, mismatch)
+        if thing is None:
+            return None
+        self._add_gained_attributes(device, thing)
+        return self._remember(device, thing.name)
+
+    def _find(self, device: EndDeviceIdentifiers, *, by_name_only: bool = False) -> Thing | None:
         mismatch: MismatchingStack | None = None
-        for thing in self._candidates(device):
+        for thing in self._candidates(device, by_name_only=by_name_only):
             try:
                 if identity.is_thing_of(device, thing.name, thing.attributes, self._stack.name):
-                    return thing.name
+                    return thing
             except MismatchingStack as other:
                 mismatch = mismatch or other
         if mismatch:
             raise mismatch
         return None
 
-    def _remember(self, device: EndDeviceIdentifiers, known: str | MismatchingStack, seconds: float) -> None:
-        self._known.pop(device, None)
-        if len(self._known) >= self._capacity:
-            del self._known[next(iter(self._known))]
-        self._known[device] = (self._now() + seconds, known)
-
-    def _candidates(self, device: EndDeviceIdentifiers) -> Iterator[Thing]:
+    def _candidates(self, device: EndDeviceIdentifiers, *, by_name_only: bool) -> Iterator[Thing]:
         """Things that may stand for the device, the likeliest first; a generator, so that a match saves calls."""
-        expected = self._things.describe(self._name_for(device))
-        if expected:
-            yield expected
-        if device.dev_eui:
+        name, name_by_id = self._name_for(device), self._name_for(EndDeviceIdentifiers(device.device_id, None, None))
+        yield from self._named(name)
+        if device.dev_eui and not by_name_only:
             yield from self._things.with_dev_eui(device.dev_eui)
+        if name_by_id != name:
+            yield from self._named(name_by_id)
+        if identity.may_have_no_dev_eui(device) and not by_name_only:
+            yield from self._things.with_device_id(device.device_id)
 
-    def _create(self, device: EndDeviceIdentifiers) -> str:
+    def _named(self, name: str) -> Iterator[Thing]:
+        thing = self._things.describe(name)
+        if thing:
+            yield thing
+
+    def _create(self, device: EndDeviceIdentifiers) -> _Known:
         name = self._name_for(device)
         attributes = identity.thing_attributes(device, self._stack.name)
         if self._things.create(name, attributes, self._stack.thing_type_name):
-            return name
+            return self._remember(device, name)
         # Created by another writer since the look-up, with other attributes: it may still be this device's thing.
         thing = self._things.describe(name)
-        if thing and identity.is_thing_of(device, name, thing.attributes, self._stack.name):
-            return name
-        raise Refused(f"the name {name} is taken by a thing of another device")
+        try:
+            if thing and identity.is_thing_of(device, name, thing.attributes, self._stack.name):
+                return self._remember(device, name)
+        except MismatchingStack as mismatch:
+            return self._remember_refusal(device, mismatch)
+        return self._remember_refusal(device, NameTaken(name))
+
+    def _add_gained_attributes(self, device: EndDeviceIdentifiers, thing: Thing) -> None:
+        """Give the thing what it lacks of the device's identifiers. It stays the device's thing if AWS refuses that."""
+        gained = identity.gained_attributes(device, thing.attributes)
+        if not gained:
+            return
+        try:
+            self._things.update(thing.name, gained)
+        except (Refused, Misconfigured) as error:
+            self._log.record(thing.name, "WARN", "identifiers_not_added", attributes=gained, reason=str(error))
+        else:
+            self._log.record(thing.name, "INFO", "identifiers_added", attributes=gained)
+
+    def _remember(self, device: EndDeviceIdentifiers, thing_name: str) -> _Known:
+        known = _Known(thing_name)
+        self._known.put(device, known, KNOWN_FOR)
+        return known
+
+    def _remember_refusal(self, device: EndDeviceIdentifiers, error: ThingOfOther) -> _Known:
+        known = _Known(error.thing_name, type(error))
+        self._known.put(device, known, REFUSED_FOR)
+        return known
 
     def _name_for(self, device: EndDeviceIdentifiers) -> str:
         return identity.thing_name(device, self._stack.thing_name_scheme, self._stack.name)

@@ -17,7 +17,7 @@ from thingbridge.flows.shadow import ShadowWriter
 from thingbridge.flows.thing_directory import ThingDirectory
 from thingbridge.messaging import codecs, topics, upstream
 from thingbridge.messaging.upstream import UpstreamMessage
-from thingbridge.registry.identity import MismatchingStack
+from thingbridge.registry.identity import ThingOfOther
 from thingbridge.shadow import state
 from thingbridge.shadow.state import ShadowSettings
 
@@ -54,12 +54,19 @@ class Upstream:
         thing_name = None
         try:
             message = upstream.parse(event, self.stack_name)
-            thing_name = self.directory.find_or_create(message.device)
+            thing_name = self._thing_of(message)
+            if thing_name is None:
+                self._record_dropped(event, None, _no_thing(message), level="WARN")
+                return
             message = self._readable(message, thing_name)
             reported = state.reported(message.body, self.shadow_settings, own_counters=self.decryption is not None)
             self.broker.publish(topics.public(thing_name, message.event), message.raw)
         except (BadInput, Refused) as error:
-            self._record_dropped(event, error.thing_name if isinstance(error, MismatchingStack) else thing_name, error)
+            self._record_dropped(event, error.thing_name if isinstance(error, ThingOfOther) else thing_name, str(error))
+            return
+        if message.is_simulated:
+            # The shadow is the state of the device, which has sent nothing.
+            self.log.record(thing_name, "INFO", "uplink_simulated")
             return
         if reported.omitted:
             self.log.record(thing_name, "WARN", "decoded_payload_left_out", reason=reported.omitted)
@@ -69,9 +76,18 @@ class Upstream:
             except Refused as error:
                 self.log.record(thing_name, "ERROR", "shadow_not_written", reason=str(error))
 
+    def _thing_of(self, message: UpstreamMessage) -> str | None:
+        """Name of the device's thing; None if there is none, and the message does not make one."""
+        if message.makes_thing:
+            return self.directory.find_or_create(message.device)
+        return self.directory.find_known(message.device)
+
     def _readable(self, message: UpstreamMessage, thing_name: str) -> UpstreamMessage:
-        """The message in readable form: decrypted, and decoded if The Things Stack has not done so."""
-        if self.decryption:
+        """The message in readable form: decrypted, and decoded if The Things Stack has not done so.
+
+        A simulated uplink was never encrypted, and is of no session.
+        """
+        if self.decryption and not message.is_simulated:
             message = self.decryption.decrypt(message, thing_name)
         uplink = codecs.undecoded(message.body)
         if uplink is None:
@@ -85,14 +101,21 @@ class Upstream:
             self.log.record(thing_name, "WARN", "codec_failed", codec=None, reason=str(error))
         return message
 
-    def _record_dropped(self, event: Mapping[str, Any], thing_name: str | None, error: BadInput | Refused) -> None:
+    def _record_dropped(
+        self, event: Mapping[str, Any], thing_name: str | None, reason: str, *, level: str = "ERROR"
+    ) -> None:
         encoded = str(event.get("payload") or "").encode()
         self.log.record(
             thing_name,
-            "ERROR",
+            level,
             "message_dropped",
-            reason=str(error),
+            reason=reason,
             topic=event.get("topic"),
             payload_base64_bytes=len(encoded),
             payload_base64_sha256=hashlib.sha256(encoded).hexdigest(),
         )
+
+
+def _no_thing(message: UpstreamMessage) -> str:
+    kind = "a simulated uplink" if message.is_simulated else f"a message of the kind {message.event}"
+    return f"the device {message.device.device_id} has no thing: {kind} makes none, its first join or uplink does"

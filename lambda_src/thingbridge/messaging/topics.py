@@ -32,6 +32,9 @@ UPSTREAM_EVENTS: Final[Mapping[str, str]] = {
 """Kind of message (`ApplicationUp`) → event. Without `uplink_normalized`, which pub/subs do not publish: the number of
 messages of an uplink must not depend on the mode of ingest."""
 
+EVENTS_OF_DEVICES: Final = frozenset({"uplink", "join"})
+"""Events that a device itself causes over the air."""
+
 THING_NAME: Final = re.compile(r"[a-zA-Z0-9:_-]{1,128}")
 """AWS IoT `CreateThing`, parameter `thingName`. Such a name contains no topic separator or wildcard."""
 

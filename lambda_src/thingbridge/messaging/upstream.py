@@ -28,6 +28,18 @@ class UpstreamMessage:
     body: Mapping[str, Any]
     raw: bytes
 
+    @property
+    def is_simulated(self) -> bool:
+        """Whether a person simulated the uplink in The Things Stack: no device sent anything."""
+        return self.body.get("simulated") is True
+
+    @property
+    def makes_thing(self) -> bool:
+        """Whether the device gets a thing if it has none: it has joined or sent. Other messages may be about a device
+        whose thing was deleted in the meantime.
+        """
+        return self.event in topics.EVENTS_OF_DEVICES and not self.is_simulated
+
 
 def parse(event: Mapping[str, Any], stack_name: str) -> UpstreamMessage:
     """Read the rule's output `{"topic": str, "payload": base64 of the published bytes}`.

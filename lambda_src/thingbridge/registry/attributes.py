@@ -1,9 +1,10 @@
 """The attributes of a thing that this product reads and writes, and what they say about its end device.
 
-Names: documentation of the AWS IoT integration of The Things Stack, "Managing things". Grammar of values in
-AWS IoT: `[a-zA-Z0-9_.,@/:#=\\[\\]-]*`, 800 characters at most.
+Names: documentation of the AWS IoT integration of The Things Stack, "Managing things". Grammar in AWS IoT: API
+reference, `AttributePayload`; quotas of things.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
@@ -35,6 +36,11 @@ SEARCHABLE: Final = (Attribute.DEV_EUI, Attribute.STACK_NAME, Attribute.DEVICE_I
 
 SECRETS: Final = (Attribute.APP_KEY, Attribute.NWK_KEY, Attribute.CLAIM_AUTHENTICATION_CODE)
 """No longer needed once the end device exists; a thing without any of them requests no device."""
+
+ATTRIBUTE_NAME: Final = re.compile(r"[a-zA-Z0-9_.,@/:#-]{1,128}")
+ATTRIBUTE_VALUE: Final = re.compile(r"[a-zA-Z0-9_.,@/:#=\[\]-]{0,800}")
+MOST_ATTRIBUTES: Final = 50
+"""What AWS IoT accepts as an attribute, and how many a thing with a thing type has at most."""
 
 _SETTINGS: Final = (
     Attribute.LORAWAN_VERSION,

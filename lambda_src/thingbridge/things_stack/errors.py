@@ -1,14 +1,34 @@
 """Error answers of The Things Stack, as this product's short error tree.
 
 Shape of an error body: `{"code", "message", "details": [{"namespace", "name", "attributes", …}]}`; the message begins
-with `error:<namespace>:<name> (<text>)`.
+with `error:<namespace>:<name> (<text>)`. The API's gateway answers without `details` when it can't read a request.
+
+Only what The Things Stack itself refuses is a refusal (`Answer.means_no`). The error page of a proxy, or of a server
+that is not The Things Stack, says nothing about a device: least of all its 404 that a device does not exist.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from http import HTTPStatus
+from typing import Any, Final
 
 from thingbridge.errors import Busy, Misconfigured, Refused, ThingbridgeError
+
+_REFUSALS: Final = frozenset(
+    {
+        HTTPStatus.BAD_REQUEST,
+        HTTPStatus.UNAUTHORIZED,
+        HTTPStatus.FORBIDDEN,
+        HTTPStatus.NOT_FOUND,
+        HTTPStatus.CONFLICT,
+        HTTPStatus.PRECONDITION_FAILED,
+        HTTPStatus.NOT_IMPLEMENTED,
+    }
+)
+"""Statuses of definite answers (TTS `pkg/errors`: gRPC codes as HTTP statuses). The others may change by themselves."""
+
+_QUEUE_FULL: Final = "downlink_queue_capacity"
+"""An answer with status 429 that is not a rate limit: a device may take days to empty its queue."""
 
 
 @dataclass(frozen=True)
@@ -16,6 +36,7 @@ class Answer:
     """An error answer: HTTP status, the error's namespace and name (`end_device_euis_taken`), its message.
 
     `diagnostics`: the `DownlinkQueueOperationErrorDetails` of a downlink refused because of its session or counter.
+    `has_code`: whether the body has the API's own error code, as no proxy's has.
     """
 
     status: int
@@ -23,6 +44,23 @@ class Answer:
     name: str
     message: str
     diagnostics: Mapping[str, Any] = field(default_factory=dict)
+    has_code: bool = False
+
+    @property
+    def is_of_things_stack(self) -> bool:
+        """Whether The Things Stack gave this answer.
+
+        A 404 has to name what was not found: the API's gateway gives one with a code alone for a path that this server
+        does not have, such as that of a component which runs elsewhere.
+        """
+        return bool(self.namespace) or (self.has_code and self.status != HTTPStatus.NOT_FOUND)
+
+    @property
+    def means_no(self) -> bool:
+        """Whether the same request would be refused again, until somebody changes something."""
+        if self.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            return True
+        return self.is_of_things_stack and (self.status in _REFUSALS or self.name == _QUEUE_FULL)
 
 
 class _Answered(ThingbridgeError):
@@ -32,7 +70,7 @@ class _Answered(ThingbridgeError):
 
 
 class ThingsStackRefused(_Answered, Refused):
-    """A 4xx because of the request: the same request would be refused again."""
+    """The Things Stack refused the request: the same request would be refused again."""
 
 
 class NotFound(ThingsStackRefused):
@@ -48,7 +86,7 @@ class ApiKeyRefused(_Answered, Misconfigured):
 
 
 class ThingsStackBusy(Busy):
-    """429, 5xx, time-out or no connection, until no time was left for another attempt."""
+    """No answer that means yes or no: 429, 5xx, a proxy's page, time-out or no connection, until no time was left."""
 
     def __init__(self, operation: str, reason: str) -> None:
         super().__init__(f"{operation}: {reason}")
@@ -64,7 +102,7 @@ _BY_STATUS: dict[int, type[ThingsStackRefused] | type[ApiKeyRefused]] = {
 
 
 def refused(operation: str, answer: Answer) -> ThingsStackRefused | ApiKeyRefused:
-    """The error for an answer."""
+    """The error for an answer that means no."""
     by_status = _BY_STATUS.get(answer.status, ThingsStackRefused)
     return (ApiKeyRefused if answer.namespace == "pkg/auth" else by_status)(operation, answer)
 
@@ -77,7 +115,14 @@ def read_answer(status: int, body: Any) -> Answer:
     details = given if isinstance(given, list) else []
     first = details[0] if details and isinstance(details[0], Mapping) else {}
     message = str(body.get("message") or f"HTTP status {status}")
-    return Answer(status, str(first.get("namespace", "")), str(first.get("name", "")), message, _diagnostics(details))
+    return Answer(
+        status,
+        str(first.get("namespace", "")),
+        str(first.get("name", "")),
+        message,
+        _diagnostics(details),
+        has_code=isinstance(body.get("code"), int),
+    )
 
 
 def _diagnostics(details: Iterable[Any]) -> Mapping[str, Any]:

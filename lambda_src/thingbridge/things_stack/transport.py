@@ -8,14 +8,12 @@ import math
 import random
 import time
 from collections.abc import Callable, Mapping
-from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import requests
 
 from thingbridge.things_stack.errors import (
-    Answer,
     ApiKeyRefused,
     NotFound,
     ThingsStackBusy,
@@ -31,9 +29,6 @@ LONGEST_PAUSE: Final = 5.0
 MARGIN: Final = 1.0
 """Seconds left for the caller to record the outcome once the transport has given up."""
 
-_QUEUE_FULL: Final = "downlink_queue_capacity"
-"""An answer with status 429 that is not a rate limit: a device may take days to empty its queue."""
-
 _RETRY_AFTER_HEADERS: Final = ("Retry-After", "X-Rate-Limit-Retry", "X-Ratelimit-Retry")
 
 
@@ -44,8 +39,8 @@ class Transport:
     `refresh` is set after a refusal, because the key may have been rotated. `remaining_seconds` returns the time that
     the caller has left: requests to a busy server are retried only within that time, for `patience` seconds per call.
 
-    Every call raises `ThingsStackRefused` (4xx), `ApiKeyRefused` (401, 403) or `ThingsStackBusy` (429, 5xx, no
-    connection).
+    Every call raises `ThingsStackRefused` (an answer that means no), `ApiKeyRefused` (401, 403) or `ThingsStackBusy`
+    (everything else: 429, 5xx, a page that is not of The Things Stack, no connection).
     """
 
     def __init__(
@@ -110,29 +105,24 @@ class Transport:
                 if not repeatable and not isinstance(error, requests.ConnectTimeout):
                     raise ThingsStackBusy(operation, reason) from error
             else:
-                if response.status_code < 300:
-                    return _json_object(response) or {}
-                answer = read_answer(response.status_code, _json_object(response))
-                if not _is_busy(answer):
+                body_read = _json_object(response)
+                if response.status_code < 300 and body_read is not None:
+                    return body_read
+                answer = read_answer(response.status_code, body_read)
+                if answer.means_no:
                     error_answer = refused(operation, answer)
                     if response.status_code != 403 and isinstance(error_answer, ApiKeyRefused) and not refreshed:
                         refreshed = True
                         continue
                     raise error_answer
-                reason = f"The Things Stack answered {answer.status}: {answer.message}"
+                who = "The Things Stack" if answer.is_of_things_stack else urlsplit(url).netloc
+                reason = f"{who} answered {answer.status}: {answer.message}"
                 wait = _retry_after(response)
             wait = max(wait, pause * random.uniform(0.5, 1.0))
             if wait + MARGIN >= min(self.remaining_seconds(), give_up_at - self._now()):
                 raise ThingsStackBusy(operation, reason)
             self._sleep(wait)
             pause = min(pause * 2, LONGEST_PAUSE)
-
-
-def _is_busy(answer: Answer) -> bool:
-    """Whether the same request may succeed a moment later."""
-    if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
-        return answer.name != _QUEUE_FULL
-    return answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR and answer.status != HTTPStatus.NOT_IMPLEMENTED
 
 
 def _cause(error: requests.RequestException) -> str:

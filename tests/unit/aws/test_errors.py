@@ -1,33 +1,314 @@
-"""Errors of AWS in terms of this product's error tree."""
+"""Errors of AWS in terms of this product's error tree: every code that an operation can answer with, on purpose.
 
+The codes come from the service descriptions that botocore ships, so a code that AWS adds to an operation fails here
+until somebody has decided what it means.
+"""
+
+import ast
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+import boto3
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.exceptions import ClientError, EndpointConnectionError, ParamValidationError
 
-from thingbridge.aws.errors import NotPermitted, translate_errors
-from thingbridge.errors import Busy, Refused
+from tests.documents import ROOT
+from tests.unit.conftest import Response, arrange_answer
+from thingbridge.aws.account import Account
+from thingbridge.aws.broker import Broker
+from thingbridge.aws.certificates import ClientCertificates
+from thingbridge.aws.clients import Clients
+from thingbridge.aws.errors import REFUSALS, NotPermitted, translate_errors
+from thingbridge.aws.logs import Logs
+from thingbridge.aws.queues import Queue, queue_url
+from thingbridge.aws.secrets import Secrets
+from thingbridge.aws.sessions import SessionTable
+from thingbridge.aws.shadow_states import ShadowStates
+from thingbridge.aws.shadows import Shadows
+from thingbridge.aws.things import Things
+from thingbridge.aws.things_log import ThingsLog
+from thingbridge.errors import Busy, Misconfigured, Refused, ThingbridgeError
 
 
-def refused(status: int, code: str) -> ClientError:
+def refused(status: int, code: str, operation: str = "DescribeThing") -> ClientError:
     answer = {"Error": {"Code": code, "Message": "because"}, "ResponseMetadata": {"HTTPStatusCode": status}}
-    return ClientError(answer, "DescribeThing")  # type: ignore[arg-type]
+    return ClientError(answer, operation)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     ("raised", "error"),
     [
+        (refused(400, "InvalidRequestException"), Refused),
+        (refused(413, "413", "Publish"), Refused),
+        (ParamValidationError(report="thingName is too short"), Refused),
         (refused(429, "ThrottlingException"), Busy),
         (refused(400, "ThrottlingException"), Busy),
-        (refused(429, "AnythingElse"), Busy),
-        (refused(503, "ServiceUnavailableException"), Busy),
         (refused(500, "AnythingElse"), Busy),
         (refused(403, "AccessDeniedException"), NotPermitted),
         (refused(403, "ForbiddenException"), NotPermitted),
-        (refused(400, "InvalidRequestException"), Refused),
-        (refused(404, "ResourceNotFoundException"), Refused),
+        (refused(400, "ExpiredTokenException"), Misconfigured),
+        (refused(403, "InvalidSignatureException"), Misconfigured),
         (EndpointConnectionError(endpoint_url="https://iot.example.com"), Busy),
     ],
 )
 def test_errors_are_translated_and_name_the_operation(raised: Exception, error: type[Exception]) -> None:
     with pytest.raises(error, match="describe the thing barn: ") as caught, translate_errors("describe the thing barn"):
         raise raised
+    assert type(caught.value) is error
     assert caught.value.__cause__ is raised
+
+
+@pytest.mark.parametrize("code", ["AnythingElse", "ResourceNotFoundException", "ValidationException", "404"])
+def test_an_answer_that_is_not_listed_is_never_a_refusal(code: str) -> None:
+    with pytest.raises(Busy), translate_errors("describe the thing barn"):
+        raise refused(400, code)
+
+
+# Every code of every operation that is called -----------------------------------------------------------------------
+
+ADDRESS = "https://sqs.eu-west-1.amazonaws.com/123456789012/farm-registry"
+
+CALLS: dict[tuple[str, str], Callable[[Clients], Any]] = {
+    ("iot", "DescribeThing"): lambda clients: Things(clients).describe("barn"),
+    ("iot", "ListThings"): lambda clients: Things(clients).page("farm"),
+    ("iot", "CreateThing"): lambda clients: Things(clients).create("barn", {"stackName": "farm"}, "lorawan"),
+    ("iot", "UpdateThing"): lambda clients: Things(clients).update("barn", {"deviceID": "tank-7"}),
+    ("iot", "DeleteThing"): lambda clients: Things(clients).delete("barn"),
+    ("iot", "DescribeThingType"): lambda clients: Account(clients).ensure_thing_type("lorawan", "", ["devEUI"]),
+    ("iot", "CreateThingType"): lambda clients: Account(clients).ensure_thing_type("missing", "", ["devEUI"]),
+    ("iot", "DescribeEventConfigurations"): lambda clients: Account(clients).enable_thing_events(),
+    ("iot", "UpdateEventConfigurations"): lambda clients: enable_events_that_are_off(clients),
+    ("iot", "ListTargetsForPolicy"): lambda clients: ClientCertificates(clients).attached("policy"),
+    ("iot", "CreateKeysAndCertificate"): lambda clients: ClientCertificates(clients).create("policy"),
+    ("iot", "AttachPolicy"): lambda clients: ClientCertificates(clients).create("policy"),
+    ("iot", "UpdateCertificate"): lambda clients: ClientCertificates(clients).delete("0" * 64),
+    ("iot", "DeleteCertificate"): lambda clients: delete_a_certificate(clients),
+    ("iot", "DescribeCertificate"): lambda clients: describe_a_certificate(clients),
+    ("iot-data", "Publish"): lambda clients: Broker(clients).publish("lorawan/barn/uplink", b"{}"),
+    ("iot-data", "UpdateThingShadow"): lambda clients: Shadows(clients, "lorawan").report("barn", {"rssi": -71}),
+    ("iot-data", "GetThingShadow"): lambda clients: Shadows(clients, "lorawan").document("barn"),
+    ("logs", "DescribeLogGroups"): lambda clients: Logs(clients).groups("/thethings"),
+    ("logs", "FilterLogEvents"): lambda clients: Logs(clients).entries("/thethings", 0),
+    ("logs", "GetLogEvents"): lambda clients: ThingsLog(clients, "/thethings").entries("barn"),
+    ("logs", "PutLogEvents"): lambda clients: ThingsLog(clients, "/thethings").record("barn", "INFO", "event"),
+    ("logs", "CreateLogStream"): lambda clients: ThingsLog(clients, "/thethings").record("barn", "INFO", "event"),
+    ("secretsmanager", "GetSecretValue"): lambda clients: Secrets(clients).read("arn:aws:secretsmanager:::secret:key"),
+    ("sqs", "GetQueueAttributes"): lambda clients: Queue(clients, ADDRESS).waiting(),
+    ("sqs", "SendMessage"): lambda clients: Queue(clients, ADDRESS).send_delayed("{}", 1),
+    ("sqs", "GetQueueUrl"): lambda clients: queue_url(clients, "farm-registry"),
+    ("dynamodb", "GetItem"): lambda clients: ShadowStates(clients, "farm-shadows").read("barn"),
+    ("dynamodb", "UpdateItem"): lambda clients: SessionTable(clients, "farm").mark_queued_again("tank-7", "AYxy", [1]),
+}
+"""Operation → an adapter's call of it."""
+
+HANDLED = None
+"""The adapter returns: what was asked for is absent, or as it should be."""
+
+BUSY_EVERYWHERE = (
+    *("InternalFailureException", "InternalServerError", "InternalServiceError", "ServiceUnavailableException"),
+    *("ThrottlingException", "RequestThrottled", "RequestLimitExceeded", "ProvisionedThroughputExceededException"),
+)
+
+MEANING: dict[str, dict[str, type[Exception] | None]] = {
+    "DescribeThing": {"InvalidRequestException": Refused, "ResourceNotFoundException": HANDLED},
+    "ListThings": {"InvalidRequestException": Busy},
+    "CreateThing": {
+        "InvalidRequestException": Misconfigured,  # well-formed: the type is deprecated
+        "ResourceNotFoundException": Misconfigured,
+        "ResourceAlreadyExistsException": HANDLED,
+    },
+    "UpdateThing": {
+        "InvalidRequestException": Refused,
+        "ResourceNotFoundException": Refused,
+        "VersionConflictException": Busy,
+    },
+    "DeleteThing": {
+        "InvalidRequestException": Refused,
+        "ResourceNotFoundException": HANDLED,
+        "VersionConflictException": Busy,
+    },
+    "DescribeThingType": {"InvalidRequestException": Busy, "ResourceNotFoundException": HANDLED},
+    "CreateThingType": {"InvalidRequestException": Busy, "ResourceAlreadyExistsException": Busy},
+    "DescribeEventConfigurations": {},
+    "UpdateEventConfigurations": {"InvalidRequestException": Busy},
+    "ListTargetsForPolicy": {
+        "InvalidRequestException": Busy,
+        "LimitExceededException": Busy,
+        "ResourceNotFoundException": HANDLED,
+    },
+    "CreateKeysAndCertificate": {"InvalidRequestException": Busy},
+    "AttachPolicy": {
+        "InvalidRequestException": Busy,
+        "LimitExceededException": Busy,
+        "ResourceNotFoundException": Busy,
+    },
+    "UpdateCertificate": {
+        "CertificateStateException": Busy,
+        "InvalidRequestException": Busy,
+        "ResourceNotFoundException": HANDLED,
+    },
+    "DeleteCertificate": {
+        "CertificateStateException": Busy,
+        "DeleteConflictException": Busy,
+        "InvalidRequestException": Busy,
+        "ResourceNotFoundException": HANDLED,
+    },
+    "DescribeCertificate": {"InvalidRequestException": Busy, "ResourceNotFoundException": HANDLED},
+    "Publish": {"InvalidRequestException": Refused, "MethodNotAllowedException": Busy},
+    "UpdateThingShadow": {
+        "ConflictException": Busy,
+        "InvalidRequestException": Refused,
+        "MethodNotAllowedException": Busy,
+        "RequestEntityTooLargeException": Refused,
+        "UnsupportedDocumentEncodingException": Refused,
+    },
+    "GetThingShadow": {
+        "InvalidRequestException": Refused,
+        "MethodNotAllowedException": Busy,
+        "ResourceNotFoundException": HANDLED,
+        "UnsupportedDocumentEncodingException": Busy,
+    },
+    "DescribeLogGroups": {"InvalidParameterException": Refused},
+    "FilterLogEvents": {"InvalidParameterException": Refused, "ResourceNotFoundException": HANDLED},
+    "GetLogEvents": {"InvalidParameterException": Refused, "ResourceNotFoundException": HANDLED},
+    # Writing the log of things never raises.
+    "PutLogEvents": {
+        "DataAlreadyAcceptedException": HANDLED,
+        "InvalidParameterException": HANDLED,
+        "InvalidSequenceTokenException": HANDLED,
+        "ResourceNotFoundException": HANDLED,
+        "ServiceUnavailableException": HANDLED,
+        "UnrecognizedClientException": HANDLED,
+    },
+    "CreateLogStream": {
+        "InvalidParameterException": HANDLED,
+        "ResourceAlreadyExistsException": HANDLED,
+        "ResourceNotFoundException": HANDLED,
+        "ServiceUnavailableException": HANDLED,
+    },
+    "GetSecretValue": {
+        "DecryptionFailure": Misconfigured,
+        "InvalidParameterException": Misconfigured,
+        "InvalidRequestException": Misconfigured,
+        "ResourceNotFoundException": Misconfigured,
+    },
+    "GetQueueAttributes": {
+        "InvalidAddress": Busy,
+        "InvalidAttributeName": Busy,
+        "InvalidSecurity": Busy,
+        "QueueDoesNotExist": Misconfigured,
+        "UnsupportedOperation": Busy,
+    },
+    "SendMessage": {
+        "InvalidAddress": Busy,
+        "InvalidMessageContents": Refused,
+        "InvalidSecurity": Busy,
+        "KmsAccessDenied": NotPermitted,
+        "KmsDisabled": Misconfigured,
+        "KmsInvalidKeyUsage": Misconfigured,
+        "KmsInvalidState": Misconfigured,
+        "KmsNotFound": Misconfigured,
+        "KmsOptInRequired": Misconfigured,
+        "KmsThrottled": Busy,
+        "QueueDoesNotExist": Misconfigured,
+        "UnsupportedOperation": Busy,
+    },
+    "GetQueueUrl": {
+        "InvalidAddress": Busy,
+        "InvalidSecurity": Busy,
+        "QueueDoesNotExist": HANDLED,
+        "UnsupportedOperation": Busy,
+    },
+    "GetItem": {"ResourceNotFoundException": Misconfigured},
+    "UpdateItem": {
+        "ConditionalCheckFailedException": Busy,  # where there is no condition
+        "ItemCollectionSizeLimitExceededException": Refused,
+        "ReplicatedWriteConflictException": Busy,
+        "ResourceNotFoundException": Misconfigured,
+        "TransactionConflictException": Busy,
+    },
+}
+"""Operation → code → what the adapter raises."""
+
+
+def delete_a_certificate(clients: Clients) -> None:
+    created = clients("iot").create_keys_and_certificate(setAsActive=False)
+    ClientCertificates(clients).delete(created["certificateId"])
+
+
+def enable_events_that_are_off(clients: Clients) -> None:
+    off = (Response(200), {"eventConfigurations": {}})  # moto does not have the operation
+    clients("iot").meta.events.register("before-call.iot.DescribeEventConfigurations", lambda **_: off)
+    Account(clients).enable_thing_events()
+
+
+def describe_a_certificate(clients: Clients) -> None:
+    iot = clients("iot")
+    with suppress(iot.exceptions.ResourceAlreadyExistsException):
+        iot.create_policy(policyName="policy", policyDocument="{}")
+    created = iot.create_keys_and_certificate(setAsActive=False)
+    iot.attach_policy(policyName="policy", target=created["certificateArn"])
+    ClientCertificates(clients).attached("policy")
+
+
+def answers(session: boto3.Session, service: str, operation: str) -> dict[str, int]:
+    """The codes that a service describes for an operation, with their HTTP status."""
+    shapes = session.client(service).meta.service_model.operation_model(operation).error_shapes
+    return {
+        shape.name: shape.metadata.get("error", {}).get("httpStatusCode", 500 if shape.metadata.get("fault") else 400)
+        for shape in shapes
+    }
+
+
+def expected(operation: str, code: str) -> type[Exception] | None:
+    listed = MEANING[operation]
+    if code in listed:
+        return listed[code]
+    if code in BUSY_EVERYWHERE:
+        return Busy
+    if code == "UnauthorizedException":
+        return NotPermitted
+    pytest.fail(f"{operation} can answer with {code}: decide what it means")
+
+
+@pytest.mark.parametrize(("service", "operation"), CALLS)
+def test_every_code_of_an_operation_means_what_was_decided(
+    service: str, operation: str, session: boto3.Session, iot: Any
+) -> None:
+    codes = answers(session, service, operation)
+    assert set(MEANING[operation]) <= {*codes}
+    for code, status in codes.items():
+        fresh = Clients(session)
+        if operation == "CreateLogStream":
+            arrange_answer(fresh, service, "PutLogEvents", 400, "ResourceNotFoundException")
+        arrange_answer(fresh, service, operation, status, code)
+        raised = None
+        try:
+            CALLS[service, operation](fresh)
+        except ThingbridgeError as error:
+            raised = error
+        assert type(raised) is (expected(operation, code) or type(None)), f"{operation}, {code}: {raised!r}"
+        if type(raised) is Misconfigured:
+            assert str(raised).count(": ") >= 3, f"the fix is missing: {raised}"
+
+
+def test_every_operation_that_an_adapter_calls_is_in_the_table(clients: Clients) -> None:
+    methods = {
+        method: operation
+        for service in {service for service, _ in CALLS}
+        for method, operation in clients(service).meta.method_to_api_mapping.items()
+    }
+    called = set()
+    for file in (ROOT / "lambda_src/thingbridge/aws").glob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            match node:
+                case ast.Call(func=ast.Attribute(attr="get_paginator"), args=[ast.Constant(value=str(name))]):
+                    called.add(name)
+                case ast.Call(func=ast.Attribute(attr=name)):
+                    called.add(name)
+    assert {methods[name] for name in called if name in methods} == {operation for _, operation in CALLS}
+
+
+def test_the_refusals_are_those_of_operations_that_are_called() -> None:
+    assert {*REFUSALS} <= {operation for _, operation in CALLS}

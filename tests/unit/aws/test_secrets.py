@@ -59,3 +59,16 @@ def test_the_error_names_the_secret_that_can_not_be_read(
     answer_with("secretsmanager", "GetSecretValue", status, code)
     with pytest.raises(error, match="read the secret arn:x"):
         Secrets(clients).read("arn:x")
+
+
+def test_a_binary_secret_is_the_operators_to_fix(clients: Clients) -> None:
+    arn = clients("secretsmanager").create_secret(Name="binary", SecretBinary=b"key")["ARN"]
+    with pytest.raises(Misconfigured, match="must be text"):
+        Secrets(clients).read(arn)
+
+
+def test_a_secret_that_is_being_deleted_is_the_operators_to_fix(clients: Clients) -> None:
+    arn = clients("secretsmanager").create_secret(Name="key", SecretString="text")["ARN"]
+    clients("secretsmanager").delete_secret(SecretId=arn)
+    with pytest.raises(Misconfigured, match="restore-secret"):
+        Secrets(clients).read(arn)

@@ -40,12 +40,35 @@ def test_a_thing_is_created_described_and_deleted(things: Things) -> None:
     assert (found.name, found.attributes, found.type_name) == ("barn", {"stackName": "farm"}, "lorawan")
     things.delete("barn")
     assert things.describe("barn") is None
+    things.delete("barn")
 
 
 def test_a_name_that_is_taken_by_another_thing_is_reported(things: Things, answer_with: AnswerWith) -> None:
     # moto overwrites a thing of the same name; AWS answers like this when the attributes differ.
     answer_with("iot", "CreateThing", 409, "ResourceAlreadyExistsException")
     assert things.create("barn", {"stackName": "farm"}, "lorawan") is False
+
+
+def test_a_thing_that_can_not_exist_is_refused(things: Things, answer_with: AnswerWith) -> None:
+    answer_with("iot", "CreateThing", 400, "InvalidRequestException")
+    for name, attributes in (("ba rn", {}), ("barn", {"si te": "x"}), ("barn", {"site": "ä"}), ("barn", many(51))):
+        with pytest.raises(Refused):
+            things.create(name, attributes, "lorawan")
+
+
+def many(number: int) -> dict[str, str]:
+    return {f"attribute-{each}": "" for each in range(number)}
+
+
+def test_a_deprecated_thing_type_is_the_operators_to_fix(things: Things, iot: Any) -> None:
+    iot.deprecate_thing_type(thingTypeName="lorawan")
+    with pytest.raises(Misconfigured, match="--thing-type-name lorawan --undo-deprecate"):
+        things.create("barn", {"stackName": "farm"}, "lorawan")
+
+
+def test_a_missing_thing_type_is_the_operators_to_fix(things: Things) -> None:
+    with pytest.raises(Misconfigured, match="the thing type does not exist"):
+        things.create("barn", {"stackName": "farm"}, "gone")
 
 
 def test_an_update_keeps_other_attributes_and_removed_ones_are_gone(things: Things) -> None:

@@ -1,5 +1,7 @@
 """What a person reads of AWS's errors: one sentence with the fix."""
 
+from typing import Any
+
 import pytest
 from botocore.exceptions import (
     BotoCoreError,
@@ -7,6 +9,7 @@ from botocore.exceptions import (
     EndpointConnectionError,
     NoCredentialsError,
     NoRegionError,
+    ParamValidationError,
     ProfileNotFound,
     UnauthorizedSSOTokenError,
 )
@@ -16,6 +19,18 @@ from tests.unit.cli.conftest import Run
 from tests.unit.conftest import AnswerWith
 from thingbridge.aws.errors import translate_errors
 from thingbridge.errors import Refused, ThingbridgeError
+
+DEVICE = (
+    *(
+        "--dev-eui",
+        "A81758FFFE0312AB",
+        "--join-eui",
+        "A81758FFFE000001",
+        "--app-key",
+        "0123456789ABCDEF0123456789ABCDEF",
+    ),
+    *("--lorawan-version", "1.0.3", "--regional-parameters-version", "1.0.3-a"),
+)
 
 
 def refused(code: str) -> ClientError:
@@ -39,6 +54,8 @@ def raised(error: BotoCoreError | ClientError) -> ThingbridgeError:
         (refused("AccessDeniedException"), "AWS does not allow CreateThing: request that permission"),
         (refused("ExpiredTokenException"), "log in again"),
         (refused("InvalidRequestException"), "AWS refused CreateThing: InvalidRequestException: as arranged"),
+        (refused("InvalidSignatureException"), "renew the credentials"),
+        (refused("ResourceNotFoundException"), "the thing type does not exist"),
     ],
 )
 def test_an_error_names_its_fix_in_one_line(error: BotoCoreError | ClientError, part: str) -> None:
@@ -61,12 +78,20 @@ def test_an_error_that_is_not_of_aws_keeps_its_own_sentence() -> None:
         (refused("ExpiredTokenException"), True),
         (refused("InvalidSignatureException"), True),
         (EndpointConnectionError(endpoint_url="http://localhost:1"), True),
+        (ParamValidationError(report="thingName is too short"), False),
         (refused("ThrottlingException"), False),
         (refused("InvalidRequestException"), False),
     ],
 )
 def test_what_would_fail_for_every_row_stops_an_import(error: BotoCoreError | ClientError, everything: bool) -> None:
     assert stops_everything(raised(error)) is everything
+
+
+def test_a_deprecated_thing_type_ends_a_command_with_its_fix(run: Run, iot: Any) -> None:
+    iot.deprecate_thing_type(thingTypeName="lorawan")
+    result = run("things", "create", *DEVICE)
+    assert (result.exit_code, result.stdout) == (1, "")
+    assert "undo that with `aws iot deprecate-thing-type --thing-type-name lorawan --undo-deprecate`" in result.stderr
 
 
 def test_a_missing_permission_ends_a_command_with_a_sentence(run: Run, answer_with: AnswerWith) -> None:

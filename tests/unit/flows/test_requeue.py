@@ -43,7 +43,7 @@ def requeue(
     air: Air, encryption: Encryption, queue: EncryptedDownlinkQueue, iot: Any, clients: Clients, log: ThingsLog
 ) -> Requeued:
     """Pass messages to the flow in one batch; returns the ids of those that are retried."""
-    directory = ThingDirectory(Things(clients), StackOfThings("farm", "lorawan", ThingNameScheme.DEV_EUI))
+    directory = ThingDirectory(Things(clients), StackOfThings("farm", "lorawan", ThingNameScheme.DEV_EUI), log)
     flow = Requeue("farm", encryption.keys, queue, directory, log)
 
     def hand_over(*messages: Published) -> Sequence[str]:

@@ -12,10 +12,10 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.iotdata import iotdata_backends
 
 from handlers import composition
-from tests import events
+from tests import cases, events
 from tests.unit.conftest import refusal
 from thingbridge.aws.clients import Clients
-from thingbridge.errors import Busy
+from thingbridge.errors import Busy, Misconfigured
 from thingbridge.flows.codecs import CodecFailed
 from thingbridge.flows.upstream import Upstream
 from thingbridge.shadow.state import ShadowSettings
@@ -48,6 +48,14 @@ def published() -> list[Any]:
 def log(stream: str) -> list[dict[str, Any]]:
     events = boto3.client("logs").get_log_events(logGroupName=GROUP, logStreamName=stream)["events"]
     return [json.loads(event["message"]) for event in events]
+
+
+def create(iot: Any, name: str, **attributes: str) -> None:
+    iot.create_thing(thingName=name, thingTypeName="lorawan", attributePayload={"attributes": attributes})
+
+
+def things(iot: Any) -> list[str]:
+    return [each["thingName"] for each in iot.list_things()["things"]]
 
 
 def test_an_uplink_creates_the_thing_publishes_and_writes_the_shadow(flow: Upstream) -> None:
@@ -107,10 +115,12 @@ def test_a_decoders_output_that_makes_the_shadow_too_large_leaves_the_metrics(fl
     assert [each["event"] for each in log("A81758FFFE0312AB")] == ["shadow_not_written"]
 
 
-def test_a_downlink_event_writes_no_shadow(flow: Upstream) -> None:
+def test_a_downlink_event_writes_no_shadow(flow: Upstream, iot: Any, calls: Callable[[], dict[str, int]]) -> None:
+    create(iot, "A81758FFFE0312AB", devEUI="A81758FFFE0312AB", stackName="farm")
     acknowledged = events.load("things_stack/downlink_ack")
     flow.handle(events.rule_output(acknowledged, "thethings/lorawan/farm/downlink/ack"))
     assert [topic for topic, _ in published()] == ["lorawan/A81758FFFE0312AB/downlink/ack"]
+    assert "UpdateThingShadow" not in calls()
 
 
 def test_an_unreadable_message_is_recorded_without_its_payload_and_not_raised(flow: Upstream) -> None:
@@ -136,9 +146,98 @@ def test_a_busy_broker_is_raised_so_that_the_message_is_retried(flow: Upstream, 
         flow.handle(events.rule_output(BODY))
 
 
-def test_an_unknown_event_is_published(flow: Upstream) -> None:
+def test_an_unknown_event_is_published(flow: Upstream, iot: Any) -> None:
+    create(iot, "A81758FFFE0312AB", devEUI="A81758FFFE0312AB", stackName="farm")
     flow.handle(events.rule_output(BODY, "thethings/lorawan/farm/something/new"))
     assert [topic for topic, _ in published()] == ["lorawan/A81758FFFE0312AB/something/new"]
+
+
+SIMULATED = cases.load("5-simulated-uplink-from-console")
+GAINS_DEV_EUI = cases.load("5-abp-device-gains-deveui-later")
+NO_STACK_NAME = cases.load("5-uplink-of-thing-without-stackname")
+
+
+@pytest.mark.parametrize("message", SIMULATED["messages"].values(), ids=SIMULATED["messages"].keys())
+def test_a_simulated_uplink_reaches_the_devices_thing_and_is_no_radio_contact(
+    flow: Upstream, iot: Any, calls: Callable[[], dict[str, int]], message: dict[str, Any]
+) -> None:
+    create(iot, SIMULATED["thing"]["name"], **SIMULATED["thing"]["attributes"])
+    raw = json.dumps(message).encode()
+    flow.handle(events.rule_output(raw, SIMULATED["topic"]))
+    assert published() == [(SIMULATED["expected"]["topic"], raw)]
+    assert "UpdateThingShadow" not in calls()
+    assert things(iot) == SIMULATED["expected"]["things"]
+    assert [entry["event"] for entry in log(SIMULATED["thing"]["name"])] == ["uplink_simulated"]
+
+
+def test_a_device_that_gains_a_dev_eui_keeps_its_thing(flow: Upstream, iot: Any) -> None:
+    expected = GAINS_DEV_EUI["expected"]
+    for message in GAINS_DEV_EUI["messages"]:
+        flow.handle(events.rule_output(message))
+    assert [topic for topic, _ in published()] == expected["topics"]
+    (name,) = things(iot)
+    assert [name] == expected["things"]
+    assert iot.describe_thing(thingName=name)["attributes"] == expected["attributes"]
+    assert [entry["event"] for entry in log(name)] == [expected["recorded"]]
+
+
+def test_the_uplink_of_a_thing_without_a_stack_name_is_recorded_on_that_thing(flow: Upstream, iot: Any) -> None:
+    expected = NO_STACK_NAME["expected"]
+    create(iot, NO_STACK_NAME["thing"]["name"], **NO_STACK_NAME["thing"]["attributes"])
+    flow.handle(events.rule_output(NO_STACK_NAME["message"]))
+    assert published() == []
+    assert things(iot) == expected["things"]
+    (entry,) = log(expected["stream"])
+    assert (entry["event"], entry["reason"]) == ("message_dropped", expected["reason"])
+
+
+@pytest.mark.parametrize(
+    ("body", "event", "kind"),
+    [
+        (events.load("things_stack/downlink_failed"), "downlink/failed", "a message of the kind downlink/failed"),
+        (events.load("things_stack/downlink_ack"), "downlink/ack", "a message of the kind downlink/ack"),
+        (BODY, "something/new", "a message of the kind something/new"),
+        (SIMULATED["messages"]["without EUIs"], "uplink", "a simulated uplink"),
+        (SIMULATED["messages"]["with EUIs and a gateway"], "uplink", "a simulated uplink"),
+    ],
+    ids=["failed", "ack", "new kind", "simulated", "simulated with EUIs"],
+)
+def test_only_a_join_or_an_uplink_makes_a_thing_and_other_messages_are_recorded_once(
+    flow: Upstream, iot: Any, body: dict[str, Any], event: str, kind: str
+) -> None:
+    flow.handle(events.rule_output(body, f"thethings/lorawan/farm/{event}"))
+    assert things(iot) == []
+    assert published() == []
+    (entry,) = log("unidentified")
+    assert (entry["event"], entry["level"]) == ("message_dropped", "WARN")
+    assert f"has no thing: {kind} makes none" in entry["reason"]
+
+
+def test_a_failed_downlink_does_not_bring_a_deleted_thing_back(flow: Upstream, iot: Any, clients: Clients) -> None:
+    flow.handle(events.rule_output(BODY))
+    iot.delete_thing(thingName="A81758FFFE0312AB")
+    failed = events.rule_output(events.load("things_stack/downlink_failed"), "thethings/lorawan/farm/downlink/failed")
+    composition.upstream(ENVIRONMENT, clients).handle(failed)
+    assert things(iot) == []
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "code"),
+    [
+        ("iot", "DescribeThing", "ExpiredTokenException"),
+        ("iot", "ListThings", "AnythingNew"),
+        ("iot", "CreateThing", "InvalidRequestException"),
+        ("iot", "CreateThing", "ResourceNotFoundException"),
+        ("iot-data", "Publish", "AnythingNew"),
+        ("iot-data", "UpdateThingShadow", "ResourceNotFoundException"),
+    ],
+)
+def test_what_is_not_a_refusal_keeps_the_message(
+    flow: Upstream, answer_with: Any, service: str, operation: str, code: str
+) -> None:
+    answer_with(service, operation, 400, code)
+    with pytest.raises((Busy, Misconfigured)):
+        flow.handle(events.rule_output(BODY))
 
 
 class Recorder:
@@ -152,6 +251,9 @@ class Recorder:
         self.failure: CodecFailed | None = None
 
     def find_or_create(self, _device: object) -> str:
+        return "my:tank"
+
+    def find_known(self, _device: object) -> str:
         return "my:tank"
 
     def publish(self, topic: str, payload: bytes) -> None:
@@ -168,9 +270,9 @@ class Recorder:
     def record(self, _thing_name: str | None, _level: str, event: str, **_fields: object) -> None:
         self.records.append(event)
 
-    def flow(self, settings: ShadowSettings) -> Upstream:
+    def flow(self, settings: ShadowSettings, *, decryption: Any = None) -> Upstream:
         every: Any = self
-        return Upstream("farm", settings, every, every, every, every, None, every)
+        return Upstream("farm", settings, every, every, every, every, decryption, every)
 
 
 JSON = st.recursive(
@@ -224,3 +326,15 @@ def test_a_decoded_payload_that_a_shadow_can_not_hold_is_recorded() -> None:
     recorder.flow(ShadowSettings(metrics=False, decoded_payload=True)).handle(events.load("rule_output/upstream"))
     assert recorder.records == ["decoded_payload_left_out"]
     assert recorder.states == []
+
+
+def test_a_simulated_uplink_is_decoded_but_neither_decrypted_nor_reported() -> None:
+    recorder = Recorder()
+    recorder.output = {"level": 5}
+    flow = recorder.flow(ShadowSettings(decoded_payload=True), decryption=object())
+    flow.handle(events.rule_output(SIMULATED["messages"]["without EUIs"]))
+    ((topic, payload),) = recorder.published
+    assert topic == "lorawan/my:tank/uplink"
+    assert json.loads(payload)["uplink_message"]["decoded_payload"] == {"level": 5}
+    assert recorder.states == []
+    assert recorder.records == ["uplink_simulated"]

@@ -52,11 +52,17 @@ def _error(name: str, status: int | None) -> Exception:
     if status is None:
         return ReadTimeoutError(endpoint_url="https://aws.example")
     answer = {"Error": {"Code": CODES[status], "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}}
-    return ClientError(answer, name)
+    return ClientError(answer, _operation_name(name))
 
 
 def _refusal(name: str, code: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": code}, "ResponseMetadata": {"HTTPStatusCode": 404}}, name)
+    answer = {"Error": {"Code": code, "Message": code}, "ResponseMetadata": {"HTTPStatusCode": 404}}
+    return ClientError(answer, _operation_name(name))
+
+
+def _operation_name(method: str) -> str:
+    """The API's name of a method: `describe_thing` → `DescribeThing`."""
+    return method.title().replace("_", "")
 
 
 @dataclass

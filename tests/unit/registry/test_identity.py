@@ -35,6 +35,31 @@ def test_another_dev_eui_is_another_device() -> None:
     assert not identity.is_thing_of(DEVICE, "name", {"devEUI": "A81758FFFE0312AC", "stackName": "other"}, "farm")
 
 
+def test_without_a_dev_eui_on_either_side_the_device_id_decides_within_the_stack() -> None:
+    by_id = {"deviceID": "tank-7", "stackName": "farm"}
+    assert identity.is_thing_of(DEVICE, "name", by_id, "farm")
+    assert identity.is_thing_of(EndDeviceIdentifiers("tank-7", None, None), "name", by_id, "farm")
+    assert identity.is_thing_of(
+        EndDeviceIdentifiers("tank-7", None, None), "name", {**by_id, "devEUI": "A81758FFFE0312AB"}, "farm"
+    )
+    assert not identity.is_thing_of(WITHOUT_EUI, "name", by_id, "farm")
+
+
+@pytest.mark.parametrize("stack", [{"stackName": "other"}, {}])
+def test_a_device_id_of_another_stack_is_another_devices(stack: dict[str, str]) -> None:
+    assert not identity.is_thing_of(WITHOUT_EUI, "name", {"deviceID": "abp-1", **stack}, "farm")
+
+
+def test_a_thing_without_a_dev_eui_gains_the_identifiers_of_its_device() -> None:
+    assert identity.gained_attributes(DEVICE, {"deviceID": "tank-7"}) == {
+        "devEUI": "A81758FFFE0312AB",
+        "joinEUI": "A81758FFFE000001",
+    }
+    assert identity.gained_attributes(DEVICE, {"appEUI": "A81758FFFE000001"}) == {"devEUI": "A81758FFFE0312AB"}
+    assert identity.gained_attributes(DEVICE, {"devEUI": "A81758FFFE0312AC"}) == {}
+    assert identity.gained_attributes(WITHOUT_EUI, {"deviceID": "abp-1"}) == {}
+
+
 @pytest.mark.parametrize("stack", [{"stackName": "other"}, {}])
 def test_another_stacks_thing_is_a_mismatch_with_the_documented_message(stack: dict[str, str]) -> None:
     with pytest.raises(identity.MismatchingStack) as caught:

@@ -37,6 +37,43 @@ def test_the_status_decides_the_error(status: int, expected: type[Exception]) ->
     assert type(errors.refused("read tank-7", errors.read_answer(status, {}))) is expected
 
 
+ABSENT = {"details": [{"namespace": "pkg/networkserver", "name": "device_not_found"}]}
+FULL = {"code": 8, "details": [{"namespace": "pkg/networkserver", "name": "downlink_queue_capacity"}]}
+UNREADABLE = {"code": 3, "message": "ReadObjectCB: expect { or n, but found ["}
+NO_SUCH_PATH = {"code": 5, "message": "Not Found"}
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "no"),
+    [
+        (409, TAKEN, True),
+        (404, ABSENT, True),
+        (400, UNREADABLE, True),
+        (412, TAKEN, True),
+        (501, {"code": 12, "message": "Method Not Allowed"}, True),
+        (429, FULL, True),
+        (401, None, True),
+        (403, "<html>", True),
+        # A path that this server does not have, a proxy's page, a redirection to a login: nothing about the device.
+        (404, NO_SUCH_PATH, False),
+        (404, "<html>no default backend</html>", False),
+        (404, None, False),
+        (400, "<html>", False),
+        (302, None, False),
+        (409, {"error": "conflict"}, False),
+        (413, None, False),
+        # The Things Stack, but not its last word.
+        (408, TAKEN, False),
+        (429, {"code": 8, "details": [{"namespace": "pkg/ratelimit", "name": "rate_limit_exceeded"}]}, False),
+        (499, {"code": 1, "details": [{"namespace": "pkg/errors", "name": "canceled"}]}, False),
+        (500, {"code": 2}, False),
+        (503, {"code": 14}, False),
+    ],
+)
+def test_what_means_no_is_listed(status: int, body: Any, no: bool) -> None:
+    assert errors.read_answer(status, body).means_no is no
+
+
 def test_a_text_that_can_not_be_an_api_key_is_the_operators_fault_whatever_the_status() -> None:
     answer = errors.read_answer(400, {"details": [{"namespace": "pkg/auth", "name": "invalid_token"}]})
     error = errors.refused("list the rights", answer)

@@ -6,6 +6,7 @@ import pytest
 
 from local.things_stack import ThingsStack as Simulation
 from tests.unit.conftest import APPLICATION
+from thingbridge.registry.provisioning import Server
 from thingbridge.things_stack.application import Application
 from thingbridge.things_stack.client import ThingsStack
 from thingbridge.things_stack.errors import ThingsStackBusy, ThingsStackRefused
@@ -42,6 +43,15 @@ def test_a_request_to_a_server_without_the_operation_is_not_retried(simulation: 
     simulation.faults.add(method="GET", path="/rights", status=501)
     with pytest.raises(ThingsStackRefused, match="501"):
         open_client().application.rights()
+
+
+@pytest.mark.parametrize("status", [200, 302, 404])
+def test_a_page_of_another_server_is_not_taken_for_an_answer(
+    simulation: Simulation, open_client: Open, status: int
+) -> None:
+    simulation.faults.add(method="GET", path="/devices/tank-7", status=status, body=["a page"], times=1000)
+    with pytest.raises(ThingsStackBusy, match=rf"127\.0\.0\.1:\d+ answered {status}"):
+        open_client(remaining=1.1).end_devices.get(Server.IDENTITY, "tank-7", ["ids"])
 
 
 def test_a_request_whose_connection_breaks_is_retried(simulation: Simulation, open_client: Open) -> None:

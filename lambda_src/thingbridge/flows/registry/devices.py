@@ -49,7 +49,7 @@ class DevicesWithoutThing:
         if thing_name is None:
             self.pace.acquire()
             # A new directory each time: one that remembers would not notice a thing that was deleted in the meantime.
-            directory = ThingDirectory(self.things, self.stack)
+            directory = ThingDirectory(self.things, self.stack, self.log)
             thing_name = directory.find(device) if ours else directory.find_or_create(device)
         if thing_name is None and mark is not None:
             self._follow(device, mark)
