@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from thingbridge.aws.clients import Clients
 
 if TYPE_CHECKING:
+    from handlers.batches import Retries
     from handlers.settings import ThingsStackSettings
     from thingbridge.aws.secrets import Secrets
     from thingbridge.aws.things_log import ThingsLog
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from thingbridge.flows.end_to_end_encryption.downlinks import EncryptedDownlinkQueue
     from thingbridge.flows.end_to_end_encryption.session_keys import SessionKeys
     from thingbridge.flows.ingest.receiver import Receiver
-    from thingbridge.flows.registry.things import Registry
+    from thingbridge.flows.registry.setbacks import Sparing
     from thingbridge.flows.requeue import Requeue
     from thingbridge.flows.shadow import PacedShadowWriter, RecordedShadows
     from thingbridge.flows.sync import Sync
@@ -49,6 +50,16 @@ class RuleOutputHandler(Protocol):
 
     def handle(self, event: dict[str, Any]) -> None:
         """Handle one output. Raises what is to be retried."""
+
+
+def retries(environment: Environment, clients: Clients = CLIENTS, *, longest_pause: int | None = None) -> Retries:
+    """When the messages come again that a function's queue delivered, for every function that works on a queue."""
+    from handlers.batches import PAUSES, Retries
+    from handlers.settings import WorkQueueSettings
+    from thingbridge.aws.queues import Redelivery
+
+    settings = WorkQueueSettings.read(environment)
+    return Retries(Redelivery(clients), settings.maximum_receive_count, longest_pause or PAUSES[-1])
 
 
 def upstream(environment: Environment, clients: Clients = CLIENTS) -> Upstream:
@@ -183,7 +194,7 @@ def requeue(environment: Environment, clients: Clients = CLIENTS) -> Callable[[L
     )
 
 
-def registry(environment: Environment, clients: Clients = CLIENTS) -> Callable[[LambdaContext], Registry]:
+def registry(environment: Environment, clients: Clients = CLIENTS) -> Callable[[LambdaContext], Sparing]:
     """The flow of the function `registry`."""
     from handlers.settings import RegistrySettings
     from thingbridge.aws.secrets import Secrets
@@ -191,6 +202,7 @@ def registry(environment: Environment, clients: Clients = CLIENTS) -> Callable[[
     from thingbridge.aws.things import Things
     from thingbridge.aws.things_log import ThingsLog
     from thingbridge.flows.registry.devices import LOOK_UPS_AT_ONCE, LOOK_UPS_PER_SECOND, DevicesWithoutThing
+    from thingbridge.flows.registry.setbacks import PATIENCE, Setbacks, Sparing
     from thingbridge.flows.registry.things import Registry, RegistryRules
     from thingbridge.pacing import TokenBucket
     from thingbridge.shadow.state import SHADOW_NAME
@@ -198,14 +210,14 @@ def registry(environment: Environment, clients: Clients = CLIENTS) -> Callable[[
     settings = RegistrySettings.read(environment)
     secrets, things = Secrets(clients), Things(clients)
     log = ThingsLog(clients, settings.things_log_group)
-    pace = TokenBucket(rate=LOOK_UPS_PER_SECOND, burst=LOOK_UPS_AT_ONCE)
+    pace, setbacks = TokenBucket(rate=LOOK_UPS_PER_SECOND, burst=LOOK_UPS_AT_ONCE), Setbacks()
     rules = RegistryRules(
         settings.stack_name, settings.default_frequency_plan_id, settings.on_thing_deleted, settings.scrub_keys
     )
 
-    def flow(context: LambdaContext) -> Registry:
-        things_stack = _connect(settings, secrets, context)
-        return Registry(
+    def flow(context: LambdaContext) -> Sparing:
+        things_stack = _connect(settings, secrets, context, patience=PATIENCE)
+        registry = Registry(
             rules=rules,
             things=things,
             shadows=Shadows(clients, SHADOW_NAME),
@@ -215,6 +227,7 @@ def registry(environment: Environment, clients: Clients = CLIENTS) -> Callable[[
             ),
             log=log,
         )
+        return Sparing(registry, setbacks)
 
     return flow
 
@@ -225,7 +238,7 @@ def sync(environment: Environment, clients: Clients = CLIENTS) -> Callable[[Lamb
     from thingbridge.aws.queues import Queue
     from thingbridge.aws.secrets import Secrets
     from thingbridge.aws.things import Things
-    from thingbridge.flows.sync import Registries, Sync
+    from thingbridge.flows.sync import PATIENCE, Registries, Sync
 
     settings = SyncSettings.read(environment)
     secrets = Secrets(clients)
@@ -235,7 +248,10 @@ def sync(environment: Environment, clients: Clients = CLIENTS) -> Callable[[Lamb
         mode=settings.sync_mode,
         on_thing_deleted=settings.on_thing_deleted,
         registries=lambda: Registries(
-            settings.stack_name, Things(clients), _connect(settings, secrets, context), registry_queue
+            settings.stack_name,
+            Things(clients),
+            _connect(settings, secrets, context, patience=PATIENCE),
+            registry_queue,
         ),
         queue=own_queue,
         remaining_seconds=_remaining_seconds(context),

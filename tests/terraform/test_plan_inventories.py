@@ -16,6 +16,7 @@ import pytest
 import tftest
 
 from thingbridge.messaging import topics
+from thingbridge.registry.events import SELECTED
 
 # One worker, with those of the other files: the plans take longer than all tests of them.
 pytestmark = pytest.mark.xdist_group("plans")
@@ -52,6 +53,8 @@ SETTINGS = {
     "upstream": "UpstreamSettings",
     "webhook": "WebhookSettings",
 }
+# Those that also read WorkQueueSettings.
+WORKING_ON_A_QUEUE = {"registry", "requeue", "shadow", "sync"}
 
 
 @pytest.mark.parametrize("example", ["complete", "minimal"])
@@ -98,7 +101,8 @@ def test_a_function_is_configured_with_what_it_reads_and_nothing_else(plan: Plan
         variables = resource["values"]["environment"][0].get("variables")
         if variables is None or function == "configure":
             continue
-        read = fields(getattr(settings, SETTINGS[function]))
+        classes = [SETTINGS[function], *(["WorkQueueSettings"] if function in WORKING_ON_A_QUEUE else [])]
+        read = [each for name in classes for each in fields(getattr(settings, name))]
         required = {each.name.upper() for each in read if each.default is MISSING}
         assert set(variables) == {"LOG_LEVEL"} | required | optional.get(function, set()), function
         checked.add(function)
@@ -125,14 +129,14 @@ def test_rules_listen_where_the_functions_expect_messages(plan: Plan, resources:
         if resource["type"] == "aws_iot_topic_rule"
     }
     message = "SELECT topic() AS topic, encode(*, 'base64') AS payload FROM"
+    registry = "FROM '$aws/events/thing/+/+' WHERE thingTypeName = 'lorawan' AND attributes.stackName = 'farm'"
+    selected = ", ".join(f"attributes.{name} AS {name}" for name in SELECTED)
     assert rules == {
         "farm_upstream": f"{message} '{topics.UPSTREAM_BASE}/farm/#'",
         "farm_downlink": f"{message} '{topics.DOWNLINK_REQUEST}'",
         "farm_downlink_push": f"{message} '{topics.public('+', topics.DOWNLINK_PUSH)}'",
         "farm_downlink_replace": f"{message} '{topics.public('+', topics.DOWNLINK_REPLACE)}'",
-        "farm_registry": (
-            "SELECT * FROM '$aws/events/thing/+/+' WHERE thingTypeName = 'lorawan' AND attributes.stackName = 'farm'"
-        ),
+        "farm_registry": " ".join((f"SELECT operation, thingName, {selected}", registry)),
     }
 
 
@@ -140,7 +144,10 @@ def test_every_hop_has_a_queue_for_what_failed(plan: Plan, resources: Resources)
     made = resources(plan("minimal")).values()
     rules = [resource["values"] for resource in made if resource["type"] == "aws_iot_topic_rule"]
     assert rules
-    assert all(rule["error_action"][0]["sqs"] for rule in rules)
+    # A queue would keep the whole registry event, with its keys: the function is invoked with it, and nothing keeps it.
+    without = {"farm_registry"}
+    assert {rule["name"] for rule in rules if not rule["error_action"][0]["sqs"]} == without
+    assert {rule["name"] for rule in rules if rule["error_action"][0]["lambda"]} == without
     asynchronous = {rule["name"].split("_")[1] for rule in rules if rule["lambda"]}
     caught = {
         resource["values"]["function_name"].removeprefix("farm-")

@@ -15,7 +15,7 @@ from thingbridge import metrics
 from thingbridge.aws.queues import Queue
 from thingbridge.aws.things import Things
 from thingbridge.diagnostics import emit
-from thingbridge.errors import BadInput
+from thingbridge.errors import BadInput, Unexpected
 from thingbridge.flows import marking
 from thingbridge.pacing import TokenBucket
 from thingbridge.registry import sync
@@ -29,6 +29,12 @@ MESSAGE_GROUP: Final = "sync"
 
 STALE_AFTER: Final = 60.0
 """Seconds after which a tick that waited behind a run is dropped: the run has just found what it would find."""
+
+LONGEST_PAUSE: Final = 120
+"""Seconds after which a run that failed is tried again, at most: until then it blocks the group."""
+
+PATIENCE: Final = 60.0
+"""Seconds for which one call of The Things Stack is retried: after that, the run comes again from its queue."""
 
 THING_PAGES_PER_SECOND: Final = 6.0
 """Below the 10 per second that AWS allows an account, because other functions look things up as well."""
@@ -134,8 +140,18 @@ class Sync:
             emit("ERROR", "sync_message_not_readable", reason=str(error))
             return
         if run is None:
-            emit("INFO", "sync_tick_dropped", reason="it waited behind a run")
+            emit("INFO", "sync_tick_dropped", run=tick.message_id, reason="it waited behind a run")
             return
+        emit("INFO", "sync_begins", run=run.run_id, part=run.part)
+        try:
+            self._compare(run)
+        except Exception as error:
+            reason = str(Unexpected.describe(error))
+            emit("WARN", "sync_failed", run=run.run_id, message_id=tick.message_id, reason=reason)
+            raise
+
+    def _compare(self, run: Run) -> None:
+        """Do a part of a run, and send the rest of it."""
         rules = Rules(self.stack_name, self.on_thing_deleted, _Examples().log)
         stopped, finished = sync.resume(run, self.registries(), rules, self.remaining_seconds)
         if finished:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from thingbridge.aws.shadows import Shadows
 from thingbridge.aws.things import Thing, Things
 from thingbridge.aws.things_log import ThingsLog
-from thingbridge.errors import BadInput, Refused, ThingbridgeError
+from thingbridge.errors import BadInput, Refused, ThingbridgeError, Unexpected
 from thingbridge.flows import end_devices, marking
 from thingbridge.flows.end_devices import Outcome
 from thingbridge.flows.registry.devices import DevicesWithoutThing
@@ -70,9 +70,9 @@ class Registry:
                     self._apply(thing, event.operation, compared=compared)
             elif events.is_gone(event, thing.attributes if thing else None, self.rules.stack_name):
                 self._delete(event)
-        except ThingbridgeError as error:
+        except Exception as error:
             again = not isinstance(error, BadInput | Refused)
-            self._report_failure(event.thing_name, thing, error, again=again)
+            self._report_failure(event.thing_name, thing, Unexpected.describe(error), again=again)
             if again:
                 raise
             if compared and thing:
