@@ -86,7 +86,7 @@ class Upstream:
         return message
 
     def _record_dropped(self, event: Mapping[str, Any], thing_name: str | None, error: BadInput | Refused) -> None:
-        encoded = str(event.get("payload") or "").encode()
+        encoded = str(event.get("payload") or "").encode(errors="surrogatepass")
         self.log.record(
             thing_name,
             "ERROR",

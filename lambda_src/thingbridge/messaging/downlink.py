@@ -103,15 +103,7 @@ def rejection(request: ReceivedRequest, stack_name: str, field: str | None, reas
 
 def _sendable(body: dict[str, Any]) -> dict[str, Any]:
     """The body, if it can be written as JSON again, to The Things Stack and in an answer. Raises BadInput."""
-    level: list[Any] = [body]
-    for _ in range(MAX_LEVELS):
-        level = [
-            each
-            for value in level
-            for each in (value.values() if isinstance(value, dict) else value)
-            if isinstance(each, dict | list)
-        ]
-    if level:
+    if rule_payload.is_deeper_than(MAX_LEVELS, body):
         raise BadInput("payload", f"is nested deeper than {MAX_LEVELS} levels")
     try:
         json.dumps(body, allow_nan=False)

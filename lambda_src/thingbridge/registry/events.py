@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from thingbridge.errors import BadInput
+from thingbridge.messaging.topics import THING_NAME
 from thingbridge.registry.attributes import Attribute
 
 
@@ -37,11 +38,17 @@ def parse(text: str) -> ThingEvent:
         event: Any = json.loads(text)
         return ThingEvent(
             operation=Operation(event["operation"]),
-            thing_name=str(event["thingName"]),
+            thing_name=_name(event["thingName"]),
             attributes=dict(event.get("attributes") or {}),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise BadInput("event", "must be a registry event of a thing") from error
+
+
+def _name(value: object) -> str:
+    if not isinstance(value, str) or not THING_NAME.fullmatch(value):
+        raise BadInput("thingName", "must be the name of a thing")
+    return value
 
 
 def belongs_to(attributes: Mapping[str, str], stack_name: str) -> bool:

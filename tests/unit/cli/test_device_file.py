@@ -161,9 +161,17 @@ END_DEVICE = {
 }
 FLAT = {
     "thingName": "tank",
-    "devEUI": "A81758FFFE000001", "joinEUI": "A81758FFFE00000F", "appEUI": "A81758FFFE00000F", "deviceID": "tank-7",
-    "lorawanVersion": "1.1", "regionalParametersVersion": "1.1-b", "frequencyPlanID": "EU_863_870",
-    "appKey": KEY, "nwkKey": KEY[::-1], "claimAuthenticationCode": "", "stackName": "other",
+    "devEUI": "A81758FFFE000001",
+    "joinEUI": "A81758FFFE00000F",
+    "appEUI": "A81758FFFE00000F",
+    "deviceID": "tank-7",
+    "lorawanVersion": "1.1",
+    "regionalParametersVersion": "1.1-b",
+    "frequencyPlanID": "EU_863_870",
+    "appKey": KEY,
+    "nwkKey": KEY[::-1],
+    "claimAuthenticationCode": "",
+    "stackName": "other",
 }
 
 

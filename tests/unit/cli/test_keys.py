@@ -4,6 +4,7 @@ import json
 import os
 import stat
 from collections.abc import Callable
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -228,12 +229,11 @@ def test_a_report_replaces_an_earlier_one(run: Run, write: Callable[..., Path], 
 
 
 def test_keys_are_not_written_to_a_standard_output_that_others_may_read(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
 ) -> None:
     path = tmp_path / "fleet.csv"
     path.touch(0o644)
-    with path.open("w") as stream:
-        monkeypatch.setattr("sys.stdout", stream)
+    with path.open("w") as stream, redirect_stdout(stream):
         assert output_file.standard_output(private=False) is stream
         with pytest.raises(Failed, match="write keys with --output FILE"):
             output_file.standard_output(private=True)
