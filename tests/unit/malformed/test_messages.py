@@ -9,15 +9,13 @@ import traceback
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
-from itertools import islice
 from typing import Any, Final
 
 import pytest
 
 from handlers import composition
 from tests import events
-from tests.malformed import Message, malformed, messages
-from tests.sizes import size
+from tests.malformed import Message, chosen, messages
 from tests.unit.flows.conftest import KEK
 from tests.unit.malformed.account import Account
 from tests.unit.malformed.conftest import EVERYTHING, LABEL, PLAIN
@@ -25,9 +23,6 @@ from thingbridge.flows.codecs import Codecs
 from thingbridge.flows.upstream import Upstream
 from thingbridge.lorawan import key_envelope
 from thingbridge.messaging.codecs import Codec
-
-EVERY: Final = size(7, 1)
-"""One in so many is run. There are 35 wrong forms of a field: each wrong value meets every seventh field."""
 
 MESSAGES: Final = messages()
 RECORDS: Final = {"message_dropped", "decoded_payload_left_out", "codec_failed", "payload_not_decrypted"}
@@ -57,14 +52,12 @@ def flow(request: pytest.FixtureRequest, account: Account) -> Upstream:
     return replace(made, decoder=Codecs([Codec("acme", [{"f_port": 2}, {"brand_id": "text"}], decode)], []))
 
 
-def faults(
-    flow: Upstream, account: Account, stack: str, message: Message, forms: Iterable[tuple[str, bytes]]
-) -> Iterator[str]:
+def faults(flow: Upstream, account: Account, message: Message, forms: Iterable[tuple[str, bytes]]) -> Iterator[str]:
     """What is wrong with how each form of a message was handled; nothing for one that is handled well."""
     for where, payload in forms:
         account.clear()
         try:
-            flow.handle(events.rule_output(payload, f"thethings/lorawan/{stack}/{message.event}"))
+            flow.handle(events.rule_output(payload, f"thethings/lorawan/farm/{message.event}"))
         except Exception as error:
             yield f"{where}: raised {traceback.format_exception(error)[-2:]}"
             continue
@@ -87,8 +80,7 @@ def test_a_message_is_passed_on_or_recorded_once_whichever_field_is_wrong(
     message = MESSAGES[name]
     body = with_key(message.body)
     right = json.dumps(body).encode()
-    assert list(faults(flow, account, "farm", message, [("the example", right)])) == []
+    assert list(faults(flow, account, message, [("the example", right)])) == []
     assert len(account.published) == 1
-    chosen = islice(malformed(body), sum(map(ord, name)) % EVERY, None, EVERY)
-    found = list(faults(flow, account, "farm", message, chosen))
+    found = list(faults(flow, account, message, chosen(body, name)))
     assert found == [], f"{len(found)} faults, such as:\n" + "\n".join(found[:40])

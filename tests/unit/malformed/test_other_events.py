@@ -7,9 +7,8 @@ only this product writes to (a deferred write of a shadow), for which the dead-l
 import json
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from itertools import islice
 from typing import Any, Final
 
 import pytest
@@ -17,8 +16,7 @@ import pytest
 from handlers import composition
 from local.things_stack import ThingsStack as Simulation
 from tests import events
-from tests.malformed import malformed, messages, paths, replaced
-from tests.sizes import size
+from tests.malformed import chosen, malformed, messages, paths, replaced
 from tests.unit.conftest import APPLICATION
 from tests.unit.flows.conftest import KEK
 from tests.unit.invocation import Invocation
@@ -30,11 +28,9 @@ from thingbridge.encryption.sessions import Session, SessionSeen
 from thingbridge.errors import BadInput, Refused
 from thingbridge.lorawan import key_envelope
 from thingbridge.registry.attributes import Attribute
+from thingbridge.registry.device_index import is_remembered
 from thingbridge.registry.sync import Run, SyncMode
 from thingbridge.registry.work_items import WorkItem
-
-EVERY: Final = size(5, 1)
-"""One in so many is run."""
 
 THINGS_STACK: Final = {
     "CLUSTER_ADDRESS": "http://localhost:1",
@@ -76,10 +72,6 @@ class Queue:
 @pytest.fixture
 def queue() -> Queue:
     return Queue()
-
-
-def chosen(event: Any, seed: str) -> Iterator[tuple[str, bytes]]:
-    return islice(malformed(event), sum(map(ord, seed)) % EVERY, None, EVERY)
 
 
 def raised(call: Callable[[], object], *allowed: type[Exception]) -> str | None:
@@ -259,12 +251,16 @@ class NoRegistries:
         return len(items)
 
 
+SEEN: Final = "64:c${Nk+Q02cKNA275(3Q"
+"""What a run remembers of two devices, of which it has seen one (`registry.device_index`)."""
+
+
 def ticks() -> dict[str, Any]:
     stopped = Run("run-1", SyncMode.APPLY, part=3, token="token", seen="", counts={"Seen": 5})
     return {
         "tick": {**events.load("scheduler/sync_tick"), "mode": "report"},
         "run": json.loads(stopped.message()),
-        "run that has seen devices": json.loads(replace(stopped, seen="64:c$@(#PyGU9").message()),
+        "run that has seen devices": json.loads(replace(stopped, seen=SEEN).message()),
     }
 
 
@@ -272,6 +268,7 @@ def ticks() -> dict[str, Any]:
 def test_a_tick_is_a_run_or_is_recorded(account: Account, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     queues = {"REGISTRY_QUEUE_URL": "https://sqs/registry", "SYNC_QUEUE_URL": "https://sqs/sync.fifo"}
     environment = {**PLAIN, **THINGS_STACK, **queues, "ON_THING_DELETED": "delete", "SYNC_MODE": "apply"}
+    assert is_remembered(SEEN)
     (record,) = events.load("sqs/sync_tick")["Records"]
     found = []
     for where, text in malformed(ticks()[name]):
@@ -302,8 +299,8 @@ def test_a_post_is_answered(account: Account) -> None:
     environment = {"STACK_NAME": "farm", "APPLICATION_ID": "farm-app", "WEBHOOK_SECRET_ARN": SECRET}
     receiver = composition.webhook(environment, account)  # type: ignore[arg-type]
     assert receiver.handle(right)["statusCode"] == 204
-    bodies = malformed(json.loads(right["body"]))
-    posts = [(where, {**right, "body": text.decode()}) for where, text in islice(bodies, 0, None, EVERY)]
+    bodies = chosen(json.loads(right["body"]), "post")
+    posts = [(where, {**right, "body": text.decode()}) for where, text in bodies]
     whole = [(where, json.loads(text)) for where, text in malformed(right)]
     found = []
     for where, post in [*posts, *whole]:
@@ -322,29 +319,33 @@ RETURNING: Final = {
 }
 
 
-@pytest.mark.parametrize("name", RETURNING)
-def test_returned_downlinks_are_queued_again_or_recorded_once(account: Account, queue: Queue, name: str) -> None:
+@pytest.fixture
+def requeue(account: Account, queue: Queue) -> Any:
+    """The flow `requeue` with the queue in place of The Things Stack; it knows the session of the examples."""
     environment = {**EVERYTHING, **THINGS_STACK}
     flow: Any = composition.requeue(environment, account)(Invocation())  # type: ignore[arg-type]
     envelope = key_envelope.wrapped(bytes(16), bytes.fromhex(KEK), LABEL)
     flow.keys.table.write("A81758FFFE0312AB", SessionSeen(Session(SESSION, "260B1C2D", envelope), 1, 1))
-    flow = replace(flow, queue=queue)
+    return replace(flow, queue=queue)
+
+
+@pytest.mark.parametrize("name", RETURNING)
+def test_returned_downlinks_are_queued_again_or_recorded_once(account: Account, requeue: Any, name: str) -> None:
     found = []
     message = RETURNING[name]
     for where, payload in chosen(message.body, name):
         account.clear()
         event = json.dumps(events.rule_output(payload, f"thethings/lorawan/farm/{message.event}"))
-        fault = raised(lambda event=event: flow.handle(event))  # type: ignore[misc]
+        fault = raised(lambda event=event: requeue.handle(event))  # type: ignore[misc]
         if not fault and len(account.log) > 1:
             fault = f"recorded {account.log}"
         found += [f"{where}: {fault}"] if fault else []
     assert_none(found)
 
 
-def test_the_message_of_a_queue_may_be_anything(account: Account) -> None:
+def test_the_message_of_a_queue_may_be_anything(account: Account, requeue: Any) -> None:
     (returned,) = events.load("sqs/returned_downlinks")["Records"]
     (deferred,) = events.load("sqs/deferred_shadow_write")["Records"]
-    requeue: Any = composition.requeue({**EVERYTHING, **THINGS_STACK}, account)(Invocation())  # type: ignore[arg-type]
     shadow = composition.shadow(EVERYTHING, account)  # type: ignore[arg-type]
     endless = ("", "[" * 100_000, '{"thing":' * 100_000)
     found = []
@@ -363,3 +364,28 @@ def test_a_replaced_field_is_where_its_path_says() -> None:
     body = {"a": [{"b": 1}, {"c": 2}]}
     assert list(paths(body)) == [(), ("a",), ("a", 0), ("a", 0, "b"), ("a", 1), ("a", 1, "c")]
     assert replaced(body, ("a", 1, "c"), 3) == {"a": [{"b": 1}, {"c": 3}]}
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"f_cnt": []}, {"f_cnt": -1}, {"frm_payload": "!"}, {"correlation_ids": 5, "f_cnt": {}}]
+)
+def test_an_unreadable_downlink_does_not_take_the_others_with_it(
+    account: Account, requeue: Any, queue: Queue, wrong: dict[str, Any]
+) -> None:
+    message = events.load("things_stack/downlink_invalidated")
+    (downlink,) = message["downlink_queue_invalidated"]["downlinks"]
+    message["downlink_queue_invalidated"]["downlinks"] = [{**downlink, **wrong}, downlink]
+    requeue.handle(json.dumps(events.rule_output(message, "thethings/lorawan/farm/downlink/invalidated")))
+    assert queue.pushes == 1
+    assert [(each["event"], each["count"]) for each in account.log] == [("downlinks_not_queued_again", 1)]
+
+
+@pytest.mark.parametrize("wrong", [{"app_s_key": {"key": 1}}, {"app_s_key": {}}, {"session_key_id": "A" * 5000}])
+def test_a_join_with_an_unreadable_key_returns_its_downlinks_all_the_same(
+    requeue: Any, queue: Queue, wrong: dict[str, Any]
+) -> None:
+    message = events.load("things_stack/join_end_to_end_encrypted")
+    (downlink,) = events.load("things_stack/downlink_invalidated")["downlink_queue_invalidated"]["downlinks"]
+    message["join_accept"] |= {**wrong, "invalidated_downlinks": [downlink]}
+    requeue.handle(json.dumps(events.rule_output(message, "thethings/lorawan/farm/join")))
+    assert queue.pushes == 1
