@@ -23,8 +23,8 @@ def raw(event: Mapping[str, Any]) -> bytes:
         raise BadInput("payload", "the rule's output is not base64") from error
 
 
-def json_object(payload: bytes) -> dict[str, Any]:
-    """Decode a JSON object in UTF-8. Raises BadInput that says what it is instead."""
+def json_object(payload: bytes, levels: int = MAX_LEVELS) -> dict[str, Any]:
+    """Decode a JSON object in UTF-8 of so many levels at most. Raises BadInput that says what it is instead."""
     try:
         body = json.loads(payload)
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError
@@ -32,12 +32,12 @@ def json_object(payload: bytes) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise BadInput("payload", "is JSON, but not an object")
     # Counted before it is looked at: nearly every message has so few objects and lists that it can't be too deep.
-    if payload.count(b"{") + payload.count(b"[") > MAX_LEVELS and is_deeper_than(MAX_LEVELS, body):
-        raise BadInput("payload", f"is nested deeper than {MAX_LEVELS} levels")
+    if payload.count(b"{") + payload.count(b"[") > levels and _is_deeper_than(levels, body):
+        raise BadInput("payload", f"is nested deeper than {levels} levels")
     return body
 
 
-def is_deeper_than(levels: int, value: Any) -> bool:
+def _is_deeper_than(levels: int, value: Any) -> bool:
     """Whether objects and lists are nested in each other deeper than so many levels. It does not recurse itself."""
     level = [value]
     for _ in range(levels):
