@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 import typer
-from rich.markup import escape
+from rich.text import Text
 from typer.core import TyperGroup
 
 from cli import sync, things, transfer
 from cli.aws import ERRORS, sentence
 from cli.errors import Failed
-from cli.output import err
+from cli.output import err, plain
 
 
 class _SentencesForErrors(TyperGroup):
@@ -28,7 +28,7 @@ class _SentencesForErrors(TyperGroup):
             text, exit_code = str(error), error.exit_code
         except ERRORS as error:
             text, exit_code = sentence(error), 1
-        err().print(f"[bold red]✗[/] {escape(text)}", soft_wrap=True)
+        err().print(Text.assemble(("✗", "bold red"), f" {plain(text)}"), soft_wrap=True)
         raise typer.Exit(exit_code)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -27,8 +28,8 @@ from thingbridge.aws.logs import Logs
 from thingbridge.aws.shadows import Shadows
 from thingbridge.aws.things import Thing, Things
 from thingbridge.aws.things_log import ThingsLog
-from thingbridge.errors import Misconfigured, ThingbridgeError
-from thingbridge.registry.attributes import Attribute
+from thingbridge.errors import BadInput, Misconfigured, ThingbridgeError
+from thingbridge.registry.attributes import Attribute, reference
 from thingbridge.shadow.state import SHADOW_NAME
 
 LISTS_PER_SECOND: Final = 8.0
@@ -42,6 +43,9 @@ _EXPIRED: Final = frozenset(
 
 ERRORS: Final = (BotoCoreError, ThingbridgeError)
 """What a call of AWS raises, and making a client."""
+
+_DEFAULT_ID: Final = re.compile(r"eui-([0-9a-f]{16})")
+"""The device id of a device without a chosen one (thingbridge.lorawan.identifiers)."""
 
 
 class AppliedStack:
@@ -95,6 +99,25 @@ class AppliedStack:
             raise Failed(f"the thing {name} is not part of the stack {self.name}: {owner(found)}")
         return found
 
+    def things_of_device(self, attributes: Mapping[str, str]) -> list[Thing]:
+        """Every thing that stands for the device of these attributes: by its DevEUI, or in this stack by its id.
+
+        Three calls: the DevEUI is searched in upper and in lower case.
+        """
+        try:
+            device = reference(attributes)
+        except BadInput:
+            return []
+        for _ in range(3):
+            self._lists.acquire()
+        found = [each for each in self.things.with_device_id(device.device_id) if stack_of(each) == self.name]
+        if device.dev_eui:
+            found += self.things.with_dev_eui(device.dev_eui)
+        elif default := _DEFAULT_ID.fullmatch(device.device_id):
+            # A thing without a device id stands for the device with the id that its DevEUI gives it.
+            found += [each for each in self.things.with_dev_eui(default[1].upper()) if not _device_id(each)]
+        return list({thing.name: thing for thing in found}.values())
+
     def create(self, name: str, attributes: Mapping[str, str], type_name: str) -> bool:
         """Create a thing of the stack; False when another thing has the name. Failed when the type does not exist."""
         try:
@@ -111,6 +134,10 @@ class AppliedStack:
 def stack_of(thing: Thing) -> str | None:
     """The name of the stack that a thing belongs to."""
     return thing.attributes.get(Attribute.STACK_NAME)
+
+
+def _device_id(thing: Thing) -> str | None:
+    return thing.attributes.get(Attribute.DEVICE_ID)
 
 
 def owner(thing: Thing) -> str:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, Final, TextIO
 
 from cli.device_record import (
     COLUMNS,
@@ -26,7 +27,13 @@ from cli.device_record import (
 )
 from cli.errors import Failed
 from thingbridge.errors import BadInput
-from thingbridge.registry.attributes import Attribute
+from thingbridge.registry.attributes import SECRETS, Attribute
+
+_NAME: Final = re.compile(r"(?!.*[0-9A-F]{16})[a-z_@][\w. -]{0,49}", re.IGNORECASE)
+"""The name of a column or field, as opposed to a value in its place, which may be a key."""
+
+_UNNAMED: Final = "something without a name"
+_IGNORED_AT_MOST: Final = 100
 
 
 class Format(StrEnum):
@@ -38,11 +45,15 @@ class Format(StrEnum):
 
 @dataclass(frozen=True)
 class Row:
-    """One row: its number as a spreadsheet or an editor shows it, and the device, or what is wrong with it."""
+    """One row: its number as a spreadsheet or an editor shows it, and the device, or what is wrong with it.
+
+    `has_secrets`: something is written where a key or claim code belongs. A row that can't be read may have some.
+    """
 
     number: int
     device: DeviceRecord | None
     fault: str = ""
+    has_secrets: bool = True
 
 
 @dataclass
@@ -72,6 +83,10 @@ class DeviceFile:
         except OSError as error:
             raise Failed(f"{self.path} can't be read: {error.strerror}") from error
 
+    def has_secrets(self) -> bool:
+        """Whether any row has a key or claim code, well written or not. Raises Failed when the file can't be read."""
+        return any(row.has_secrets for row in self.rows())
+
     def _csv(self, file: TextIO) -> Iterator[Row]:
         header_line = file.readline()
         while not header_line.strip():
@@ -93,7 +108,7 @@ class DeviceFile:
         found: list[str | None] = [
             THING_NAME_COLUMN if name.lower() == THING_NAME_COLUMN else column(name) for name in header
         ]
-        self.ignored |= {name for name, known in zip(header, found, strict=True) if not known and name}
+        self._ignore(name for name, known in zip(header, found, strict=True) if not known and name)
         if Attribute.DEV_EUI not in found:
             raise Failed(
                 f"{self.path} has no column dev_eui: its first row must be the header of The Things Stack's CSV, "
@@ -103,6 +118,12 @@ class DeviceFile:
         if duplicates:
             raise Failed(f"{self.path} has two columns for {', '.join(sorted(duplicates))}: keep one of them")
         return found
+
+    def _ignore(self, names: Iterable[str]) -> None:
+        """Remember names of columns or fields that a thing can't carry; a value in their place is not repeated."""
+        for name in names:
+            if len(self.ignored) < _IGNORED_AT_MOST:
+                self.ignored.add(name if _NAME.fullmatch(name) else _UNNAMED)
 
     def _csv_row(self, number: int, cells: list[str], header: list[str], attributes: list[str | None]) -> Row:
         if len(cells) != len(header):
@@ -121,19 +142,23 @@ class DeviceFile:
                 values, thing_name, ignored = from_json(value)
             except BadInput as error:
                 yield Row(number, None, fault(error, {}))
-            except ValueError:
+            except (ValueError, RecursionError):
                 yield Row(number, None, "must be a whole JSON object on one line, as `jq -c .` writes it")
             else:
-                self.ignored |= ignored
-                yield self._row(number, values, thing_name, COLUMNS if "ids" in value else {})
+                self._ignore(ignored)
+                own = "ids" not in value
+                row = self._row(number, values, thing_name, {} if own else COLUMNS)
+                # An end device of The Things Stack may have keys of its session as well.
+                yield row if own else replace(row, has_secrets=True)
 
     def _row(
         self, number: int, values: Mapping[str, Any], thing_name: str | None, spellings: Mapping[Attribute, str]
     ) -> Row:
+        has_secrets = any(values.get(each) for each in SECRETS)
         try:
-            return Row(number, record(values, thing_name, self.defaults))
+            return Row(number, record(values, thing_name, self.defaults), has_secrets=has_secrets)
         except BadInput as error:
-            return Row(number, None, fault(error, spellings))
+            return Row(number, None, fault(error, spellings), has_secrets)
 
 
 class DeviceWriter:

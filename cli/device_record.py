@@ -7,7 +7,7 @@ nothing passes here that fails there. Files: device_file.py.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -50,6 +50,12 @@ _PATHS: Final = {
     Attribute.CLAIM_AUTHENTICATION_CODE: ("claim_authentication_code", "value"),
 }
 """Attribute → its place in The Things Stack's `EndDevice` object ("JSON File Reference")."""
+
+_NAMES: Final = frozenset({"thingName", Attribute.DEVICE_ID, Attribute.FREQUENCY_PLAN_ID})
+"""What a device has of free text, and messages show."""
+
+_MUCH: Final = 16
+"""Characters of a key that are a large part of it: half."""
 
 _CARRIED: Final = frozenset({path[0] for path in _PATHS.values()} | {"supports_join"})
 
@@ -104,16 +110,23 @@ def record(
         if not isinstance(value, str):
             raise BadInput(name, "must be text")
     device = registry.new_device(given, default_frequency_plan_id="")
-    if not versions.has_network_key(device.mac_version):
-        given.pop(Attribute.NWK_KEY, None)
+    unused_key = None if versions.has_network_key(device.mac_version) else given.pop(Attribute.NWK_KEY, None)
     spelled = {str(name): _spelled(name, value) for name, value in given.items()}
     for name, value in spelled.items():
         if not _VALUE.fullmatch(value):
-            raise BadInput(name, f"must have only characters that AWS IoT allows in an attribute; got {value!r}")
+            raise BadInput(name, "must be 1 to 800 letters, digits, and _ . , @ / : # = [ ] -")
     name = thing_name or device.dev_eui
     if not isinstance(name, str) or not THING_NAME.fullmatch(name):
         raise BadInput("thingName", "must be 1 to 128 letters, digits, and : _ -")
+    _check_no_copy({**spelled, "thingName": name}, (*(given.get(each) for each in SECRETS), unused_key))
     return DeviceRecord(name, bool(thing_name), spelled)
+
+
+def without_secrets(text: str, attributes: Mapping[str, str]) -> str:
+    """A message about a thing without the keys and claim code among its attributes, which AWS may have repeated."""
+    for value in (attributes.get(each) for each in SECRETS):
+        text = re.sub(re.escape(value), "…", text, flags=re.IGNORECASE) if value else text
+    return text
 
 
 def canonical(attributes: Mapping[str, str]) -> dict[str, str]:
@@ -168,6 +181,23 @@ def fault(error: BadInput, spellings: Mapping[Attribute, str]) -> str:
     name = Attribute.JOIN_EUI if error.field.startswith(Attribute.JOIN_EUI) else error.field
     spelling = {str(attribute): each for attribute, each in spellings.items()}.get(str(name), error.field)
     return f"{spelling} {error.reason}"
+
+
+def _check_no_copy(shown: Mapping[str, str], hidden: Iterable[str | None]) -> None:
+    """Raise BadInput when something that is shown repeats a key or claim code of the device, or a large part of it."""
+    secrets = [_letters_and_digits(each) for each in hidden if each]
+    for name, value in shown.items():
+        if name in _NAMES and any(_repeats(_letters_and_digits(value), secret) for secret in secrets):
+            raise BadInput(name, "must not be a key or claim code of the device")
+
+
+def _letters_and_digits(value: str) -> str:
+    return re.sub(r"[\W_]", "", value).upper()
+
+
+def _repeats(value: str, secret: str) -> bool:
+    long = len(value) >= _MUCH and len(secret) >= _MUCH
+    return value == secret or (long and (value in secret or secret in value))
 
 
 def _at(value: Any, path: tuple[str, ...]) -> Any:

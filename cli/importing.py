@@ -16,7 +16,7 @@ from typing import Any, Final
 from cli import provisioning
 from cli.aws import AppliedStack, owner, sentence, stack_of, stops_everything
 from cli.device_file import DeviceFile
-from cli.device_record import DeviceRecord, differences
+from cli.device_record import DeviceRecord, differences, without_secrets
 from cli.inventory import Inventory
 from cli.runtime import THREADS
 from thingbridge.aws.things import Thing
@@ -152,7 +152,7 @@ class _Write:
         except ThingbridgeError as error:
             if stops_everything(error):
                 raise
-            reason = sentence(error)
+            reason = without_secrets(sentence(error), self.device.attributes)
         return RowResult(self.number, self.name, Outcome.FAILED if reason else self.outcome, reason)
 
     def _update(self) -> str:

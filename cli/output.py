@@ -1,16 +1,21 @@
-"""How results reach people and programs: tables or JSON on standard output, all else on standard error."""
+"""How results reach people and programs: tables or JSON on standard output, all else on standard error.
+
+Everything that is printed is text: names of devices, log entries and messages of others are shown as they are, without
+markup or emoji codes, and without the control characters that a terminal would obey.
+"""
 
 from __future__ import annotations
 
 import json
 import sys
+import unicodedata
 from collections.abc import Mapping
 from typing import Any, Final
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
 
 from thingbridge.registry.attributes import SECRETS
 
@@ -18,20 +23,49 @@ HIDDEN: Final = "hidden, --show-keys shows it"
 _WIDE: Final = 160
 """Columns of a pipe or a build's log, which have no width: enough that no table is cut."""
 
+_UNPRINTABLE: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Unicode categories: control characters, halves of surrogate pairs, and separators of lines and paragraphs."""
+
+_REORDERING: Final = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+"""Characters that change the direction of the text around them, so that it reads as something else."""
+
+
+class _TextConsole(Console):
+    """A console on which every string is text. What is styled is given as `rich.text.Text`, made with `plain`."""
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Called by rich for every string, those in the cells of a table included."""
+        return super().render_str(plain(text), **{**options, "markup": False, "emoji": False})
+
 
 def out() -> Console:
     """Standard output as it is now; a test or a caller may have replaced it."""
-    return Console(highlight=False, soft_wrap=False, width=None if sys.stdout.isatty() else _WIDE)
+    return _TextConsole(highlight=False, soft_wrap=False, width=None if sys.stdout.isatty() else _WIDE)
 
 
 def err() -> Console:
     """Standard error as it is now."""
-    return Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else _WIDE)
+    return _TextConsole(stderr=True, highlight=False, width=None if sys.stderr.isatty() else _WIDE)
+
+
+def plain(text: str) -> str:
+    r"""A text as a terminal can show it: characters that it would obey are spelled as in JSON, such as `\u001b`."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_spelled(each) if _is_obeyed(each) else each for each in text)
+
+
+def _is_obeyed(character: str) -> bool:
+    return unicodedata.category(character) in _UNPRINTABLE or character in _REORDERING
+
+
+def _spelled(character: str) -> str:
+    return json.dumps(character)[1:-1] if character != "\x7f" else r"\u007f"
 
 
 def say(text: str) -> None:
     """A line for a person, which is not part of the result."""
-    err().print(escape(text), soft_wrap=True)
+    err().print(text, soft_wrap=True)
 
 
 def print_json(value: Any) -> None:
@@ -48,7 +82,7 @@ def progress(*, quiet: bool) -> Progress:
     """A bar on standard error that leaves nothing behind; none if it is not a terminal."""
     console = err()
     return Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),

@@ -7,18 +7,18 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 import typer
-from rich.markup import escape
 from rich.table import Column, Table
+from rich.text import Text
 
 from cli import provisioning
-from cli.aws import AppliedStack, owner, stack_of
-from cli.device_record import DeviceRecord, canonical, differences, fault, record
+from cli.aws import AppliedStack, owner, sentence, stack_of
+from cli.device_record import DeviceRecord, canonical, differences, fault, record, without_secrets
 from cli.errors import Failed
 from cli.options import THING_TYPE, AsJson, Profile, Region, ShowKeys, StackName, ThingNames, ThingType
-from cli.output import HIDDEN, out, print_json, progress, say, shown
+from cli.output import HIDDEN, out, plain, print_json, progress, say, shown
 from cli.provisioning import READS_PER_SECOND
 from thingbridge.aws.things import Thing
-from thingbridge.errors import BadInput
+from thingbridge.errors import BadInput, Refused
 from thingbridge.registry.attributes import Attribute
 from thingbridge.registry.status import FAILED, PROVISIONING, RETRYING
 
@@ -99,7 +99,7 @@ def list_(
             Attribute.REGIONAL_PARAMETERS_VERSION,
             Attribute.FREQUENCY_PLAN_ID,
         )
-        table.add_row(thing.name, *(escape(of.get(each) or "–") for each in columns))
+        table.add_row(thing.name, *(of.get(each) or "–" for each in columns))
     if found:
         out().print(table)
     say(f"{len(found)} things of the stack {stack}" if found else f"The stack {stack} has no things yet.")
@@ -127,12 +127,15 @@ def show(
         )
         return
     console = out()
-    console.print(f"[bold]{escape(thing)}[/] of the stack {stack}, thing type {escape(found.type_name or '–')}\n")
+    where = f" of the stack {stack}, thing type {found.type_name or '–'}"
+    console.print(Text.assemble((plain(thing), "bold"), plain(where)))
+    console.print()
     attributes = shown(found.attributes, keys=show_keys)
     _print_pairs("Attribute", {name: HIDDEN if value is None else value for name, value in attributes.items()})
     device = shadow.pop(PROVISIONING, None)
     if isinstance(device, Mapping):
-        console.print(f"Device: {provisioning.description(device)}\n")
+        console.print(f"Device: {provisioning.description(device)}")
+        console.print()
     _print_pairs("Shadow lorawan", shadow)
     _print_log(entries)
 
@@ -220,23 +223,44 @@ def delete(
     """Delete things, and their devices in The Things Stack unless the stack retains them (on_thing_deleted)."""
     applied = AppliedStack.open(context, stack, profile, region)
     # All are read before the first is deleted: a wrong name stops everything.
-    names = [applied.thing(name).name for name in dict.fromkeys(things)]
+    found = [applied.thing(name) for name in dict.fromkeys(things)]
+    names = [thing.name for thing in found]
+    shared = {thing.name: left for thing in found if (left := _left_for_device(applied, thing, names))}
     if not yes:
-        what = "the thing" if len(names) == 1 else f"the {len(names)} things"
-        devices = "its device" if len(names) == 1 else "their devices"
-        question = f"Delete {what} {', '.join(names)}, and {devices} in The Things Stack too?"
-        try:
-            agreed = typer.confirm(question, err=True)
-        except typer.Abort:
-            raise Failed("nothing was deleted: the question was not answered; --yes deletes without asking") from None
-        if not agreed:
-            raise Failed("nothing was deleted")
+        _ask(names, shared)
     for name in names:
         applied.things.delete(name)
         if not as_json:
-            out().print(f"deleted {escape(name)}; its device is deleted too, unless the stack retains devices")
+            device = _stays(shared[name]) if name in shared else "is deleted too, unless the stack retains devices"
+            out().print(f"deleted {name}; its device {device}")
     if as_json:
-        print_json({"deleted": names})
+        print_json({"deleted": names, **({"sharedDevices": shared} if shared else {})})
+
+
+def _left_for_device(stack: AppliedStack, thing: Thing, deleted: Sequence[str]) -> list[str]:
+    """The things that still stand for a thing's device when the others are deleted."""
+    return [each.name for each in stack.things_of_device(thing.attributes) if each.name not in deleted]
+
+
+def _stays(names: Sequence[str]) -> str:
+    what = f"thing {names[0]} stands" if len(names) == 1 else f"things {', '.join(names)} stand"
+    return f"stays, because the {what} for it too"
+
+
+def _ask(names: Sequence[str], shared: Mapping[str, Sequence[str]]) -> None:
+    """Ask whether to delete. Raises Failed unless the answer is yes."""
+    what = "the thing" if len(names) == 1 else f"the {len(names)} things"
+    devices = "its device" if len(names) == 1 else "their devices"
+    question = f"Delete {what} {', '.join(names)}, and {devices} in The Things Stack too?"
+    if shared:
+        kept = "; ".join(f"the device of {name} {_stays(others)}" for name, others in shared.items())
+        question = f"Delete {what} {', '.join(names)}? Devices are deleted too, except: {kept}."
+    try:
+        agreed = typer.confirm(plain(question), err=True)
+    except typer.Abort:
+        raise Failed("nothing was deleted: the question was not answered; --yes deletes without asking") from None
+    if not agreed:
+        raise Failed("nothing was deleted")
 
 
 def _checked(values: Mapping[Attribute, str | None], name: str | None) -> DeviceRecord:
@@ -254,20 +278,20 @@ def _create(stack: AppliedStack, device: DeviceRecord, thing_type: str, timeout:
     before = provisioning.read(stack, name) if timeout else None
     result = "created"
     existing = stack.things.describe(name)
-    if existing is None and not stack.create(name, device.attributes, thing_type):
-        existing = stack.things.describe(name)
+    if existing is None:
+        _must_be_the_only_one(stack, device)
+        if not _create_thing(stack, device, thing_type):
+            existing = stack.things.describe(name)
     if existing:
         _must_be_the_same(existing, device, stack.name)
         # Nothing happens to a thing that does not change: what its shadow reports already is the outcome.
         result, before = "unchanged", None
     answer: dict[str, Any] = {"thingName": name, "result": result}
     if not as_json:
-        out().print(
-            f"created the thing {escape(name)}" if result == "created" else f"the thing {escape(name)} already exists"
-        )
+        out().print(f"created the thing {name}" if result == "created" else f"the thing {name} already exists")
     if timeout is not None:
         answer[PROVISIONING] = outcome = provisioning.wait(stack, name, before, timeout)
-        if outcome["state"] == FAILED:
+        if outcome.get("state") == FAILED:
             if as_json:
                 print_json(answer)
             raise Failed(f"the device was not created: {provisioning.description(outcome)}")
@@ -275,6 +299,22 @@ def _create(stack: AppliedStack, device: DeviceRecord, thing_type: str, timeout:
             out().print(f"Device: {provisioning.description(outcome)}")
     if as_json:
         print_json(answer)
+
+
+def _create_thing(stack: AppliedStack, device: DeviceRecord, thing_type: str) -> bool:
+    """As `AppliedStack.create`; AWS's refusal without the keys, which it may repeat."""
+    try:
+        return stack.create(device.thing_name, device.attributes, thing_type)
+    except Refused as error:
+        raise Failed(without_secrets(sentence(error), device.attributes)) from error
+
+
+def _must_be_the_only_one(stack: AppliedStack, device: DeviceRecord) -> None:
+    """Raise Failed, naming it, when another thing has the device's DevEUI: one thing stands for a device."""
+    dev_eui = device.attributes[Attribute.DEV_EUI]
+    for other in stack.things.with_dev_eui(dev_eui):
+        where = "" if stack_of(other) == stack.name else f" ({owner(other)})"
+        raise Failed(f"the thing {other.name} has the DevEUI {dev_eui}{where}: use that thing, or delete it first")
 
 
 def _must_be_the_same(existing: Thing, device: DeviceRecord, stack_name: str) -> None:
@@ -303,7 +343,7 @@ def _list_failed(stack: AppliedStack, things: Sequence[Thing], as_json: bool) ->
     table = Table("Thing", "DevEUI", Column("Device", overflow="fold"))
     for name, reported in found.items():
         dev_eui = named[name].attributes.get(Attribute.DEV_EUI, "–")
-        table.add_row(escape(name), escape(dev_eui), escape(provisioning.description(reported)))
+        table.add_row(name, dev_eui, provisioning.description(reported))
     if found:
         out().print(table)
     say(f"{len(found):,} of {len(named):,} things are without the device that they describe")
@@ -319,11 +359,12 @@ def _as_json(thing: Thing, *, keys: bool) -> dict[str, Any]:
 
 def _print_pairs(title: str, pairs: Mapping[str, Any]) -> None:
     if not pairs:
-        out().print(f"{title}: none yet\n")
+        out().print(f"{title}: none yet")
+        out().print()
         return
     table = Table(title, Column("Value", overflow="fold"))
     for name, value in pairs.items():
-        table.add_row(escape(name), escape(str(value)))
+        table.add_row(name, (str(value)))
     out().print(table)
 
 
@@ -335,9 +376,7 @@ def _print_log(entries: list[dict[str, Any]]) -> None:
     for entry in entries:
         rest = {name: value for name, value in entry.items() if name not in ("at", "level", "event")}
         details = ", ".join(f"{name} {value}" for name, value in rest.items())
-        table.add_row(
-            _time(entry["at"]), str(entry.get("level", "–")), escape(str(entry.get("event", "–"))), escape(details)
-        )
+        table.add_row(_time(entry["at"]), str(entry.get("level", "–")), str(entry.get("event", "–")), details)
     out().print(table)
 
 

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import csv
-import sys
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Final, TextIO
+from typing import Annotated, Any, Final
 
 import typer
-from rich.markup import escape
 from rich.table import Column, Table
 
-from cli import provisioning
+from cli import output_file, provisioning
 from cli.aws import AppliedStack
 from cli.device_file import DeviceFile, DeviceWriter, Format
 from cli.errors import Failed, Interrupted, NotKnownInTime
@@ -31,6 +29,8 @@ _SHOWN: Final = 20
 
 _UNKNOWN: Final = "unknown"
 """State of a device whose outcome was not reported in time."""
+
+_REPORT_HEADER: Final = ("row", "thing", "reason")
 
 _KEPT: Final = 1000
 """Failures in the JSON result. A report has all of them."""
@@ -148,15 +148,11 @@ def export(
     applied.must_exist()
     count = hidden = 0
     with ExitStack() as resources:
-        try:
-            target: TextIO = (
-                resources.enter_context(output.open("w", encoding="utf-8", newline="")) if output else sys.stdout
-            )
-            if output and show_keys:
-                # Readable by the owner only: it holds the root keys of a fleet.
-                output.chmod(0o600)
-        except OSError as error:
-            raise Failed(f"{output} can't be written: {error.strerror}") from error
+        if output:
+            _must_be_replaceable(output)
+            target = resources.enter_context(output_file.written(output, private=show_keys))
+        else:
+            target = output_file.standard_output(private=show_keys)
         writer = DeviceWriter(target, form, keys=show_keys)
         for thing in applied.all_things():
             writer.write(thing.name, thing.attributes)
@@ -166,16 +162,36 @@ def export(
     say(f"exported {_count(count, 'thing')} of the stack {stack}{without}")
 
 
+def _must_be_replaceable(path: Path) -> None:
+    """Raise Failed for a file that an export must not replace: one with keys, or one that is not of devices."""
+    if not path.is_file() or path.stat().st_size == 0:
+        return
+    try:
+        has_secrets = DeviceFile(path).has_secrets()
+    except Failed as error:
+        raise Failed(f"{path} exists and is not a file of devices: choose another file with --output") from error
+    if has_secrets:
+        raise Failed(f"{path} has keys, which the stack's things may no longer have: choose another file with --output")
+
+
 class _Report(ExitStack):
     """A CSV file of the failed rows, written as they fail, so that an interrupted import leaves one as well."""
 
     def __init__(self, path: Path) -> None:
         super().__init__()
         try:
+            if path.is_file() and path.stat().st_size and not _is_report(path):
+                raise Failed(f"{path} exists and is not a report: choose another file with --report")
             self.rows = csv.writer(self.enter_context(path.open("w", encoding="utf-8", newline="")))
         except OSError as error:
             raise Failed(f"the report {path} can't be written: {error.strerror}") from error
-        self.rows.writerow(("row", "thing", "reason"))
+        self.rows.writerow(_REPORT_HEADER)
+
+
+def _is_report(path: Path) -> bool:
+    """Whether a file is the report of an earlier import, which may be replaced."""
+    with path.open(encoding="utf-8", errors="replace") as file:
+        return file.readline().strip() == ",".join(_REPORT_HEADER)
 
 
 def _check(work: Import, failures: Failures, quiet: bool) -> int:
@@ -264,7 +280,7 @@ def _show_failures(failures: Failures, report: Path | None) -> None:
         return
     table = Table("Row", Column("Thing", overflow="fold"), Column("Why it failed", overflow="fold"))
     for failure in sorted(failures.kept[:_SHOWN], key=lambda each: each.number):
-        table.add_row(str(failure.number), failure.thing_name or "–", escape(failure.reason))
+        table.add_row(str(failure.number), failure.thing_name or "–", failure.reason)
     out().print(table)
     if report:
         say(f"All failed rows are in {report}.")
@@ -277,7 +293,7 @@ def _show_counts(work: Import, rows: int, calls: Mapping[str, int]) -> None:
     counts = ", ".join(f"{work.counts[each]:,} {each}" for each in Outcome if work.counts[each])
     made = ", ".join(f"{name} {count:,}" for name, count in calls.items())
     out().print(f"{_count(rows, 'row')}: {would}{counts or 'nothing to do'}")
-    err().print(f"[dim]AWS calls: {made}[/]")
+    err().print(f"AWS calls: {made}", style="dim")
 
 
 def _count(number: int, what: str) -> str:

@@ -7,12 +7,17 @@ from typing import Any, Final
 
 from tests.e2e.conftest import PATIENCE, Bridge
 from tests.e2e.polling import eventually
+from tests.malformed import WRONG, messages, paths, replaced
+from tests.malformed import encoded as json_of
 from tests.sizes import size
 from thingbridge.messaging.topics import REQUEST_EVENTS
 
 SEED: Final = 20261121
 HOW_MANY: Final = size(40, 280)
 """Of each of the two kinds: downlink requests, and what comes from The Things Stack."""
+
+WRONG_FIELDS: Final = size(1, 10)
+"""For each kind and each example; tests/unit/malformed has them all."""
 
 AT_ONCE: Final = 4
 
@@ -114,6 +119,18 @@ def bad_message(chance: random.Random, device: dict[str, Any]) -> tuple[str, byt
     return kind, encoded(chance, {"end_device_ids": device, part: content}), True
 
 
+def with_a_wrong_field(chance: random.Random, device: dict[str, Any]) -> list[tuple[str, bytes, bool]]:
+    """Messages of every kind with every field of the API, one of them wrong; all of them name the device."""
+    found = []
+    for message in messages().values():
+        fields = [at for at in paths(message.body) if at and at[0] != "end_device_ids"]
+        body = {**message.body, "end_device_ids": {**message.body["end_device_ids"], **device}}
+        for _ in range(WRONG_FIELDS):
+            value = chance.choice(WRONG)
+            found.append((message.event, json_of(replaced(body, chance.choice(fields), value)), True))
+    return found
+
+
 def errors_of_functions(bridge: Bridge) -> Counter[str]:
     """How often each function ended with an error, as its own log has it."""
     logs, found = bridge.aws.client("logs"), Counter[str]()
@@ -144,9 +161,9 @@ def test_hundreds_of_malformed_requests_and_messages_are_each_answered_or_record
         # To replace a queue by nothing is a request like any other.
         if b'"downlinks": []' not in body
     ]
-    messages = [bad_message(chance, ids) for _ in range(HOW_MANY)]
-    delivered = [each for each in messages if each[2]]
-    recorded = [each for each in messages if not each[2]]
+    wrong_messages = [bad_message(chance, ids) for _ in range(HOW_MANY)] + with_a_wrong_field(chance, ids)
+    delivered = [each for each in wrong_messages if each[2]]
+    recorded = [each for each in wrong_messages if not each[2]]
     data = orchard.aws.client("iot-data")
 
     def answers() -> list[dict[str, Any]]:
@@ -166,7 +183,7 @@ def test_hundreds_of_malformed_requests_and_messages_are_each_answered_or_record
         data.publish(topic=topic, qos=1, payload=body)
         least = number - AT_ONCE if number > 1 else 0
         eventually(f"answers to {number} requests", lambda least=least: len(answers()) > least, timeout=60)
-    for number, (suffix, body, _) in enumerate(messages, 1):
+    for number, (suffix, body, _) in enumerate(wrong_messages, 1):
         orchard.publish_upstream(suffix, body)
         eventually(f"{number} messages", lambda number=number: published() + without_device() > number - AT_ONCE)
     eventually("an answer to each request", lambda: len(answers()) >= len(requests))
@@ -189,4 +206,4 @@ def test_hundreds_of_malformed_requests_and_messages_are_each_answered_or_record
     assert orchard.things_stack.network.queue(device.application_id, device.device_id) == []
     assert orchard.dead_letters() == before
     assert errors_of_functions(orchard) == errors
-    assert len(requests) + len(messages) > 1.8 * HOW_MANY
+    assert len(requests) + len(wrong_messages) > 1.8 * HOW_MANY

@@ -67,7 +67,7 @@ class ThingsLog:
                 if code(error) == "ResourceNotFoundException":
                     return []
                 raise
-        return [{"at": event["timestamp"], **read_entry(event["message"])} for event in answer["events"]]
+        return [{**read_entry(event["message"]), "at": event["timestamp"]} for event in answer["events"]]
 
     def _put(self, entry: dict[str, object]) -> None:
         logs = self._clients("logs")

@@ -100,6 +100,16 @@ def returned(body: Mapping[str, Any]) -> Returned:
     return Returned(())
 
 
+def is_readable(downlink: Mapping[str, Any]) -> bool:
+    """Whether a returned downlink can be decrypted and encrypted again, given its session's key."""
+    try:
+        frame_counter(downlink)
+        payload_bytes(downlink.get("frm_payload"))
+    except BadInput:
+        return False
+    return True
+
+
 def _downlinks(values: Sequence[object]) -> Sequence[Mapping[str, Any]]:
     return tuple(each for each in values if isinstance(each, dict))
 

@@ -4,7 +4,6 @@ Importing this module imports `cryptography`. Encrypting downlinks is in `downli
 """
 
 import base64
-import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -97,14 +96,14 @@ def _without_envelope(part: Mapping[str, Any]) -> dict[str, Any]:
 def frame_counter(part: Mapping[str, Any], name: str = "f_cnt") -> int:
     """A frame counter of a message, 0 if it is left out. Raises BadInput."""
     value = part.get(name, 0)
-    if not isinstance(value, int) or not 0 <= value <= LAST_FRAME_COUNTER:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= LAST_FRAME_COUNTER:
         raise BadInput(name, "must be a frame counter, 0 to 4294967295")
     return value
 
 
-def payload_bytes(value: object) -> bytes:
+def payload_bytes(value: Any) -> bytes:
     """A base64 payload, empty if it is left out. Raises BadInput."""
     try:
-        return base64.b64decode(str(value or ""), validate=True)
-    except (binascii.Error, ValueError) as error:
+        return base64.b64decode(value or "", validate=True)
+    except (TypeError, ValueError) as error:
         raise BadInput("frm_payload", "must be base64") from error

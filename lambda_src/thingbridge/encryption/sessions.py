@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from thingbridge.errors import BadInput
 from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
 
 FIRST_F_CNT_DOWN: Final = 1
@@ -20,6 +21,12 @@ LAST_FRAME_COUNTER: Final = 2**32 - 1
 """Frame counters have 32 bits, of which the air carries the lower 16 (LoRaWAN 1.0.3 §4.3.1.5)."""
 
 _DEV_ADDR: Final = re.compile(r"[0-9A-Fa-f]{8}")
+
+_SESSION_KEY_ID: Final = re.compile(r"[0-9A-Za-z+/_-]{1,960}={0,2}")
+"""The Join Server's are 16 bytes; the table of sessions takes up to 1,024 characters."""
+
+_LONGEST_TEXT: Final = 2048
+"""Characters in an envelope: the longest label (TTS `keys.proto`)."""
 
 
 @dataclass(frozen=True)
@@ -51,20 +58,31 @@ def device_key(device: EndDeviceIdentifiers) -> str:
 
 
 def seen(body: Mapping[str, Any]) -> SessionSeen | None:
-    """The session of an `ApplicationUp` that has one, an uplink or a join-accept; None for all others."""
+    """The session of an `ApplicationUp` that has one, an uplink or a join-accept; None for all others.
+
+    Raises BadInput for a session that can't be kept.
+    """
     part = body.get("uplink_message") or body.get("join_accept")
     if not isinstance(part, Mapping):
         return None
     session_key_id, dev_addr = part.get("session_key_id"), body["end_device_ids"].get("dev_addr")
     if not isinstance(session_key_id, str) or not session_key_id or not _DEV_ADDR.fullmatch(str(dev_addr)):
         return None
+    if not _SESSION_KEY_ID.fullmatch(session_key_id):
+        raise BadInput("session_key_id", "must be base64 of up to 700 bytes")
     envelope = part.get("app_s_key")
+    if isinstance(envelope, Mapping) and not all(_is_short_text(each) for each in (*envelope, *envelope.values())):
+        raise BadInput("app_s_key", "must be a key envelope")
     last = part.get("last_a_f_cnt_down")
     return SessionSeen(
         Session(session_key_id, str(dev_addr), envelope if isinstance(envelope, Mapping) else None),
         _microseconds(part.get("received_at")) or _microseconds(body.get("received_at")),
-        last + 1 if isinstance(last, int) else FIRST_F_CNT_DOWN,
+        last + 1 if isinstance(last, int) and 0 <= last < LAST_FRAME_COUNTER else FIRST_F_CNT_DOWN,
     )
+
+
+def _is_short_text(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= _LONGEST_TEXT and value.isascii()
 
 
 def _microseconds(value: object) -> int | None:

@@ -42,18 +42,23 @@ class Requeue:
     def handle(self, body: str) -> None:
         """Handle a queue message, the output `{"topic", "payload"}` of a rule. Raises what is to be retried."""
         try:
-            message = upstream.parse(json.loads(body), self.stack_name)
-            self._queue_again(message)
-        except (BadInput, ValueError) as error:
+            event = json.loads(body)
+            if not isinstance(event, dict):
+                raise BadInput("event", "must be the output of a rule")
+            self._queue_again(upstream.parse(event, self.stack_name))
+        except (BadInput, ValueError, RecursionError) as error:
             self.log.record(None, "ERROR", "event_not_readable", reason=str(error))
 
     def _queue_again(self, message: UpstreamMessage) -> None:
-        if seen := sessions.seen(message.body):
-            # A join: the returned downlinks belong to its session, which `upstream` may not have kept yet.
-            self.keys.remember(sessions.device_key(message.device), seen)
+        with suppress(BadInput, Refused):  # `upstream` records a session that can't be kept
+            if seen := sessions.seen(message.body):
+                # A join: the returned downlinks belong to its session, which `upstream` may not have kept yet.
+                self.keys.remember(sessions.device_key(message.device), seen)
         returned = encryption.returned(message.body)
         by_session: dict[str, list[Mapping[str, Any]]] = {}
-        for each in returned.downlinks:
+        if unreadable := [each for each in returned.downlinks if not encryption.is_readable(each)]:
+            self._record_lost(message, unreadable, "their payload or frame counter can't be read")
+        for each in filter(encryption.is_readable, returned.downlinks):
             by_session.setdefault(str(each.get("session_key_id", "")), []).append(each)
         for session_key_id, downlinks in by_session.items():
             self._queue_session(message, session_key_id, downlinks, returned.last_f_cnt_down + 1)
@@ -115,6 +120,10 @@ class Requeue:
             "ERROR",
             "downlinks_not_queued_again",
             count=len(downlinks),
-            correlation_ids=[mark for each in downlinks for mark in each.get("correlation_ids", ())],
+            correlation_ids=[mark for each in downlinks for mark in _list(each.get("correlation_ids"))],
             reason=reason,
         )
+
+
+def _list(value: object) -> Sequence[object]:
+    return value if isinstance(value, list) else ()

@@ -96,7 +96,7 @@ class PacedShadowWriter:
         try:
             deferred = json.loads(message)
             thing_name, owner = str(deferred["thing"]), str(deferred["owner"])
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise BadInput("message", "must be a deferred write, with thing and owner") from error
         text = self.states.read(thing_name)
         try:

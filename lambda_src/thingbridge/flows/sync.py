@@ -76,7 +76,7 @@ class Tick:
             if "continue" in message:
                 return Run.read(message["continue"])
             mode = SyncMode(message.get("mode") or mode)
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise BadInput("message", "must be a tick or the state of a run") from error
         return None if self.first_delivery and now - self.sent_at > STALE_AFTER else Run(self.message_id, mode)
 

@@ -104,7 +104,7 @@ class Upstream:
     def _record_dropped(
         self, event: Mapping[str, Any], thing_name: str | None, reason: str, *, level: str = "ERROR"
     ) -> None:
-        encoded = str(event.get("payload") or "").encode()
+        encoded = str(event.get("payload") or "").encode(errors="surrogatepass")
         self.log.record(
             thing_name,
             level,

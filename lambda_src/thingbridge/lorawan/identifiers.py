@@ -57,11 +57,16 @@ def claim_authentication_code(field: str, value: object) -> str:
 
 def device_id(field: str, value: object) -> str:
     """A device id of The Things Stack: 3 to 36 lower-case letters, digits and single inner dashes."""
-    if not isinstance(value, str) or len(value) > TTS_ID_MAX_LENGTH or not _TTS_ID.fullmatch(value):
+    if not isinstance(value, str) or not is_device_id(value):
         raise BadInput(
             field, f"must be 3 to {TTS_ID_MAX_LENGTH} lower-case letters, digits and single dashes between them"
         )
     return value
+
+
+def is_device_id(text: str) -> bool:
+    """Whether a text can be a device id of The Things Stack."""
+    return len(text) <= TTS_ID_MAX_LENGTH and _TTS_ID.fullmatch(text) is not None
 
 
 def default_device_id(dev_eui: str) -> str:

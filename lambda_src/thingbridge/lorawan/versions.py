@@ -3,6 +3,7 @@
 Source of the names: LoRaWAN TS001 and RP001/RP002; enumerations: The Things Stack `lorawan.proto`.
 """
 
+import re
 from typing import Final
 
 from thingbridge.errors import BadInput
@@ -38,6 +39,11 @@ PHY_VERSIONS: Final = {
     "rp002-1.0.4": "RP002_V1_0_4",
 }
 
+_LIKE_A_VERSION: Final = re.compile(
+    r"(?:[A-Za-z]{2,3}(?:\d{3})?[-_]?V?)?\d{1,2}(?:[._]\d{1,2}){1,3}(?:[-_][A-Za-z_]{1,5})?"
+)
+"""A value that may be repeated in a message. A key or claim code in the wrong place never looks like this."""
+
 
 def _lookup(field: str, value: str, spellings: dict[str, str]) -> str:
     if value.upper() in spellings.values():
@@ -45,11 +51,15 @@ def _lookup(field: str, value: str, spellings: dict[str, str]) -> str:
     try:
         return spellings[value.lower()]
     except KeyError:
-        raise BadInput(field, f"{value!r} is not one of {', '.join(spellings)}") from None
+        given = f"{value!r} " if _LIKE_A_VERSION.fullmatch(value) else ""
+        raise BadInput(field, f"{given}is not one of {', '.join(spellings)}") from None
 
 
 def mac_version(field: str, value: str) -> str:
-    """`1.0.3` or `MAC_V1_0_3` → `MAC_V1_0_3`. Raises BadInput that lists the known spellings."""
+    """`1.0.3` or `MAC_V1_0_3` → `MAC_V1_0_3`. Raises BadInput that lists the known spellings.
+
+    The error repeats the value only if it looks like a version: it may be a key that was written into the wrong field.
+    """
     return _lookup(field, value, MAC_VERSIONS)
 
 

@@ -53,7 +53,7 @@ def receive(event: Mapping[str, Any]) -> ReceivedRequest:
     body: dict[str, Any] | None = None
     fault: BadInput | None = None
     try:
-        body = _sendable(rule_payload.json_object(rule_payload.raw(event)))
+        body = _sendable(rule_payload.json_object(rule_payload.raw(event), MAX_LEVELS))
     except BadInput as error:
         fault = error
     name = topic.thing_name if topic.thing_name is not None else (body or {}).get("thingName")
@@ -103,16 +103,6 @@ def rejection(request: ReceivedRequest, stack_name: str, field: str | None, reas
 
 def _sendable(body: dict[str, Any]) -> dict[str, Any]:
     """The body, if it can be written as JSON again, to The Things Stack and in an answer. Raises BadInput."""
-    level: list[Any] = [body]
-    for _ in range(MAX_LEVELS):
-        level = [
-            each
-            for value in level
-            for each in (value.values() if isinstance(value, dict) else value)
-            if isinstance(each, dict | list)
-        ]
-    if level:
-        raise BadInput("payload", f"is nested deeper than {MAX_LEVELS} levels")
     try:
         json.dumps(body, allow_nan=False)
     except ValueError as error:

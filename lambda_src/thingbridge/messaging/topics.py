@@ -46,6 +46,9 @@ _MAX_TOPIC_BYTES: Final = 256
 _MAX_THING_NAME: Final = 128
 """AWS IoT message broker quotas, and the longest thing name of `CreateThing`."""
 
+_NOT_PUBLISHED: Final = frozenset("+#\0")
+"""Characters that no message is published with (MQTT 3.1.1 §4.7)."""
+
 
 def upstream_event(topic: str, stack_name: str) -> str | None:
     """`thethings/lorawan/<stack>/downlink/ack` → `downlink/ack`; None for another stack's topic."""
@@ -66,7 +69,11 @@ def public(thing_name: str, event: str) -> str:
 def fits(event: str) -> bool:
     """Whether the public topic of an event keeps AWS IoT's limits, whatever the name of the thing."""
     topic = public("_" * _MAX_THING_NAME, event)
-    return topic.count("/") <= _MAX_SLASHES and len(topic.encode()) <= _MAX_TOPIC_BYTES
+    try:
+        length = len(topic.encode())
+    except UnicodeEncodeError:  # half a surrogate pair
+        return False
+    return topic.count("/") <= _MAX_SLASHES and length <= _MAX_TOPIC_BYTES and not _NOT_PUBLISHED & set(event)
 
 
 @dataclass(frozen=True)

@@ -38,10 +38,10 @@ class Request:
             body = base64.b64decode(text, validate=True) if event.get("isBase64Encoded") else text.encode()
         except (binascii.Error, ValueError):
             body = b""
-        http = event.get("requestContext", {}).get("http", {})
-        headers = {str(name).lower(): str(value) for name, value in (event.get("headers") or {}).items()}
+        context = _object(event.get("requestContext"))
+        headers = {str(name).lower(): str(value) for name, value in _object(event.get("headers")).items()}
         return cls(
-            method=str(http.get("method", "")),
+            method=str(_object(context.get("http")).get("method", "")),
             path=str(event.get("rawPath", "")),
             secret=headers.get(SECRET_HEADER.lower(), ""),
             body=body,
@@ -67,6 +67,10 @@ class Publication:
 
     topic: str
     payload: bytes
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
 
 
 def admit(request: Request, stack_name: str, application_id: str) -> Publication | Rejected:

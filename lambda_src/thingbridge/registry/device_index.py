@@ -67,6 +67,23 @@ class Entry:
         return self.marked and self.fingerprint == _fingerprint(mark)
 
 
+def is_remembered(text: str) -> bool:
+    """Whether a text is what `DeviceIndex.remember` returned, for whichever devices."""
+    written, _, encoded = text.partition(":")
+    try:
+        packed, shift, at = zlib.decompress(base64.b85decode(encoded)), int(written), 0
+    except (ValueError, zlib.error):
+        return False
+    if not 0 < shift <= 64:
+        return False
+    blocks = 0
+    while at + _HEADER.size <= len(packed):
+        count, _ = _HEADER.unpack_from(packed, at)
+        at += _HEADER.size + (count + 7) // 8
+        blocks += 1
+    return at == len(packed) and blocks == 1 << (64 - shift)
+
+
 class DeviceIndex:
     """An index of devices: `add` all of them, `close` it, then search it."""
 

@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from thingbridge.errors import BadInput
+from thingbridge.messaging.topics import THING_NAME
 from thingbridge.registry.attributes import Attribute
 
 SELECTED: Final = (Attribute.DEV_EUI, Attribute.DEVICE_ID, Attribute.STACK_NAME)
@@ -48,7 +49,7 @@ def rule_output(_topic: str, published: bytes) -> str:
     """The same for published bytes, as the text of a message; an empty one when they are not a registry event."""
     try:
         return json.dumps(selected(json.loads(published)))
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         return ""
 
 
@@ -59,11 +60,17 @@ def parse(text: str) -> ThingEvent:
         chosen = selected(event) if "attributes" in event else event
         return ThingEvent(
             operation=Operation(chosen["operation"]),
-            thing_name=str(chosen["thingName"]),
+            thing_name=_name(chosen["thingName"]),
             attributes={str(name): str(chosen[name]) for name in SELECTED if name in chosen},
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise BadInput("event", "must be a registry event of a thing") from error
+
+
+def _name(value: object) -> str:
+    if not isinstance(value, str) or not THING_NAME.fullmatch(value):
+        raise BadInput("thingName", "must be the name of a thing")
+    return value
 
 
 def belongs_to(attributes: Mapping[str, str], stack_name: str) -> bool:

@@ -126,9 +126,23 @@ class Run:
     def read(cls, stopped: Mapping[str, Any]) -> "Run":
         """A run from the `continue` of a message. Raises BadInput."""
         try:
-            return cls(**{**stopped, "mode": SyncMode(stopped["mode"]), "counts": dict(stopped["counts"])})
+            run = cls(**{**stopped, "mode": SyncMode(stopped["mode"]), "counts": dict(stopped["counts"])})
         except (KeyError, TypeError, ValueError) as error:
             raise BadInput("continue", "must be the state of a run that stopped") from error
+        if not _is_whole(run):
+            raise BadInput("continue", "must have the types that a stopped run writes")
+        return run
+
+
+def _is_whole(run: Run) -> bool:
+    """Whether every field of a run that was read has the type of its default, and `seen` can be recalled."""
+    expected = Run("", SyncMode.APPLY).__dict__
+    return (
+        all(type(value) is type(expected[name]) for name, value in run.__dict__.items() if name != "token")
+        and (run.token is None or (isinstance(run.token, str) and run.token != ""))
+        and all(type(count) is int for count in run.counts.values())
+        and (not run.seen or device_index.is_remembered(run.seen))
+    )
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,9 @@ import json
 from dataclasses import dataclass
 from typing import Any, Final
 
+from thingbridge.lorawan import identifiers
+from thingbridge.messaging.topics import THING_NAME
+
 OPERATION: Final = "SYNCHRONISE"
 
 
@@ -30,7 +33,11 @@ def parse(text: str) -> WorkItem | None:
         if message["operation"] != OPERATION:
             return None
         item = WorkItem(message.get("thingName"), message.get("deviceID"))
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError):
         return None
-    names = [name for name in (item.thing_name, item.device_id) if name is not None]
-    return item if len(names) == 1 and isinstance(names[0], str) and names[0] else None
+    match (item.thing_name, item.device_id):
+        case (str(thing_name), None) if THING_NAME.fullmatch(thing_name):
+            return item
+        case (None, str(device_id)) if identifiers.is_device_id(device_id):
+            return item
+    return None

@@ -13,8 +13,8 @@ from enum import StrEnum
 from typing import Any, Final
 
 from thingbridge.errors import BadInput
-from thingbridge.messaging import rule_payload
-from thingbridge.shadow.state import DECODED_PAYLOAD, SHADOW_NAME
+from thingbridge.messaging import rule_payload, topics
+from thingbridge.shadow.state import DECODED_PAYLOAD, MAX_NUMBER, SHADOW_NAME
 
 NOTE: Final = "deltaDownlink"
 """The field of `reported` with the status of the last change."""
@@ -71,7 +71,7 @@ def thing_of(topic: object) -> str | None:
     """`$aws/things/<thing>/shadow/name/lorawan/update/delta` → the thing's name; None for any other topic."""
     match str(topic).split("/"):
         case ["$aws", "things", thing_name, "shadow", "name", name, "update", "delta"] if name == SHADOW_NAME:
-            return thing_name
+            return thing_name if topics.THING_NAME.fullmatch(thing_name) else None
     return None
 
 
@@ -116,7 +116,7 @@ def what_next(change: Change, delta: Delta, now: float) -> Next:
     under_way = note.get("state") == Note.SENDING
     if _noted(change) and not (ours and under_way):
         return Next.NOTHING
-    if under_way and not ours and now - float(note.get("at", 0)) < ABANDONED_SECONDS:
+    if under_way and not ours and now - _seconds(note.get("at")) < ABANDONED_SECONDS:
         return Next.WAIT
     return Next.SEND
 
@@ -163,10 +163,15 @@ def _noted(change: Change) -> bool:
         return False
     try:
         values = json.loads(change.note.get("values", "{}"))
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         return False
     # Timestamps are whole seconds: two changes within one second differ in their values.
     return change.changed_at < at or (change.changed_at == at and _part_of(change.values, values))
+
+
+def _seconds(value: object) -> float:
+    """A time of a note, 0 for one that this product did not write."""
+    return float(value) if isinstance(value, int | float) and abs(value) <= MAX_NUMBER else 0.0
 
 
 def _part_of(values: object, whole: object) -> bool:

@@ -5,7 +5,6 @@ Fields and units: `lastSeen`, `activated` RFC 3339; `gateways` how many received
 digits; `sessionID` base64; `decodedPayload` the decoder's output for the last uplink, or the `state` in it.
 """
 
-import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,6 +14,9 @@ from thingbridge.shadow.limits import fitting
 
 SHADOW_NAME: Final = "lorawan"
 DECODED_PAYLOAD: Final = "decodedPayload"
+
+MAX_NUMBER: Final = 2**53
+"""The largest whole number that every reader of JSON understands."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +70,7 @@ def metrics(body: Mapping[str, Any], *, own_counters: bool = False) -> dict[str,
             return _uplink(body, uplink)
         case {"join_accept": dict(join)}:
             return _join(body, join)
-        case {"downlink_queued": {"f_cnt": int(f_cnt)}} if own_counters:
+        case {"downlink_queued": {"f_cnt": int(f_cnt)}} if own_counters and f_cnt is not True and f_cnt <= MAX_NUMBER:
             return {"fCntDown": f_cnt}
     return None
 
@@ -129,23 +131,27 @@ def _known(state: Mapping[str, Any]) -> dict[str, Any]:
     return {field: value for field, value in state.items() if value is not None}
 
 
+_LONGEST_TEXT: Final = 256
+"""Longer than any address or id, and short enough that a wrong one does not fill the shadow."""
+
+
 def _text(part: Mapping[str, Any], field: str) -> str | None:
-    """A text of ASCII, as times, addresses and ids are; JSON may contain text that UTF-8 can't encode."""
+    """A short text of ASCII, as times, addresses and ids are; JSON may contain text that UTF-8 can't encode."""
     value = part.get(field)
-    return value if isinstance(value, str) and value and value.isascii() else None
+    return value if isinstance(value, str) and 0 < len(value) <= _LONGEST_TEXT and value.isascii() else None
 
 
 def _numbers(receptions: Iterable[Mapping[str, Any]], field: str) -> list[float]:
     values = (each.get(field) for each in receptions)
-    # Finite numbers: Python reads NaN and Infinity from JSON, a shadow document can't contain them.
-    return [v for v in values if isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v)]
+    # Python reads NaN, Infinity and numbers of any size from JSON, a shadow document can't contain them.
+    return [v for v in values if isinstance(v, int | float) and not isinstance(v, bool) and abs(v) <= MAX_NUMBER]
 
 
-def _gateway(index: int, reception: Mapping[str, Any]) -> tuple[object, ...]:
+def _gateway(index: int, reception: Mapping[str, Any]) -> tuple[str, ...]:
     """Identity of the receiving gateway: its antennas count once, gateways behind Packet Broker separately."""
     forwarder = reception.get("packet_broker")
     if isinstance(forwarder, dict):
         gateway = forwarder.get("forwarder_gateway_eui") or forwarder.get("forwarder_gateway_id") or index
-        return (forwarder.get("forwarder_net_id"), forwarder.get("forwarder_tenant_id"), gateway)
+        return tuple(map(str, (forwarder.get("forwarder_net_id"), forwarder.get("forwarder_tenant_id"), gateway)))
     ids = reception.get("gateway_ids")
-    return (ids.get("gateway_id") or ids.get("eui") or index,) if isinstance(ids, dict) else (index,)
+    return (str(ids.get("gateway_id") or ids.get("eui") or index),) if isinstance(ids, dict) else (str(index),)

@@ -3,6 +3,7 @@
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -142,3 +143,82 @@ def test_an_exported_thing_is_imported_as_the_same_thing(
         assert row.device.thing_name == name
         # The device is the same, and what a second import compares is the same.
         assert canonical(row.device.attributes) == canonical(record(attributes, name).attributes)
+
+
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(st.characters(), max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+END_DEVICE = {
+    "ids": {"device_id": "tank-7", "dev_eui": "A81758FFFE000001", "join_eui": "A81758FFFE00000F"},
+    "lorawan_version": "MAC_V1_1",
+    "lorawan_phy_version": "PHY_V1_1_REV_B",
+    "frequency_plan_id": "EU_863_870",
+    "supports_join": True,
+    "root_keys": {"app_key": {"key": KEY}, "nwk_key": {"key": KEY[::-1]}},
+    "claim_authentication_code": {"value": ""},
+}
+FLAT = {
+    "thingName": "tank",
+    "devEUI": "A81758FFFE000001",
+    "joinEUI": "A81758FFFE00000F",
+    "appEUI": "A81758FFFE00000F",
+    "deviceID": "tank-7",
+    "lorawanVersion": "1.1",
+    "regionalParametersVersion": "1.1-b",
+    "frequencyPlanID": "EU_863_870",
+    "appKey": KEY,
+    "nwkKey": KEY[::-1],
+    "claimAuthenticationCode": "",
+    "stackName": "other",
+}
+
+
+def paths(value: object, at: tuple[str, ...] = ()) -> list[tuple[str, ...]]:
+    inner = (
+        [each for name, part in value.items() for each in paths(part, (*at, name))] if isinstance(value, dict) else []
+    )
+    return [at, *inner] if at else inner
+
+
+def replaced(value: dict[str, Any], at: tuple[str, ...], by: object) -> dict[str, Any]:
+    return {**value, at[0]: replaced(value[at[0]], at[1:], by) if at[1:] else by}
+
+
+@pytest.mark.parametrize("right", [END_DEVICE, FLAT])
+def test_the_examples_are_right(right: dict[str, Any], tmp_path: Path) -> None:
+    (row,) = write(tmp_path, json.dumps(right)).rows()
+    assert row.fault == ""
+    assert row.device
+
+
+@given(st.data(), st.sampled_from([END_DEVICE, FLAT]), ANYTHING)
+def test_a_row_in_which_any_field_is_anything_is_a_device_or_a_fault(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject, right: dict[str, Any], anything: object
+) -> None:
+    wrong = replaced(right, data.draw(st.sampled_from(paths(right))), anything)
+    file = write(tmp_path_factory.getbasetemp(), json.dumps(wrong), json.dumps(right))
+    first, second = file.rows()
+    assert (first.device is None) == bool(first.fault)
+    assert KEY not in first.fault
+    assert second.device
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "[" * 100_000 + "]" * 100_000,
+        '{"ids":' * 100_000 + "1" + "}" * 100_000,
+        '{"ids": {}, "x": ' + "[" * 100_000 + "]" * 100_000 + "}",
+        '{"devEUI": ' + "9" * 5_000 + "}",
+        '{"devEUI": 1e999}',
+        '{"ids": "\\ud800"}',
+        '{"ids": [{"dev_eui": "A81758FFFE000001"}]}',
+        "{}",
+        "null",
+    ],
+)
+def test_an_object_that_is_none_or_nested_without_end_is_a_fault_of_its_row(tmp_path: Path, line: str) -> None:
+    file = write(tmp_path, json.dumps(FLAT), line, json.dumps(END_DEVICE))
+    assert [bool(row.fault) for row in file.rows()] == [False, True, False]

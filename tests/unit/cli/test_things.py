@@ -69,7 +69,7 @@ def test_a_thing_type_that_does_not_exist_is_named(run: Run) -> None:
     [
         (("--dev-eui", "12"), "--dev-eui must be 16 hexadecimal digits"),
         (("--app-key", KEY[:-1]), "--app-key must be 32 hexadecimal digits"),
-        (("--lorawan-version", "9"), "--lorawan-version '9' is not one of 1.0,"),
+        (("--lorawan-version", "1.9"), "--lorawan-version '1.9' is not one of 1.0,"),
         (("--lorawan-version", "1.1"), "--nwk-key is missing"),
         (("--name", "a/b"), "--name must be 1 to 128 letters"),
     ],
@@ -269,3 +269,50 @@ def test_things_without_their_device_are_listed_with_the_reason(run: Run, add_th
         "shed": "failed",
         "tank": "retrying",
     }
+
+
+@pytest.mark.parametrize("spelling", [DEV_EUI, DEV_EUI.lower()])
+@pytest.mark.parametrize("stack_name", ["Farm", "orchard"])
+def test_a_device_that_another_thing_stands_for_gets_no_second_thing(
+    run: Run, stack: Any, add_thing: AddThing, spelling: str, stack_name: str
+) -> None:
+    add_thing("tank", stack_name=stack_name, devEUI=spelling)
+    claim = ("things", "claim", *IDENTIFIERS, "--code", "BE12")
+    for command in (CREATE, (*CREATE, "--name", "barn"), claim):
+        result = run(*command)
+        assert result.exit_code == 1
+        assert f"the thing tank has the DevEUI {DEV_EUI}" in result.stderr
+        assert "use that thing, or delete it first" in result.stderr
+        assert ("it belongs to the stack orchard" in result.stderr) == (stack_name == "orchard")
+    assert [each["thingName"] for each in stack.list_things()["things"]] == ["tank"]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ({"devEUI": DEV_EUI}, {"devEUI": DEV_EUI.lower()}),
+        ({"devEUI": DEV_EUI.lower(), "deviceID": "tank-7"}, {"devEUI": DEV_EUI, "deviceID": "tank-8"}),
+        ({"deviceID": "tank-7"}, {"deviceID": "tank-7"}),
+        ({"devEUI": DEV_EUI}, {"deviceID": f"eui-{DEV_EUI.lower()}"}),
+    ],
+)
+def test_deleting_a_duplicate_says_that_the_device_stays(
+    run: Run, stack: Any, add_thing: AddThing, one: dict[str, str], other: dict[str, str]
+) -> None:
+    for first, second in (("barn", "tank"), ("tank", "barn")):
+        add_thing("barn", **one)
+        add_thing("tank", **other)
+        question = run("things", "delete", first, stdin="n\n").stderr
+        assert f"the device of {first} stays, because the thing {second} stands for it too" in question
+        deleted = run("things", "delete", first, "--yes", "--json")
+        assert json.loads(deleted.stdout) == {"deleted": [first], "sharedDevices": {first: [second]}}
+        last = run("things", "delete", second, "--yes").stdout
+        assert last == f"deleted {second}; its device is deleted too, unless the stack retains devices\n"
+
+
+def test_deleting_all_things_of_a_device_deletes_it(run: Run, add_thing: AddThing) -> None:
+    add_thing("barn", devEUI=DEV_EUI)
+    add_thing("tank", devEUI=DEV_EUI.lower())
+    add_thing("shed", deviceID=f"eui-{DEV_EUI.lower()}", devEUI="A81758FFFE0000AA")
+    result = run("things", "delete", "tank", "barn", "shed", "--yes")
+    assert result.stdout.count("is deleted too") == 3

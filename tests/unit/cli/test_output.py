@@ -1,0 +1,121 @@
+"""What reaches a terminal is text, whatever others have written into names, attributes, shadows and logs."""
+
+import json
+import time
+import unicodedata
+from typing import Any
+
+import pytest
+from rich.table import Table
+
+from cli import output
+from tests.unit.cli.conftest import LOG_GROUP, AddThing, Report, Run, Time
+from tests.unit.cli.test_things import CREATE, DEV_EUI
+from tests.unit.conftest import refusal
+from thingbridge.aws.clients import Clients
+
+ATTACKS = (
+    "\x1b[31mred",
+    "\x1b]0;title\x07",
+    "\x9b2J",
+    "a\rb",
+    "a\nb",
+    "\u202egnp.exe",
+    "\u2066",
+    "\u2028",
+    "\x7f",
+    "\ud800",
+    "[bold]x[/bold]",
+    "[/]",
+    "[link=http://example.com]x[/link]",
+    ":smile:",
+    "\\[red]",
+)
+
+
+def escape(character: str) -> str:
+    return "\\n" if character == "\n" else "\\r" if character == "\r" else f"\\u{ord(character):04x}"
+
+
+def obeyed(text: str) -> list[str]:
+    """The characters of a text that a terminal would obey; lines may end."""
+    return [
+        each
+        for each in text
+        if (unicodedata.category(each) in ("Cc", "Cs", "Zl", "Zp") or each in "\u202e\u2066") and each != "\n"
+    ]
+
+
+@pytest.mark.parametrize("text", ATTACKS)
+def test_a_text_is_printed_as_it_is_written(capsys: pytest.CaptureFixture[str], text: str) -> None:
+    table = Table(text, title=text)
+    table.add_row(text)
+    output.out().print(text)
+    output.out().print(table)
+    output.say(text)
+    printed = "".join(capsys.readouterr())
+    assert obeyed(printed) == []
+    spelled = text if text.isprintable() else "".join(each if each.isprintable() else escape(each) for each in text)
+    assert printed.count(spelled) == 5
+
+
+def test_a_thing_is_shown_as_text_whatever_its_attributes_shadow_and_log_contain(
+    run: Run, clients: Clients, add_thing: AddThing, report: Report
+) -> None:
+    attack = "".join(ATTACKS[:-6])
+    add_thing("my:smile:tank", devEUI="A81758FFFE0312AB", room="[red]:smile:")
+    report(
+        "my:smile:tank",
+        {
+            attack: attack,
+            "[bold]x": "[/] unbalanced",
+            "provisioning": {
+                "state": "failed",
+                "reason": "[/b] no such tag",
+                "at": {"[red]": [attack]},
+                "step": attack,
+            },
+        },
+    )
+    logs = clients("logs")
+    at = {"logGroupName": LOG_GROUP, "logStreamName": "my/smile/tank"}
+    logs.create_log_stream(**at)
+    entries = [
+        json.dumps({"level": [attack], "event": {"[/]": attack}, "reason": f"[/red] {attack}", "at": "tomorrow"}),
+        "[/] not JSON \x1b[2J",
+    ]
+    logs.put_log_events(**at, logEvents=[{"timestamp": int(time.time() * 1000), "message": each} for each in entries])
+    for arguments in (("show", "my:smile:tank"), ("list",), ("list", "--failed")):
+        result = run("things", *arguments)
+        assert result.exit_code == 0
+        assert obeyed(result.output) == []
+        assert "my:smile:tank" in result.stdout
+    text = run("things", "show", "my:smile:tank").stdout
+    assert "[red]:smile:" in text
+    assert "[/] unbalanced" in text
+    assert "[/b] no such tag" in text
+    assert "[/] not JSON" in text
+    assert run("things", "show", "my:smile:tank", "--json").exit_code == 0
+
+
+def test_an_error_is_shown_as_text(run: Run, clients: Clients) -> None:
+    def refuse(**_: Any) -> Any:
+        response, answer = refusal(400, "InvalidRequestException")
+        return response, {**answer, "Error": {"Code": "\x1b[2JInvalid", "Message": "[/] \x1b]0;title\x07 [red]no"}}
+
+    clients("iot").meta.events.register("before-call.iot.DescribeThing", refuse)
+    result = run("things", "show", "tank")
+    assert result.exit_code == 1
+    assert obeyed(result.output) == []
+    assert "[red]no" in result.stderr
+
+
+@pytest.mark.parametrize("reported", [{}, {"state": None}, {"state": {"[/]": []}}, {"at": 5, "reason": ["\x1b"]}])
+def test_an_outcome_that_no_stack_reports_is_shown_as_text(
+    run: Run, time_passes: Time, report: Report, reported: dict[str, Any]
+) -> None:
+    time_passes.then = [lambda: report(DEV_EUI, {"provisioning": reported})]
+    result = run(*CREATE, "--wait")
+    assert result.exit_code == 0
+    assert "Device: " in result.stdout
+    assert obeyed(result.output) == []
