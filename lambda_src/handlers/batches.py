@@ -5,16 +5,21 @@ others. Lambda deletes every message that is not reported (`ReportBatchItemFailu
 the pause that is set here, until the queue moves it to its dead-letter queue. What a message means is up to the flows.
 """
 
+from __future__ import annotations
+
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from thingbridge.aws.queues import Redelivery
 from thingbridge.diagnostics import emit
 from thingbridge.errors import ThingbridgeError, Unexpected
 from thingbridge.messaging import envelopes, rule_payload
 from thingbridge.messaging.envelopes import RuleOutput
+
+if TYPE_CHECKING:
+    from handlers.composition import LambdaContext
 
 Failures = dict[str, list[dict[str, str]]]
 
@@ -26,24 +31,26 @@ LEAST_TIME: Final = 5.0
 
 
 class Share:
-    """The time of an invocation, as the flow sees it: what the current message may take of it.
+    """Lambda's context as the flow sees it: with the time that the current message may take of the invocation."""
 
-    `remaining`: milliseconds until Lambda ends the invocation.
-    """
-
-    def __init__(self, remaining: Callable[[], int]) -> None:
-        self._remaining = remaining
+    def __init__(self, context: LambdaContext) -> None:
+        self._context = context
         self._kept = 0.0
+
+    @property
+    def invoked_function_arn(self) -> str:
+        """The function's ARN."""
+        return self._context.invoked_function_arn
 
     def begin(self, messages_left: int) -> bool:
         """Give the next message an equal share of the time that is left; False when there is not enough to begin."""
-        left = self._remaining()
+        left = self._context.get_remaining_time_in_millis()
         self._kept = left - left / messages_left
         return left >= 1000 * LEAST_TIME
 
     def get_remaining_time_in_millis(self) -> int:
-        """Milliseconds of the current message's share, as Lambda's context has them of the whole invocation."""
-        return int(max(0.0, self._remaining() - self._kept))
+        """Milliseconds of the current message's share; before the first one, of the whole invocation."""
+        return int(max(0.0, self._context.get_remaining_time_in_millis() - self._kept))
 
 
 @dataclass(frozen=True)

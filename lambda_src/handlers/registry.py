@@ -17,7 +17,7 @@ def handler(event: dict[str, Any], context: composition.LambdaContext) -> batche
         if "Records" not in event:
             batches.handle_unqueued(event, _flow(context).handle, events.rule_output)
             return None
-        share = batches.Share(context.get_remaining_time_in_millis)
+        share = batches.Share(context)
         handle = _flow(share).handle
         return batches.handle_each(event, handle, share=share, retries=_retries, rule_output=events.rule_output)
     finally:

@@ -12,5 +12,5 @@ _retries = composition.retries(os.environ, longest_pause=LONGEST_PAUSE)
 
 def handler(batch: dict[str, Any], context: composition.LambdaContext) -> batches.Failures:
     """Handle a batch of SQS records, each the output of a rule. Returns the ids of those to retry."""
-    share = batches.Share(context.get_remaining_time_in_millis)
+    share = batches.Share(context)
     return batches.handle_each(batch, _flow(share).handle, share=share, retries=_retries)

@@ -11,5 +11,5 @@ _retries = composition.retries(os.environ)
 
 def handler(batch: dict[str, Any], context: composition.LambdaContext) -> batches.Failures:
     """Handle a batch of SQS records, each `{"thing", "owner"}`. Returns the ids of those to retry."""
-    share = batches.Share(context.get_remaining_time_in_millis)
+    share = batches.Share(context)
     return batches.handle_each(batch, _flow.write_scheduled, share=share, retries=_retries)

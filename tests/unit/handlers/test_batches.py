@@ -9,6 +9,7 @@ from handlers import batches
 from handlers.batches import Retries, Share
 from tests import events
 from tests.unit.conftest import Clock
+from tests.unit.invocation import ARN
 from thingbridge.aws.queues import Redelivery
 from thingbridge.errors import BadInput, Busy, Misconfigured, ThingbridgeError
 from thingbridge.registry import events as registry_events
@@ -36,9 +37,14 @@ def received(batch: dict[str, Any], *counts: int) -> dict[str, Any]:
 class Time:
     """An invocation of 150 seconds, which pass when a message is handled."""
 
+    invoked_function_arn = ARN
+
     def __init__(self, clock: Clock) -> None:
         self.clock = clock
-        self.share = Share(lambda: int(1000 * (150 - clock())))
+        self.share = Share(self)
+
+    def get_remaining_time_in_millis(self) -> int:
+        return int(1000 * (150 - self.clock()))
 
     def left(self) -> float:
         """Seconds that the flow believes to have."""
