@@ -18,7 +18,7 @@ from cli.options import THING_TYPE, AsJson, Profile, Region, ShowKeys, StackName
 from cli.output import HIDDEN, out, plain, print_json, progress, say, shown
 from cli.provisioning import READS_PER_SECOND
 from thingbridge.aws.things import Thing
-from thingbridge.errors import BadInput, Refused
+from thingbridge.errors import BadInput, ThingbridgeError
 from thingbridge.registry.attributes import Attribute
 from thingbridge.registry.status import FAILED, PROVISIONING, RETRYING
 
@@ -305,7 +305,7 @@ def _create_thing(stack: AppliedStack, device: DeviceRecord, thing_type: str) ->
     """As `AppliedStack.create`; AWS's refusal without the keys, which it may repeat."""
     try:
         return stack.create(device.thing_name, device.attributes, thing_type)
-    except Refused as error:
+    except ThingbridgeError as error:
         raise Failed(without_secrets(sentence(error), device.attributes)) from error
 
 

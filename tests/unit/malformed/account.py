@@ -8,7 +8,6 @@ import io
 import json
 import math
 import re
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
@@ -49,16 +48,18 @@ def descriptions() -> Mapping[str, Any]:
 
 
 class Account:
-    """An account with some things. `document`: the shadow `lorawan` of every thing. `sent`: what left the account."""
+    """An account with some things. `document`: the shadow `lorawan` of every thing; `secrets`: by ARN.
+
+    `published`, `log` and `queued`: what was sent since `clear`.
+    """
 
     def __init__(self, clients: Clients, shapes: Mapping[str, Any], secrets: Mapping[str, str]) -> None:
-        self._clients, self._shapes, self._secrets = clients, shapes, secrets
+        self._clients, self._shapes, self.secrets = clients, shapes, secrets
         self.things: dict[str, dict[str, str]] = {}
         self.document: dict[str, Any] = {}
         self.published: list[tuple[str, bytes]] = []
         self.log: list[dict[str, Any]] = []
         self.queued: list[str] = []
-        self.refused: Counter[str] = Counter()
 
     def __call__(self, service: str) -> Any:
         return self._clients(service) if service == "dynamodb" else self
@@ -122,7 +123,6 @@ class Account:
         state = json.loads(payload)["state"]
         _check_shadow(state, 0)
         if len(payload) > _MAX_SHADOW:
-            self.refused["UpdateThingShadow"] += 1
             raise _refusal("UpdateThingShadow", "RequestEntityTooLargeException", 413)
         return {"payload": io.BytesIO(b"{}")}
 
@@ -150,7 +150,7 @@ class Account:
             self.log.append({"stream": logStreamName, **json.loads(event["message"])})
 
     def _get_secret_value(self, *, SecretId: str, **_: Any) -> dict[str, str]:  # noqa: N803
-        return {"SecretString": self._secrets[SecretId]}
+        return {"SecretString": self.secrets[SecretId]}
 
 
 def _refusal(operation: str, code: str, status: int) -> ClientError:

@@ -177,7 +177,7 @@ def test_a_shadow_may_report_and_desire_anything(account: Account, queue: Queue)
 @pytest.fixture
 def registry(account: Account, running: Simulation) -> Callable[[str], None]:
     """The flow `registry`, whose messages fail like those of a batch."""
-    account._secrets = {SECRET: running.create_api_key(APPLICATION)}
+    account.secrets = {SECRET: running.create_api_key(APPLICATION)}
     environment = {
         **PLAIN,
         **THINGS_STACK,
@@ -295,7 +295,7 @@ def _tick(record: dict[str, Any]) -> Any:
 
 def test_a_post_is_answered(account: Account) -> None:
     right = events.load("function_url/uplink")
-    account._secrets = {SECRET: right["headers"]["x-thingbridge-secret"]}
+    account.secrets = {SECRET: right["headers"]["x-thingbridge-secret"]}
     environment = {"STACK_NAME": "farm", "APPLICATION_ID": "farm-app", "WEBHOOK_SECRET_ARN": SECRET}
     receiver = composition.webhook(environment, account)  # type: ignore[arg-type]
     assert receiver.handle(right)["statusCode"] == 204
