@@ -40,6 +40,10 @@ CLIENTS: Final = Clients()
 class LambdaContext(Protocol):
     """The part of Lambda's context object that the functions use."""
 
+    @property
+    def invoked_function_arn(self) -> str:
+        """The function's ARN, which names its region and account."""
+
     def get_remaining_time_in_millis(self) -> int:
         """Milliseconds until Lambda ends the invocation."""
 
@@ -190,29 +194,34 @@ def registry(environment: Environment, clients: Clients = CLIENTS) -> Callable[[
     from thingbridge.aws.shadows import Shadows
     from thingbridge.aws.things import Things
     from thingbridge.aws.things_log import ThingsLog
-    from thingbridge.flows.registry.devices import LOOK_UPS_AT_ONCE, LOOK_UPS_PER_SECOND, DevicesWithoutThing
+    from thingbridge.flows.registry.deletions import Deletions
+    from thingbridge.flows.registry.devices import DevicesWithoutThing
+    from thingbridge.flows.registry.standing import LOOK_UPS_AT_ONCE, LOOK_UPS_PER_SECOND, StandingThings
     from thingbridge.flows.registry.things import Registry, RegistryRules
     from thingbridge.pacing import TokenBucket
+    from thingbridge.registry.marks import Owner
     from thingbridge.shadow.state import SHADOW_NAME
 
     settings = RegistrySettings.read(environment)
     secrets, things = Secrets(clients), Things(clients)
     log = ThingsLog(clients, settings.things_log_group)
     pace = TokenBucket(rate=LOOK_UPS_PER_SECOND, burst=LOOK_UPS_AT_ONCE)
-    rules = RegistryRules(
-        settings.stack_name, settings.default_frequency_plan_id, settings.on_thing_deleted, settings.scrub_keys
-    )
+    standing = StandingThings(settings.stack, things, pace)
 
     def flow(context: LambdaContext) -> Registry:
         things_stack = _connect(settings, secrets, context)
+        owner = Owner.of_function(context.invoked_function_arn, settings.stack_name)
         return Registry(
-            rules=rules,
+            rules=RegistryRules(
+                owner, settings.default_frequency_plan_id, settings.on_thing_deleted, settings.scrub_keys
+            ),
             things=things,
             shadows=Shadows(clients, SHADOW_NAME),
             things_stack=things_stack,
             devices_without_thing=DevicesWithoutThing(
-                settings.stack, settings.on_thing_deleted, things, things_stack, pace, log
+                owner, settings.stack, settings.on_thing_deleted, things, things_stack, standing, log
             ),
+            deletions=Deletions(owner, standing, things_stack, log),
             log=log,
         )
 
@@ -226,12 +235,13 @@ def sync(environment: Environment, clients: Clients = CLIENTS) -> Callable[[Lamb
     from thingbridge.aws.secrets import Secrets
     from thingbridge.aws.things import Things
     from thingbridge.flows.sync import Registries, Sync
+    from thingbridge.registry.marks import Owner
 
     settings = SyncSettings.read(environment)
     secrets = Secrets(clients)
     registry_queue, own_queue = Queue(clients, settings.registry_queue_url), Queue(clients, settings.sync_queue_url)
     return lambda context: Sync(
-        stack_name=settings.stack_name,
+        owner=Owner.of_function(context.invoked_function_arn, settings.stack_name),
         mode=settings.sync_mode,
         on_thing_deleted=settings.on_thing_deleted,
         registries=lambda: Registries(

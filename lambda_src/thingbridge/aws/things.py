@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 
 from thingbridge.aws.clients import Clients
 from thingbridge.aws.errors import code, translate_errors
+from thingbridge.errors import Busy
 from thingbridge.registry.attributes import Attribute
 
 THINGS_PER_PAGE: Final = 250
@@ -16,11 +17,19 @@ THINGS_PER_PAGE: Final = 250
 
 @dataclass(frozen=True)
 class Thing:
-    """A thing of the registry. `type_name` is None for a thing without a thing type."""
+    """A thing of the registry.
+
+    `type_name` is None for a thing without a thing type; `version` grows with each change.
+    """
 
     name: str
     attributes: dict[str, str]
     type_name: str | None = None
+    version: int | None = None
+
+
+class VersionConflict(Busy):
+    """The thing has changed since the version that a change of it expects: it must be read again."""
 
 
 class Things:
@@ -99,19 +108,29 @@ class Things:
                 raise
         return True
 
-    def update(self, name: str, attributes: Mapping[str, str]) -> None:
-        """Give a thing these values; its other attributes stay."""
-        with translate_errors(f"update the thing {name}"):
-            self._clients("iot").update_thing(
-                thingName=name, attributePayload={"attributes": dict(attributes), "merge": True}
-            )
+    def update(self, name: str, attributes: Mapping[str, str], *, expected_version: int | None = None) -> None:
+        """Give a thing these values; its other attributes stay.
 
-    def remove_attributes(self, name: str, names: Iterable[str]) -> None:
-        """Remove attributes of a thing, those that it has."""
+        Raises VersionConflict when the thing has another version than the expected one.
+        """
+        with translate_errors(f"update the thing {name}"):
+            self._merge(name, attributes, expected_version)
+
+    def remove_attributes(self, name: str, names: Iterable[str], *, expected_version: int | None = None) -> None:
+        """Remove attributes of a thing, those that it has. Raises VersionConflict like `update`."""
         # AWS IoT removes an attribute that is merged with an empty value.
-        payload = {"attributes": {str(each): "" for each in names}, "merge": True}
         with translate_errors(f"remove attributes of the thing {name}"):
-            self._clients("iot").update_thing(thingName=name, attributePayload=payload)
+            self._merge(name, {str(each): "" for each in names}, expected_version)
+
+    def _merge(self, name: str, attributes: Mapping[str, str], expected_version: int | None) -> None:
+        payload = {"attributes": dict(attributes), "merge": True}
+        expected: dict[str, Any] = {} if expected_version is None else {"expectedVersion": expected_version}
+        try:
+            self._clients("iot").update_thing(thingName=name, attributePayload=payload, **expected)
+        except ClientError as error:
+            if code(error) == "VersionConflictException":
+                raise VersionConflict(f"the thing {name} has changed since it was read") from error
+            raise
 
     def delete(self, name: str) -> None:
         """Delete a thing; one that is gone counts as deleted."""
@@ -120,4 +139,6 @@ class Things:
 
 
 def _thing(answer: Mapping[str, Any]) -> Thing:
-    return Thing(answer["thingName"], dict(answer.get("attributes") or {}), answer.get("thingTypeName"))
+    return Thing(
+        answer["thingName"], dict(answer.get("attributes") or {}), answer.get("thingTypeName"), answer.get("version")
+    )

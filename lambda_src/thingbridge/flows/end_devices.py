@@ -161,16 +161,19 @@ def delete(things_stack: ThingsStack, device: DeviceReference) -> Outcome:
     return Outcome.DELETED
 
 
-def take_back(things_stack: ThingsStack, device: DeviceReference, steps: Sequence[Step]) -> None:
-    """Delete a device whose thing was deleted while this call carried out `steps`.
+def take_back(things_stack: ThingsStack, device: DeviceReference, steps: Sequence[Step]) -> Outcome:
+    """Delete a device whose thing is gone, and what this call has created of it by carrying out `steps`.
 
-    The event of the deletion may have been handled in the meantime. The Identity Server has forgotten the device then,
-    and what the other servers received after that could not be found again.
+    The event of the deletion may have been handled while the steps were carried out. The Identity Server has forgotten
+    the device then, and what the other servers received after that could not be found again. Returns and raises like
+    `delete`.
     """
-    if delete(things_stack, device) is Outcome.ABSENT:
+    outcome = delete(things_stack, device)
+    if outcome is Outcome.ABSENT:
         for step in reversed(steps):
             if step.server not in (Server.IDENTITY, Server.CLAIMING):
                 things_stack.end_devices.delete(step.server, step.end_device["ids"]["device_id"])
+    return outcome
 
 
 def _unclaim(things_stack: ThingsStack, device_id: str) -> None:

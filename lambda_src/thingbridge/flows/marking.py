@@ -1,6 +1,7 @@
 """Reading and writing the mark that ties an end device to its thing. Its content is defined in `registry.marks`."""
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Any, Final
 
 from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
@@ -10,13 +11,34 @@ from thingbridge.registry.provisioning import Server
 from thingbridge.registry.reconcile import ListedDevice
 from thingbridge.things_stack.client import ThingsStack
 
+NO_ROOM: Final = (
+    f"the device has {marks.ATTRIBUTES_PER_DEVICE} attributes of its own, or the names of its stack and thing are too "
+    "long for a mark: it works, but a change or deletion of its thing whose event is missed is not noticed"
+)
+"""Why a device has no mark, for the log of its thing."""
+
 _FIELDS: Final = ("ids.dev_eui", "ids.join_eui", "attributes")
+
+
+class Marking(StrEnum):
+    """The outcome of writing a mark."""
+
+    WRITTEN = "written"
+    UNCHANGED = "unchanged"
+    ABSENT = "absent"
+    FOREIGN = "foreign"
+    NO_ROOM = "no room"
 
 
 def page(things_stack: ThingsStack, number: int, limit: int) -> list[ListedDevice]:
     """A page of the application's devices with their marks, from 1."""
     return [
-        ListedDevice(each["ids"]["device_id"], each["ids"].get("dev_eui"), marks.read(each.get("attributes") or {}))
+        ListedDevice(
+            each["ids"]["device_id"],
+            each["ids"].get("dev_eui"),
+            marks.read(each.get("attributes") or {}),
+            marks.has_room(each.get("attributes") or {}),
+        )
         for each in things_stack.end_devices.page(number, limit, ("ids", "attributes"))
     ]
 
@@ -30,16 +52,41 @@ def read(things_stack: ThingsStack, device_id: str) -> tuple[EndDeviceIdentifier
     return device, marks.read(_attributes(found))
 
 
-def write(things_stack: ThingsStack, device_id: str, mark: Mark) -> bool:
-    """Mark a device, keeping its other attributes; True if its mark changed. Another stack's mark is left alone."""
+def write(things_stack: ThingsStack, device_id: str, mark: Mark) -> Marking:
+    """Mark a device, keeping its other attributes. Another stack's mark is left alone.
+
+    NO_ROOM: the device has ten other attributes, or the mark is too long; an earlier mark of this stack is removed.
+    """
     found = things_stack.end_devices.get(Server.IDENTITY, device_id, ("attributes",))
     if found is None:
+        return Marking.ABSENT
+    attributes = _attributes(found)
+    now = marks.read(attributes)
+    if now and now.owner != mark.owner:
+        return Marking.FOREIGN
+    if now == mark:
+        return Marking.UNCHANGED
+    if marks.has_room(attributes) and mark.fits:
+        things_stack.end_devices.set_attributes(device_id, attributes | mark.attributes())
+        return Marking.WRITTEN
+    if now:
+        _remove(things_stack, device_id, attributes)
+    return Marking.NO_ROOM
+
+
+def release(things_stack: ThingsStack, device_id: str, mark: Mark) -> bool:
+    """Remove this mark from a device; False if the device has another one in the meantime, or none."""
+    found = things_stack.end_devices.get(Server.IDENTITY, device_id, ("attributes",))
+    attributes = _attributes(found or {})
+    if marks.read(attributes) != mark:
         return False
-    now = marks.read(_attributes(found))
-    if now == mark or (now and now.stack_name != mark.stack_name):
-        return False
-    things_stack.end_devices.set_attributes(device_id, {**_attributes(found), **mark.attributes()})
+    _remove(things_stack, device_id, attributes)
     return True
+
+
+def _remove(things_stack: ThingsStack, device_id: str, attributes: Mapping[str, str]) -> None:
+    others = {name: value for name, value in attributes.items() if name != marks.ATTRIBUTE}
+    things_stack.end_devices.set_attributes(device_id, others)
 
 
 def _attributes(found: Mapping[str, Any]) -> dict[str, str]:

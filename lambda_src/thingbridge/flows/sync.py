@@ -19,6 +19,7 @@ from thingbridge.errors import BadInput
 from thingbridge.flows import marking
 from thingbridge.pacing import TokenBucket
 from thingbridge.registry import sync
+from thingbridge.registry.marks import Owner
 from thingbridge.registry.reconcile import Decision, ListedDevice, OnThingDeleted
 from thingbridge.registry.sync import DEVICES_PER_PAGE, Count, ListedThing, Rules, Run, SyncMode
 from thingbridge.registry.work_items import WorkItem
@@ -45,7 +46,10 @@ EXAMPLES: Final = 20
 
 @dataclass(frozen=True)
 class Tick:
-    """A message of the queue: a tick `{"start": …, "mode"?}`, or the state of a run. `sent_at`: Unix seconds."""
+    """A message of the queue: a tick, or the state of a run. `sent_at`: Unix seconds.
+
+    A tick is `{"start": …, "mode"?, "allowDeletions"?}`: so many deletions the run may carry out, whatever their share.
+    """
 
     message_id: str
     body: str
@@ -69,10 +73,10 @@ class Tick:
             message = json.loads(self.body)
             if "continue" in message:
                 return Run.read(message["continue"])
-            mode = SyncMode(message.get("mode") or mode)
+            mode, allowed = SyncMode(message.get("mode") or mode), int(message.get("allowDeletions") or 0)
         except (ValueError, TypeError, AttributeError) as error:
             raise BadInput("message", "must be a tick or the state of a run") from error
-        return None if self.first_delivery and now - self.sent_at > STALE_AFTER else Run(self.message_id, mode)
+        return None if self.first_delivery and now - self.sent_at > STALE_AFTER else Run(self.message_id, mode, allowed)
 
 
 class Registries:
@@ -118,7 +122,7 @@ class Registries:
 class Sync:
     """One call, which handles a part of a run. `mode` is the stack's setting, which a tick may override."""
 
-    stack_name: str
+    owner: Owner
     mode: SyncMode
     on_thing_deleted: OnThingDeleted
     registries: Callable[[], Registries]
@@ -136,14 +140,15 @@ class Sync:
         if run is None:
             emit("INFO", "sync_tick_dropped", reason="it waited behind a run")
             return
-        rules = Rules(self.stack_name, self.on_thing_deleted, _Examples().log)
+        report = _Report(run.run_id, self.owner.stack_name)
+        rules = Rules(self.owner, self.on_thing_deleted, report.example, report.refused)
         stopped, finished = sync.resume(run, self.registries(), rules, self.remaining_seconds)
         if finished:
             counts = {str(name): stopped.counts.get(name, 0) for name in Count}
-            metrics.emit(self.stack_name, counts, self.now())
+            metrics.emit(self.owner.stack_name, counts, self.now())
             emit("INFO", "synchronised", run=run.run_id, mode=run.mode, **counts)
         elif (stopped.token, stopped.listed) == (run.token, run.listed) and run.part > 1:
-            metrics.emit(self.stack_name, {Count.FAILED: 1}, self.now())
+            metrics.emit(self.owner.stack_name, {Count.FAILED: 1}, self.now())
             emit(
                 "ERROR", "sync_gave_up", run=run.run_id, reason="one call is too short to list the devices and one page"
             )
@@ -153,14 +158,27 @@ class Sync:
             emit("INFO", "sync_continues", run=run.run_id, part=stopped.part)
 
 
-class _Examples:
-    """Logs the first decisions of a call that need a person; the others are only counted."""
+class _Report:
+    """Logs what a call found that needs a person: the first examples by name; the others are only counted."""
 
-    def __init__(self) -> None:
-        self._left = EXAMPLES
+    def __init__(self, run_id: str, stack_name: str) -> None:
+        self._run_id, self._stack_name, self._left = run_id, stack_name, EXAMPLES
 
-    def log(self, decision: Decision, what: str) -> None:
+    def example(self, decision: Decision, what: str) -> None:
         self._left -= 1
-        if self._left >= 0:
-            refused = decision is Decision.DELETE_DEVICE
-            emit("WARN", "sync_deletions_refused" if refused else "sync_thing_needs_a_look", what=what, why=decision)
+        if self._left < 0:
+            return
+        if decision is Decision.DELETE_DEVICE:
+            emit("WARN", "sync_would_delete", run=self._run_id, device_id=what)
+        else:
+            emit("WARN", "sync_thing_needs_a_look", what=what, why=decision)
+
+    def refused(self, deletions: int, marked: int) -> None:
+        emit(
+            "WARN",
+            "sync_deletions_refused",
+            run=self._run_id,
+            reason=f"the things of {deletions} of the stack's {marked} devices are missing: no device is deleted; "
+            f"`thingbridge sync --stack {self._stack_name} --allow-deletions {deletions}` deletes those that no other "
+            "thing stands for",
+        )

@@ -10,18 +10,21 @@ import struct
 import zlib
 from array import array
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from thingbridge.registry import attributes as thing_attributes
-from thingbridge.registry.marks import Mark
-from thingbridge.registry.reconcile import ListedDevice
+from thingbridge.registry import marks, reconcile
+from thingbridge.registry.attributes import DeviceReference
+from thingbridge.registry.marks import Mark, Owner
+from thingbridge.registry.reconcile import ListedDevice, MarkedBy
 
-_MARKED: Final = 1
-_FOREIGN: Final = 2
+_MARKED_BY: Final = 3
 _SEEN: Final = 4
 _UNCERTAIN: Final = 8
+_KEPT: Final = 16
+_FULL: Final = 32
+"""The flags of a device. The lowest two bits are its `MarkedBy`."""
 
 _SPREAD: Final = 0x9E3779B97F4A7C15
 """An odd number: multiplying by it modulo 2^64 is one-to-one, and spreads consecutive DevEUIs over all blocks."""
@@ -33,12 +36,6 @@ _HEADER: Final = struct.Struct(">HI")
 def key_of_device(device_id: str, dev_eui: str | None) -> int:
     """The device's key."""
     return _spread(int(dev_eui, 16)) if dev_eui else _hashed(device_id)
-
-
-def key_of_thing(attributes: Mapping[str, str]) -> int:
-    """The key of the device that a thing stands for. Raises BadInput when the thing stands for none."""
-    reference = thing_attributes.reference(attributes)
-    return key_of_device(reference.device_id, reference.dev_eui)
 
 
 def _spread(number: int) -> int:
@@ -55,29 +52,39 @@ def _fingerprint(mark: Mark) -> int:
 
 @dataclass(frozen=True)
 class Entry:
-    """A device that was found: whether it has this stack's mark or another's, and whether it was found before."""
+    """A device that was found: who marked it, whether it was found before, and whether it has room for a mark."""
 
-    marked: bool
-    foreign: bool
+    marked_by: MarkedBy
     fingerprint: int
     seen: bool
+    room: bool
 
     def is_marked_as(self, mark: Mark) -> bool:
         """Whether the device carries this very mark."""
-        return self.marked and self.fingerprint == _fingerprint(mark)
+        return self.marked_by is MarkedBy.THIS_STACK and self.fingerprint == _fingerprint(mark)
+
+
+@dataclass(frozen=True)
+class Unmatched:
+    """A device that was not found for a thing: who marked it, and whether it is kept without a thing."""
+
+    device_id: str
+    marked_by: MarkedBy
+    kept: bool
 
 
 class DeviceIndex:
     """An index of devices: `add` all of them, `close` it, then search it."""
 
-    def __init__(self, stack_name: str) -> None:
-        self._stack_name = stack_name
+    def __init__(self, owner: Owner) -> None:
+        self._owner = owner
         self._keys = array("Q")
         self._fingerprints = array("Q")
         self._flags = bytearray()
         self._ids = bytearray()
         self._ends = array("Q", [0])
         self._order = array("L")
+        self._by_id: tuple[array[int], array[int]] | None = None
         self.marked = 0
 
     def __len__(self) -> int:
@@ -85,37 +92,56 @@ class DeviceIndex:
 
     def add(self, device: ListedDevice) -> None:
         """Add a device."""
-        ours = device.mark is not None and device.mark.stack_name == self._stack_name
+        by = reconcile.marked_by(device.mark, self._owner)
+        kept = device.mark is not None and device.mark.digest == marks.KEPT
         self._keys.append(key_of_device(device.device_id, device.dev_eui))
         self._fingerprints.append(_fingerprint(device.mark) if device.mark else 0)
-        self._flags.append(_MARKED if ours else _FOREIGN if device.mark else 0)
+        self._flags.append(by.value | (_KEPT if kept else 0) | (0 if device.room else _FULL))
         self._ids += device.device_id.encode()
         self._ends.append(len(self._ids))
-        self.marked += ours
+        self.marked += by is MarkedBy.THIS_STACK
 
     def close(self) -> None:
         """End the adding: builds the order that the searches need."""
         self._order = array("L", sorted(range(len(self._keys)), key=self._keys.__getitem__))
 
-    def find(self, key: int) -> Entry | None:
-        """The device with this key, None if there is none. It counts as seen from now on."""
+    def find(self, thing: DeviceReference) -> Entry | None:
+        """The device that a thing stands for, None if there is none. It counts as seen from now on.
+
+        A thing without a DevEUI stands for the device with its device id, which may have one.
+        """
+        found = self._find(self._keys, self._order, key_of_device(thing.device_id, thing.dev_eui))
+        if found is None and thing.dev_eui is None:
+            found = self._find(*self._ordered_by_id(), _hashed(thing.device_id))
+        return found
+
+    def _find(self, keys: "array[int]", order: "array[int]", key: int) -> Entry | None:
         found = None
-        at = bisect_left(self._order, key, key=self._keys.__getitem__)
-        while at < len(self._order) and self._keys[index := self._order[at]] == key:
+        at = bisect_left(order, key, key=keys.__getitem__)
+        while at < len(order) and keys[index := order[at]] == key:
             flags = self._flags[index]
-            if found is None or (flags & _MARKED and not found.marked):
-                found = Entry(
-                    bool(flags & _MARKED), bool(flags & _FOREIGN), self._fingerprints[index], bool(flags & _SEEN)
-                )
+            by = MarkedBy(flags & _MARKED_BY)
+            if found is None or (by is MarkedBy.THIS_STACK and found.marked_by is not by):
+                found = Entry(by, self._fingerprints[index], bool(flags & _SEEN), not flags & _FULL)
             self._flags[index] |= _SEEN
             at += 1
         return found
 
-    def unmatched(self) -> Iterator[tuple[str, bool]]:
-        """Device id, and whether it has this stack's mark, of every device that was not found for a thing."""
+    def _ordered_by_id(self) -> "tuple[array[int], array[int]]":
+        """Hashes of the device ids and their order: built when needed, because few things have no DevEUI."""
+        if self._by_id is None:
+            keys = array("Q", (_hashed(self._id(index)) for index in range(len(self))))
+            self._by_id = keys, array("L", sorted(range(len(keys)), key=keys.__getitem__))
+        return self._by_id
+
+    def unmatched(self) -> Iterator[Unmatched]:
+        """Every device that was not found for a thing."""
         for index, flags in enumerate(self._flags):
             if not flags & (_SEEN | _UNCERTAIN):
-                yield self._ids[self._ends[index] : self._ends[index + 1]].decode(), bool(flags & _MARKED)
+                yield Unmatched(self._id(index), MarkedBy(flags & _MARKED_BY), bool(flags & _KEPT))
+
+    def _id(self, index: int) -> str:
+        return self._ids[self._ends[index] : self._ends[index + 1]].decode()
 
     # Resuming in another call of the function -------------------------------------------------------------------
 

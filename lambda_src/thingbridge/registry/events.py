@@ -47,16 +47,3 @@ def parse(text: str) -> ThingEvent:
 def belongs_to(attributes: Mapping[str, str], stack_name: str) -> bool:
     """Whether the thing belongs to this stack."""
     return attributes.get(Attribute.STACK_NAME) == stack_name
-
-
-def is_gone(event: ThingEvent, attributes_now: Mapping[str, str] | None, stack_name: str) -> bool:
-    """Whether a deleted thing of this stack is really gone.
-
-    A thing that was created again with the same name for the same device (`attributes_now`) keeps its device: the event
-    of its creation may have been delivered first.
-    """
-    if not belongs_to(event.attributes, stack_name):
-        return False
-    return attributes_now is None or any(
-        attributes_now.get(each) != event.attributes.get(each) for each in (Attribute.DEV_EUI, Attribute.DEVICE_ID)
-    )

@@ -1,7 +1,8 @@
 """The mark of an end device, which ties it to its thing, and to the state of the thing that it was last in step with.
 
-The mark is in the device's attributes on the Identity Server, so that a listing of the devices contains it. Without it,
-a device whose thing was deleted could not be distinguished from a new device.
+The mark is one attribute of the device on the Identity Server, so that a listing of the devices contains it. Without
+it, a device whose thing was deleted could not be distinguished from a new device. What a mark proves about its device
+is in `standing`; who reads and writes it, in `flows.marking`.
 """
 
 import hashlib
@@ -10,39 +11,86 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from thingbridge.registry.attributes import SECRETS, Attribute
-from thingbridge.registry.provisioning import DIGEST_ATTRIBUTE, STACK_ATTRIBUTE, THING_ATTRIBUTE
+
+ATTRIBUTE: Final = "aws-iot-thing"
+"""The attribute of the device that holds the mark: `<region>/<account>/<stack>/<digest>/<thing>`."""
+
+ATTRIBUTES_PER_DEVICE: Final = 10
+LONGEST_VALUE: Final = 200
+"""Limits of the attributes of a device (TTS `end_device.proto`: 10 pairs, values of 200 characters)."""
+
+UNFINISHED: Final = "unfinished"
+"""In place of the digest: the device has not been in step with its thing yet."""
+
+KEPT: Final = "kept"
+"""In place of the digest: the device is kept without a thing, which was recorded. It is not looked at again."""
 
 _DIGESTED: Final = tuple(str(name) for name in sorted(Attribute) if name not in (*SECRETS, Attribute.STACK_NAME))
+_SEPARATOR: Final = "/"
+
+
+@dataclass(frozen=True)
+class Owner:
+    """The stack that a mark belongs to: its name is unique in one region of one account only."""
+
+    region: str
+    account_id: str
+    stack_name: str
+
+    @classmethod
+    def of_function(cls, arn: str, stack_name: str) -> "Owner":
+        """The stack of a Lambda function with this ARN, `arn:<partition>:lambda:<region>:<account>:function:<name>`."""
+        _, _, _, region, account_id, *_ = arn.split(":")
+        return cls(region, account_id, stack_name)
+
+    def is_neighbour_of(self, other: "Owner") -> bool:
+        """Whether both are different stacks of one account and region, with the same things."""
+        return self != other and (self.region, self.account_id) == (other.region, other.account_id)
+
+    def __str__(self) -> str:
+        return f"the stack {self.stack_name} of the account {self.account_id} in {self.region}"
 
 
 @dataclass(frozen=True)
 class Mark:
-    """A device's mark. `digest` is empty until the device has been in step with its thing once."""
+    """A device's mark. `digest`: of the thing's attributes when the device was last in step, UNFINISHED or KEPT."""
 
     thing_name: str
-    stack_name: str
-    digest: str
+    owner: Owner
+    digest: str = UNFINISHED
 
     @classmethod
-    def of(cls, thing_name: str, attributes: Mapping[str, str], stack_name: str) -> "Mark":
+    def of(cls, thing_name: str, attributes: Mapping[str, str], owner: Owner) -> "Mark":
         """The mark for the device of a thing with these attributes."""
-        return cls(thing_name, stack_name, digest(attributes))
+        return cls(thing_name, owner, digest(attributes))
+
+    @property
+    def fits(self) -> bool:
+        """Whether the mark fits in an attribute: a long name of a thing and a long one of its stack may not."""
+        return len(self.text()) <= LONGEST_VALUE
+
+    def text(self) -> str:
+        """The value of the attribute. No part contains a slash."""
+        owner = self.owner
+        return _SEPARATOR.join((owner.region, owner.account_id, owner.stack_name, self.digest, self.thing_name))
 
     def attributes(self) -> dict[str, str]:
-        """The mark as attributes of the device."""
-        return {
-            THING_ATTRIBUTE: self.thing_name,
-            STACK_ATTRIBUTE: self.stack_name,
-            **({DIGEST_ATTRIBUTE: self.digest} if self.digest else {}),
-        }
+        """The mark as an attribute of the device; none if it does not fit."""
+        return {ATTRIBUTE: self.text()} if self.fits else {}
 
 
 def read(attributes: Mapping[str, Any]) -> Mark | None:
-    """The mark in a device's attributes, None if there is none."""
-    thing_name, stack_name = attributes.get(THING_ATTRIBUTE), attributes.get(STACK_ATTRIBUTE)
-    if not thing_name or not stack_name:
+    """The mark in a device's attributes, None if there is none, or something else in its place."""
+    parts = str(attributes.get(ATTRIBUTE, "")).split(_SEPARATOR)
+    if len(parts) != 5 or not all(parts):
         return None
-    return Mark(str(thing_name), str(stack_name), str(attributes.get(DIGEST_ATTRIBUTE) or ""))
+    region, account_id, stack_name, digested, thing_name = parts
+    return Mark(thing_name, Owner(region, account_id, stack_name), digested)
+
+
+def has_room(attributes: Mapping[str, Any]) -> bool:
+    """Whether a device with these attributes can have a mark: a value of somebody else's in its place is kept."""
+    return read(attributes) is not None or (ATTRIBUTE not in attributes and len(attributes) < ATTRIBUTES_PER_DEVICE)
 
 
 def digest(attributes: Mapping[str, str]) -> str:

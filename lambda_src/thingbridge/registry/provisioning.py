@@ -8,10 +8,11 @@ which owns the ids, is the first to know a device and the last to forget it.
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any
 
 from thingbridge.lorawan import versions
 from thingbridge.registry.attributes import NewDevice
+from thingbridge.registry.marks import Mark
 
 
 class Server(StrEnum):
@@ -22,12 +23,6 @@ class Server(StrEnum):
     CLAIMING = "Device Claiming Server"
     NETWORK = "Network Server"
     APPLICATION = "Application Server"
-
-
-THING_ATTRIBUTE: Final = "aws-iot-thing"
-STACK_ATTRIBUTE: Final = "aws-iot-stack"
-DIGEST_ATTRIBUTE: Final = "aws-iot-digest"
-"""Attributes of the device on the Identity Server: its thing, its stack, and the digest of the thing's attributes."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +36,14 @@ class Step:
 
 @dataclass(frozen=True)
 class Place:
-    """Where a device is created: its application, the bare host of its cluster's servers, its stack and its thing."""
+    """Where a device is created: its application, the bare host of its cluster's servers, and its mark.
+
+    The mark is without a digest: a partly created device must not look as if it were in step with its thing.
+    """
 
     application_id: str
     cluster_host: str
-    stack_name: str
-    thing_name: str
+    mark: Mark
 
 
 def creation_steps(device: NewDevice, place: Place) -> tuple[Step, ...]:
@@ -60,8 +57,7 @@ def creation_steps(device: NewDevice, place: Place) -> tuple[Step, ...]:
         "lorawan_phy_version": device.phy_version,
         "frequency_plan_id": device.frequency_plan_id,
     }
-    # Without the digest: a partly created device must not look as if it were in step with its thing.
-    mark = {"attributes": {THING_ATTRIBUTE: place.thing_name, STACK_ATTRIBUTE: place.stack_name}}
+    mark = {"attributes": place.mark.attributes()}
     if device.claim_authentication_code:
         # A device without a Join Server address joins through a Join Server outside the cluster.
         joins = Step(Server.CLAIMING, {"ids": ids, "claim_authentication_code": device.claim_authentication_code}, ())

@@ -6,16 +6,20 @@ flow that carries it out reads both sides again. `device_index` holds a million 
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
+from enum import Enum, StrEnum
 from typing import Final
 
 from thingbridge.errors import BadInput
 from thingbridge.registry import attributes as thing_attributes
-from thingbridge.registry.marks import Mark
+from thingbridge.registry.marks import Mark, Owner
 
 SAFE_DELETIONS: Final = 10
 SAFE_SHARE: Final = 0.1
 """More deletions than both in one run look like a mistake (the wrong account, an emptied type): none is carried out."""
+
+FEW_DELETIONS: Final = 2
+LARGE_SHARE: Final = 0.5
+"""In a small fleet, more than the first and at least the second look like the same mistake."""
 
 
 class OnThingDeleted(StrEnum):
@@ -35,7 +39,10 @@ class Decision(StrEnum):
     CREATE_THING = "create thing"
     DELETE_DEVICE = "delete device"
     RETAIN_DEVICE = "retain device"
+    KEEP_DEVICE = "keep device"
+    LEAVE_DEVICE = "leave device"
     LEAVE_THING = "leave thing"
+    UNMARKABLE = "unmarkable"
     DUPLICATE = "duplicate"
     INCOMPLETE = "incomplete"
 
@@ -47,6 +54,7 @@ WORK: Final = frozenset(
         Decision.CREATE_DEVICE,
         Decision.CREATE_THING,
         Decision.DELETE_DEVICE,
+        Decision.RETAIN_DEVICE,
     }
 )
 """Decisions that become work items; the others are only counted."""
@@ -54,27 +62,46 @@ WORK: Final = frozenset(
 
 @dataclass(frozen=True)
 class ListedDevice:
-    """An end device as the Identity Server lists it."""
+    """An end device as the Identity Server lists it. `room`: its attributes have room for a mark."""
 
     device_id: str
     dev_eui: str | None
     mark: Mark | None
+    room: bool = True
 
 
-def for_pair(*, marked: bool, foreign: bool, same: bool, seen: bool) -> Decision:
+class MarkedBy(Enum):
+    """Whose mark a device has. A `NEIGHBOUR` is another stack of the account and region, with the same things."""
+
+    NOBODY = 0
+    THIS_STACK = 1
+    NEIGHBOUR = 2
+    STRANGER = 3
+
+
+def marked_by(mark: Mark | None, owner: Owner) -> MarkedBy:
+    """Whose mark this is for the stack `owner`."""
+    if mark is None:
+        return MarkedBy.NOBODY
+    if mark.owner == owner:
+        return MarkedBy.THIS_STACK
+    return MarkedBy.NEIGHBOUR if owner.is_neighbour_of(mark.owner) else MarkedBy.STRANGER
+
+
+def for_pair(by: MarkedBy, *, same: bool, seen: bool, room: bool) -> Decision:
     """A thing of the stack and its device.
 
-    `marked` by this stack, or `foreign`, by another one; `same`: the mark names this thing and its current state;
-    `seen`: the device was found for another thing of the stack before.
+    `by`: who marked the device; `same`: the mark names this thing and its current state; `seen`: the device was found
+    for another thing of the stack before; `room`: the device can have the mark that it needs.
     """
     if seen:
         return Decision.DUPLICATE
-    if foreign:
+    if by in (MarkedBy.NEIGHBOUR, MarkedBy.STRANGER):
         # Two stacks may serve one application: marking the device of the other stack would never end.
         return Decision.IN_STEP
-    if not marked:
-        return Decision.MARK_DEVICE
-    return Decision.IN_STEP if same else Decision.DIFFERING
+    if by is MarkedBy.THIS_STACK:
+        return Decision.IN_STEP if same else Decision.DIFFERING
+    return Decision.MARK_DEVICE if room else Decision.UNMARKABLE
 
 
 def for_thing_alone(attributes: Mapping[str, str]) -> Decision:
@@ -92,13 +119,22 @@ def for_thing_alone(attributes: Mapping[str, str]) -> Decision:
     return Decision.CREATE_DEVICE
 
 
-def for_device_alone(marked: bool, on_thing_deleted: OnThingDeleted) -> Decision:
-    """A device without a thing. `marked` by this stack: it had one, whose deletion event was missed."""
-    if not marked:
-        return Decision.CREATE_THING
+def for_device_alone(by: MarkedBy, on_thing_deleted: OnThingDeleted, *, kept: bool = False) -> Decision:
+    """A device without a thing. Marked by this stack, it had one; `kept`: it was looked at, and is kept without one.
+
+    A neighbour has the same things: if there is one for the device, it is the neighbour's.
+    """
+    match by:
+        case MarkedBy.NOBODY | MarkedBy.STRANGER:
+            return Decision.CREATE_THING
+        case MarkedBy.NEIGHBOUR:
+            return Decision.LEAVE_DEVICE
+    if kept:
+        return Decision.KEEP_DEVICE
     return Decision.DELETE_DEVICE if on_thing_deleted is OnThingDeleted.DELETE else Decision.RETAIN_DEVICE
 
 
 def too_many_deletions(deletions: int, marked: int) -> bool:
     """Whether a run would delete so many devices that it deletes none. `marked`: the number of the stack's devices."""
-    return deletions > SAFE_DELETIONS and deletions > SAFE_SHARE * marked
+    many = deletions > SAFE_DELETIONS and deletions > SAFE_SHARE * marked
+    return many or (deletions > FEW_DELETIONS and deletions >= LARGE_SHARE * marked)

@@ -9,6 +9,7 @@ out, so a change in between costs one look-up at most.
 """
 
 import json
+import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -16,9 +17,9 @@ from enum import StrEnum
 from typing import Any, Final, Protocol
 
 from thingbridge.errors import BadInput
-from thingbridge.registry import device_index, reconcile
-from thingbridge.registry.device_index import DeviceIndex
-from thingbridge.registry.marks import Mark
+from thingbridge.registry import attributes, reconcile
+from thingbridge.registry.device_index import DeviceIndex, Unmatched
+from thingbridge.registry.marks import Mark, Owner
 from thingbridge.registry.reconcile import WORK, Decision, ListedDevice, OnThingDeleted
 from thingbridge.registry.work_items import WorkItem
 
@@ -31,6 +32,10 @@ WORK_AT_ONCE: Final = 100
 LONGEST_BACKLOG: Final = 5_000
 """Work items that may wait in the queue: about what is done in ten minutes. More would be found, and sent, again before
 they are done."""
+
+LOOKED_AT_IF_REFUSED: Final = 100
+"""Devices that a run whose deletions are refused has looked at nevertheless: those whose thing was moved, or lost its
+attributes, would otherwise keep the deletions refused for ever."""
 
 LAST_PAGE_BEFORE_END: Final = 90.0
 """Seconds that must be left for another page, or for sending the work items at the end of a run."""
@@ -53,10 +58,12 @@ class Count(StrEnum):
     DIFFERING = "Differing"
     FAILED = "Failed"
     UNMARKED = "Unmarked"
+    UNMARKABLE = "Unmarkable"
     DELETED_THINGS = "DeletedThings"
     REFUSED = "Refused"
     RETAINED = "Retained"
     LEFT = "Left"
+    FOREIGN = "Foreign"
     DEFERRED = "Deferred"
     SENT = "Sent"
     THING_CALLS = "ListThingsCalls"
@@ -73,7 +80,10 @@ COUNTED_AS: Final = {
     Decision.CREATE_THING: Count.MISSING_THINGS,
     Decision.DELETE_DEVICE: Count.DELETED_THINGS,
     Decision.RETAIN_DEVICE: Count.RETAINED,
+    Decision.KEEP_DEVICE: Count.RETAINED,
+    Decision.LEAVE_DEVICE: Count.FOREIGN,
     Decision.LEAVE_THING: Count.LEFT,
+    Decision.UNMARKABLE: Count.UNMARKABLE,
     Decision.DUPLICATE: Count.FAILED,
     Decision.INCOMPLETE: Count.FAILED,
 }
@@ -107,11 +117,13 @@ class Registries(Protocol):
 class Run:
     """How far a run got.
 
-    `token`: the next page of things; `listed`: all were listed. `seen`: what DeviceIndex remembers.
+    `allowed`: so many deletions are carried out, however large their share. `token`: the next page of things; `listed`:
+    all were listed. `seen`: what DeviceIndex remembers.
     """
 
     run_id: str
     mode: SyncMode
+    allowed: int = 0
     part: int = 1
     token: str | None = None
     listed: bool = False
@@ -133,11 +145,16 @@ class Run:
 
 @dataclass(frozen=True)
 class Rules:
-    """The stack's choices. `example`: called for each decision that needs a person, not a work item."""
+    """The stack's choices, and where a run reports to.
 
-    stack_name: str
+    `example`: called for each decision that needs a person, not a work item, and for each deletion of a run that only
+    reports. `refused`: called with the number of deletions that are refused, and that of the stack's devices.
+    """
+
+    owner: Owner
     on_thing_deleted: OnThingDeleted
     example: Callable[[Decision, str], None]
+    refused: Callable[[int, int], None]
 
 
 def resume(run: Run, registries: Registries, rules: Rules, remaining_seconds: Callable[[], float]) -> tuple[Run, bool]:
@@ -176,7 +193,7 @@ class _Part:
         self._room = max(0, LONGEST_BACKLOG - registries.backlog()) if run.mode is SyncMode.APPLY else 0
 
     def index_devices(self) -> DeviceIndex:
-        index = DeviceIndex(self._rules.stack_name)
+        index = DeviceIndex(self._rules.owner)
         page, full = 1, True
         while full:
             devices = self._registries.devices(page)
@@ -203,34 +220,41 @@ class _Part:
 
     def _about(self, index: DeviceIndex, thing: ListedThing) -> Decision:
         try:
-            key = device_index.key_of_thing(thing.attributes)
+            found = index.find(attributes.reference(thing.attributes))
         except BadInput:
             return Decision.INCOMPLETE
-        found = index.find(key)
         if found is None:
             return reconcile.for_thing_alone(thing.attributes)
         self.counts[Count.SEEN] += not found.seen
-        expected = Mark.of(thing.name, thing.attributes, self._rules.stack_name)
-        return reconcile.for_pair(
-            marked=found.marked, foreign=found.foreign, same=found.is_marked_as(expected), seen=found.seen
-        )
+        expected = Mark.of(thing.name, thing.attributes, self._rules.owner)
+        same, room = found.is_marked_as(expected), found.room and expected.fits
+        return reconcile.for_pair(found.marked_by, same=same, seen=found.seen, room=room)
 
     def conclude(self, index: DeviceIndex) -> None:
         """After the last thing: decide about the devices that are left."""
-        gone = sum(marked for _, marked in index.unmatched())
-        deletes = self._rules.on_thing_deleted is OnThingDeleted.DELETE
-        refused = deletes and reconcile.too_many_deletions(gone, index.marked)
+        gone = [each.device_id for each in index.unmatched() if self._about_device(each) is Decision.DELETE_DEVICE]
+        refused = len(gone) > self._run.allowed and reconcile.too_many_deletions(len(gone), index.marked)
         if refused:
-            self._rules.example(Decision.DELETE_DEVICE, f"{gone} of {index.marked} devices with a mark of this stack")
-        for device_id, marked in index.unmatched():
+            self._rules.refused(len(gone), index.marked)
+        for device in index.unmatched():
             self.counts[Count.SEEN] += 1
-            decision = reconcile.for_device_alone(marked, self._rules.on_thing_deleted)
-            if refused and decision is Decision.DELETE_DEVICE:
-                self.counts[Count.REFUSED] += 1
-                continue
-            self.counts[COUNTED_AS[decision]] += 1
-            if decision in WORK:
-                self._add(WorkItem(device_id=device_id))
+            decision = self._about_device(device)
+            deleted = decision is Decision.DELETE_DEVICE
+            self.counts[Count.REFUSED if deleted and refused else COUNTED_AS[decision]] += 1
+            if decision in WORK and not (deleted and refused):
+                self._add(WorkItem(device_id=device.device_id, may_delete=deleted))
+        for device_id in gone if self._run.mode is SyncMode.REPORT else ():
+            self._rules.example(Decision.DELETE_DEVICE, device_id)
+        for device_id in self._looked_at(gone) if refused else ():
+            self._add(WorkItem(device_id=device_id))
+
+    def _about_device(self, device: Unmatched) -> Decision:
+        return reconcile.for_device_alone(device.marked_by, self._rules.on_thing_deleted, kept=device.kept)
+
+    def _looked_at(self, gone: Sequence[str]) -> Sequence[str]:
+        """Some of the devices whose deletion is refused, in each run other ones."""
+        first = zlib.crc32(self._run.run_id.encode()) % len(gone)
+        return [*gone[first:], *gone[:first]][:LOOKED_AT_IF_REFUSED]
 
     def _add(self, item: WorkItem) -> None:
         if self._run.mode is not SyncMode.APPLY:

@@ -12,15 +12,22 @@ OPERATION: Final = "SYNCHRONISE"
 
 @dataclass(frozen=True)
 class WorkItem:
-    """A thing by its name, or an end device by its id; exactly one of the two."""
+    """A thing by its name, or an end device by its id; exactly one of the two.
+
+    `may_delete`: the run permits that the device be deleted, if no thing stands for it.
+    """
 
     thing_name: str | None = None
     device_id: str | None = None
+    may_delete: bool = False
 
     def body(self) -> str:
         """The item as the text of a message."""
         named = {"thingName": self.thing_name, "deviceID": self.device_id}
-        return json.dumps({"operation": OPERATION, **{name: value for name, value in named.items() if value}})
+        permitted = {"mayDelete": True} if self.may_delete else {}
+        return json.dumps(
+            {"operation": OPERATION, **{name: value for name, value in named.items() if value}, **permitted}
+        )
 
 
 def parse(text: str) -> WorkItem | None:
@@ -29,7 +36,7 @@ def parse(text: str) -> WorkItem | None:
         message: Any = json.loads(text)
         if message["operation"] != OPERATION:
             return None
-        item = WorkItem(message.get("thingName"), message.get("deviceID"))
+        item = WorkItem(message.get("thingName"), message.get("deviceID"), message.get("mayDelete") is True)
     except (KeyError, TypeError, ValueError, AttributeError):
         return None
     names = [name for name in (item.thing_name, item.device_id) if name is not None]

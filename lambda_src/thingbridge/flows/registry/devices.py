@@ -1,78 +1,138 @@
 """An end device for which the comparison found no thing: it gets one, or follows a thing that was deleted.
 
-The listings behind this may be minutes old, so both sides are read again first. A thing without a device is handled
-like its own registry event, in `things`.
+The listings behind this may be minutes old, so both sides are read again first: a device is deleted only if the thing
+of its mark is gone and no other stands for it. A thing without a device is handled like its own registry event, in
+`things`.
 """
 
 from dataclasses import dataclass
-from typing import Final
 
-from thingbridge.aws.things import Things
+from thingbridge.aws.things import Thing, Things
 from thingbridge.aws.things_log import ThingsLog
 from thingbridge.flows import end_devices, marking
+from thingbridge.flows.marking import Marking
+from thingbridge.flows.registry.standing import Look, StandingThings
 from thingbridge.flows.thing_directory import ThingDirectory
 from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
-from thingbridge.pacing import TokenBucket
-from thingbridge.registry import identity, reconcile
-from thingbridge.registry.attributes import DeviceReference
+from thingbridge.registry import identity, standing
+from thingbridge.registry.attributes import Attribute, DeviceReference
 from thingbridge.registry.identity import StackOfThings
-from thingbridge.registry.marks import Mark
-from thingbridge.registry.reconcile import Decision, OnThingDeleted
+from thingbridge.registry.marks import KEPT, Mark, Owner
+from thingbridge.registry.reconcile import OnThingDeleted
+from thingbridge.registry.standing import Fate
 from thingbridge.things_stack.client import ThingsStack
-
-LOOK_UPS_PER_SECOND: Final = 1.5
-"""Two execution environments with two ListThings per look-up make 6 per second. With the 2 per second that the
-comparison makes while work of this kind waits, this is 80 % of AWS's 10."""
-
-LOOK_UPS_AT_ONCE: Final = 2
 
 
 @dataclass(frozen=True)
 class DevicesWithoutThing:
-    """Settles devices one by one. `pace` limits the look-ups of an execution environment."""
+    """Settles devices one by one. `owner`: this stack."""
 
+    owner: Owner
     stack: StackOfThings
     on_thing_deleted: OnThingDeleted
     things: Things
     things_stack: ThingsStack
-    pace: TokenBucket
+    standing: StandingThings
     log: ThingsLog
 
-    def settle(self, device_id: str) -> None:
-        """Create the device's thing, or let the device follow a deleted thing. Raises what must be retried."""
+    def settle(self, device_id: str, *, may_delete: bool) -> None:
+        """Create the device's thing, or let the device follow a deleted thing. Raises what must be retried.
+
+        `may_delete`: the run of the comparison permits the deletion.
+        """
         found = marking.read(self.things_stack, device_id)
         if found is None:
             return
         device, mark = found
-        ours = mark is not None and mark.stack_name == self.stack.name
-        thing_name = self._marked_thing(device, mark) if ours else None
-        if thing_name is None:
-            self.pace.acquire()
-            # A new directory each time: one that remembers would not notice a thing that was deleted in the meantime.
-            directory = ThingDirectory(self.things, self.stack)
-            thing_name = directory.find(device) if ours else directory.find_or_create(device)
-        if thing_name is None and mark is not None:
-            self._follow(device, mark)
-        elif thing_name is not None:
-            # The digest of a thing as the stack creates it: the next run then finds that a thing with more attributes
-            # differs, and sends it.
-            attributes = identity.thing_attributes(device, self.stack.name)
-            if marking.write(self.things_stack, device_id, Mark.of(thing_name, attributes, self.stack.name)):
+        if mark is None or mark.owner != self.owner:
+            self._find_or_create_thing(device)
+        else:
+            self._settle_marked(device, mark, may_delete)
+
+    def _find_or_create_thing(self, device: EndDeviceIdentifiers) -> None:
+        self.standing.pace.acquire()
+        # A new directory each time: one that remembers would not notice a thing that was deleted in the meantime.
+        thing_name = ThingDirectory(self.things, self.stack).find_or_create(device)
+        match self._mark(device, thing_name):
+            case Marking.WRITTEN:
                 self._record(thing_name, "end_device_marked", device)
+            case Marking.NO_ROOM:
+                self._record(thing_name, "end_device_without_mark", device, reason=marking.NO_ROOM)
 
-    def _marked_thing(self, device: EndDeviceIdentifiers, mark: Mark | None) -> str | None:
-        thing = self.things.describe(mark.thing_name) if mark else None
-        if thing and identity.is_thing_of(device, thing.name, thing.attributes, self.stack.name):
-            return thing.name
-        return None
+    def _settle_marked(self, device: EndDeviceIdentifiers, mark: Mark, may_delete: bool) -> None:
+        look = self.standing.look(device, mark.thing_name)
+        marked = look.named.get(mark.thing_name)
+        fate = standing.fate(
+            self.stack,
+            standing=look.standing.attributes if look.standing else None,
+            marked=marked.attributes if marked else None,
+            marked_type=marked.type_name if marked else None,
+        )
+        match fate:
+            case Fate.MOVE_MARK if look.standing and look.standing.name != mark.thing_name:
+                self._mark(device, look.standing.name)
+                self._record(look.standing.name, "end_device_marked", device)
+            case Fate.RELEASE:
+                self._release(device, mark, look)
+            case Fate.RESTORE_THING if marked:
+                self._restore(device, marked)
+            case Fate.KEEP:
+                self._keep(device, mark, look)
+            case Fate.FOLLOW_THING:
+                self._follow(device, mark, may_delete)
 
-    def _follow(self, device: EndDeviceIdentifiers, mark: Mark) -> None:
-        if reconcile.for_device_alone(True, self.on_thing_deleted) is Decision.DELETE_DEVICE:
+    def _mark(self, device: EndDeviceIdentifiers, thing_name: str) -> Marking:
+        # The digest of a thing as the stack creates it: the next run then finds that a thing with more attributes
+        # differs, and sends it.
+        attributes = identity.thing_attributes(device, self.stack.name)
+        return marking.write(self.things_stack, device.device_id, Mark.of(thing_name, attributes, self.owner))
+
+    def _release(self, device: EndDeviceIdentifiers, mark: Mark, look: Look) -> None:
+        """The thing was given to another stack, which may mark the device from now on."""
+        thing = look.standing or look.named[mark.thing_name]
+        if marking.release(self.things_stack, device.device_id, mark):
+            stack_name = thing.attributes[Attribute.STACK_NAME]
+            reason = f"the thing {thing.name} belongs to the stack {stack_name}"
+            self._record(mark.thing_name, "end_device_released", device, reason=reason)
+
+    def _restore(self, device: EndDeviceIdentifiers, thing: Thing) -> None:
+        """Give a thing back what names its device; keys are known to nobody else, and the device keeps its own."""
+        restored = identity.thing_attributes(device, self.stack.name)
+        self.things.update(thing.name, restored, expected_version=thing.version)
+        self._record(thing.name, "thing_attributes_restored", device, attributes=sorted(restored))
+        mark = Mark.of(thing.name, {**thing.attributes, **restored}, self.owner)
+        marking.write(self.things_stack, device.device_id, mark)
+
+    def _keep(self, device: EndDeviceIdentifiers, mark: Mark, look: Look) -> None:
+        """Record once that the device has no thing; the mark remembers it."""
+        if not self._mark_as_kept(device, mark):
+            return
+        if look.standing:
+            reason = (
+                f"the thing {look.standing.name} has no stackName: set it to {self.stack.name} to manage the device "
+                "from AWS"
+            )
+        else:
+            reason = (
+                f"the thing {mark.thing_name} stands for another device: delete {device.device_id} in The Things "
+                "Stack, or create a thing for it"
+            )
+        self._record(mark.thing_name, "end_device_kept", device, "WARN", kept_for=None, reason=reason)
+
+    def _follow(self, device: EndDeviceIdentifiers, mark: Mark, may_delete: bool) -> None:
+        if self.on_thing_deleted is OnThingDeleted.RETAIN:
+            if self._mark_as_kept(device, mark):
+                self._record(mark.thing_name, "end_device_retained", device)
+        elif may_delete:
             reference = DeviceReference(device.device_id, device.dev_eui, named=True)
             outcome = end_devices.delete(self.things_stack, reference)
             self._record(mark.thing_name, f"end_device_{outcome}", device)
-        else:
-            self._record(mark.thing_name, "end_device_retained", device)
 
-    def _record(self, thing_name: str, event: str, device: EndDeviceIdentifiers) -> None:
-        self.log.record(thing_name, "INFO", event, device_id=device.device_id)
+    def _mark_as_kept(self, device: EndDeviceIdentifiers, mark: Mark) -> bool:
+        kept = Mark(mark.thing_name, self.owner, KEPT)
+        return marking.write(self.things_stack, device.device_id, kept) is Marking.WRITTEN
+
+    def _record(
+        self, thing_name: str, event: str, device: EndDeviceIdentifiers, level: str = "INFO", **fields: object
+    ) -> None:
+        self.log.record(thing_name, level, event, device_id=device.device_id, **fields)

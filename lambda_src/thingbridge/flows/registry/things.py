@@ -9,15 +9,17 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from thingbridge.aws.shadows import Shadows
-from thingbridge.aws.things import Thing, Things
+from thingbridge.aws.things import Thing, Things, VersionConflict
 from thingbridge.aws.things_log import ThingsLog
 from thingbridge.errors import BadInput, Refused, ThingbridgeError
 from thingbridge.flows import end_devices, marking
 from thingbridge.flows.end_devices import Outcome
+from thingbridge.flows.marking import Marking
+from thingbridge.flows.registry.deletions import Deletions
 from thingbridge.flows.registry.devices import DevicesWithoutThing
 from thingbridge.registry import attributes, events, marks, provisioning, status, work_items
 from thingbridge.registry.events import Operation, ThingEvent
-from thingbridge.registry.marks import Mark
+from thingbridge.registry.marks import Mark, Owner
 from thingbridge.registry.provisioning import Place, Step
 from thingbridge.registry.reconcile import OnThingDeleted
 from thingbridge.things_stack.client import ThingsStack
@@ -25,9 +27,12 @@ from thingbridge.things_stack.client import ThingsStack
 
 @dataclass(frozen=True)
 class RegistryRules:
-    """The stack's choices. `default_frequency_plan_id`: for things that name none; `scrub_keys`: remove used keys."""
+    """The stack, and its choices.
 
-    stack_name: str
+    `default_frequency_plan_id`: for things that name none; `scrub_keys`: remove used keys.
+    """
+
+    owner: Owner
     default_frequency_plan_id: str
     on_thing_deleted: OnThingDeleted
     scrub_keys: bool
@@ -42,13 +47,14 @@ class Registry:
     shadows: Shadows
     things_stack: ThingsStack
     devices_without_thing: DevicesWithoutThing
+    deletions: Deletions
     log: ThingsLog
 
     def handle(self, body: str) -> None:
         """Carry out an event or work item, or record why that is not possible. Raises what must be retried."""
         item = work_items.parse(body)
         if item and item.device_id:
-            self._settle(item.device_id)
+            self._settle(item.device_id, may_delete=item.may_delete)
             return
         if item and item.thing_name:
             self._follow(ThingEvent(Operation.CREATED, item.thing_name, {}), compared=True)
@@ -62,13 +68,15 @@ class Registry:
 
     def _follow(self, event: ThingEvent, *, compared: bool) -> None:
         """Let the device follow its thing. `compared`: the comparison found them out of step."""
-        thing = self.things.describe(event.thing_name)
+        deleted = event.operation is Operation.DELETED
+        thing = None if deleted else self.things.describe(event.thing_name)
+        # A thing that is gone or has moved to another stack in the meantime has an event of its own.
+        if not events.belongs_to(event.attributes if thing is None else thing.attributes, self.rules.owner.stack_name):
+            return
         try:
-            if event.operation is not Operation.DELETED:
-                # A thing that is gone or has moved to another stack in the meantime has an event of its own.
-                if thing and events.belongs_to(thing.attributes, self.rules.stack_name):
-                    self._apply(thing, event.operation, compared=compared)
-            elif events.is_gone(event, thing.attributes if thing else None, self.rules.stack_name):
+            if thing:
+                self._apply_as_it_is(thing, event.operation, compared=compared)
+            elif deleted:
                 self._delete(event)
         except ThingbridgeError as error:
             again = not isinstance(error, BadInput | Refused)
@@ -80,12 +88,25 @@ class Registry:
                 with suppress(ThingbridgeError):
                     self._mark(thing, None)
 
+    def _apply_as_it_is(self, thing: Thing, operation: Operation, *, compared: bool) -> None:
+        """Apply a thing, and once more if it has changed while it was applied: then it may have other keys."""
+        try:
+            self._apply(thing, operation, compared=compared)
+        except VersionConflict:
+            now = self.things.describe(thing.name)
+            if now and events.belongs_to(now.attributes, self.rules.owner.stack_name):
+                self._apply(now, Operation.UPDATED, compared=compared)
+
     def _apply(self, thing: Thing, operation: Operation, *, compared: bool) -> None:
         if compared and self._is_refused(thing):
             return
         device_id = self._bring_in_step(thing, operation)
         if compared or device_id:
-            self._mark(thing, device_id)
+            outcome = self._mark(thing, device_id)
+            if outcome is Marking.NO_ROOM and operation is Operation.CREATED:
+                self.log.record(
+                    thing.name, "INFO", "end_device_without_mark", device_id=device_id, reason=marking.NO_ROOM
+                )
 
     def _report_failure(self, thing_name: str, thing: Thing | None, error: ThingbridgeError, *, again: bool) -> None:
         self.log.record(thing_name, "WARN" if again else "ERROR", "end_device_not_in_step", reason=str(error))
@@ -93,10 +114,10 @@ class Registry:
             digest = marks.digest(thing.attributes)
             self.shadows.report(thing_name, status.failed(error, again=again, digest=digest))
 
-    def _settle(self, device_id: str) -> None:
+    def _settle(self, device_id: str, *, may_delete: bool) -> None:
         """Handle a device that the comparison found no thing for, or record why that is not possible."""
         try:
-            self.devices_without_thing.settle(device_id)
+            self.devices_without_thing.settle(device_id, may_delete=may_delete)
         except (BadInput, Refused) as error:
             self.log.record(None, "ERROR", "end_device_without_thing", device_id=device_id, reason=str(error))
 
@@ -115,7 +136,7 @@ class Registry:
         except Refused:
             return True
 
-    def _mark(self, thing: Thing, device_id: str | None) -> None:
+    def _mark(self, thing: Thing, device_id: str | None) -> Marking:
         """Mark the device of a thing with the thing and its current state.
 
         `device_id` None: the device that the thing stands for.
@@ -123,9 +144,9 @@ class Registry:
         if device_id is None:
             known = end_devices.resolve(self.things_stack, attributes.reference(thing.attributes))
             device_id = known.device_id if known else None
-        if device_id is not None:
-            mark = Mark.of(thing.name, thing.attributes, self.rules.stack_name)
-            marking.write(self.things_stack, device_id, mark)
+        if device_id is None:
+            return Marking.ABSENT
+        return marking.write(self.things_stack, device_id, Mark.of(thing.name, thing.attributes, self.rules.owner))
 
     def _bring_in_step(self, thing: Thing, operation: Operation) -> str | None:
         """Create, claim, complete or change the device of a thing, as far as the thing describes one.
@@ -147,18 +168,18 @@ class Registry:
         if self.things.describe(thing.name) is None:
             # Deleted while its device was being created: that event found no device, so this one takes it back.
             if self.rules.on_thing_deleted is OnThingDeleted.DELETE:
-                end_devices.take_back(self.things_stack, reference, steps)
+                self.deletions.follow(thing.name, reference, steps)
             return None
         if known:
             settings = attributes.network_settings(thing.attributes)
             updated = end_devices.update(self.things_stack, known.device_id, settings)
             outcome = updated if outcome is Outcome.UNCHANGED else outcome
-        if self.rules.scrub_keys and attributes.has_secrets(thing.attributes):
-            self.things.remove_attributes(thing.name, attributes.SECRETS)
         # The creator of the thing waits for an answer, even if the device was complete before.
         if outcome is not Outcome.UNCHANGED or operation is Operation.CREATED:
             self.shadows.report(thing.name, status.succeeded(outcome))
             self.log.record(thing.name, "INFO", f"end_device_{outcome}", device_id=device_id)
+        if self.rules.scrub_keys and attributes.has_secrets(thing.attributes):
+            self.things.remove_attributes(thing.name, attributes.SECRETS, expected_version=thing.version)
         return device_id
 
     def _create(
@@ -168,18 +189,19 @@ class Registry:
         device = attributes.new_device(thing.attributes, self.rules.default_frequency_plan_id)
         device = replace(device, device_id=device_id)
         things_stack = self.things_stack
-        place = Place(things_stack.application_id, things_stack.cluster_host, self.rules.stack_name, thing.name)
+        place = Place(things_stack.application_id, things_stack.cluster_host, Mark(thing.name, self.rules.owner))
         steps = provisioning.creation_steps(device, place)
         outcome = end_devices.create(things_stack, steps, known=known)
-        # What an earlier attempt left behind may belong to an earlier state of the thing.
-        changed = outcome is Outcome.UNCHANGED and operation is Operation.UPDATED
+        # What an earlier attempt left behind may belong to an earlier state of the thing. Keys that are removed from
+        # the thing afterwards must be those that the device has.
+        changed = outcome is Outcome.UNCHANGED and (operation is Operation.UPDATED or self.rules.scrub_keys)
         if device.app_key and (changed or outcome is Outcome.COMPLETED):
             end_devices.set_root_keys(things_stack, device)
         return outcome, steps
 
     def _delete(self, event: ThingEvent) -> None:
-        device = attributes.reference(event.attributes)
-        outcome = "retained"
+        reference = attributes.reference(event.attributes)
         if self.rules.on_thing_deleted is OnThingDeleted.DELETE:
-            outcome = end_devices.delete(self.things_stack, device)
-        self.log.record(event.thing_name, "INFO", f"end_device_{outcome}", device_id=device.device_id)
+            self.deletions.follow(event.thing_name, reference)
+        elif self.things.describe(event.thing_name) is None:
+            self.log.record(event.thing_name, "INFO", "end_device_retained", device_id=reference.device_id)

@@ -1,0 +1,82 @@
+"""The deletion of an end device whose thing was deleted: only on proof, looked at again just before.
+
+The event says that a thing is gone. The device goes with it if no other thing of the account and region stands for it,
+and no other stack has marked it. Otherwise it is kept, and the log of the deleted thing says why. What the comparison
+deletes is in `devices`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from thingbridge.aws.things import Thing
+from thingbridge.aws.things_log import ThingsLog
+from thingbridge.flows import end_devices, marking
+from thingbridge.flows.end_devices import Unfinished
+from thingbridge.flows.registry.standing import StandingThings
+from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
+from thingbridge.registry import events, marks, standing
+from thingbridge.registry.attributes import DeviceReference
+from thingbridge.registry.marks import Mark, Owner
+from thingbridge.registry.provisioning import Step
+from thingbridge.things_stack.client import ThingsStack
+from thingbridge.things_stack.errors import ThingsStackRefused
+
+
+@dataclass(frozen=True)
+class Deletions:
+    """Deletes the devices of deleted things. `owner`: this stack."""
+
+    owner: Owner
+    standing: StandingThings
+    things_stack: ThingsStack
+    log: ThingsLog
+
+    def follow(self, thing_name: str, reference: DeviceReference, steps: Sequence[Step] = ()) -> None:
+        """Delete the device that a deleted thing stood for, or record why it is kept.
+
+        `steps`: what this call has created of the device. Raises what must be retried, and Refused when the device id
+        belongs to another device.
+        """
+        try:
+            known = end_devices.resolve(self.things_stack, reference)
+            found = marking.read(self.things_stack, known.device_id) if known else None
+        except ThingsStackRefused as error:
+            raise Unfinished(str(error)) from error
+        if found and self._is_kept(thing_name, *found):
+            return
+        outcome = end_devices.take_back(self.things_stack, reference, steps)
+        self.log.record(thing_name, "INFO", f"end_device_{outcome}", device_id=reference.device_id)
+
+    def _is_kept(self, thing_name: str, device: EndDeviceIdentifiers, mark: Mark | None) -> bool:
+        if mark and mark.owner != self.owner:
+            self._record(
+                thing_name,
+                device,
+                "WARN",
+                None,
+                f"it has the mark of {mark.owner}: delete it in The Things Stack, or remove its attribute "
+                f"{marks.ATTRIBUTE} first if that stack is gone",
+            )
+            return True
+        keeper = self._keeper(thing_name, device, mark)
+        if keeper is None:
+            return False
+        ours = events.belongs_to(keeper.attributes, self.owner.stack_name)
+        if ours and mark and mark.thing_name != keeper.name:
+            # Without a digest: the comparison checks whether the device is in step with this thing.
+            marking.write(self.things_stack, device.device_id, Mark(keeper.name, self.owner))
+        self._record(thing_name, device, "INFO", keeper.name, f"the thing {keeper.name} stands for it")
+        return True
+
+    def _keeper(self, thing_name: str, device: EndDeviceIdentifiers, mark: Mark | None) -> Thing | None:
+        """The thing for which the device is kept. One that has lost its attributes may get them back from the mark."""
+        look = self.standing.look(device, thing_name, *([mark.thing_name] if mark else []))
+        marked = look.named.get(mark.thing_name) if mark else None
+        return look.standing or (marked if marked and standing.names_no_device(marked.attributes) else None)
+
+    def _record(
+        self, thing_name: str, device: EndDeviceIdentifiers, level: str, keeper: str | None, reason: str
+    ) -> None:
+        self.log.record(
+            thing_name, level, "end_device_kept", device_id=device.device_id, kept_for=keeper, reason=reason
+        )
