@@ -8,12 +8,14 @@ import pytest
 from local.things_stack import ThingsStack as Simulation
 from tests.unit.conftest import APPLICATION
 from thingbridge.flows import marking
-from thingbridge.registry.marks import Mark
+from thingbridge.flows.marking import Marking
+from thingbridge.registry.marks import Mark, Owner
 from thingbridge.things_stack.client import ThingsStack
 
 Open = Callable[..., ThingsStack]
 _serial = itertools.count(1)
-MARK = Mark("barn", "farm", "0123456789abcdef")
+FARM = Owner("eu-west-1", "123456789012", "farm")
+MARK = Mark("barn", FARM, "0123456789abcdef")
 
 
 @pytest.fixture
@@ -30,8 +32,8 @@ def kept(simulation: Simulation, device_id: str) -> dict[str, str]:
 
 def test_a_mark_is_written_once_and_read(open_client: Open, simulation: Simulation, device_id: str) -> None:
     client = open_client()
-    assert marking.write(client, device_id, MARK) is True
-    assert marking.write(client, device_id, MARK) is False
+    assert marking.write(client, device_id, MARK) is Marking.WRITTEN
+    assert marking.write(client, device_id, MARK) is Marking.UNCHANGED
     found = marking.read(client, device_id)
     assert found
     assert found[1] == MARK
@@ -46,15 +48,60 @@ def test_other_attributes_of_a_device_are_kept(open_client: Open, simulation: Si
     assert kept(simulation, device_id) == {"colour": "red", **MARK.attributes()}
 
 
-def test_another_stacks_mark_is_left_alone(open_client: Open, simulation: Simulation, device_id: str) -> None:
-    foreign = Mark("shed", "orchard", "").attributes()
+@pytest.mark.parametrize(
+    "owner",
+    [
+        Owner("eu-west-1", "123456789012", "orchard"),
+        Owner("us-east-1", "123456789012", "farm"),
+        Owner("eu-west-1", "999999999999", "farm"),
+    ],
+    ids=["another stack", "another region", "another account"],
+)
+def test_a_mark_of_elsewhere_is_left_alone(
+    open_client: Open, simulation: Simulation, device_id: str, owner: Owner
+) -> None:
+    foreign = Mark("barn", owner).attributes()
     simulation.servers.identity.devices[APPLICATION, device_id]["attributes"] = foreign
-    assert marking.write(open_client(), device_id, MARK) is False
+    assert marking.write(open_client(), device_id, MARK) is Marking.FOREIGN
+    assert marking.release(open_client(), device_id, MARK) is False
     assert kept(simulation, device_id) == foreign
 
 
+def test_a_device_with_ten_attributes_is_left_as_it_is(
+    open_client: Open, simulation: Simulation, device_id: str
+) -> None:
+    own = {f"key-{number}": "x" for number in range(10)}
+    simulation.servers.identity.devices[APPLICATION, device_id]["attributes"] = own
+    client = open_client()
+    assert marking.write(client, device_id, MARK) is Marking.NO_ROOM
+    assert kept(simulation, device_id) == own
+    assert [each.room for each in marking.page(client, 1, 1000) if each.device_id == device_id] == [False]
+
+
+def test_a_mark_that_is_too_long_removes_an_earlier_one(
+    open_client: Open, simulation: Simulation, device_id: str
+) -> None:
+    owner = Owner("eu-west-1", "123456789012", "s" * 40)
+    simulation.servers.identity.devices[APPLICATION, device_id]["attributes"] = {
+        "colour": "red",
+        **Mark("barn", owner).attributes(),
+    }
+    assert marking.write(open_client(), device_id, Mark("t" * 128, owner)) is Marking.NO_ROOM
+    assert kept(simulation, device_id) == {"colour": "red"}
+
+
+def test_a_mark_is_released_if_it_is_still_the_same(open_client: Open, simulation: Simulation, device_id: str) -> None:
+    client = open_client()
+    simulation.servers.identity.devices[APPLICATION, device_id]["attributes"] = {"colour": "red"}
+    marking.write(client, device_id, MARK)
+    assert marking.release(client, device_id, Mark("shed", FARM)) is False
+    assert marking.release(client, device_id, MARK) is True
+    assert kept(simulation, device_id) == {"colour": "red"}
+
+
 def test_a_device_that_is_gone_is_not_marked(open_client: Open) -> None:
-    assert marking.write(open_client(), "no-such-device", MARK) is False
+    assert marking.write(open_client(), "no-such-device", MARK) is Marking.ABSENT
+    assert marking.release(open_client(), "no-such-device", MARK) is False
     assert marking.read(open_client(), "no-such-device") is None
 
 

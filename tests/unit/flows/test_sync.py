@@ -11,13 +11,13 @@ import pytest
 from handlers import composition
 from local.things_stack import ThingsStack as Simulation
 from tests.unit.conftest import APPLICATION
-from tests.unit.invocation import Invocation
+from tests.unit.invocation import ARN, Invocation
 from thingbridge.aws.clients import Clients
 from thingbridge.aws.queues import Queue
 from thingbridge.aws.things import Things
-from thingbridge.flows.registry import devices
+from thingbridge.flows.registry import standing
 from thingbridge.flows.sync import STALE_AFTER, THING_PAGES_BESIDE_WORK, THING_PAGES_PER_SECOND, Registries, Tick
-from thingbridge.registry.marks import Mark
+from thingbridge.registry.marks import Mark, Owner
 from thingbridge.registry.sync import LAST_PAGE_BEFORE_END, Count
 from thingbridge.things_stack.client import ThingsStack
 
@@ -95,7 +95,7 @@ def test_a_tick_compares_both_registries_and_sends_what_is_out_of_step(
 ) -> None:
     register(simulation, 1)
     attributes = {"devEUI": f"{2:016X}", "stackName": "farm"}
-    register(simulation, 2, Mark.of("two", attributes, "farm"))
+    register(simulation, 2, Mark.of("two", attributes, Owner.of_function(ARN, "farm")))
     iot.create_thing(thingName="two", thingTypeName="lorawan", attributePayload={"attributes": attributes})
     function.call(message({"start": "now"}))
     assert function.work_items() == [{"operation": "SYNCHRONISE", "deviceID": "dev-1"}]
@@ -160,7 +160,9 @@ def test_a_run_that_makes_no_progress_gives_up(function: Function, capsys: pytes
     assert lines(capsys)["metrics"]["Failed"] == 1
 
 
-@pytest.mark.parametrize("body", ["no JSON", "[]", '{"mode": "repair"}', '{"continue": {}}', '{"continue": 7}'])
+@pytest.mark.parametrize(
+    "body", ["no JSON", "[]", '{"mode": "repair"}', '{"allowDeletions": "all"}', '{"continue": {}}', '{"continue": 7}']
+)
 def test_a_message_that_can_not_be_read_is_logged_and_not_retried(
     function: Function, body: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -183,7 +185,7 @@ def test_things_are_listed_more_slowly_while_the_registry_function_has_work(
 
 
 def test_the_rates_of_both_functions_stay_below_80_percent_of_the_accounts_quota() -> None:
-    environments, calls_per_look_up, quota = 2, 2, 10
-    looked_up = environments * calls_per_look_up * devices.LOOK_UPS_PER_SECOND
+    environments, calls_per_look_up, quota = 2, 3, 10
+    looked_up = environments * calls_per_look_up * standing.LOOK_UPS_PER_SECOND
     assert looked_up + THING_PAGES_BESIDE_WORK <= 0.8 * quota
     assert 0.8 * quota >= THING_PAGES_PER_SECOND

@@ -5,11 +5,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.sizes import size
-from thingbridge.registry.device_index import DeviceIndex, key_of_device, key_of_thing
-from thingbridge.registry.marks import Mark
-from thingbridge.registry.reconcile import ListedDevice
+from thingbridge.registry import attributes as attributes_of
+from thingbridge.registry.attributes import DeviceReference
+from thingbridge.registry.device_index import DeviceIndex, Entry, Unmatched
+from thingbridge.registry.marks import KEPT, Mark, Owner
+from thingbridge.registry.reconcile import ListedDevice, MarkedBy
 
-OURS = Mark("barn", "farm", "0123456789abcdef")
+FARM = Owner("eu-west-1", "123456789012", "farm")
+ORCHARD = Owner("eu-west-1", "123456789012", "orchard")
+ELSEWHERE = Owner("us-east-1", "123456789012", "farm")
+OURS = Mark("barn", FARM, "0123456789abcdef")
 
 
 def eui(number: int) -> str:
@@ -17,7 +22,7 @@ def eui(number: int) -> str:
 
 
 def index_of(*devices: ListedDevice) -> DeviceIndex:
-    index = DeviceIndex("farm")
+    index = DeviceIndex(FARM)
     for device in devices:
         index.add(device)
     index.close()
@@ -29,7 +34,11 @@ def numbered(numbers: set[int]) -> DeviceIndex:
 
 
 def find(index: DeviceIndex, number: int) -> bool:
-    return index.find(key_of_device("", eui(number))) is not None
+    return by_eui(index, number) is not None
+
+
+def by_eui(index: DeviceIndex, number: int) -> Entry | None:
+    return index.find(DeviceReference("", eui(number), named=False))
 
 
 @pytest.mark.parametrize(
@@ -37,45 +46,62 @@ def find(index: DeviceIndex, number: int) -> bool:
 )
 def test_a_thing_finds_its_device_by_dev_eui_in_upper_and_lower_case(attributes: dict[str, str]) -> None:
     index = index_of(ListedDevice("tank-7", "A81758FFFE0312AB", OURS))
-    assert index.find(key_of_thing(attributes)) is not None
+    assert index.find(attributes_of.reference(attributes)) is not None
 
 
 def test_a_device_without_dev_eui_is_found_by_its_id() -> None:
     index = index_of(ListedDevice("tank-7", None, None))
-    assert index.find(key_of_thing({"deviceID": "tank-8"})) is None
-    assert index.find(key_of_thing({"deviceID": "tank-7"})) is not None
+    assert index.find(DeviceReference("tank-8", None, named=True)) is None
+    assert index.find(DeviceReference("tank-7", None, named=True)) is not None
 
 
-def test_an_entry_shows_which_stack_marked_the_device_and_for_which_thing() -> None:
+def test_a_thing_without_dev_eui_finds_the_device_with_its_device_id_which_has_one() -> None:
+    index = index_of(*(ListedDevice(f"tank-{number}", eui(number), None) for number in range(50)))
+    assert index.find(DeviceReference("tank-50", None, named=True)) is None
+    assert index.find(DeviceReference("tank-7", None, named=True)) is not None
+    assert "tank-7" not in [each.device_id for each in index.unmatched()]
+    # One that has a DevEUI stands for the device with that, whatever its device id.
+    assert index.find(DeviceReference("tank-8", eui(99), named=True)) is None
+
+
+def test_an_entry_shows_who_marked_the_device_and_for_which_thing() -> None:
     index = index_of(
         ListedDevice("mine", eui(1), OURS),
-        ListedDevice("foreign", eui(2), Mark("barn", "orchard", OURS.digest)),
-        ListedDevice("new", eui(3), None),
+        ListedDevice("neighbours", eui(2), Mark("barn", ORCHARD, OURS.digest)),
+        ListedDevice("strangers", eui(3), Mark("barn", ELSEWHERE, OURS.digest)),
+        ListedDevice("new", eui(4), None, room=False),
     )
-    mine, foreign, new = (index.find(key_of_device("", eui(number))) for number in (1, 2, 3))
-    assert mine
-    assert foreign
-    assert new
-    assert (mine.marked, foreign.marked, new.marked) == (True, False, False)
-    assert (mine.foreign, foreign.foreign, new.foreign) == (False, True, False)
-    assert [each.is_marked_as(OURS) for each in (mine, foreign, new)] == [True, False, False]
-    assert not mine.is_marked_as(Mark("shed", "farm", OURS.digest))
-    assert not mine.is_marked_as(Mark("barn", "farm", "0"))
+    found = [entry for number in (1, 2, 3, 4) if (entry := by_eui(index, number))]
+    assert [each.marked_by for each in found] == [
+        MarkedBy.THIS_STACK,
+        MarkedBy.NEIGHBOUR,
+        MarkedBy.STRANGER,
+        MarkedBy.NOBODY,
+    ]
+    assert [each.is_marked_as(OURS) for each in found] == [True, False, False, False]
+    assert [each.room for each in found] == [True, True, True, False]
+    assert not found[0].is_marked_as(Mark("shed", FARM, OURS.digest))
+    assert not found[0].is_marked_as(Mark("barn", FARM, "0"))
     assert index.marked == 1
 
 
 def test_a_device_that_was_found_counts_as_seen() -> None:
     index = index_of(ListedDevice("one", eui(1), None), ListedDevice("two", eui(2), OURS))
-    first, second = (index.find(key_of_device("", eui(1))) for _ in range(2))
+    first, second = (by_eui(index, 1) for _ in range(2))
     assert first
     assert second
     assert (first.seen, second.seen) == (False, True)
-    assert list(index.unmatched()) == [("two", True)]
+    assert list(index.unmatched()) == [Unmatched("two", MarkedBy.THIS_STACK, kept=False)]
+
+
+def test_a_device_that_is_kept_without_a_thing_is_known_by_its_mark() -> None:
+    index = index_of(ListedDevice("one", eui(1), Mark("barn", FARM, KEPT)))
+    assert list(index.unmatched()) == [Unmatched("one", MarkedBy.THIS_STACK, kept=True)]
 
 
 def test_two_devices_with_one_dev_eui_are_seen_together_and_the_mark_of_either_counts() -> None:
     index = index_of(ListedDevice("one", eui(1), None), ListedDevice("two", eui(1), OURS))
-    found = index.find(key_of_device("", eui(1)))
+    found = by_eui(index, 1)
     assert found
     assert found.is_marked_as(OURS)
     assert list(index.unmatched()) == []
@@ -88,7 +114,7 @@ def test_seen_devices_are_recalled_exactly_if_the_devices_are_the_same(numbers: 
     assert all(find(before, number) for number in seen)
     after = numbered(numbers)
     assert after.recall(before.remember()) == 0
-    assert set(after.unmatched()) == {(f"dev-{number}", False) for number in numbers - seen}
+    assert {each.device_id for each in after.unmatched()} == {f"dev-{number}" for number in numbers - seen}
 
 
 @settings(max_examples=size(25, 250))
@@ -101,7 +127,7 @@ def test_added_and_removed_devices_make_a_few_others_uncertain_and_none_wrong(co
     now = (numbers - set(sorted(numbers)[:gone])) | {2**60 + number for number in range(new)}
     after = numbered(now)
     uncertain = after.recall(before.remember())
-    alone = {device_id for device_id, _ in after.unmatched()}
+    alone = {each.device_id for each in after.unmatched()}
     assert alone <= {f"dev-{number}" for number in now - seen}
     # Only blocks of about 256 devices that changed are given up.
     assert uncertain <= (gone + new) * 1024

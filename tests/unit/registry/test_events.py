@@ -1,7 +1,6 @@
 """Registry events of AWS IoT: how they are read, and which of them concern the stack."""
 
 import json
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -39,18 +38,7 @@ def test_any_other_text_is_bad_input(text: str) -> None:
         events.parse(text)
 
 
-@pytest.mark.parametrize(
-    ("now", "gone"),
-    [
-        (None, True),
-        (EVENT["attributes"], False),
-        ({**EVENT["attributes"], "devEUI": "A81758FFFE0312AC"}, True),  # type: ignore[dict-item]
-        ({**EVENT["attributes"], "appKey": "00"}, False),  # type: ignore[dict-item]
-    ],
-)
-def test_a_thing_created_again_for_the_same_device_is_not_gone(now: Any, gone: bool) -> None:
-    assert events.is_gone(events.parse(json.dumps(EVENT)), now, "farm") is gone
-
-
-def test_a_deleted_thing_of_another_stack_is_ignored() -> None:
-    assert not events.is_gone(events.parse(json.dumps(EVENT)), None, "other")
+@pytest.mark.parametrize(("stack_name", "belongs"), [("farm", True), ("Farm", False), ("orchard", False)])
+def test_a_thing_belongs_to_the_stack_that_it_names(stack_name: str, belongs: bool) -> None:
+    assert events.belongs_to(EVENT["attributes"], stack_name) is belongs  # type: ignore[arg-type]
+    assert not events.belongs_to({}, stack_name)

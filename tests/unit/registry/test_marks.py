@@ -1,21 +1,53 @@
 """The mark of a device: its contents, and what the digest of a thing depends on."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from thingbridge.registry import marks
-from thingbridge.registry.marks import Mark
+from thingbridge.registry.marks import Mark, Owner
 
+FARM = Owner("eu-west-1", "123456789012", "farm")
 THING = {"devEUI": "A81758FFFE0312AB", "stackName": "farm", "joinEUI": "A81758FFFE000001", "lorawanVersion": "1.0.3"}
 
 
 def test_a_mark_is_read_as_it_was_written_among_other_attributes() -> None:
-    mark = Mark.of("barn", THING, "farm")
+    mark = Mark.of("barn", THING, FARM)
     assert marks.read({"colour": "red", **mark.attributes()}) == mark
 
 
-@pytest.mark.parametrize("attributes", [{}, {"aws-iot-thing": "barn"}, {"aws-iot-stack": "farm"}])
-def test_a_part_of_a_mark_is_not_a_mark(attributes: dict[str, str]) -> None:
-    assert marks.read(attributes) is None
+def test_a_person_can_read_a_mark() -> None:
+    assert Mark("barn:7", FARM).attributes() == {"aws-iot-thing": "eu-west-1/123456789012/farm/unfinished/barn:7"}
+
+
+@pytest.mark.parametrize("value", ["", "barn", "a/b/c/d", "a/b/c/d/e/f", "a//c/d/e"])
+def test_anything_else_in_the_place_of_a_mark_is_not_a_mark_and_is_kept(value: str) -> None:
+    assert marks.read({"aws-iot-thing": value}) is None
+    assert not marks.has_room({"aws-iot-thing": value})
+
+
+@pytest.mark.parametrize(("count", "room"), [(0, True), (9, True), (10, False)])
+def test_a_device_has_room_for_a_mark_beside_nine_attributes_or_in_place_of_one(count: int, room: bool) -> None:
+    others = {f"key-{number}": "x" for number in range(count)}
+    assert marks.has_room(others) is room
+    assert marks.has_room({**others, **Mark("barn", FARM).attributes()})
+
+
+@given(
+    st.from_regex(r"\A[A-Za-z][A-Za-z0-9-]{0,39}\Z"),
+    st.from_regex(r"\A[a-zA-Z0-9:_-]{1,128}\Z"),
+    st.sampled_from(["us-east-1", "ap-southeast-2", "us-gov-west-1"]),
+)
+def test_a_mark_of_any_names_is_read_as_it_was_written_or_left_out(stack: str, thing: str, region: str) -> None:
+    mark = Mark.of(thing, THING, Owner(region, "123456789012", stack))
+    written = mark.attributes()
+    assert marks.read(written) == (mark if len(stack) + len(thing) <= 168 - len(region) else None)
+    assert all(len(value) <= marks.LONGEST_VALUE for value in written.values())
+
+
+def test_the_owner_is_the_account_and_region_of_the_function() -> None:
+    arn = "arn:aws-us-gov:lambda:us-gov-west-1:123456789012:function:farm-registry:live"
+    assert Owner.of_function(arn, "farm") == Owner("us-gov-west-1", "123456789012", "farm")
 
 
 @pytest.mark.parametrize(

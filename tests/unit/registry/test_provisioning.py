@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from thingbridge.registry.attributes import NewDevice
+from thingbridge.registry.marks import Mark, Owner
 from thingbridge.registry.provisioning import Place, Server, Step, creation_steps
 
 DEVICE = NewDevice(
@@ -17,7 +18,8 @@ DEVICE = NewDevice(
 )
 
 
-PLACE = Place("farm-app", "eu1.example.com", "Farm", "barn")
+FARM = Owner("eu-west-1", "123456789012", "Farm")
+PLACE = Place("farm-app", "eu1.example.com", Mark("barn", FARM))
 
 
 def steps(device: NewDevice = DEVICE) -> tuple[Step, ...]:
@@ -61,4 +63,9 @@ def test_a_claimed_device_is_claimed_between_identity_and_network_and_has_no_joi
 
 
 def test_a_device_is_created_with_the_mark_of_its_thing_and_stack() -> None:
-    assert steps()[0].end_device["attributes"] == {"aws-iot-thing": "barn", "aws-iot-stack": "Farm"}
+    assert steps()[0].end_device["attributes"] == {"aws-iot-thing": "eu-west-1/123456789012/Farm/unfinished/barn"}
+
+
+def test_a_device_is_created_without_a_mark_that_is_too_long() -> None:
+    place = replace(PLACE, mark=Mark("t" * 128, replace(FARM, stack_name="s" * 40)))
+    assert creation_steps(DEVICE, place)[0].end_device["attributes"] == {}

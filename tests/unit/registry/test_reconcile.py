@@ -3,7 +3,8 @@
 import pytest
 
 from thingbridge.registry import reconcile
-from thingbridge.registry.reconcile import Decision, OnThingDeleted
+from thingbridge.registry.marks import Mark, Owner
+from thingbridge.registry.reconcile import Decision, MarkedBy, OnThingDeleted
 
 COMPLETE = {
     "devEUI": "A81758FFFE0312AB",
@@ -16,19 +17,40 @@ COMPLETE = {
 
 
 @pytest.mark.parametrize(
-    ("pair", "decision"),
+    ("by", "pair", "decision"),
     [
-        ({"marked": True, "same": True}, Decision.IN_STEP),
-        ({"marked": True}, Decision.DIFFERING),
-        ({}, Decision.MARK_DEVICE),
-        ({"foreign": True}, Decision.IN_STEP),
-        ({"seen": True, "marked": True}, Decision.DUPLICATE),
-        ({"seen": True}, Decision.DUPLICATE),
+        (MarkedBy.THIS_STACK, {"same": True}, Decision.IN_STEP),
+        (MarkedBy.THIS_STACK, {}, Decision.DIFFERING),
+        (MarkedBy.THIS_STACK, {"room": False}, Decision.DIFFERING),
+        (MarkedBy.NOBODY, {}, Decision.MARK_DEVICE),
+        (MarkedBy.NOBODY, {"room": False}, Decision.UNMARKABLE),
+        (MarkedBy.NEIGHBOUR, {}, Decision.IN_STEP),
+        (MarkedBy.STRANGER, {}, Decision.IN_STEP),
+        (MarkedBy.THIS_STACK, {"seen": True}, Decision.DUPLICATE),
+        (MarkedBy.NOBODY, {"seen": True}, Decision.DUPLICATE),
     ],
 )
-def test_a_pair_is_marked_compared_or_reported_as_a_duplicate(pair: dict[str, bool], decision: Decision) -> None:
-    given = {"marked": False, "foreign": False, "same": False, "seen": False, **pair}
-    assert reconcile.for_pair(**given) is decision
+def test_a_pair_is_marked_compared_or_reported_as_a_duplicate(
+    by: MarkedBy, pair: dict[str, bool], decision: Decision
+) -> None:
+    assert reconcile.for_pair(by, **{"same": False, "seen": False, "room": True, **pair}) is decision
+
+
+@pytest.mark.parametrize(
+    ("region", "account", "stack", "by"),
+    [
+        ("eu-west-1", "123456789012", "farm", MarkedBy.THIS_STACK),
+        ("eu-west-1", "123456789012", "orchard", MarkedBy.NEIGHBOUR),
+        ("us-east-1", "123456789012", "farm", MarkedBy.STRANGER),
+        ("eu-west-1", "999999999999", "farm", MarkedBy.STRANGER),
+    ],
+)
+def test_a_mark_is_of_this_stack_only_in_its_account_and_region(
+    region: str, account: str, stack: str, by: MarkedBy
+) -> None:
+    farm = Owner("eu-west-1", "123456789012", "farm")
+    assert reconcile.marked_by(Mark("barn", Owner(region, account, stack)), farm) is by
+    assert reconcile.marked_by(None, farm) is MarkedBy.NOBODY
 
 
 @pytest.mark.parametrize(
@@ -48,18 +70,24 @@ def test_a_thing_without_a_device_gets_one_if_it_has_keys_and_a_complete_descrip
     assert reconcile.for_thing_alone({**COMPLETE, **changes}) is decision
 
 
-def test_a_device_without_a_thing_is_new_unless_it_is_marked() -> None:
+def test_a_device_without_a_thing_is_new_unless_a_stack_of_the_account_and_region_marked_it() -> None:
     for choice in OnThingDeleted:
-        assert reconcile.for_device_alone(False, choice) is Decision.CREATE_THING
-    assert reconcile.for_device_alone(True, OnThingDeleted.DELETE) is Decision.DELETE_DEVICE
-    assert reconcile.for_device_alone(True, OnThingDeleted.RETAIN) is Decision.RETAIN_DEVICE
+        assert reconcile.for_device_alone(MarkedBy.NOBODY, choice) is Decision.CREATE_THING
+        assert reconcile.for_device_alone(MarkedBy.STRANGER, choice) is Decision.CREATE_THING
+        assert reconcile.for_device_alone(MarkedBy.NEIGHBOUR, choice) is Decision.LEAVE_DEVICE
+        assert reconcile.for_device_alone(MarkedBy.THIS_STACK, choice, kept=True) is Decision.KEEP_DEVICE
+    assert reconcile.for_device_alone(MarkedBy.THIS_STACK, OnThingDeleted.DELETE) is Decision.DELETE_DEVICE
+    assert reconcile.for_device_alone(MarkedBy.THIS_STACK, OnThingDeleted.RETAIN) is Decision.RETAIN_DEVICE
 
 
 @pytest.mark.parametrize(
     ("deletions", "marked", "refused"),
-    [(10, 10, False), (11, 11, True), (11, 110, False), (11, 109, True), (50, 1000, False), (101, 1000, True)],
+    [
+        *((10, 100, False), (11, 100, True), (11, 110, False), (11, 109, True), (50, 1000, False), (101, 1000, True)),
+        *((8, 8, True), (3, 6, True), (3, 7, False), (2, 2, False), (1, 1, False), (10, 20, True), (10, 21, False)),
+    ],
 )
-def test_deletions_are_refused_if_they_are_many_both_in_number_and_in_share(
+def test_deletions_are_refused_if_they_are_many_or_most_of_a_small_fleet(
     deletions: int, marked: int, refused: bool
 ) -> None:
     assert reconcile.too_many_deletions(deletions, marked) is refused

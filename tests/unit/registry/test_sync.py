@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from hypothesis import given, settings
@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from tests.sizes import size
 from thingbridge.errors import BadInput
 from thingbridge.registry import sync
-from thingbridge.registry.marks import Mark
+from thingbridge.registry.marks import KEPT, Mark, Owner
 from thingbridge.registry.reconcile import Decision, ListedDevice, OnThingDeleted
 from thingbridge.registry.sync import (
     DEVICES_PER_PAGE,
     LONGEST_BACKLOG,
+    LOOKED_AT_IF_REFUSED,
     Count,
     ListedThing,
     Rules,
@@ -25,6 +26,9 @@ from thingbridge.registry.sync import (
 from thingbridge.registry.work_items import WorkItem
 
 STACK = "farm"
+FARM = Owner("eu-west-1", "123456789012", STACK)
+ORCHARD = Owner("eu-west-1", "123456789012", "orchard")
+ELSEWHERE = Owner("us-east-1", "123456789012", STACK)
 PLENTY = 900.0
 
 
@@ -75,17 +79,26 @@ def device(number: int, mark: Mark | None = None) -> ListedDevice:
 
 def marked(number: int, of: ListedThing | None = None) -> ListedDevice:
     source = of or thing(number)
-    return device(number, Mark.of(source.name, source.attributes, STACK))
+    return device(number, Mark.of(source.name, source.attributes, FARM))
 
 
-def rules(examples: list[tuple[Decision, str]] | None = None, choice: OnThingDeleted = OnThingDeleted.DELETE) -> Rules:
+def rules(
+    examples: list[tuple[Decision, str]] | None = None,
+    choice: OnThingDeleted = OnThingDeleted.DELETE,
+    refusals: list[tuple[int, int]] | None = None,
+) -> Rules:
     return Rules(
-        STACK, choice, lambda decision, what: (examples if examples is not None else []).append((decision, what))
+        FARM,
+        choice,
+        lambda decision, what: (examples if examples is not None else []).append((decision, what)),
+        lambda deletions, marked: (refusals if refusals is not None else []).append((deletions, marked)),
     )
 
 
-def run_once(registries: InMemory, mode: SyncMode = SyncMode.APPLY, **arguments: object) -> dict[str, int]:
-    stopped, finished = sync.resume(Run("r", mode), registries, rules(**arguments), lambda: PLENTY)  # type: ignore[arg-type]
+def run_once(
+    registries: InMemory, mode: SyncMode = SyncMode.APPLY, *, allowed: int = 0, run_id: str = "r", **arguments: object
+) -> dict[str, int]:
+    stopped, finished = sync.resume(Run(run_id, mode, allowed), registries, rules(**arguments), lambda: PLENTY)  # type: ignore[arg-type]
     assert finished
     return {name: count for name, count in stopped.counts.items() if count}
 
@@ -93,13 +106,13 @@ def run_once(registries: InMemory, mode: SyncMode = SyncMode.APPLY, **arguments:
 def test_each_kind_of_difference_is_sent_and_nothing_else() -> None:
     changed = thing(5, frequencyPlanID="EU_868_1")
     registries = InMemory(
-        end_devices=[marked(1), device(2), marked(3), device(4), marked(5), device(6, Mark("x", "orchard", ""))],
+        end_devices=[marked(1), device(2), marked(3), device(4), marked(5), device(6, Mark("x", ORCHARD))],
         all_things=[thing(1), thing(4), changed, thing(6), thing(7, creates=True), thing(8), thing(9, appKey="1")],
     )
     counts = run_once(registries)
     assert set(registries.sent) == {
         WorkItem(device_id="dev-2"),
-        WorkItem(device_id="dev-3"),
+        WorkItem(device_id="dev-3", may_delete=True),
         WorkItem(thing_name="thing-4"),
         WorkItem(thing_name="thing-5"),
         WorkItem(thing_name="thing-7"),
@@ -151,22 +164,64 @@ def test_a_second_thing_of_a_device_is_reported_and_never_marks_the_device_again
     assert registries.sent == []
 
 
-def test_devices_are_retained_if_the_stack_retains_devices() -> None:
-    registries = InMemory([marked(1)], [])
+def test_a_device_that_the_stack_retains_is_looked_at_once() -> None:
+    registries = InMemory([marked(1), device(2, Mark("thing-2", FARM, KEPT))], [])
     counts = run_once(registries, choice=OnThingDeleted.RETAIN)
-    assert (counts[Count.RETAINED], registries.sent) == (1, [])
+    assert (counts[Count.RETAINED], registries.sent) == (2, [WorkItem(device_id="dev-1")])
 
 
-@pytest.mark.parametrize(("gone", "deleted"), [(10, 10), (11, 0)])
-def test_a_mass_deletion_is_refused_as_a_whole_and_reported(gone: int, deleted: int) -> None:
-    examples: list[tuple[Decision, str]] = []
+def test_a_kept_device_is_counted_and_no_work_and_no_deletion() -> None:
+    registries = InMemory([device(n, Mark(f"thing-{n}", FARM, KEPT)) for n in range(50)], [])
+    counts = run_once(registries)
+    assert (counts[Count.RETAINED], counts.get(Count.REFUSED), registries.sent) == (50, None, [])
+
+
+def test_a_device_with_a_mark_of_another_stack_of_the_account_is_left_to_it() -> None:
+    registries = InMemory([device(1, Mark("x", ORCHARD)), device(2, Mark("x", ELSEWHERE))], [])
+    counts = run_once(registries)
+    assert (counts[Count.FOREIGN], registries.sent) == (1, [WorkItem(device_id="dev-2")])
+
+
+def test_a_device_without_room_for_a_mark_is_counted_and_no_work() -> None:
+    long = ListedThing("t" * 128, {"devEUI": eui(2), "stackName": STACK})
+    registries = InMemory([ListedDevice("dev-1", eui(1), None, room=False), device(2)], [thing(1), long])
+    owner = replace(FARM, stack_name="s" * 40)
+    stopped, _ = sync.resume(Run("r", SyncMode.APPLY), registries, replace(rules(), owner=owner), lambda: PLENTY)
+    assert (stopped.counts[Count.UNMARKABLE], registries.sent) == (2, [])
+
+
+@pytest.mark.parametrize(
+    ("gone", "allowed", "deleted"), [(10, 0, 10), (11, 0, 0), (11, 10, 0), (11, 11, 11), (11, 50, 11)]
+)
+def test_a_mass_deletion_is_refused_as_a_whole_unless_that_many_are_allowed(
+    gone: int, allowed: int, deleted: int
+) -> None:
+    refusals: list[tuple[int, int]] = []
     registries = InMemory([marked(n) for n in range(50)] + [device(99)], [thing(n) for n in range(gone, 50)])
-    counts = run_once(registries, examples=examples)
+    counts = run_once(registries, refusals=refusals, allowed=allowed)
     assert counts.get(Count.REFUSED, 0) == gone - deleted
     assert counts.get(Count.DELETED_THINGS, 0) == deleted
     # The new device still gets its thing.
-    assert len(registries.sent) == deleted + 1
-    assert bool(examples) is (deleted == 0)
+    assert WorkItem(device_id="dev-99") in registries.sent
+    assert sum(item.may_delete for item in registries.sent) == deleted
+    assert refusals == ([] if deleted else [(gone, 50)])
+
+
+def test_refused_deletions_are_looked_at_some_in_each_run_until_all_were() -> None:
+    devices = [marked(n) for n in range(3 * LOOKED_AT_IF_REFUSED)]
+    looked_at: set[WorkItem] = set()
+    for number in range(40):
+        registries = InMemory(devices, [])
+        run_once(registries, run_id=f"run-{number}")
+        assert len(set(registries.sent)) == len(registries.sent) == LOOKED_AT_IF_REFUSED
+        looked_at |= set(registries.sent)
+    assert looked_at == {WorkItem(device_id=each.device_id) for each in devices}
+
+
+def test_a_report_names_what_would_be_deleted() -> None:
+    examples: list[tuple[Decision, str]] = []
+    run_once(InMemory([marked(1), marked(2)], [thing(2)]), SyncMode.REPORT, examples=examples)
+    assert examples == [(Decision.DELETE_DEVICE, "dev-1")]
 
 
 def test_work_beyond_the_longest_backlog_is_left_to_the_next_run() -> None:
@@ -209,7 +264,7 @@ def registries_in_any_state(draw: st.DrawFn) -> InMemory:
         if kind in ("differs", "twin"):
             end_devices.append(marked(number, thing(number, deviceID="other")))
         if kind == "foreign":
-            end_devices.append(device(number, Mark("x", "orchard", "")))
+            end_devices.append(device(number, Mark("x", ORCHARD)))
         if kind in ("in step", "differs", "unmarked", "foreign", "twin"):
             things.append(thing(number))
         if kind == "twin":

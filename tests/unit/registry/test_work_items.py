@@ -6,7 +6,9 @@ from thingbridge.registry import work_items
 from thingbridge.registry.work_items import WorkItem
 
 
-@pytest.mark.parametrize("item", [WorkItem(thing_name="barn"), WorkItem(device_id="tank-7")])
+@pytest.mark.parametrize(
+    "item", [WorkItem(thing_name="barn"), WorkItem(device_id="tank-7"), WorkItem(device_id="tank-7", may_delete=True)]
+)
 def test_a_work_item_is_read_as_it_was_sent(item: WorkItem) -> None:
     assert work_items.parse(item.body()) == item
 
