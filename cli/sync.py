@@ -32,6 +32,8 @@ _MEANING: Final = {
     "DeletedThings": "devices whose thing was deleted",
     "Left": "things that describe no device",
     "Retained": "devices kept without their thing",
+    "Foreign": "devices of another stack",
+    "Unmarkable": "pairs whose device has no room for a mark",
     "Refused": "deletions refused, because there were too many",
     "Failed": "things that need a person",
     "Deferred": "left for the next run",
@@ -47,6 +49,12 @@ def sync(
     profile: Profile = None,
     region: Region = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count the differences, change nothing.")] = False,
+    allow_deletions: Annotated[
+        int,
+        typer.Option(
+            metavar="N", min=0, help="Delete up to N devices whose things are gone, however large their share is."
+        ),
+    ] = 0,
     timeout: Annotated[int, typer.Option(help="Seconds to wait for the outcome.", min=1)] = 900,
     as_json: AsJson = False,
 ) -> None:
@@ -55,28 +63,40 @@ def sync(
     applied.must_exist()
     mode = SyncMode.REPORT if dry_run else SyncMode.APPLY
     began = time.time()
-    run_id = _request(applied, mode)
+    run_id = _request(applied, mode, allow_deletions)
     if not as_json:
         say(f"Run {run_id} is queued …")
     with err().status("comparing both registries"):
         found = _outcome(applied, run_id, began, timeout)
+    would_delete = _would_delete(applied, run_id, began) if dry_run else []
     counts = {name: value for name, value in found.items() if isinstance(value, int)}
     if as_json:
-        print_json({"run": run_id, "mode": mode, **counts})
+        print_json({"run": run_id, "mode": mode, **counts, **({"would_delete": would_delete} if dry_run else {})})
         return
     table = Table("What", "How many", title="dry run: nothing was changed" if dry_run else None)
     for name in (*_MEANING, *(each for each in counts if each not in _MEANING)):
         if counts.get(name):
             table.add_row(_MEANING.get(name, name), f"{counts[name]:,}")
     out().print(table)
+    for device_id in would_delete:
+        out().print(f"would delete {device_id}", markup=False, highlight=False)
+    if counts.get("Refused"):
+        say(_way_out(stack, counts["Refused"]))
 
 
-def _request(stack: AppliedStack, mode: SyncMode) -> str:
+def _way_out(stack: str, refused: int) -> str:
+    return (
+        f"The deletion of {refused} devices was refused, because it is a large share of the stack's. "
+        f"If their things are meant to be gone: thingbridge sync --stack {stack} --allow-deletions {refused}"
+    )
+
+
+def _request(stack: AppliedStack, mode: SyncMode, allow_deletions: int) -> str:
     """Queue a run behind those that wait; returns its id. Failed when the stack has no sync."""
     url = queue_url(stack.clients, f"{stack.name}-sync.fifo")
     if url is None:
         raise Failed(f"the stack {stack.name} does not synchronise: apply it with registry_sync = {{ enabled = true }}")
-    tick = json.dumps({"mode": mode})
+    tick = json.dumps({"mode": mode, **({"allowDeletions": allow_deletions} if allow_deletions else {})})
     return Queue(stack.clients, url).send_in_order(tick, group=MESSAGE_GROUP, deduplication_id=str(uuid.uuid4()))
 
 
@@ -94,3 +114,13 @@ def _outcome(stack: AppliedStack, run_id: str, began: float, timeout: int) -> di
     raise NotKnownInTime(
         f"the run {run_id} did not end within {timeout} s: it keeps running, and its function logs the outcome"
     )
+
+
+def _would_delete(stack: AppliedStack, run_id: str, began: float) -> list[str]:
+    """The devices that a dry run names as those that a run would delete: the first few of them."""
+    entries = stack.logs.entries(function_log_group(f"{stack.name}-sync"), since=began)
+    return [
+        str(entry.get("device_id"))
+        for entry in entries
+        if entry.get("run") == run_id and entry.get("event") == "sync_would_delete"
+    ]

@@ -9,7 +9,7 @@ import resource
 import sys
 from typing import Any
 
-from benchmarks.sync.registries import DRIFT, STACK, Account
+from benchmarks.sync.registries import DRIFT, OWNER, STACK, Account
 from thingbridge.aws.queues import Queue
 from thingbridge.aws.things import Things
 from thingbridge.flows.sync import Registries
@@ -40,7 +40,7 @@ def measure(size: int) -> dict[str, Any]:
         run, finished = sync.resume(
             run,
             registries,
-            Rules(STACK, OnThingDeleted.DELETE, lambda *_: None),
+            Rules(OWNER, OnThingDeleted.DELETE, lambda *_: None, lambda *_: None),
             lambda begun=begun: TIME_LIMIT - (account.clock() - begun),  # type: ignore[misc]
         )
         longest_message = max(longest_message, 0 if finished else len(run.message()))

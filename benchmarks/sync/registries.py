@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from thingbridge.aws.queues import PARALLEL_CALLS
-from thingbridge.registry.marks import Mark
+from thingbridge.registry.marks import Mark, Owner
 
 STACK: Final = "farm"
+OWNER: Final = Owner("eu-west-1", "123456789012", STACK)
 CPU_SHARE: Final = 512 / 1769
 """Share of a processor that a function with 512 MB has; 1769 MB have a whole one (AWS Lambda Developer Guide)."""
 
@@ -149,9 +150,9 @@ def has_thing(number: int) -> bool:
 
 def end_device(number: int) -> dict[str, Any]:
     """A device. Half of those that are out of step have no thing and no mark, half the mark of an earlier state."""
-    mark = Mark.of(name(number), attributes(number), STACK)
+    mark = Mark.of(name(number), attributes(number), OWNER)
     if number % (2 * DRIFT) == DRIFT:
-        mark = Mark(mark.thing_name, STACK, "0" * 16)
+        mark = Mark(mark.thing_name, OWNER, "0" * 16)
     ids = {
         "device_id": f"eui-{eui(number).lower()}",
         "application_ids": {"application_id": "farm-app"},

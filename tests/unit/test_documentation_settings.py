@@ -24,10 +24,10 @@ from thingbridge.flows import api_key, configure, sync, thing_directory
 from thingbridge.flows.end_to_end_encryption import setup
 from thingbridge.flows.ingest.integration import IngestMode
 from thingbridge.flows.ingest.modes import MODES
-from thingbridge.flows.registry import devices
+from thingbridge.flows.registry import standing
 from thingbridge.flows.sync import Tick
 from thingbridge.lorawan import versions
-from thingbridge.registry import attributes, provisioning, reconcile
+from thingbridge.registry import attributes, marks, reconcile
 from thingbridge.registry.attributes import Attribute
 from thingbridge.registry.identity import MismatchingStack
 from thingbridge.registry.sync import (
@@ -35,6 +35,7 @@ from thingbridge.registry.sync import (
     DEVICES_PER_PAGE,
     LAST_PAGE_BEFORE_END,
     LONGEST_BACKLOG,
+    LOOKED_AT_IF_REFUSED,
     Count,
     SyncMode,
 )
@@ -182,23 +183,32 @@ def test_every_decision_is_documented_with_its_count() -> None:
 
 
 def test_the_marks_of_a_device_are_documented() -> None:
-    for name in (provisioning.THING_ATTRIBUTE, provisioning.STACK_ATTRIBUTE, provisioning.DIGEST_ATTRIBUTE):
-        assert f"`{name}`" in SYNC
+    assert f"`{marks.ATTRIBUTE}`" in SYNC
+    example = re.search(r"`(\S+/\S+/\S+/\S+/\S+)`", documents.section(SYNC, "Decisions"))
+    assert example
+    mark = marks.read({marks.ATTRIBUTE: example[1]})
+    assert mark
+    assert mark.text() == example[1]
+    assert {f"`{word}`" for word in (marks.UNFINISHED, marks.KEPT)} <= set(re.findall(r"`\w+`", SYNC))
+    assert f"{marks.ATTRIBUTES_PER_DEVICE} attributes of its own" in flat(SYNC)
+    assert f"{marks.LONGEST_VALUE} characters" in flat(SYNC)
 
 
 def test_the_figures_of_a_run_are_documented() -> None:
     text = flat(SYNC)
-    look_ups = 2 * devices.LOOK_UPS_PER_SECOND
+    look_ups = 2 * standing.LOOK_UPS_PER_SECOND
     assert f"({DEVICES_PER_PAGE} per page, {sync.DEVICE_PAGES_PER_SECOND:g} pages per second)" in text
     assert f"({THINGS_PER_PAGE} per page, {sync.THING_PAGES_PER_SECOND:g} pages per second; AWS allows" in text
     assert f"at most {LONGEST_BACKLOG:,} may wait" in text
-    assert f"at most {2 * look_ups:g} per second. So {look_ups:g} devices per second" in text
+    assert f"at most {3 * look_ups:g} per second. So {look_ups:g} devices per second" in text
     assert f"a run reads {sync.THING_PAGES_BESIDE_WORK:g} pages of things per second" in text
     assert f"less than {LAST_PAGE_BEFORE_END:g} seconds of the function's 15 minutes" in text
     assert (
         f"more than {reconcile.SAFE_DELETIONS} devices, and more than {reconcile.SAFE_SHARE:.0%}".replace("%", " %")
         in text
     )
+    assert f"or more than {reconcile.FEW_DELETIONS} and at least {reconcile.LARGE_SHARE:.0%}".replace("%", " %") in text
+    assert f"up to {LOOKED_AT_IF_REFUSED} of them" in text
     assert "waited behind a run for more than a minute is dropped" in text
     assert sync.STALE_AFTER == 60
 

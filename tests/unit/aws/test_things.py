@@ -6,7 +6,7 @@ import pytest
 
 from tests.unit.conftest import AnswerWith
 from thingbridge.aws.clients import Clients
-from thingbridge.aws.things import THINGS_PER_PAGE, Things
+from thingbridge.aws.things import THINGS_PER_PAGE, Things, VersionConflict
 from thingbridge.errors import Busy, Misconfigured, Refused
 
 
@@ -55,6 +55,30 @@ def test_an_update_keeps_other_attributes_and_removed_ones_are_gone(things: Thin
     found = things.describe("barn")
     assert found
     assert found.attributes == {"stackName": "farm", "deviceID": "tank-8"}
+
+
+def test_a_change_that_expects_an_earlier_version_is_a_conflict_to_be_tried_again(
+    things: Things, answer_with: AnswerWith, clients: Clients
+) -> None:
+    things.create("barn", {"stackName": "farm", "appKey": "secret"}, "lorawan")
+    found = things.describe("barn")
+    assert found
+    assert found.version == 1
+    expected: list[Any] = []
+    clients("iot").meta.events.register(
+        "provide-client-params.iot.UpdateThing", lambda params, **_: expected.append(params.get("expectedVersion"))
+    )
+    things.update("barn", {"deviceID": "tank-8"})
+    # moto does not compare versions; AWS answers like this.
+    answer_with("iot", "UpdateThing", 409, "VersionConflictException")
+    for change in (
+        lambda: things.update("barn", {"deviceID": "tank-9"}, expected_version=1),
+        lambda: things.remove_attributes("barn", ["appKey"], expected_version=1),
+    ):
+        with pytest.raises(VersionConflict):
+            change()
+    assert expected == [None, 1, 1]
+    assert issubclass(VersionConflict, Busy)
 
 
 def test_things_with_a_dev_eui_are_found_in_either_spelling_the_upper_case_one_first(things: Things) -> None:

@@ -12,6 +12,7 @@ from thingbridge.errors import Refused, ThingbridgeError
 from thingbridge.flows import end_devices
 from thingbridge.flows.end_devices import Outcome
 from thingbridge.registry.attributes import DeviceReference, NewDevice
+from thingbridge.registry.marks import Mark, Owner
 from thingbridge.registry.provisioning import Place, Server, creation_steps
 from thingbridge.things_stack.client import ThingsStack
 
@@ -24,6 +25,8 @@ PATHS = {
 }
 CREATION_ORDER = tuple(PATHS)
 _serial = count(1)
+
+MARK = Mark("barn", Owner("eu-west-1", "123456789012", "Farm"))
 
 
 def new_device() -> NewDevice:
@@ -41,7 +44,7 @@ def new_device() -> NewDevice:
 
 
 def create(client: ThingsStack, device: NewDevice) -> Outcome:
-    return end_devices.create(client, creation_steps(device, Place(APPLICATION, client.cluster_host, "Farm", "barn")))
+    return end_devices.create(client, creation_steps(device, Place(APPLICATION, client.cluster_host, MARK)))
 
 
 def knowing(client: ThingsStack, device: NewDevice) -> list[Server]:

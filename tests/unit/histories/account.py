@@ -66,6 +66,7 @@ class Account:
     stack_name: str
     events_enabled: bool = True
     things: dict[str, dict[str, str]] = field(default_factory=dict)
+    versions: dict[str, int] = field(default_factory=dict)
     shadows: dict[str, dict[str, Any]] = field(default_factory=dict)
     log: list[dict[str, Any]] = field(default_factory=list)
     queues: dict[str, list[Message]] = field(default_factory=lambda: {"registry": [], "sync": []})
@@ -82,7 +83,12 @@ class Account:
     def describe_thing(self, *, thingName: str) -> dict[str, Any]:  # noqa: N803
         if thingName not in self.things:
             raise _refusal("describe_thing", "ResourceNotFoundException")
-        return {"thingName": thingName, "attributes": dict(self.things[thingName])}
+        return {
+            "thingName": thingName,
+            "thingTypeName": "lorawan",
+            "attributes": dict(self.things[thingName]),
+            "version": self.versions[thingName],
+        }
 
     @operation
     def list_things(self, *, attributeName: str, attributeValue: str, **_: Any) -> dict[str, Any]:  # noqa: N803
@@ -107,9 +113,11 @@ class Account:
         self.put(thingName, attributePayload["attributes"])
 
     @operation
-    def update_thing(self, *, thingName: str, attributePayload: Any) -> None:  # noqa: N803
+    def update_thing(self, *, thingName: str, attributePayload: Any, expectedVersion: int = 0) -> None:  # noqa: N803
         if thingName not in self.things:
             raise _refusal("update_thing", "ResourceNotFoundException")
+        if expectedVersion not in (0, self.versions[thingName]):
+            raise _refusal("update_thing", "VersionConflictException")
         self.put(thingName, self.things[thingName] | attributePayload["attributes"])
 
     @operation
@@ -145,11 +153,13 @@ class Account:
         """Create or change a thing; an empty value removes an attribute."""
         operation = "UPDATED" if name in self.things else "CREATED"
         self.things[name] = {key: value for key, value in attributes.items() if value}
+        self.versions[name] = self.versions.get(name, 0) + 1
         self._announce(operation, name, self.things[name])
 
     def delete(self, name: str) -> None:
         """Delete a thing and its shadow."""
         self.shadows.pop(name, None)
+        self.versions.pop(name)
         self._announce("DELETED", name, self.things.pop(name))
 
     def _announce(self, operation: str, name: str, attributes: dict[str, str]) -> None:

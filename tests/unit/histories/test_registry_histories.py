@@ -33,13 +33,15 @@ from thingbridge.aws.shadows import Shadows
 from thingbridge.aws.things import Things
 from thingbridge.aws.things_log import ThingsLog
 from thingbridge.errors import ThingbridgeError
+from thingbridge.flows.registry.deletions import Deletions
 from thingbridge.flows.registry.devices import DevicesWithoutThing
+from thingbridge.flows.registry.standing import StandingThings
 from thingbridge.flows.registry.things import Registry, RegistryRules
 from thingbridge.flows.sync import Registries, Sync, Tick
 from thingbridge.pacing import TokenBucket
 from thingbridge.registry import marks
 from thingbridge.registry.identity import StackOfThings, ThingNameScheme
-from thingbridge.registry.marks import Mark
+from thingbridge.registry.marks import Mark, Owner
 from thingbridge.registry.reconcile import OnThingDeleted
 from thingbridge.registry.sync import LAST_PAGE_BEFORE_END, SyncMode
 from thingbridge.shadow.state import SHADOW_NAME
@@ -47,6 +49,7 @@ from thingbridge.things_stack.client import ThingsStack
 from thingbridge.things_stack.transport import Transport
 
 APPLICATION, STACK, THING = "farm-app", "Farm", "barn"
+OWNER = Owner("eu-west-1", "123456789012", STACK)
 SERVERS = ("identity", "join", "network", "application")
 ATTEMPTS = {"registry": 5, "sync": 3}
 PLANS = ("EU_863_870_TTN", "EU_868_1")
@@ -295,14 +298,16 @@ class World:
         clients: Any = self.account
         things, things_stack, log = Things(clients), self.things_stack(), ThingsLog(clients, "log")
         stack = StackOfThings(STACK, "lorawan", ThingNameScheme.DEV_EUI)
+        standing = StandingThings(stack, things, TokenBucket(rate=1, sleep=at_once))
         return Registry(
-            rules=RegistryRules(STACK, PLANS[0], self.on_thing_deleted, self.scrub_keys),
+            rules=RegistryRules(OWNER, PLANS[0], self.on_thing_deleted, self.scrub_keys),
             things=things,
             shadows=Shadows(clients, SHADOW_NAME),
             things_stack=things_stack,
             devices_without_thing=DevicesWithoutThing(
-                stack, self.on_thing_deleted, things, things_stack, TokenBucket(rate=1, sleep=at_once), log
+                OWNER, stack, self.on_thing_deleted, things, things_stack, standing, log
             ),
+            deletions=Deletions(OWNER, standing, things_stack, log),
             log=log,
         )
 
@@ -310,7 +315,7 @@ class World:
         clients: Any = self.account
         things_stack, queue = self.things_stack(), Queue(clients, "registry")
         return Sync(
-            stack_name=STACK,
+            owner=OWNER,
             mode=SyncMode.APPLY,
             on_thing_deleted=self.on_thing_deleted,
             registries=lambda: Registries(STACK, Things(clients), things_stack, queue, sleep=at_once),
@@ -477,7 +482,7 @@ def agree(world: World) -> None:
         mark = marks.read(world.device("identity").get("attributes", {}))
         assert mark
         thing = world.account.things[mark.thing_name]
-        assert mark == Mark.of(mark.thing_name, thing, STACK)
+        assert mark == Mark.of(mark.thing_name, thing, OWNER)
         plan = thing.get("frequencyPlanID")
         assert refused or plan in (None, world.device("network")["frequency_plan_id"])
     for thing in world.account.things.values():

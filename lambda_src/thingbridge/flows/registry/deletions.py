@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from thingbridge.aws.things import Thing
 from thingbridge.aws.things_log import ThingsLog
+from thingbridge.errors import Refused
 from thingbridge.flows import end_devices, marking
 from thingbridge.flows.end_devices import Unfinished
 from thingbridge.flows.registry.standing import StandingThings
@@ -42,8 +43,12 @@ class Deletions:
             found = marking.read(self.things_stack, known.device_id) if known else None
         except ThingsStackRefused as error:
             raise Unfinished(str(error)) from error
-        if found and self._is_kept(thing_name, *found):
-            return
+        try:
+            if found and self._is_kept(thing_name, *found):
+                return
+        except Refused as error:
+            # Without a look, nothing is deleted; without a deletion, nothing shows later why the device remains.
+            raise Unfinished(str(error)) from error
         outcome = end_devices.take_back(self.things_stack, reference, steps)
         self.log.record(thing_name, "INFO", f"end_device_{outcome}", device_id=reference.device_id)
 

@@ -12,14 +12,17 @@ from thingbridge.aws.things import Things
 from thingbridge.aws.things_log import ThingsLog
 from thingbridge.errors import Refused
 from thingbridge.flows.registry.devices import DevicesWithoutThing
+from thingbridge.flows.registry.standing import StandingThings
 from thingbridge.pacing import TokenBucket
+from thingbridge.registry import marks
 from thingbridge.registry.identity import StackOfThings, ThingNameScheme
-from thingbridge.registry.marks import Mark
+from thingbridge.registry.marks import Mark, Owner
 from thingbridge.registry.reconcile import OnThingDeleted
 from thingbridge.things_stack.client import ThingsStack
 
 GROUP = "things"
 EUI = "A81758FFFE0312AB"
+FARM = Owner("eu-west-1", "123456789012", "farm")
 STACK = StackOfThings("farm", "lorawan", ThingNameScheme.DEV_EUI)
 
 
@@ -42,14 +45,25 @@ def settle(iot: Any, clients: Clients, log: ThingsLog, open_client: Callable[...
     """Handle the device."""
     pace = TokenBucket(rate=1, burst=100)
 
-    def run(choice: OnThingDeleted = OnThingDeleted.DELETE, device_id: str = "tank-7") -> None:
-        DevicesWithoutThing(STACK, choice, Things(clients), open_client(), pace, log).settle(device_id)
+    def run(
+        choice: OnThingDeleted = OnThingDeleted.DELETE, device_id: str = "tank-7", *, may_delete: bool = True
+    ) -> None:
+        things = Things(clients)
+        standing = StandingThings(STACK, things, pace)
+        devices = DevicesWithoutThing(FARM, STACK, choice, things, open_client(), standing, log)
+        devices.settle(device_id, may_delete=may_delete)
 
     return run
 
 
 def attributes_of(simulation: Simulation) -> dict[str, str]:
     return dict(simulation.servers.identity.devices[APPLICATION, "tank-7"].get("attributes", {}))
+
+
+def marked_thing(simulation: Simulation) -> str:
+    found = marks.read(attributes_of(simulation))
+    assert found
+    return found.thing_name
 
 
 def mark(simulation: Simulation, mark: Mark) -> None:
@@ -74,7 +88,7 @@ def test_a_new_device_gets_its_thing_and_the_mark_that_is_in_step_with_it(
 ) -> None:
     settle()
     created = iot.describe_thing(thingName=EUI)
-    assert attributes_of(simulation) == Mark.of(EUI, created["attributes"], "farm").attributes()
+    assert attributes_of(simulation) == Mark.of(EUI, created["attributes"], FARM).attributes()
     settle()
     assert names(iot) == [EUI]
     assert events(log, EUI) == ["end_device_marked"]
@@ -84,23 +98,29 @@ def test_a_thing_that_a_user_created_in_the_meantime_is_used(settle: Any, simula
     thing(iot, "barn")
     settle()
     assert names(iot) == ["barn"]
-    assert attributes_of(simulation)["aws-iot-thing"] == "barn"
+    assert marked_thing(simulation) == "barn"
 
 
 def test_a_marked_device_follows_its_deleted_thing(settle: Any, simulation: Simulation, log: ThingsLog) -> None:
-    mark(simulation, Mark("barn", "farm", ""))
+    mark(simulation, Mark("barn", FARM))
     settle()
     assert not simulation.servers.identity.devices
     assert not simulation.servers.network.devices
     assert events(log, "barn") == ["end_device_deleted"]
 
 
+def test_a_device_whose_deletion_the_run_does_not_permit_is_left(settle: Any, simulation: Simulation) -> None:
+    mark(simulation, Mark("barn", FARM))
+    settle(may_delete=False)
+    assert attributes_of(simulation) == Mark("barn", FARM).attributes()
+
+
 def test_a_marked_device_is_retained_if_the_stack_retains_devices(
     settle: Any, simulation: Simulation, iot: Any, log: ThingsLog
 ) -> None:
-    mark(simulation, Mark("barn", "farm", ""))
+    mark(simulation, Mark("barn", FARM))
     settle(OnThingDeleted.RETAIN)
-    assert attributes_of(simulation)["aws-iot-thing"] == "barn"
+    assert marked_thing(simulation) == "barn"
     assert names(iot) == []
     assert events(log, "barn") == ["end_device_retained"]
 
@@ -109,14 +129,14 @@ def test_a_marked_device_is_retained_if_the_stack_retains_devices(
 def test_a_device_whose_thing_exists_after_all_is_kept(
     settle: Any, simulation: Simulation, iot: Any, name: str
 ) -> None:
-    mark(simulation, Mark("barn", "farm", ""))
+    mark(simulation, Mark("barn", FARM))
     thing(iot, name)
     settle()
-    assert attributes_of(simulation)["aws-iot-thing"] == name
+    assert marked_thing(simulation) == name
 
 
-def test_a_device_with_another_stacks_mark_is_new_to_this_one(settle: Any, simulation: Simulation, iot: Any) -> None:
-    foreign = Mark("shed", "orchard", "")
+def test_a_device_with_a_mark_of_elsewhere_is_new_to_this_one(settle: Any, simulation: Simulation, iot: Any) -> None:
+    foreign = Mark("shed", Owner("us-east-1", "123456789012", "farm"))
     mark(simulation, foreign)
     settle()
     assert names(iot) == [EUI]

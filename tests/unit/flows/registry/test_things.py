@@ -1,6 +1,7 @@
 """Flow `registry` on an account in process and the simulation: what one message does.
 
-Orders of messages and failures at every step are in tests/unit/histories.
+What proves that a device may be deleted is in `test_proof`; orders of messages and failures at every step are in
+tests/unit/histories.
 """
 
 import json
@@ -12,15 +13,16 @@ import pytest
 from handlers import composition
 from local.things_stack import ThingsStack as Simulation
 from tests.unit.conftest import APPLICATION
-from tests.unit.invocation import Invocation
+from tests.unit.invocation import ARN, Invocation
 from thingbridge.aws.clients import Clients
 from thingbridge.aws.shadows import Shadows
 from thingbridge.aws.things_log import ThingsLog
 from thingbridge.errors import Busy
-from thingbridge.registry.marks import Mark
+from thingbridge.registry.marks import Mark, Owner
 from thingbridge.registry.work_items import WorkItem
 from thingbridge.shadow.state import SHADOW_NAME
 
+FARM = Owner.of_function(ARN, "farm")
 GROUP = "/thethings/lorawan/farm/things"
 EUI = "A81758FFFE0312AB"
 DEVICE_ID = f"eui-{EUI.lower()}"
@@ -90,7 +92,7 @@ def test_the_creation_of_a_thing_creates_its_device_and_reports_it_on_the_thing(
     handle(event("CREATED"))
     assert knowing(simulation) == list(SERVERS)
     device = simulation.servers.identity.devices[APPLICATION, DEVICE_ID]
-    assert device["attributes"] == Mark.of("barn", THING, "farm").attributes()
+    assert device["attributes"] == Mark.of("barn", THING, FARM).attributes()
     assert status(clients)["state"] == "created"
     assert logged(clients) == [("INFO", "end_device_created")]
 
@@ -182,7 +184,7 @@ def test_a_work_item_marks_the_device_of_a_thing_that_describes_none(
     simulation.register_device(APPLICATION, device_id="tank-7", dev_eui=EUI, join_eui="A81758FFFE000001")
     handle(WorkItem(thing_name="barn").body())
     device = simulation.servers.identity.devices[APPLICATION, "tank-7"]
-    assert device["attributes"] == Mark.of("barn", attributes, "farm").attributes()
+    assert device["attributes"] == Mark.of("barn", attributes, FARM).attributes()
 
 
 def test_a_device_of_another_stacks_thing_is_recorded_and_not_retried(
