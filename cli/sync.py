@@ -52,7 +52,7 @@ def sync(
     allow_deletions: Annotated[
         int,
         typer.Option(
-            metavar="N", min=0, help="Delete up to N devices whose things are gone, however large their share is."
+            metavar="N", min=0, help="Delete up to N devices whose things are gone, however large their share."
         ),
     ] = 0,
     timeout: Annotated[int, typer.Option(help="Seconds to wait for the outcome.", min=1)] = 900,

@@ -73,19 +73,20 @@ data "aws_iam_policy_document" "rights" {
     resources = [local.any_thing]
   }
 
+  # Removes keys, and restores attributes that an update without merge overwrote: the comparison finds those.
   dynamic "statement" {
-    for_each = var.scrub_keys ? [local.any_thing] : []
+    for_each = var.scrub_keys || var.sync.enabled ? [local.any_thing] : []
 
     content {
-      sid       = "RemoveKeys"
+      sid       = "ChangeThings"
       actions   = ["iot:UpdateThing"]
       resources = [statement.value]
     }
   }
 
-  # For the devices that the comparison found without a thing. ListThings has no resource level in IAM.
+  # Before a device is deleted, or when the comparison found it without a thing. ListThings has no resource level in IAM.
   dynamic "statement" {
-    for_each = var.sync.enabled ? ["*"] : []
+    for_each = var.sync.enabled || var.on_thing_deleted == "delete" ? ["*"] : []
 
     content {
       sid       = "FindThings"

@@ -29,8 +29,8 @@ WHOLE_KINDS = {
     "KeepShadows": "things are named by their users, freely",
     "ReadOutcomes": "things are named by their users, freely",
     "ReadThings": "things are named by their users, freely",
-    "RemoveKeys": "things are named by their users, freely",
     "ReportOutcomes": "things are named by their users, freely",
+    "ChangeThings": "things are named by their users, freely",
     "Connect": "the client ids of The Things Stack are random",
 }
 # With ingest.mode "mqtt" alone, which neither example has: the longest names do.
@@ -77,9 +77,9 @@ def test_a_resource_is_of_this_account_and_names_no_whole_kind(
                 assert re.match(r"arn:aws:[a-z]+:[a-z0-9-]+:\d{12}:", resource), (address, statement["sid"])
                 if re.fullmatch(r"[^/]+[:/]\*", resource.split(":", 5)[5]):
                     whole.add(statement["sid"])
-    # These come with choices that not all stacks make: scrub_keys, shadow.delta_f_port, ingest.mode.
-    never_left_out = set(WHOLE_KINDS) - {"RemoveKeys", "FollowDesiredStates"} - MQTT
-    chosen = {"complete": {"RemoveKeys", "FollowDesiredStates"}, "longest": {"FollowDesiredStates", *MQTT}}
+    # These come with choices that not all stacks make: shadow.delta_f_port, ingest.mode.
+    never_left_out = set(WHOLE_KINDS) - {"FollowDesiredStates"} - MQTT
+    chosen = {"complete": {"FollowDesiredStates"}, "longest": {"FollowDesiredStates", *MQTT}}
     assert whole == never_left_out | chosen.get(stack, set()) & set(WHOLE_KINDS)
 
 

@@ -53,15 +53,13 @@ class Deletions:
         self.log.record(thing_name, "INFO", f"end_device_{outcome}", device_id=reference.device_id)
 
     def _is_kept(self, thing_name: str, device: EndDeviceIdentifiers, mark: Mark | None) -> bool:
+        """Whether the device is kept, which is recorded on the deleted thing."""
         if mark and mark.owner != self.owner:
-            self._record(
-                thing_name,
-                device,
-                "WARN",
-                None,
+            reason = (
                 f"it has the mark of {mark.owner}: delete it in The Things Stack, or remove its attribute "
-                f"{marks.ATTRIBUTE} first if that stack is gone",
+                f"{marks.ATTRIBUTE} there if that stack is gone"
             )
+            self._record(thing_name, "WARN", device, kept_for=None, reason=reason)
             return True
         keeper = self._keeper(thing_name, device, mark)
         if keeper is None:
@@ -70,7 +68,8 @@ class Deletions:
         if ours and mark and mark.thing_name != keeper.name:
             # Without a digest: the comparison checks whether the device is in step with this thing.
             marking.write(self.things_stack, device.device_id, Mark(keeper.name, self.owner))
-        self._record(thing_name, device, "INFO", keeper.name, f"the thing {keeper.name} stands for it")
+        reason = f"the thing {keeper.name} stands for it"
+        self._record(thing_name, "INFO", device, kept_for=keeper.name, reason=reason)
         return True
 
     def _keeper(self, thing_name: str, device: EndDeviceIdentifiers, mark: Mark | None) -> Thing | None:
@@ -79,9 +78,5 @@ class Deletions:
         marked = look.named.get(mark.thing_name) if mark else None
         return look.standing or (marked if marked and standing.names_no_device(marked.attributes) else None)
 
-    def _record(
-        self, thing_name: str, device: EndDeviceIdentifiers, level: str, keeper: str | None, reason: str
-    ) -> None:
-        self.log.record(
-            thing_name, level, "end_device_kept", device_id=device.device_id, kept_for=keeper, reason=reason
-        )
+    def _record(self, thing_name: str, level: str, device: EndDeviceIdentifiers, **fields: object) -> None:
+        self.log.record(thing_name, level, "end_device_kept", device_id=device.device_id, **fields)
