@@ -41,6 +41,18 @@ def test_a_deleted_thing_takes_its_device_with_it(farm: Bridge) -> None:
     eventually("no device", lambda: not farm.on_servers(device_id))
 
 
+def test_a_thing_that_is_renamed_keeps_its_device(farm: Bridge) -> None:
+    device = farm.new_device(registered=False)
+    old, new = f"old-{device.device_id}", f"new-{device.device_id}"
+    create(farm, device, old)
+    eventually("the device on four servers", lambda: farm.on_servers(device.device_id) == ALL_SERVERS)
+    farm.create_thing(new, devEUI=device.dev_eui.lower())
+    farm.aws.client("iot").delete_thing(thingName=old)
+    kept = eventually("the record", lambda: [each for each in farm.log(old) if each["event"] == "end_device_kept"])
+    assert kept[0]["kept_for"] == new
+    assert farm.on_servers(device.device_id) == ALL_SERVERS
+
+
 def test_a_stack_that_retains_devices_keeps_them(orchard: Bridge) -> None:
     device = orchard.new_device(registered=False)
     create(orchard, device, f"kept-{device.device_id}")

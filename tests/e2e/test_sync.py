@@ -15,6 +15,8 @@ from tests.e2e.conftest import APP_KEY, Bridge, Device
 from tests.e2e.polling import eventually
 from tests.e2e.test_registry import ALL_SERVERS
 from thingbridge.flows.sync import MESSAGE_GROUP
+from thingbridge.registry import marks
+from thingbridge.registry.marks import Owner
 
 _ticks = itertools.count(1)
 LONG = 120.0
@@ -80,7 +82,9 @@ def test_a_device_registered_in_the_things_stack_gets_its_thing_without_an_uplin
     assert thing.attributes["stackName"] == "Farm"
     marked = registered(farm, device)
     assert marked
-    assert marked["attributes"]["aws-iot-thing"] == device.dev_eui
+    mark = marks.read(marked["attributes"])
+    assert mark
+    assert (mark.thing_name, mark.owner) == (device.dev_eui, Owner(farm.aws.region, "000000000000", "Farm"))
     assert farm.on_servers(device.device_id) == ALL_SERVERS
 
 
@@ -113,6 +117,21 @@ def test_a_thing_deleted_while_nobody_listened_takes_its_device(farm: Bridge) ->
         farm.aws.client("iot").delete_thing(thingName=f"lost-{device.device_id}")
     synchronise(farm)
     assert farm.on_servers(device.device_id) == set()
+
+
+def test_a_thing_whose_attributes_were_overwritten_gets_them_back_and_keeps_its_device(farm: Bridge) -> None:
+    device = farm.new_device(registered=False)
+    name = f"wiped-{device.device_id}"
+    farm.create_thing(name, **described(device))
+    eventually("the device", lambda: farm.on_servers(device.device_id) == ALL_SERVERS)
+    farm.aws.client("iot").update_thing(thingName=name, attributePayload={"attributes": {"room": "12"}, "merge": False})
+    synchronise(farm)
+    assert farm.on_servers(device.device_id) == ALL_SERVERS
+    thing = farm.thing(name)
+    assert thing
+    assert (thing.attributes["devEUI"], thing.attributes["stackName"]) == (device.dev_eui, "Farm")
+    assert thing.attributes["room"] == "12"
+    assert farm.log(name)[-1]["event"] == "thing_attributes_restored"
 
 
 def test_a_stack_that_retains_devices_keeps_those_too(orchard: Bridge) -> None:
