@@ -5,7 +5,9 @@ counts as standing. The things are looked up in `flows.registry.standing`.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import StrEnum
+from typing import Protocol
 
 from thingbridge.errors import BadInput
 from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
@@ -22,6 +24,25 @@ class Fate(StrEnum):
     RESTORE_THING = "restore thing"
     KEEP = "keep"
     FOLLOW_THING = "follow thing"
+
+
+class ThingSeen(Protocol):
+    """A thing of the registry, as it was read."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def attributes(self) -> Mapping[str, str]: ...
+    @property
+    def type_name(self) -> str | None: ...
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A device's fate, and the reason for the log of its thing, with the way out where a person has to act."""
+
+    fate: Fate
+    reason: str
 
 
 def stands_for(device: EndDeviceIdentifiers, attributes: Mapping[str, str]) -> bool:
@@ -43,22 +64,43 @@ def names_no_device(attributes: Mapping[str, str]) -> bool:
     return not attributes.get(Attribute.DEV_EUI) and not attributes.get(Attribute.DEVICE_ID)
 
 
-def fate(
-    stack: StackOfThings, standing: Mapping[str, str] | None, marked: Mapping[str, str] | None, marked_type: str | None
-) -> Fate:
-    """The fate of a device with this stack's mark.
+def has_eui_of(device: EndDeviceIdentifiers, attributes: Mapping[str, str]) -> bool:
+    """Whether the thing has the device's DevEUI, which is unique; a device id is unique in its application only."""
+    return bool(device.dev_eui) and str(attributes.get(Attribute.DEV_EUI, "")).upper() == device.dev_eui
 
-    `standing`: the attributes of a thing that stands for the device, one of this stack if there is any; `marked`: those
-    of the thing that the mark names, and its type. None: there is no such thing.
+
+def verdict(
+    device: EndDeviceIdentifiers, stack: StackOfThings, standing: ThingSeen | None, marked: ThingSeen | None
+) -> Verdict:
+    """What happens to a device with this stack's mark.
+
+    `standing`: a thing that stands for the device, one of this stack if there is any; `marked`: the thing that the mark
+    names. None: there is no such thing.
     """
-    if standing is not None and standing.get(Attribute.STACK_NAME) == stack.name:
-        return Fate.MOVE_MARK
-    if standing is not None and standing.get(Attribute.STACK_NAME):
-        return Fate.RELEASE
+    if standing and _stack_of(standing) == stack.name:
+        return Verdict(Fate.MOVE_MARK, f"the thing {standing.name} stands for it")
+    for thing in (marked, standing):
+        given = thing and _stack_of(thing) not in (None, stack.name)
+        if thing and given and (thing is marked or has_eui_of(device, thing.attributes)):
+            return Verdict(Fate.RELEASE, f"the thing {thing.name} belongs to the stack {_stack_of(thing)}")
+    if standing:
+        return Verdict(Fate.KEEP, _why_doubtful(device, stack, standing))
     if marked is None:
-        return Fate.FOLLOW_THING if standing is None else Fate.KEEP
-    if marked.get(Attribute.STACK_NAME, stack.name) != stack.name:
-        return Fate.RELEASE
-    if standing is None and names_no_device(marked) and marked_type == stack.thing_type_name:
-        return Fate.RESTORE_THING
-    return Fate.KEEP
+        return Verdict(Fate.FOLLOW_THING, "its thing is gone")
+    if names_no_device(marked.attributes) and marked.type_name == stack.thing_type_name:
+        return Verdict(Fate.RESTORE_THING, "the attributes of its thing were overwritten")
+    way_out = f"delete {device.device_id} in The Things Stack, or create a thing for it"
+    return Verdict(Fate.KEEP, f"the thing {marked.name} no longer stands for it: {way_out}")
+
+
+def _why_doubtful(device: EndDeviceIdentifiers, stack: StackOfThings, thing: ThingSeen) -> str:
+    if _stack_of(thing) is None:
+        return f"the thing {thing.name} has no stackName: set it to {stack.name} to manage the device from AWS"
+    return (
+        f"the thing {thing.name} of the stack {_stack_of(thing)} has its device ID: delete {device.device_id} in The "
+        "Things Stack if that thing stands for a device of another application"
+    )
+
+
+def _stack_of(thing: ThingSeen) -> str | None:
+    return thing.attributes.get(Attribute.STACK_NAME)

@@ -1,5 +1,8 @@
 """Whether a thing stands for a device, and the fate of a marked device without one."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+
 import pytest
 
 from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
@@ -36,36 +39,57 @@ def test_the_device_id_decides_for_a_device_without_dev_eui() -> None:
     assert not standing.stands_for(WITHOUT_EUI, {"deviceID": "tank-8"})
 
 
-OURS = {"devEUI": EUI, "stackName": "farm"}
-THEIRS = {"devEUI": EUI, "stackName": "orchard"}
-NOBODYS = {"devEUI": EUI}
-POINTED_ELSEWHERE = {"devEUI": OTHER, "stackName": "farm"}
+@dataclass(frozen=True)
+class Seen:
+    """A thing as it was read."""
+
+    name: str
+    attributes: Mapping[str, str]
+    type_name: str | None = "lorawan"
+
+
+def thing(name: str, **attributes: str) -> Seen:
+    return Seen(name, attributes)
+
+
+OURS = thing("ours", devEUI=EUI, stackName="farm")
+THEIRS = thing("theirs", devEUI=EUI.lower(), stackName="orchard")
+THEIRS_BY_ID = thing("theirs", deviceID="tank-7", stackName="orchard")
+NOBODYS = thing("nobodys", devEUI=EUI)
+POINTED_ELSEWHERE = thing("barn", devEUI=OTHER, stackName="farm")
+OVERWRITTEN = thing("barn", room="12")
+GIVEN = thing("barn", stackName="orchard")
 
 
 @pytest.mark.parametrize(
-    ("stands", "marked", "fate"),
+    ("stands", "marked", "fate", "reason"),
     [
-        (None, None, Fate.FOLLOW_THING),
-        (OURS, None, Fate.MOVE_MARK),
-        (OURS, {"room": "12"}, Fate.MOVE_MARK),
-        (THEIRS, None, Fate.RELEASE),
-        (THEIRS, THEIRS, Fate.RELEASE),
-        (THEIRS, POINTED_ELSEWHERE, Fate.RELEASE),
-        (None, {"stackName": "orchard"}, Fate.RELEASE),
-        (None, {"room": "12"}, Fate.RESTORE_THING),
-        (None, {"stackName": "farm"}, Fate.RESTORE_THING),
-        (None, POINTED_ELSEWHERE, Fate.KEEP),
-        (None, {"devEUI": OTHER}, Fate.KEEP),
-        (NOBODYS, NOBODYS, Fate.KEEP),
-        (NOBODYS, None, Fate.KEEP),
+        (None, None, Fate.FOLLOW_THING, "gone"),
+        (OURS, None, Fate.MOVE_MARK, "ours"),
+        (OURS, OVERWRITTEN, Fate.MOVE_MARK, "ours"),
+        (OURS, GIVEN, Fate.MOVE_MARK, "ours"),
+        (THEIRS, None, Fate.RELEASE, "belongs to the stack orchard"),
+        (THEIRS, THEIRS, Fate.RELEASE, "belongs to the stack orchard"),
+        (THEIRS, POINTED_ELSEWHERE, Fate.RELEASE, "belongs to the stack orchard"),
+        (THEIRS_BY_ID, THEIRS_BY_ID, Fate.RELEASE, "belongs to the stack orchard"),
+        (THEIRS_BY_ID, None, Fate.KEEP, "delete tank-7 in The Things Stack if that thing stands for"),
+        (None, GIVEN, Fate.RELEASE, "belongs to the stack orchard"),
+        (None, OVERWRITTEN, Fate.RESTORE_THING, "overwritten"),
+        (None, thing("barn", stackName="farm"), Fate.RESTORE_THING, "overwritten"),
+        (None, POINTED_ELSEWHERE, Fate.KEEP, "delete tank-7 in The Things Stack, or create a thing for it"),
+        (None, thing("barn", devEUI=OTHER), Fate.KEEP, "barn no longer stands for it"),
+        (NOBODYS, NOBODYS, Fate.KEEP, "set it to farm"),
+        (NOBODYS, None, Fate.KEEP, "set it to farm"),
     ],
 )
 def test_a_marked_device_is_deleted_only_if_its_thing_is_gone_and_none_stands_for_it(
-    stands: dict[str, str] | None, marked: dict[str, str] | None, fate: Fate
+    stands: Seen | None, marked: Seen | None, fate: Fate, reason: str
 ) -> None:
-    assert standing.fate(STACK, stands, marked, "lorawan") is fate
+    verdict = standing.verdict(DEVICE, STACK, stands, marked)
+    assert verdict.fate is fate
+    assert reason in verdict.reason
 
 
 @pytest.mark.parametrize("type_name", [None, "other"])
 def test_a_thing_of_another_type_is_not_given_the_attributes_of_the_one_it_replaced(type_name: str | None) -> None:
-    assert standing.fate(STACK, None, {"room": "12"}, type_name) is Fate.KEEP
+    assert standing.verdict(DEVICE, STACK, None, Seen("barn", {"room": "12"}, type_name)).fate is Fate.KEEP

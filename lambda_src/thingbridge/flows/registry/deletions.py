@@ -69,6 +69,8 @@ class Deletions:
             # Without a digest: the comparison checks whether the device is in step with this thing.
             marking.write(self.things_stack, device.device_id, Mark(keeper.name, self.owner))
         reason = f"the thing {keeper.name} stands for it"
+        if not ours and not standing.has_eui_of(device, keeper.attributes):
+            reason += ", if it is of the same application: if not, delete the device in The Things Stack"
         self._record(thing_name, "INFO", device, kept_for=keeper.name, reason=reason)
         return True
 

@@ -11,11 +11,11 @@ from thingbridge.aws.things import Thing, Things
 from thingbridge.aws.things_log import ThingsLog
 from thingbridge.flows import end_devices, marking
 from thingbridge.flows.marking import Marking
-from thingbridge.flows.registry.standing import Look, StandingThings
+from thingbridge.flows.registry.standing import StandingThings
 from thingbridge.flows.thing_directory import ThingDirectory
 from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
 from thingbridge.registry import identity, standing
-from thingbridge.registry.attributes import Attribute, DeviceReference
+from thingbridge.registry.attributes import DeviceReference
 from thingbridge.registry.identity import StackOfThings
 from thingbridge.registry.marks import KEPT, Mark, Owner
 from thingbridge.registry.reconcile import OnThingDeleted
@@ -62,22 +62,21 @@ class DevicesWithoutThing:
     def _settle_marked(self, device: EndDeviceIdentifiers, mark: Mark, may_delete: bool) -> None:
         look = self.standing.look(device, mark.thing_name)
         marked = look.named.get(mark.thing_name)
-        fate = standing.fate(
-            self.stack,
-            standing=look.standing.attributes if look.standing else None,
-            marked=marked.attributes if marked else None,
-            marked_type=marked.type_name if marked else None,
-        )
-        match fate:
+        verdict = standing.verdict(device, self.stack, look.standing, marked)
+        match verdict.fate:
             case Fate.MOVE_MARK if look.standing and look.standing.name != mark.thing_name:
                 self._mark(device, look.standing.name)
                 self._record(look.standing.name, "end_device_marked", device)
             case Fate.RELEASE:
-                self._release(device, mark, look)
+                if marking.release(self.things_stack, device.device_id, mark):
+                    self._record(mark.thing_name, "end_device_released", device, reason=verdict.reason)
             case Fate.RESTORE_THING if marked:
                 self._restore(device, marked)
             case Fate.KEEP:
-                self._keep(device, mark, look)
+                if self._mark_as_kept(device, mark):
+                    self._record(
+                        mark.thing_name, "end_device_kept", device, "WARN", kept_for=None, reason=verdict.reason
+                    )
             case Fate.FOLLOW_THING:
                 self._follow(device, mark, may_delete)
 
@@ -87,14 +86,6 @@ class DevicesWithoutThing:
         attributes = identity.thing_attributes(device, self.stack.name)
         return marking.write(self.things_stack, device.device_id, Mark.of(thing_name, attributes, self.owner))
 
-    def _release(self, device: EndDeviceIdentifiers, mark: Mark, look: Look) -> None:
-        """The thing was given to another stack, which may mark the device from now on."""
-        thing = look.standing or look.named[mark.thing_name]
-        if marking.release(self.things_stack, device.device_id, mark):
-            stack_name = thing.attributes[Attribute.STACK_NAME]
-            reason = f"the thing {thing.name} belongs to the stack {stack_name}"
-            self._record(mark.thing_name, "end_device_released", device, reason=reason)
-
     def _restore(self, device: EndDeviceIdentifiers, thing: Thing) -> None:
         """Give a thing back what names its device; keys are known to nobody else, and the device keeps its own."""
         restored = identity.thing_attributes(device, self.stack.name)
@@ -102,22 +93,6 @@ class DevicesWithoutThing:
         self._record(thing.name, "thing_attributes_restored", device, attributes=sorted(restored))
         mark = Mark.of(thing.name, {**thing.attributes, **restored}, self.owner)
         marking.write(self.things_stack, device.device_id, mark)
-
-    def _keep(self, device: EndDeviceIdentifiers, mark: Mark, look: Look) -> None:
-        """Record once that the device has no thing; the mark remembers it."""
-        if not self._mark_as_kept(device, mark):
-            return
-        if look.standing:
-            reason = (
-                f"the thing {look.standing.name} has no stackName: set it to {self.stack.name} to manage the device "
-                "from AWS"
-            )
-        else:
-            reason = (
-                f"the thing {mark.thing_name} stands for another device: delete {device.device_id} in The Things "
-                "Stack, or create a thing for it"
-            )
-        self._record(mark.thing_name, "end_device_kept", device, "WARN", kept_for=None, reason=reason)
 
     def _follow(self, device: EndDeviceIdentifiers, mark: Mark, may_delete: bool) -> None:
         if self.on_thing_deleted is OnThingDeleted.RETAIN:
@@ -129,6 +104,7 @@ class DevicesWithoutThing:
             self._record(mark.thing_name, f"end_device_{outcome}", device)
 
     def _mark_as_kept(self, device: EndDeviceIdentifiers, mark: Mark) -> bool:
+        """Remember that the device has no thing: it is recorded once, and not looked at again."""
         kept = Mark(mark.thing_name, self.owner, KEPT)
         return marking.write(self.things_stack, device.device_id, kept) is Marking.WRITTEN
 

@@ -247,6 +247,20 @@ def test_a_corrected_dev_eui_makes_a_new_device_and_keeps_the_old_one(farm: Stac
     quiet(farm, application)
 
 
+def test_a_device_whose_thing_has_lost_its_stack_name_is_kept_until_it_has_it_again(
+    farm: Stack, application: Application
+) -> None:
+    made(farm)
+    farm.update("barn", stackName="")
+    in_step(farm)
+    assert application.knowing(DEVICE_ID) == WHOLE
+    assert "set it to farm" in farm.log("barn")[-1]["reason"]
+    quiet(farm, application)
+    farm.update("barn", stackName="farm")
+    in_step(farm)
+    assert farm.run()["InStep"] == 1
+
+
 # Given to another stack
 
 
@@ -266,6 +280,22 @@ def test_things_given_to_another_stack_release_their_devices_and_the_guard_opens
     in_step(orchard)
     assert farm.compare()["Refused"] == 0
     assert orchard.run()["InStep"] == 12
+    quiet(farm, application)
+
+
+def test_a_thing_of_another_stack_with_the_same_device_id_alone_is_doubtful_so_the_device_is_kept(
+    farm: Stack, stack_in: StackIn, application: Application
+) -> None:
+    old = made(farm)
+    stack_in("orchard").put("theirs", deviceID=DEVICE_ID)
+    farm.iot.delete_thing(thingName="barn")
+    farm.deliver("DELETED", "barn", old)
+    assert application.knowing(DEVICE_ID) == WHOLE
+    assert "delete the device in The Things Stack" in farm.log("barn")[-1]["reason"]
+    in_step(farm)
+    assert application.knowing(DEVICE_ID) == WHOLE
+    # It does not come back as a thing.
+    assert set(farm.things()) == {"theirs"}
     quiet(farm, application)
 
 
