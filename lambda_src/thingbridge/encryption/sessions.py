@@ -7,7 +7,7 @@ encrypts, such as that of a device that joined before encryption was enabled.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -26,23 +26,29 @@ _DEV_ADDR: Final = re.compile(r"[0-9A-Fa-f]{8}")
 class Session:
     """A session. `session_key_id` base64; `dev_addr` 8 hex digits; `app_s_key` the envelope as TTS sent it, None if
     The Things Stack holds the key and encrypts itself.
+
+    `confirmed`: the Application Server itself was asked; anything else comes from a message, which whoever may publish
+    on the stack's topics can forge.
     """
 
     session_key_id: str
     dev_addr: str
     app_s_key: Mapping[str, Any] | None
+    confirmed: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)
 class SessionSeen:
     """A session that a device was seen in. `at`: Unix microseconds by TTS's clock, None if unknown.
 
-    `next_f_cnt_down`: the lowest downlink counter that The Things Stack still accepts.
+    `next_f_cnt_down`: the lowest downlink counter that the Application Server has not used. `joining`: the session has
+    begun with a join, and no uplink of the device in it is known yet.
     """
 
     session: Session
     at: int | None
     next_f_cnt_down: int
+    joining: bool = False
 
 
 def device_key(device: EndDeviceIdentifiers) -> str:
@@ -63,8 +69,34 @@ def seen(body: Mapping[str, Any]) -> SessionSeen | None:
     return SessionSeen(
         Session(session_key_id, str(dev_addr), envelope if isinstance(envelope, Mapping) else None),
         _microseconds(part.get("received_at")) or _microseconds(body.get("received_at")),
-        last + 1 if isinstance(last, int) else FIRST_F_CNT_DOWN,
+        last + 1 if isinstance(last, int) and 0 <= last < LAST_FRAME_COUNTER else FIRST_F_CNT_DOWN,
+        joining="uplink_message" not in body,
     )
+
+
+@dataclass(frozen=True)
+class UsedCounter:
+    """A downlink counter of a session that The Things Stack used by itself."""
+
+    session_key_id: str
+    f_cnt: int
+
+
+def used_counter(body: Mapping[str, Any]) -> UsedCounter | None:
+    """The counter in a `downlink_queue_invalidated`; None for other messages, and for a first one without a counter.
+
+    While payload crypto is skipped, The Things Stack (3.32) publishes one for each downlink of its own, such as the
+    acknowledgement of a confirmed uplink, even if the queue is empty.
+    """
+    part = body.get("downlink_queue_invalidated")
+    if not isinstance(part, Mapping):
+        return None
+    session_key_id, last = part.get("session_key_id"), part.get("last_f_cnt_down")
+    if not isinstance(session_key_id, str) or not session_key_id:
+        return None
+    if not isinstance(last, int) or isinstance(last, bool) or not 0 < last <= LAST_FRAME_COUNTER:
+        return None
+    return UsedCounter(session_key_id, last)
 
 
 def _microseconds(value: object) -> int | None:
@@ -75,12 +107,28 @@ def _microseconds(value: object) -> int | None:
     return int(at.timestamp() * 1_000_000) if at.tzinfo else None
 
 
-def of_device(device: Mapping[str, Any]) -> SessionSeen | None:
-    """The session of an end device on the Application Server: the pending one, else the one in use.
+@dataclass(frozen=True)
+class DeviceSessions:
+    """The sessions of an end device on the Application Server. `pending`: from a join to the first uplink after it."""
 
-    A key in plain text is one that The Things Stack encrypts with; it is not kept.
-    """
-    session = device.get("pending_session") or device.get("session")
+    current: SessionSeen | None
+    pending: SessionSeen | None
+
+    @property
+    def newest(self) -> SessionSeen | None:
+        """The session that the device uses, unless its last join failed."""
+        return self.pending or self.current
+
+
+def of_device(device: Mapping[str, Any]) -> DeviceSessions:
+    """Read an end device with the fields `session` and `pending_session` of the Application Server."""
+    return DeviceSessions(
+        _recorded(device.get("session"), joining=False), _recorded(device.get("pending_session"), joining=True)
+    )
+
+
+def _recorded(session: object, *, joining: bool) -> SessionSeen | None:
+    """A session in a record. A key in plain text is one that The Things Stack encrypts with; it is not kept."""
     if not isinstance(session, Mapping):
         return None
     keys = session.get("keys") or {}
@@ -90,7 +138,33 @@ def of_device(device: Mapping[str, Any]) -> SessionSeen | None:
             str(keys.get("session_key_id", "")),
             str(session.get("dev_addr", "")),
             envelope if envelope.get("encrypted_key") and not envelope.get("key") else None,
+            confirmed=True,
         ),
         None,
         int(session.get("last_a_f_cnt_down", 0)) + 1,
+        joining,
     )
+
+
+UNSEEN: Final = 1024
+"""Counters that are left out when counting begins in a session that has had downlinks: they may have encrypted payloads
+that The Things Stack refused, or returned, and no longer knows of. A device accepts gaps of up to 16,384
+(MAX_FCNT_GAP, LoRaWAN 1.0.3 §4.3.1.5)."""
+
+_OWN_APPLICATION_COUNTER: Final = "MAC_V1_1"
+"""From this version on, the network has a counter of its own for what it sends by itself."""
+
+
+def first_f_cnt_down(session: SessionSeen, on_network_server: Mapping[str, Any]) -> int:
+    """The first counter to issue in a session of which the table of sessions does not know the last one.
+
+    `on_network_server`: the device with `lorawan_version`, `session` and `pending_session`. Above everything that the
+    Application Server (`last_a_f_cnt_down`) and the Network Server (`last_n_f_cnt_down`) have used in it.
+    """
+    last = session.next_f_cnt_down - 1
+    if not str(on_network_server.get("lorawan_version", "")).startswith(_OWN_APPLICATION_COUNTER):
+        for name in ("session", "pending_session"):
+            recorded = on_network_server.get(name) or {}
+            if (recorded.get("keys") or {}).get("session_key_id") == session.session.session_key_id:
+                last = max(last, int(recorded.get("last_n_f_cnt_down", 0)))
+    return last + 1 + UNSEEN if last else FIRST_F_CNT_DOWN

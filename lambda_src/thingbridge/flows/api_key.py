@@ -14,6 +14,7 @@ RIGHTS: Final = {
     "RIGHT_APPLICATION_DEVICES_WRITE": "Create devices in application",
     "RIGHT_APPLICATION_DEVICES_WRITE_KEYS": "Edit device keys in application",
     "RIGHT_APPLICATION_TRAFFIC_DOWN_WRITE": "Write downlink application traffic",
+    "RIGHT_APPLICATION_TRAFFIC_READ": "Read application traffic",
 }
 """Rights that every mode needs, by their label in the Console."""
 

@@ -25,8 +25,8 @@ from thingbridge.shadow.state import ShadowSettings
 class Decryption(Protocol):
     """The stage under end-to-end encryption (`flows.end_to_end_encryption.decryption`)."""
 
-    def decrypt(self, message: UpstreamMessage, thing_name: str) -> UpstreamMessage:
-        """The message with its payloads in plain text."""
+    def decrypt(self, message: UpstreamMessage, thing_name: str) -> UpstreamMessage | None:
+        """The message with its payloads in plain text; None if it is not to be published."""
 
 
 class Decoder(Protocol):
@@ -55,7 +55,10 @@ class Upstream:
         try:
             message = upstream.parse(event, self.stack_name)
             thing_name = self.directory.find_or_create(message.device)
-            message = self._readable(message, thing_name)
+            readable = self._readable(message, thing_name)
+            if readable is None:
+                return
+            message = readable
             reported = state.reported(message.body, self.shadow_settings, own_counters=self.decryption is not None)
             self.broker.publish(topics.public(thing_name, message.event), message.raw)
         except (BadInput, Refused) as error:
@@ -69,10 +72,16 @@ class Upstream:
             except Refused as error:
                 self.log.record(thing_name, "ERROR", "shadow_not_written", reason=str(error))
 
-    def _readable(self, message: UpstreamMessage, thing_name: str) -> UpstreamMessage:
-        """The message in readable form: decrypted, and decoded if The Things Stack has not done so."""
+    def _readable(self, message: UpstreamMessage, thing_name: str) -> UpstreamMessage | None:
+        """The message in readable form: decrypted, and decoded if The Things Stack has not done so.
+
+        None if it is not to be published.
+        """
         if self.decryption:
-            message = self.decryption.decrypt(message, thing_name)
+            decrypted = self.decryption.decrypt(message, thing_name)
+            if decrypted is None:
+                return None
+            message = decrypted
         uplink = codecs.undecoded(message.body)
         if uplink is None:
             return message

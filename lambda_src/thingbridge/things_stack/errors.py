@@ -48,11 +48,14 @@ class ApiKeyRefused(_Answered, Misconfigured):
 
 
 class ThingsStackBusy(Busy):
-    """429, 5xx, time-out or no connection, until no time was left for another attempt."""
+    """429, 5xx, time-out or no connection, until no time was left for another attempt.
 
-    def __init__(self, operation: str, reason: str) -> None:
+    `uncertain`: the request, which must not be repeated blindly, may have been carried out all the same.
+    """
+
+    def __init__(self, operation: str, reason: str, *, uncertain: bool = False) -> None:
         super().__init__(f"{operation}: {reason}")
-        self.reason = reason
+        self.reason, self.uncertain = reason, uncertain
 
 
 _BY_STATUS: dict[int, type[ThingsStackRefused] | type[ApiKeyRefused]] = {

@@ -87,7 +87,8 @@ class Transport:
     ) -> dict[str, Any]:
         """Call one operation; retried while the server is busy and time is left, and once with a refreshed API key.
 
-        `operation` begins the text of an error. Not `repeatable`: not sent again once the server may have accepted it.
+        `operation` begins the text of an error. Not `repeatable`: not sent again once the server may have accepted it,
+        which the error says (`uncertain`).
         """
         url = (self._identity_server if identity_server else self._cluster) + path
         pause, refreshed = FIRST_PAUSE, False
@@ -108,7 +109,7 @@ class Transport:
             except requests.RequestException as error:
                 reason = f"no answer from {urlsplit(url).netloc} ({_cause(error)})"
                 if not repeatable and not isinstance(error, requests.ConnectTimeout):
-                    raise ThingsStackBusy(operation, reason) from error
+                    raise ThingsStackBusy(operation, reason, uncertain=True) from error
             else:
                 if response.status_code < 300:
                     return _json_object(response) or {}
@@ -120,6 +121,8 @@ class Transport:
                         continue
                     raise error_answer
                 reason = f"The Things Stack answered {answer.status}: {answer.message}"
+                if not repeatable and answer.status != HTTPStatus.TOO_MANY_REQUESTS:
+                    raise ThingsStackBusy(operation, reason, uncertain=True)
                 wait = _retry_after(response)
             wait = max(wait, pause * random.uniform(0.5, 1.0))
             if wait + MARGIN >= min(self.remaining_seconds(), give_up_at - self._now()):

@@ -14,11 +14,14 @@ from tests import events
 from tests.unit.conftest import APPLICATION, AnswerWith
 from thingbridge.aws.broker import Broker
 from thingbridge.aws.clients import Clients
+from thingbridge.aws.shadows import Shadows
+from thingbridge.aws.stacks import Stacks
 from thingbridge.aws.things import Things
 from thingbridge.aws.things_log import ThingsLog
 from thingbridge.errors import Busy
 from thingbridge.flows.desired_state import DesiredStates
 from thingbridge.flows.downlink import DownlinkQueue, DownlinkRequests, Rejections
+from thingbridge.flows.unowned_requests import ELECTION_SHADOW, ELECTION_THING, UnownedRequests
 from thingbridge.registry.attributes import DeviceReference
 from thingbridge.things_stack.client import ThingsStack
 from thingbridge.things_stack.errors import Answer, NotFound, ThingsStackRefused
@@ -36,7 +39,12 @@ class Queue:
         self.error: Exception | None = None
 
     def schedule(
-        self, device: DeviceReference, downlinks: Sequence[Mapping[str, Any]], *, replace: bool = False
+        self,
+        device: DeviceReference,
+        downlinks: Sequence[Mapping[str, Any]],
+        *,
+        replace: bool = False,
+        repeated: bool = False,
     ) -> None:
         if self.error:
             raise self.error
@@ -57,10 +65,31 @@ def log(clients: Clients) -> ThingsLog:
 @pytest.fixture
 def flow(iot: Any, clients: Clients, queue: Queue, log: ThingsLog) -> DownlinkRequests:
     """The flow of the stack `farm`, which has the thing `tank-7`; the thing `theirs` is of another stack."""
+    create_stack(iot, "farm")
+    create_stack(iot, "other")
     for name, stack_name in (("tank-7", "farm"), ("theirs", "other")):
         attributes = {"devEUI": "A81758FFFE0312AB", "deviceID": "tank-7", "stackName": stack_name}
         iot.create_thing(thingName=name, thingTypeName="lorawan", attributePayload={"attributes": attributes})
-    return DownlinkRequests("farm", Things(clients), queue, Rejections("farm", Broker(clients), log))
+    return requests_of("farm", clients, queue, log)
+
+
+def requests_of(stack_name: str, clients: Clients, queue: Queue, log: ThingsLog) -> DownlinkRequests:
+    """The flow of a stack of the account, which has its rule for requests."""
+    stacks, shadows = Stacks(clients), Shadows(clients, ELECTION_SHADOW)
+    return DownlinkRequests(
+        stack_name,
+        Things(clients),
+        queue,
+        UnownedRequests(stack_name, stacks, shadows, sleep=lambda _seconds: None),
+        Rejections(stack_name, Broker(clients), log),
+    )
+
+
+def create_stack(iot: Any, name: str) -> None:
+    """The rule for requests that a stack has. moto wants a thing for each shadow; AWS does not."""
+    sql = "SELECT topic() AS topic FROM 'lorawan/downlink'"
+    iot.create_topic_rule(ruleName=f"{name}_downlink", topicRulePayload={"sql": sql, "actions": []})
+    iot.create_thing(thingName=ELECTION_THING)
 
 
 def rejections() -> list[tuple[str, dict[str, Any]]]:
