@@ -98,7 +98,7 @@ class SessionTable:
     def __init__(self, clients: Clients, name: str, *, now: Callable[[], float] = time.time) -> None:
         self._clients, self._name, self._now = clients, name, now
         self._known: dict[str, _Known] = {}
-        self._created_at, self._created_at_known_until = "", 0.0
+        self._created_at, self._created_at_known_until = 0.0, 0.0
 
     # Sessions ------------------------------------------------------------------------------------------------------
 
@@ -186,7 +186,7 @@ class SessionTable:
         Needed once for a session in a table. A table that was restored from a backup is another one: the counters that
         were issued after the backup are missing from it.
         """
-        names, created_at = {"#next": "next_f_cnt_down"}, {":table": {"S": self._creation()}}
+        names, created_at = {"#next": "next_f_cnt_down"}, {":table": {"S": str(self.created_at())}}
         with translate_errors("begin to count"):
             for update, condition, values in (
                 ("SET #next = :first, counted_in = :table", "#next < :first", {":first": {"N": str(first)}}),
@@ -220,7 +220,7 @@ class SessionTable:
         An update can't take the greater of two numbers, so one update starts at the counter, the other at the floor.
         """
         names = {"#next": "next_f_cnt_down"}
-        floor, table = {":floor": {"N": str(at_least)}}, {":table": {"S": self._creation()}}
+        floor, table = {":floor": {"N": str(at_least)}}, {":table": {"S": str(self.created_at())}}
         numbers = {":count": {"N": str(count)}, **floor, **table}
         past_floor = {":end": {"N": str(at_least + count)}, **floor, **table}
         for update, condition, values in (
@@ -243,11 +243,12 @@ class SessionTable:
                 return dict(answer["Attributes"])
         return None
 
-    def _creation(self) -> str:
-        """When the table was created, which tells it from another one of its name."""
+    def created_at(self) -> float:
+        """When the table was created, in seconds since 1970: this tells it from another one of its name."""
         if self._created_at_known_until < self._now():
-            table = self._clients("dynamodb").describe_table(TableName=self._name)["Table"]
-            self._created_at = str(table["CreationDateTime"].timestamp())
+            with translate_errors("identify the table of sessions"):
+                table = self._clients("dynamodb").describe_table(TableName=self._name)["Table"]
+            self._created_at = table["CreationDateTime"].timestamp()
             self._created_at_known_until = self._now() + TABLE_KNOWN_FOR
         return self._created_at
 

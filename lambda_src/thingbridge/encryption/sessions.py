@@ -5,6 +5,8 @@ envelope that it can't open itself. A message without one belongs to a session w
 encrypts, such as that of a device that joined before encryption was enabled.
 """
 
+import base64
+import binascii
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,6 +20,8 @@ FIRST_F_CNT_DOWN: Final = 1
 
 LAST_FRAME_COUNTER: Final = 2**32 - 1
 """Frame counters have 32 bits, of which the air carries the lower 16 (LoRaWAN 1.0.3 §4.3.1.5)."""
+
+_ULID_BYTES: Final = 16
 
 _DEV_ADDR: Final = re.compile(r"[0-9A-Fa-f]{8}")
 
@@ -147,19 +151,23 @@ def _recorded(session: object, *, joining: bool) -> SessionSeen | None:
 
 
 UNSEEN: Final = 1024
-"""Counters that are left out when counting begins in a session that has had downlinks: they may have encrypted payloads
-that The Things Stack refused, or returned, and no longer knows of. A device accepts gaps of up to 16,384
-(MAX_FCNT_GAP, LoRaWAN 1.0.3 §4.3.1.5)."""
+"""Counters that are left out when a table begins to count in a session that is older than the table: they may have
+encrypted payloads that The Things Stack refused or returned, and no longer knows of. A device accepts gaps of up to
+16,384 (MAX_FCNT_GAP, LoRaWAN 1.0.3 §4.3.1.5)."""
+
+_CLOCKS_DIFFER_BY: Final = 10.0
+"""Seconds, at most, between the clocks of AWS and The Things Stack."""
 
 _OWN_APPLICATION_COUNTER: Final = "MAC_V1_1"
 """From this version on, the network has a counter of its own for what it sends by itself."""
 
 
-def first_f_cnt_down(session: SessionSeen, on_network_server: Mapping[str, Any]) -> int:
-    """The first counter to issue in a session of which the table of sessions does not know the last one.
+def first_f_cnt_down(session: SessionSeen, on_network_server: Mapping[str, Any], table_created_at: float) -> int:
+    """The first counter to issue in a session of which a table of sessions does not know the last one.
 
-    `on_network_server`: the device with `lorawan_version`, `session` and `pending_session`. Above everything that the
-    Application Server (`last_a_f_cnt_down`) and the Network Server (`last_n_f_cnt_down`) have used in it.
+    `on_network_server`: the device with `lorawan_version`, `session` and `pending_session`. `table_created_at`: seconds
+    since 1970. Above everything that the Application Server (`last_a_f_cnt_down`) and the Network Server
+    (`last_n_f_cnt_down`) have used in the session.
     """
     last = session.next_f_cnt_down - 1
     if not str(on_network_server.get("lorawan_version", "")).startswith(_OWN_APPLICATION_COUNTER):
@@ -167,4 +175,18 @@ def first_f_cnt_down(session: SessionSeen, on_network_server: Mapping[str, Any])
             recorded = on_network_server.get(name) or {}
             if (recorded.get("keys") or {}).get("session_key_id") == session.session.session_key_id:
                 last = max(last, int(recorded.get("last_n_f_cnt_down", 0)))
-    return last + 1 + UNSEEN if last else FIRST_F_CNT_DOWN
+    began = began_at(session.session.session_key_id)
+    known_since_its_join = began is not None and began > table_created_at + _CLOCKS_DIFFER_BY
+    return max(last + 1 + (0 if known_since_its_join else UNSEEN), FIRST_F_CNT_DOWN)
+
+
+def began_at(session_key_id: str) -> float | None:
+    """When a session began, in seconds since 1970; None if its id does not say so.
+
+    The Join Server of The Things Stack makes ids that begin with the time in milliseconds (ULID, 16 bytes).
+    """
+    try:
+        raw = base64.b64decode(session_key_id, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return int.from_bytes(raw[:6]) / 1000 if len(raw) == _ULID_BYTES else None

@@ -86,23 +86,36 @@ def test_the_examples_have_a_session_with_a_wrapped_key(example: str, part: str,
     assert seen.next_f_cnt_down == next_f_cnt_down
 
 
+BEGAN = 1_795_617_584.406
+BEGAN_THEN = "AaITJfUWlWGSuXJp4chPQA=="
+"""A session key id of The Things Stack, for a join-request that it received at that time."""
+
+
 @pytest.mark.parametrize(
-    ("version", "on_application_server", "on_network_server", "first"),
+    ("version", "on_application_server", "on_network_server", "used"),
     [
-        ("MAC_V1_0_3", 0, 0, 1),
-        ("MAC_V1_0_3", 7, 0, 8 + UNSEEN),
-        ("MAC_V1_0_3", 7, 9, 10 + UNSEEN),  # the network counts its own downlinks with the application's
-        ("MAC_V1_1", 7, 9, 8 + UNSEEN),  # from LoRaWAN 1.1 on, it has a counter of its own
+        ("MAC_V1_0_3", 0, 0, 0),
+        ("MAC_V1_0_3", 7, 0, 7),
+        ("MAC_V1_0_3", 7, 9, 9),  # the network counts its own downlinks with the application's
+        ("MAC_V1_1", 7, 9, 7),  # from LoRaWAN 1.1 on, it has a counter of its own
     ],
 )
 def test_counting_begins_above_everything_that_was_used(
-    version: str, on_application_server: int, on_network_server: int, first: int
+    version: str, on_application_server: int, on_network_server: int, used: int
 ) -> None:
-    seen = SessionSeen(Session("bmV3", "260B0002", WRAPPED), None, on_application_server + 1)
+    seen = SessionSeen(Session(BEGAN_THEN, "260B0002", WRAPPED), None, on_application_server + 1)
     other = {"keys": {"session_key_id": "b2xk"}, "last_n_f_cnt_down": 4711}
-    own = {"keys": {"session_key_id": "bmV3"}, "last_n_f_cnt_down": on_network_server}
+    own = {"keys": {"session_key_id": BEGAN_THEN}, "last_n_f_cnt_down": on_network_server}
     device = {"lorawan_version": version, "session": other, "pending_session": own}
-    assert sessions.first_f_cnt_down(seen, device) == first
+    # A table that is older than the session knows all that was issued in it.
+    assert sessions.first_f_cnt_down(seen, device, BEGAN - 60) == used + 1
+    assert sessions.first_f_cnt_down(seen, device, BEGAN + 60) == used + 1 + UNSEEN
+
+
+def test_a_session_key_id_says_when_its_session_began() -> None:
+    assert sessions.began_at(BEGAN_THEN) == BEGAN
+    assert sessions.began_at("AaIT") is None
+    assert sessions.began_at("not base64") is None
 
 
 @pytest.mark.parametrize(

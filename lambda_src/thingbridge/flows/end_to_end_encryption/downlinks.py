@@ -215,7 +215,7 @@ class EncryptedDownlinkQueue:
         found = registry.get(Server.NETWORK, device.device_id, paths)
         if found is None and not device.named and (known := end_devices.resolve(self.things_stack, device)):
             found = registry.get(Server.NETWORK, known.device_id, paths)
-        return sessions.first_f_cnt_down(seen, found or {})
+        return sessions.first_f_cnt_down(seen, found or {}, self.keys.table.created_at())
 
     def _send(self, push: _Push, session: Session) -> None:
         try:
