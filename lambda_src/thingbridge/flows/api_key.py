@@ -20,7 +20,6 @@ RIGHTS: Final = {
 
 INTEGRATION_RIGHTS: Final = {
     "RIGHT_APPLICATION_SETTINGS_BASIC": "Edit basic application settings",
-    "RIGHT_APPLICATION_TRAFFIC_READ": "Read application traffic",
 }
 """Rights that setting and deleting a pub/sub or a webhook needs in addition (`grpc_pubsub.go`, `grpc_webhooks.go`)."""
 

@@ -178,6 +178,40 @@ def test_a_confirmed_downlink_without_an_answer_is_queued_again(
     assert air.received() == [b"\1", b"\1"]
 
 
+def test_the_queue_before_a_join_that_the_device_did_not_receive_stays_where_it_is(
+    air: Air, schedule: Schedule, simulation: Simulation, requeue: Requeued, log: ThingsLog
+) -> None:
+    air.activate()
+    schedule(ONE, TWO)
+    join = simulation.network.join(APPLICATION, DEVICE.device_id, accepted=False)
+    air.remember(join)
+    air.remember(air.uplink())
+    assert requeue(join) == []
+    (entry,) = log.entries(None)
+    assert entry["event"] == "downlinks_not_queued_again"
+    assert "they stay in the queue of their session" in entry["reason"]
+    air.uplink()
+    assert air.received() == [b"\1", b"\2"]
+
+
+def test_what_stayed_in_its_session_is_queued_again_after_the_next_join(
+    air: Air, schedule: Schedule, simulation: Simulation, requeue: Requeued
+) -> None:
+    air.activate()
+    schedule(ONE, TWO)
+    lost = simulation.network.join(APPLICATION, DEVICE.device_id, accepted=False)
+    air.remember(lost)
+    air.remember(air.uplink())
+    requeue(lost)
+    join = air.join()
+    air.remember(join)
+    air.remember(air.uplink())
+    assert requeue(join, join) == []
+    air.uplink()
+    air.uplink()
+    assert air.received() == [b"\1", b"\2"]
+
+
 def test_a_message_that_can_not_be_read_is_recorded_and_not_retried(requeue: Requeued, log: ThingsLog) -> None:
     assert requeue(Published(APPLICATION, "raw", "downlink/invalidated", {}, raw=b"plain text")) == []
     assert [each["event"] for each in log.entries(None)] == ["event_not_readable"]
