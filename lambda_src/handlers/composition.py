@@ -137,11 +137,13 @@ def downlink(
     from thingbridge.aws.broker import Broker
     from thingbridge.aws.secrets import Secrets
     from thingbridge.aws.shadows import Shadows
+    from thingbridge.aws.stacks import Stacks
     from thingbridge.aws.things import Things
     from thingbridge.aws.things_log import ThingsLog
     from thingbridge.flows.desired_state import DesiredStates
     from thingbridge.flows.downlink import DownlinkQueue, DownlinkRequests, Rejections, Scheduler
     from thingbridge.flows.shadow import RecordedShadows
+    from thingbridge.flows.unowned_requests import ELECTION_SHADOW, UnownedRequests
     from thingbridge.shadow.delta import thing_of
     from thingbridge.shadow.state import SHADOW_NAME
 
@@ -149,6 +151,7 @@ def downlink(
     secrets, things, shadows = Secrets(clients), Things(clients), Shadows(clients, SHADOW_NAME)
     log = ThingsLog(clients, settings.things_log_group)
     rejections = Rejections(settings.stack_name, Broker(clients), log)
+    unowned = UnownedRequests(settings.stack_name, Stacks(clients), Shadows(clients, ELECTION_SHADOW))
     keys = _session_keys(clients, secrets, settings.sessions_table, settings.key_encryption_key_secret_arn)
 
     def queue(context: LambdaContext) -> Scheduler:
@@ -166,7 +169,7 @@ def downlink(
                 queue=queue(context),
                 rejections=rejections,
             )
-        return DownlinkRequests(settings.stack_name, things, queue(context), rejections)
+        return DownlinkRequests(settings.stack_name, things, queue(context), unowned, rejections)
 
     return flow
 

@@ -9,6 +9,9 @@ locals {
     downlink_push    = "lorawan/+/downlink/push"
     downlink_replace = "lorawan/+/downlink/replace"
   }
+
+  # The time of receipt tells two equal requests apart, and a repeated invocation from a first one.
+  select = "topic() AS topic, encode(*, 'base64') AS payload, timestamp() AS receivedAt"
 }
 
 module "function" {
@@ -46,6 +49,7 @@ module "request_rules" {
   name         = "${var.stack.name}-${each.key}"
   description  = "Downlink requests on ${each.value}"
   topic_filter = each.value
+  select       = local.select
   action       = { function = { arn = module.function.arn } }
   error_queue  = module.function.failure_queue
   aws          = var.aws
@@ -60,6 +64,7 @@ module "delta_rule" {
   name         = "${var.stack.name}-shadow_delta"
   description  = "Desired states of shadows that differ from the reported ones"
   topic_filter = "$aws/things/+/shadow/name/lorawan/update/delta"
+  select       = local.select
   where        = "NOT isUndefined(state.decodedPayload)"
   action       = { function = { arn = module.function.arn } }
   error_queue  = module.function.failure_queue
@@ -82,6 +87,20 @@ data "aws_iam_policy_document" "rights" {
       actions   = ["iot:GetThingShadow", "iot:UpdateThingShadow"]
       resources = [statement.value]
     }
+  }
+
+  # ListTopicRules has no resource level in IAM.
+  statement {
+    sid       = "FindStacks"
+    actions   = ["iot:ListTopicRules"]
+    resources = ["*"]
+  }
+
+  # A shadow that all stacks of the account share: which of them answers a request for a thing of none.
+  statement {
+    sid       = "ElectAnsweringStack"
+    actions   = ["iot:GetThingShadow", "iot:UpdateThingShadow"]
+    resources = ["${local.iot_arn}:thing/thingbridge-stacks", "${local.iot_arn}:thing/thingbridge-stacks/downlink-rejections"]
   }
 
   statement {

@@ -37,6 +37,13 @@ resource "aws_lambda_layer_version" "cryptography" {
 
 data "aws_iam_policy_document" "use" {
   source_policy_documents = [module.sessions.use.policy_json, module.key_encryption_key.use.policy_json]
+
+  # A table that was restored under its name is another one: the counters that were issued since the backup are missing from it.
+  statement {
+    sid       = "IdentifySessionTable"
+    actions   = ["dynamodb:DescribeTable"]
+    resources = ["arn:${var.aws.partition}:dynamodb:${var.aws.region}:${var.aws.account_id}:table/${var.stack.name}-sessions"]
+  }
 }
 
 locals {

@@ -171,6 +171,31 @@ def test_a_request_that_names_no_thing_is_answered_on_the_account_wide_topic(far
     assert answer.json()["field"] == "thingName"
 
 
+def test_a_thing_of_no_stack_is_answered_by_one_of_the_stacks(vault: Bridge, orchard: Bridge) -> None:
+    iot = vault.aws.client("iot")
+    things = {
+        "valve-9": {"devEUI": "0011AA22BB33CC12"},
+        "valve-10": {"devEUI": "0011AA22BB33CC13", "stackName": "gone"},
+    }
+    for name, attributes in things.items():
+        iot.create_thing(
+            thingName=name,
+            thingTypeName=vault.outputs["thing_type_name"],
+            attributePayload={"attributes": attributes},
+        )
+    for name in things:
+        request(vault, f"lorawan/{name}/downlink/push", {"bytes": "AQ==", "fPort": 1, "correlationIDs": ["order:1"]})
+        assert rejected(vault, name)["field"] == "stackName"
+    # Every stack has handled the first request once each has handled a later one.
+    for number, stack in enumerate((vault, orchard)):
+        stack.create_thing(f"after-{number}", devEUI=f"0011AA22BB33CC2{number}")
+        request(stack, f"lorawan/after-{number}/downlink/push", {"fPort": 0})
+        rejected(stack, f"after-{number}")
+    for name in things:
+        assert len(vault.topics.messages(f"lorawan/{name}/downlink/rejected")) == 1
+        iot.delete_thing(thingName=name)
+
+
 def test_a_thing_of_another_stack_is_left_to_that_stack(vault: Bridge, orchard: Bridge) -> None:
     device = orchard.new_device()
     orchard.things_stack.network.join(device.application_id, device.device_id)

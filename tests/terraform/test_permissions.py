@@ -16,6 +16,7 @@ Documents = Callable[[tftest.TerraformPlanOutput], dict[str, list[dict[str, Any]
 # Statements whose resource is "*", and why no other is possible. Nothing else may have it.
 EVERYTHING = {
     "FindEndpoint": "iot:DescribeEndpoint has no resource level in IAM",
+    "FindStacks": "iot:ListTopicRules has no resource level in IAM",
     "FindThings": "iot:ListThings has no resource level in IAM",
     "CreateCertificate": "iot:CreateKeysAndCertificate has no resource level in IAM",
     "IdentifyOwnCertificates": "the local AWS checks both actions on no resource",

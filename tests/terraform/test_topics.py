@@ -7,6 +7,8 @@ import json
 import re
 from pathlib import Path
 
+from thingbridge.aws.stacks import RULE_SUFFIX
+from thingbridge.flows.unowned_requests import ELECTION_SHADOW, ELECTION_THING
 from thingbridge.messaging import topics
 from thingbridge.registry.events import SELECTED
 from thingbridge.shadow import delta
@@ -66,3 +68,22 @@ def test_returned_downlinks_are_read_from_the_topics_of_their_messages() -> None
         assert event in topics.UPSTREAM_EVENTS.values()
         assert not kind or topics.UPSTREAM_EVENTS[kind] == event
     assert 'topic_filter = "${var.base_topic}/${each.value.event}"' in text
+
+
+def test_the_election_of_the_stack_that_answers_is_held_where_it_may_be_written() -> None:
+    granted = re.findall(r":thing/(thingbridge[^\"]+)", (MODULES / "downlink/main.tf").read_text())
+    assert granted == [ELECTION_THING, f"{ELECTION_THING}/{ELECTION_SHADOW}"]
+
+
+def test_the_rule_for_requests_has_the_name_by_which_a_stack_is_found() -> None:
+    text = (MODULES / "downlink/main.tf").read_text()
+    assert 'name         = "${var.stack.name}-${each.key}"' in text
+    assert f'    {RULE_SUFFIX.removeprefix("_")}         = "{topics.DOWNLINK_REQUEST}"' in text
+
+
+def test_the_time_of_receipt_is_selected_for_requests_and_deltas() -> None:
+    text = (MODULES / "downlink/main.tf").read_text()
+    assert "timestamp() AS receivedAt" in text
+    assert text.count("select       = local.select") == text.count('source   = "../topic_rule"') + text.count(
+        'source = "../topic_rule"'
+    )

@@ -1,12 +1,18 @@
 """The sessions of a stack's devices in a DynamoDB table, with their downlink counters.
 
-| Item | Key `device` | Key `session_key_id` | Attributes |
-|---|---|---|---|
-| a session | DevEUI | base64 | `dev_addr`, `app_s_key`, `next_f_cnt_down`, `queued_again`, `expires` |
-| which session is the latest | DevEUI | `latest` | `latest`, `seen_at` (Unix microseconds), `expires` |
+| Item | Key `device` | Key `session_key_id` |
+|---|---|---|
+| a session | DevEUI | base64 |
+| which session is the latest | DevEUI | `latest` |
+| a push that was refused first, and succeeded | DevEUI | `queued` and its mark |
 
-`app_s_key` is the envelope as The Things Stack sent it: every key in the table is wrapped. A counter is
-issued once, by one conditional update, however many callers need one at the same time.
+A session: `dev_addr`, `app_s_key`, `key_opens`, `confirmed`, `next_f_cnt_down`, `counted_in`, `queued_again`. The
+latest one: `latest`, `joining`, `by_uplink`, `seen_at` (Unix microseconds). All items: `expires`.
+
+`app_s_key` is the envelope as The Things Stack sent it: every key in the table is wrapped. A key that opens with the
+stack's key encryption key stays for good, and so does the DevAddr of a session; only the Application Server's own
+answer changes them (`confirmed`). A counter is issued once, by one conditional update, however many callers need one at
+the same time, and only after it was compared with The Things Stack's in this very table (`counted_in`).
 """
 
 import time
@@ -19,7 +25,8 @@ from botocore.exceptions import ClientError
 from thingbridge.aws.clients import Clients
 from thingbridge.aws.errors import code, translate_errors
 from thingbridge.encryption.sessions import LAST_FRAME_COUNTER, Session, SessionSeen
-from thingbridge.errors import Refused
+from thingbridge.errors import Busy
+from thingbridge.messaging.downlink import NotSendable
 
 LATEST: Final = "latest"
 """Sort key of the item with the latest session. Never a session key id: it is not the base64 of whole bytes."""
@@ -35,6 +42,43 @@ UNUSED_KEPT_FOR: Final = 400 * 86400
 
 REPLACED_KEPT_FOR: Final = 30 * 86400
 """Seconds a replaced session is kept: late messages still have to be decrypted."""
+
+QUEUED_KEPT_FOR: Final = 3600
+"""Seconds for which it is remembered that a push was refused first, and succeeded."""
+
+LONGEST_JUMP: Final = 16_384
+"""Counters by which a message may raise a stored one: a device accepts no larger gap (MAX_FCNT_GAP, LoRaWAN 1.0.3
+§4.3.1.5), and a forged message must not use up a session."""
+
+TABLE_KNOWN_FOR: Final = 300.0
+"""Seconds after which it is checked whether the table was replaced by another one of its name: restoring one takes
+longer."""
+
+
+class NotCounted(Busy):
+    """The session's counter was not compared with The Things Stack's yet: `begin_counting` comes first."""
+
+
+@dataclass(frozen=True)
+class Latest:
+    """The session that a device was last seen in.
+
+    `joining`: it has joined, and is not known to have sent since. `by_uplink`: an uplink was the last that was seen.
+    """
+
+    session_key_id: str
+    joining: bool
+    by_uplink: bool
+
+
+@dataclass
+class _Known:
+    """What this execution environment has written of a device, and until when it relies on it."""
+
+    until: float
+    session: Session
+    joining: bool
+    next_f_cnt_down: int
 
 
 @dataclass(frozen=True)
@@ -53,49 +97,56 @@ class SessionTable:
 
     def __init__(self, clients: Clients, name: str, *, now: Callable[[], float] = time.time) -> None:
         self._clients, self._name, self._now = clients, name, now
-        self._known: dict[str, tuple[float, Session]] = {}
+        self._known: dict[str, _Known] = {}
+        self._created_at, self._created_at_known_until = 0.0, 0.0
 
     # Sessions ------------------------------------------------------------------------------------------------------
 
-    def remember(self, device: str, seen: SessionSeen) -> None:
+    def remember(self, device: str, seen: SessionSeen, *, key_opens: Callable[[], bool] = lambda: True) -> Session:
         """Store a session that a device was seen in; no call if this execution environment has stored it already.
 
-        It becomes the device's latest session unless a session that was seen later is known.
+        It becomes the device's latest session unless a session that was seen later is known. Returns the session as it
+        is stored, whose key is another one if a message came with the wrong key. `key_opens` as for `write`.
         """
-        until, known = self._known.get(device, (0.0, None))
-        if known == seen.session and until > self._now():
-            return
-        self.write(device, seen)
+        known = self._known.get(device)
+        if (
+            known
+            and known.session == seen.session
+            and known.until > self._now()
+            and (seen.joining or not known.joining)
+        ):
+            if known.next_f_cnt_down < seen.next_f_cnt_down:
+                self.raise_counter(device, seen.session.session_key_id, seen.next_f_cnt_down)
+                known.next_f_cnt_down = seen.next_f_cnt_down
+            return known.session
+        stored = self.write(device, seen, key_opens=key_opens())
         self._known.pop(device, None)
         if len(self._known) >= MAX_KNOWN:
             del self._known[next(iter(self._known))]
-        self._known[device] = (self._now() + KNOWN_FOR, seen.session)
+        self._known[device] = _Known(self._now() + KNOWN_FOR, stored, seen.joining, seen.next_f_cnt_down)
+        return stored
 
-    def write(self, device: str, seen: SessionSeen) -> None:
-        """Write a session, known or not, and record that the device was seen in it."""
-        session = seen.session
-        names = {"#next": "next_f_cnt_down"}
-        values: dict[str, Any] = {
-            ":dev_addr": {"S": session.dev_addr},
-            ":next": {"N": str(seen.next_f_cnt_down)},
-            ":expires": self._in(UNUSED_KEPT_FOR),
-        }
-        update = "SET dev_addr = :dev_addr, expires = :expires, #next = if_not_exists(#next, :next)"
-        # A session that had a key keeps it: a message without one must not expose its payloads in plain text.
-        if session.app_s_key is not None:
-            update += ", app_s_key = :app_s_key"
-            values[":app_s_key"] = {"M": {name: {"S": str(value)} for name, value in session.app_s_key.items()}}
+    def write(self, device: str, seen: SessionSeen, *, key_opens: bool = True) -> Session:
+        """Write a session, known or not, and record that the device was seen in it. Returns it as it is stored.
+
+        `key_opens`: the key came wrapped, and opens with the stack's key encryption key. Such a key replaces one that
+        does not, and is replaced by none; what the Application Server itself answered replaces everything.
+        """
+        write = self._write_confirmed if seen.session.confirmed else self._write_received
         with translate_errors("write a session"):
-            self._update(device, session.session_key_id, update, names, values)
+            item = write(device, seen, key_opens)
+        if int(item["next_f_cnt_down"]["N"]) < seen.next_f_cnt_down:
+            self.raise_counter(device, seen.session.session_key_id, seen.next_f_cnt_down)
         replaced = self._make_latest(device, seen)
         if replaced:
             with translate_errors("let a session expire"):
                 self._update(device, replaced, "SET expires = :expires", {}, {":expires": self._in(REPLACED_KEPT_FOR)})
+        return _stored(seen.session.session_key_id, item).session
 
-    def latest(self, device: str) -> str | None:
-        """Session key id of the session the device was last seen in, None if it was never seen."""
+    def latest(self, device: str) -> Latest | None:
+        """The session that the device was last seen in, None if it was never seen."""
         item = self._get(device, LATEST)
-        return str(item[LATEST]["S"]) if item else None
+        return Latest(str(item[LATEST]["S"]), _flag(item, "joining"), _flag(item, "by_uplink")) if item else None
 
     def find(self, device: str, session_key_id: str) -> StoredSession | None:
         """A session of the device, None if it is not (or no longer) known."""
@@ -104,9 +155,9 @@ class SessionTable:
 
     def known(self, device: str, session_key_id: str) -> Session | None:
         """The same, from memory when this execution environment saw the device in that session, else from the table."""
-        _, session = self._known.get(device, (0.0, None))
-        if session and session.session_key_id == session_key_id:
-            return session
+        known = self._known.get(device)
+        if known and known.session.session_key_id == session_key_id:
+            return known.session
         stored = self.find(device, session_key_id)
         return stored.session if stored else None
 
@@ -117,7 +168,8 @@ class SessionTable:
     ) -> tuple[int, Session] | None:
         """Reserve `count` successive downlink counters; the first one, never below `at_least`, and the session.
 
-        None if the session is not known. Raises Refused when the session has no counters left.
+        None if the session is not known. Raises NotCounted before `begin_counting`, NotSendable when the session has no
+        counters left.
         """
         with translate_errors("take frame counters"):
             item = self._advance(device, session_key_id, count, at_least)
@@ -125,8 +177,42 @@ class SessionTable:
             return None
         first = int(item["next_f_cnt_down"]["N"]) - count
         if first + count - 1 > LAST_FRAME_COUNTER:
-            raise Refused("the session's frame counters are used up: the device has to join again")
+            raise NotSendable("the session's frame counters are used up: the device has to join again")
         return first, _stored(session_key_id, item).session
+
+    def begin_counting(self, device: str, session_key_id: str, first: int) -> None:
+        """Issue counters of a session from now on, none below `first`: the lowest that was never used.
+
+        Needed once for a session in a table. A table that was restored from a backup is another one: the counters that
+        were issued after the backup are missing from it.
+        """
+        names, created_at = {"#next": "next_f_cnt_down"}, {":table": {"S": str(self.created_at())}}
+        with translate_errors("begin to count"):
+            for update, condition, values in (
+                ("SET #next = :first, counted_in = :table", "#next < :first", {":first": {"N": str(first)}}),
+                ("SET counted_in = :table", "#next >= :first", {":first": {"N": str(first)}}),
+            ):
+                try:
+                    self._update(device, session_key_id, update, names, {**values, **created_at}, condition)
+                except ClientError as error:
+                    if code(error) != "ConditionalCheckFailedException":
+                        raise
+
+    def raise_counter(self, device: str, session_key_id: str, at_least: int) -> None:
+        """Issue no counter of a session below `at_least` any more. Without effect on a session that is not known.
+
+        Nor on a counter that is more than `LONGEST_JUMP` behind: The Things Stack refuses the next push if it must.
+        """
+        values = {":least": {"N": str(at_least)}, ":nearest": {"N": str(max(0, at_least - LONGEST_JUMP))}}
+        condition = "#next < :least AND #next >= :nearest"
+        with translate_errors("raise a frame counter"):
+            try:
+                self._update(
+                    device, session_key_id, "SET #next = :least", {"#next": "next_f_cnt_down"}, values, condition
+                )
+            except ClientError as error:
+                if code(error) != "ConditionalCheckFailedException":
+                    raise
 
     def _advance(self, device: str, session_key_id: str, count: int, at_least: int) -> dict[str, Any] | None:
         """The session with its counter advanced; None if there is no such session.
@@ -134,23 +220,39 @@ class SessionTable:
         An update can't take the greater of two numbers, so one update starts at the counter, the other at the floor.
         """
         names = {"#next": "next_f_cnt_down"}
-        numbers = {":count": {"N": str(count)}, ":floor": {"N": str(at_least)}}
-        past_floor = {":end": {"N": str(at_least + count)}, ":floor": numbers[":floor"]}
+        floor, table = {":floor": {"N": str(at_least)}}, {":table": {"S": str(self.created_at())}}
+        numbers = {":count": {"N": str(count)}, **floor, **table}
+        past_floor = {":end": {"N": str(at_least + count)}, **floor, **table}
         for update, condition, values in (
             ("SET #next = #next + :count", "#next >= :floor", numbers),
             ("SET #next = :end", "#next < :floor", past_floor),
             ("SET #next = #next + :count", "#next >= :floor", numbers),  # it was raised in between
         ):
+            counted = f"{condition} AND counted_in = :table"
             try:
-                answer = self._update(device, session_key_id, update, names, values, condition, "ALL_NEW")
+                answer = self._update(device, session_key_id, update, names, values, counted, "ALL_NEW")
             except ClientError as error:
                 if code(error) != "ConditionalCheckFailedException":
                     raise
-                if "Item" not in error.response:
+                answered: Mapping[str, Any] = error.response
+                if "Item" not in answered:
                     return None
+                if answered["Item"].get("counted_in") != table[":table"]:
+                    raise NotCounted(f"count the downlinks of {device}: its counter is not known yet") from error
             else:
                 return dict(answer["Attributes"])
         return None
+
+    def created_at(self) -> float:
+        """When the table was created, in seconds since 1970: this tells it from another one of its name."""
+        if self._created_at_known_until < self._now():
+            with translate_errors("identify the table of sessions"):
+                table = self._clients("dynamodb").describe_table(TableName=self._name)["Table"]
+            self._created_at = table["CreationDateTime"].timestamp()
+            self._created_at_known_until = self._now() + TABLE_KNOWN_FOR
+        return self._created_at
+
+    # Downlinks -----------------------------------------------------------------------------------------------------
 
     def mark_queued_again(self, device: str, session_key_id: str, f_cnts: Iterable[int]) -> None:
         """Record that downlinks with these counters were queued again, so that it is not done twice."""
@@ -158,7 +260,77 @@ class SessionTable:
         with translate_errors("mark downlinks as queued again"):
             self._update(device, session_key_id, "ADD queued_again :f_cnts", {}, values)
 
+    def note_queued(self, device: str, mark: str) -> None:
+        """Record that the downlinks with this mark are queued, although The Things Stack refused them at first."""
+        with translate_errors("note that downlinks are queued"):
+            self._update(device, _queued(mark), "SET expires = :expires", {}, {":expires": self._in(QUEUED_KEPT_FOR)})
+
+    def was_queued(self, device: str, mark: str) -> bool:
+        """Whether `note_queued` was called for them."""
+        return self._get(device, _queued(mark)) is not None
+
     # Inside --------------------------------------------------------------------------------------------------------
+
+    def _write_received(self, device: str, seen: SessionSeen, key_opens: bool) -> dict[str, Any]:
+        """Write what a message said; returns the item. The key is left out if the stored one stays."""
+        session = seen.session
+        update = (
+            "SET dev_addr = if_not_exists(dev_addr, :dev_addr), expires = :expires, #next = if_not_exists(#next, :next)"
+        )
+        names, values = {"#next": "next_f_cnt_down"}, self._values(seen)
+        if session.app_s_key is None:
+            return self._written(device, session, update, names, values)
+        with_key = {**values, ":app_s_key": _map(session.app_s_key), ":opens": {"BOOL": key_opens}}
+        condition = "attribute_not_exists(app_s_key) OR app_s_key = :app_s_key"
+        if key_opens:
+            with_key[":does_not"] = {"BOOL": False}
+            condition += " OR key_opens = :does_not"
+        try:
+            return self._written(
+                device, session, f"{update}, app_s_key = :app_s_key, key_opens = :opens", names, with_key, condition
+            )
+        except ClientError as error:
+            if code(error) != "ConditionalCheckFailedException":
+                raise
+        return self._written(device, session, update, names, values)
+
+    def _write_confirmed(self, device: str, seen: SessionSeen, key_opens: bool) -> dict[str, Any]:
+        """Write what the Application Server answered; returns the item."""
+        session = seen.session
+        update = (
+            "SET dev_addr = :dev_addr, expires = :expires, #next = if_not_exists(#next, :next), "
+            "confirmed = :confirmed, key_opens = :opens"
+        )
+        values = {
+            **self._values(seen),
+            ":confirmed": {"BOOL": True},
+            ":opens": {"BOOL": key_opens and session.app_s_key is not None},
+        }
+        if session.app_s_key is None:
+            update += " REMOVE app_s_key"
+        else:
+            update += ", app_s_key = :app_s_key"
+            values[":app_s_key"] = _map(session.app_s_key)
+        return self._written(device, session, update, {"#next": "next_f_cnt_down"}, values)
+
+    def _values(self, seen: SessionSeen) -> dict[str, Any]:
+        return {
+            ":dev_addr": {"S": seen.session.dev_addr},
+            ":next": {"N": str(seen.next_f_cnt_down)},
+            ":expires": self._in(UNUSED_KEPT_FOR),
+        }
+
+    def _written(
+        self,
+        device: str,
+        session: Session,
+        update: str,
+        names: Mapping[str, str],
+        values: Mapping[str, Any],
+        condition: str | None = None,
+    ) -> dict[str, Any]:
+        answer = self._update(device, session.session_key_id, update, names, values, condition, "ALL_NEW")
+        return dict(answer["Attributes"])
 
     def _make_latest(self, device: str, seen: SessionSeen) -> str | None:
         """Make it the latest session unless one was seen later; the session that it replaces, if any."""
@@ -166,9 +338,13 @@ class SessionTable:
         values = {
             ":latest": {"S": seen.session.session_key_id},
             ":at": {"N": str(at)},
+            ":joining": {"BOOL": seen.joining},
+            ":by_uplink": {"BOOL": seen.at is not None and not seen.joining},
             ":expires": self._in(UNUSED_KEPT_FOR),
         }
-        update = f"SET {LATEST} = :latest, seen_at = :at, expires = :expires"
+        update = (
+            f"SET {LATEST} = :latest, seen_at = :at, joining = :joining, by_uplink = :by_uplink, expires = :expires"
+        )
         condition = "attribute_not_exists(seen_at) OR seen_at <= :at"
         with translate_errors("write the latest session"):
             try:
@@ -220,6 +396,19 @@ def _key(device: str, session_key_id: str) -> dict[str, Any]:
     return {"device": {"S": device}, "session_key_id": {"S": session_key_id}}
 
 
+def _queued(mark: str) -> str:
+    """Sort key of the item of a mark. Never a session key id: it has a blank."""
+    return f"queued {mark}"
+
+
+def _flag(item: Mapping[str, Any], name: str) -> bool:
+    return bool(item.get(name, {}).get("BOOL"))
+
+
+def _map(envelope: Mapping[str, Any]) -> dict[str, Any]:
+    return {"M": {name: {"S": str(value)} for name, value in envelope.items()}}
+
+
 def _stored(session_key_id: str, item: Mapping[str, Any]) -> StoredSession:
     envelope = item.get("app_s_key")
     return StoredSession(
@@ -227,6 +416,7 @@ def _stored(session_key_id: str, item: Mapping[str, Any]) -> StoredSession:
             session_key_id,
             item["dev_addr"]["S"],
             {name: value["S"] for name, value in envelope["M"].items()} if envelope else None,
+            _flag(item, "confirmed"),
         ),
         frozenset(int(each) for each in item.get("queued_again", {}).get("NS", ())),
     )

@@ -48,13 +48,12 @@ def encrypted(
 class Retry:
     """What is needed between a refused push and the next attempt.
 
-    `at_least`: take new counters, none below this one. `look_up`: ask The Things Stack which session the device is in.
-    `wait`: the device has to send first.
+    `at_least`: take new counters, none below this one. `look_up`: ask the Application Server which session the device
+    is in.
     """
 
     at_least: int = 0
     look_up: bool = False
-    wait: bool = False
 
 
 def after_refusal(name: str, diagnostics: Mapping[str, Any], session_key_id: str, first_f_cnt: int) -> Retry | None:
@@ -69,10 +68,21 @@ def after_refusal(name: str, diagnostics: Mapping[str, Any], session_key_id: str
     for prefix in ("", "pending_"):
         if diagnostics.get(f"{prefix}session_key_id") == session_key_id:
             lowest = int(diagnostics.get(f"{prefix}min_f_cnt_down", 0))
-            # The counter was high enough: between a rejoin and the first uplink the Application Server forwards a
+            # A counter that was high enough: between a rejoin and the first uplink the Application Server forwards a
             # downlink once for each of the two sessions, and the Network Server refuses the second one.
-            return Retry(at_least=lowest) if lowest > first_f_cnt else Retry(wait=True)
+            return Retry(at_least=lowest) if lowest > first_f_cnt else Retry(look_up=True)
     return Retry(look_up=True)
+
+
+def repeated_after_failure(body: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """The downlink of a `downlink_failed` whose push is repeated (`after_refusal`); nothing in any other message.
+
+    The Application Server (3.32) publishes one for each downlink of each push that the Network Server refuses.
+    """
+    match body:
+        case {"downlink_failed": {"downlink": dict(downlink), "error": {"name": "f_cnt_too_low" | "unknown_session"}}}:
+            return (downlink,)
+    return ()
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,11 @@ envelope that it can't open itself. A message without one belongs to a session w
 encrypts, such as that of a device that joined before encryption was enabled.
 """
 
+import base64
+import binascii
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -19,6 +21,8 @@ FIRST_F_CNT_DOWN: Final = 1
 
 LAST_FRAME_COUNTER: Final = 2**32 - 1
 """Frame counters have 32 bits, of which the air carries the lower 16 (LoRaWAN 1.0.3 §4.3.1.5)."""
+
+_ULID_BYTES: Final = 16
 
 _DEV_ADDR: Final = re.compile(r"[0-9A-Fa-f]{8}")
 
@@ -33,23 +37,29 @@ _LONGEST_TEXT: Final = 2048
 class Session:
     """A session. `session_key_id` base64; `dev_addr` 8 hex digits; `app_s_key` the envelope as TTS sent it, None if
     The Things Stack holds the key and encrypts itself.
+
+    `confirmed`: the Application Server itself was asked; anything else comes from a message, which whoever may publish
+    on the stack's topics can forge.
     """
 
     session_key_id: str
     dev_addr: str
     app_s_key: Mapping[str, Any] | None
+    confirmed: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True)
 class SessionSeen:
     """A session that a device was seen in. `at`: Unix microseconds by TTS's clock, None if unknown.
 
-    `next_f_cnt_down`: the lowest downlink counter that The Things Stack still accepts.
+    `next_f_cnt_down`: the lowest downlink counter that the Application Server has not used. `joining`: the session has
+    begun with a join, and no uplink of the device in it is known yet.
     """
 
     session: Session
     at: int | None
     next_f_cnt_down: int
+    joining: bool = False
 
 
 def device_key(device: EndDeviceIdentifiers) -> str:
@@ -78,7 +88,33 @@ def seen(body: Mapping[str, Any]) -> SessionSeen | None:
         Session(session_key_id, str(dev_addr), envelope if isinstance(envelope, Mapping) else None),
         _microseconds(part.get("received_at")) or _microseconds(body.get("received_at")),
         last + 1 if isinstance(last, int) and 0 <= last < LAST_FRAME_COUNTER else FIRST_F_CNT_DOWN,
+        joining="uplink_message" not in body,
     )
+
+
+@dataclass(frozen=True)
+class UsedCounter:
+    """A downlink counter of a session that The Things Stack used by itself."""
+
+    session_key_id: str
+    f_cnt: int
+
+
+def used_counter(body: Mapping[str, Any]) -> UsedCounter | None:
+    """The counter in a `downlink_queue_invalidated`; None for other messages, and for a first one without a counter.
+
+    While payload crypto is skipped, The Things Stack (3.32) publishes one for each downlink of its own, such as the
+    acknowledgement of a confirmed uplink, even if the queue is empty.
+    """
+    part = body.get("downlink_queue_invalidated")
+    if not isinstance(part, Mapping):
+        return None
+    session_key_id, last = part.get("session_key_id"), part.get("last_f_cnt_down")
+    if not isinstance(session_key_id, str) or not session_key_id:
+        return None
+    if not isinstance(last, int) or isinstance(last, bool) or not 0 < last <= LAST_FRAME_COUNTER:
+        return None
+    return UsedCounter(session_key_id, last)
 
 
 def _is_short_text(value: object) -> bool:
@@ -93,12 +129,28 @@ def _microseconds(value: object) -> int | None:
     return int(at.timestamp() * 1_000_000) if at.tzinfo else None
 
 
-def of_device(device: Mapping[str, Any]) -> SessionSeen | None:
-    """The session of an end device on the Application Server: the pending one, else the one in use.
+@dataclass(frozen=True)
+class DeviceSessions:
+    """The sessions of an end device on the Application Server. `pending`: from a join to the first uplink after it."""
 
-    A key in plain text is one that The Things Stack encrypts with; it is not kept.
-    """
-    session = device.get("pending_session") or device.get("session")
+    current: SessionSeen | None
+    pending: SessionSeen | None
+
+    @property
+    def newest(self) -> SessionSeen | None:
+        """The session that the device uses, unless its last join failed."""
+        return self.pending or self.current
+
+
+def of_device(device: Mapping[str, Any]) -> DeviceSessions:
+    """Read an end device with the fields `session` and `pending_session` of the Application Server."""
+    return DeviceSessions(
+        _recorded(device.get("session"), joining=False), _recorded(device.get("pending_session"), joining=True)
+    )
+
+
+def _recorded(session: object, *, joining: bool) -> SessionSeen | None:
+    """A session in a record. A key in plain text is one that The Things Stack encrypts with; it is not kept."""
     if not isinstance(session, Mapping):
         return None
     keys = session.get("keys") or {}
@@ -108,7 +160,51 @@ def of_device(device: Mapping[str, Any]) -> SessionSeen | None:
             str(keys.get("session_key_id", "")),
             str(session.get("dev_addr", "")),
             envelope if envelope.get("encrypted_key") and not envelope.get("key") else None,
+            confirmed=True,
         ),
         None,
         int(session.get("last_a_f_cnt_down", 0)) + 1,
+        joining,
     )
+
+
+UNSEEN: Final = 1024
+"""Counters that are left out when a table begins to count in a session that is older than the table: they may have
+encrypted payloads that The Things Stack refused or returned, and no longer knows of. A device accepts gaps of up to
+16,384 (MAX_FCNT_GAP, LoRaWAN 1.0.3 §4.3.1.5)."""
+
+_CLOCKS_DIFFER_BY: Final = 10.0
+"""Seconds, at most, between the clocks of AWS and The Things Stack."""
+
+_OWN_APPLICATION_COUNTER: Final = "MAC_V1_1"
+"""From this version on, the network has a counter of its own for what it sends by itself."""
+
+
+def first_f_cnt_down(session: SessionSeen, on_network_server: Mapping[str, Any], table_created_at: float) -> int:
+    """The first counter to issue in a session of which a table of sessions does not know the last one.
+
+    `on_network_server`: the device with `lorawan_version`, `session` and `pending_session`. `table_created_at`: seconds
+    since 1970. Above everything that the Application Server (`last_a_f_cnt_down`) and the Network Server
+    (`last_n_f_cnt_down`) have used in the session.
+    """
+    last = session.next_f_cnt_down - 1
+    if not str(on_network_server.get("lorawan_version", "")).startswith(_OWN_APPLICATION_COUNTER):
+        for name in ("session", "pending_session"):
+            recorded = on_network_server.get(name) or {}
+            if (recorded.get("keys") or {}).get("session_key_id") == session.session.session_key_id:
+                last = max(last, int(recorded.get("last_n_f_cnt_down", 0)))
+    began = began_at(session.session.session_key_id)
+    known_since_its_join = began is not None and began > table_created_at + _CLOCKS_DIFFER_BY
+    return max(last + 1 + (0 if known_since_its_join else UNSEEN), FIRST_F_CNT_DOWN)
+
+
+def began_at(session_key_id: str) -> float | None:
+    """When a session began, in seconds since 1970; None if its id does not say so.
+
+    The Join Server of The Things Stack makes ids that begin with the time in milliseconds (ULID, 16 bytes).
+    """
+    try:
+        raw = base64.b64decode(session_key_id, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return int.from_bytes(raw[:6]) / 1000 if len(raw) == _ULID_BYTES else None

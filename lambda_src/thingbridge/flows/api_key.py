@@ -14,12 +14,12 @@ RIGHTS: Final = {
     "RIGHT_APPLICATION_DEVICES_WRITE": "Create devices in application",
     "RIGHT_APPLICATION_DEVICES_WRITE_KEYS": "Edit device keys in application",
     "RIGHT_APPLICATION_TRAFFIC_DOWN_WRITE": "Write downlink application traffic",
+    "RIGHT_APPLICATION_TRAFFIC_READ": "Read application traffic",
 }
 """Rights that every mode needs, by their label in the Console."""
 
 INTEGRATION_RIGHTS: Final = {
     "RIGHT_APPLICATION_SETTINGS_BASIC": "Edit basic application settings",
-    "RIGHT_APPLICATION_TRAFFIC_READ": "Read application traffic",
 }
 """Rights that setting and deleting a pub/sub or a webhook needs in addition (`grpc_pubsub.go`, `grpc_webhooks.go`)."""
 

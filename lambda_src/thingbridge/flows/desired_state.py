@@ -10,9 +10,10 @@ from typing import Any, Final
 
 from thingbridge.aws.shadows import Shadows
 from thingbridge.aws.things import Things
-from thingbridge.errors import BadInput, Busy, Misconfigured, Refused
-from thingbridge.flows.downlink import Rejections, Scheduler
+from thingbridge.errors import BadInput, Busy
+from thingbridge.flows.downlink import REJECTIONS, Rejection, Rejections, Scheduler, is_late
 from thingbridge.flows.shadow import RecordedShadows
+from thingbridge.messaging import downlink as requests
 from thingbridge.messaging.downlink import ReceivedRequest
 from thingbridge.registry.attributes import reference
 from thingbridge.registry.events import belongs_to
@@ -52,15 +53,17 @@ class DesiredStates:
             return
         try:
             change = self._claim(delta)
-        except (BadInput, Refused) as error:
-            # No note in the shadow, because it is the shadow that can't be read or written.
+        except BadInput as error:
+            # No note in the shadow, because it is the shadow that can't be read.
             self._reject(delta, {}, error)
             return
         if change is None:
             return
+        downlink = requests.marked(deltas.downlink(change, self.f_port), requests.mark(event))
+        late = is_late(requests.received_at(event), self.now())
         try:
-            self.queue.schedule(reference(thing.attributes), (deltas.downlink(change, self.f_port),))
-        except (BadInput, Refused, Misconfigured) as error:
+            self.queue.schedule(reference(thing.attributes), (downlink,), repeated=late)
+        except REJECTIONS as error:
             self._reject(delta, change.values, error)
             note = deltas.note(Note.REFUSED, change, delta, self.now(), str(error))
             self.recorded_shadows.report(delta.thing_name, note)
@@ -70,7 +73,8 @@ class DesiredStates:
     def _claim(self, delta: Delta) -> Change | None:
         """The change, if it is this delta's to send, and noted as being sent.
 
-        Raises Busy while an older one is being sent, BadInput for a desired state that is not an object, or Refused.
+        Raises Busy while an older one is being sent, BadInput for a desired state that is not an object, or as AWS
+        answers.
         """
         for pause in self.pauses:
             document = self.shadows.document(delta.thing_name)
@@ -85,6 +89,6 @@ class DesiredStates:
             self.sleep(pause)
         raise Busy(f"send the desired state of {delta.thing_name}: another change is being sent")
 
-    def _reject(self, delta: Delta, values: Mapping[str, Any], error: BadInput | Refused | Misconfigured) -> None:
+    def _reject(self, delta: Delta, values: Mapping[str, Any], error: Rejection) -> None:
         request = ReceivedRequest(delta.thing_name, False, {"desired": values, "version": delta.version}, None)
         self.rejections.reject(request, error)

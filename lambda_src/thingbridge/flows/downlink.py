@@ -1,32 +1,61 @@
 """Downlink: an application's request becomes downlinks in the queue of The Things Stack.
 
-A bad request is answered on `…/downlink/rejected`; a request for a thing of another stack is left to that stack.
+A bad request is answered on `…/downlink/rejected`. A request for a thing of another stack is left to that stack; which
+stack answers for a thing of none is decided in `flows.unowned_requests`.
 """
 
-from collections.abc import Mapping, Sequence
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from thingbridge.aws.broker import Broker
-from thingbridge.aws.things import Things
+from thingbridge.aws.things import Thing, Things
 from thingbridge.aws.things_log import ThingsLog
-from thingbridge.errors import BadInput, Misconfigured, Refused
+from thingbridge.errors import BadInput
 from thingbridge.flows import end_devices
+from thingbridge.flows.unowned_requests import UnownedRequests
 from thingbridge.messaging import downlink
-from thingbridge.messaging.downlink import ReceivedRequest
+from thingbridge.messaging.downlink import NotSendable, ReceivedRequest
 from thingbridge.registry.attributes import DeviceReference, reference
 from thingbridge.registry.events import belongs_to
 from thingbridge.things_stack.client import ThingsStack
-from thingbridge.things_stack.errors import NotFound
+from thingbridge.things_stack.errors import ApiKeyRefused, NotFound, ThingsStackBusy, ThingsStackRefused
+from thingbridge.things_stack.transport import MARGIN
+
+Rejection = BadInput | NotSendable | ThingsStackRefused | ApiKeyRefused
+REJECTIONS: Final = (BadInput, NotSendable, ThingsStackRefused, ApiKeyRefused)
+"""What the sender of a request learns. Errors of AWS are not among them: they name roles and resources of the account,
+and a permission that was granted a moment ago may be in effect when the request is handled again."""
+
+REPEATED_AFTER: Final = 5.0
+"""Seconds after its receipt, from which on a request may have been handled before: Lambda repeats it after a minute, a
+queue after some seconds."""
+
+FIRST_PAUSE: Final = 0.5
+LONGEST_PAUSE: Final = 4.0
+"""Seconds between attempts of a push whose outcome is unknown."""
+
+
+Answer = TypeVar("Answer")
 
 
 class Scheduler(Protocol):
     """Where downlinks are queued: `DownlinkQueue`, or the one of `flows.end_to_end_encryption.downlinks`."""
 
     def schedule(
-        self, device: DeviceReference, downlinks: Sequence[Mapping[str, Any]], *, replace: bool = False
+        self,
+        device: DeviceReference,
+        downlinks: Sequence[Mapping[str, Any]],
+        *,
+        replace: bool = False,
+        repeated: bool = False,
     ) -> None:
-        """Push `ApplicationDownlink` objects to the device's queue, or replace the queue by them."""
+        """Push marked `ApplicationDownlink` objects to the device's queue, or replace the queue by them.
+
+        `repeated`: they may have been queued before, and are looked for in the queue first.
+        """
 
 
 @dataclass(frozen=True)
@@ -34,24 +63,60 @@ class DownlinkQueue:
     """The downlink queues of an application whose payloads The Things Stack encrypts."""
 
     things_stack: ThingsStack
+    sleep: Callable[[float], None] = time.sleep
 
     def schedule(
-        self, device: DeviceReference, downlinks: Sequence[Mapping[str, Any]], *, replace: bool = False
+        self,
+        device: DeviceReference,
+        downlinks: Sequence[Mapping[str, Any]],
+        *,
+        replace: bool = False,
+        repeated: bool = False,
     ) -> None:
-        """Push or replace, as the function `schedule`."""
-        schedule(self.things_stack, device, downlinks, replace=replace)
+        """Push or replace. Without an answer, it is repeated only for downlinks that the queue does not hold."""
+        left, pause = downlinks, FIRST_PAUSE
+        while True:
+            if repeated and not (left := not_queued(self.things_stack, device, left)) and downlinks:
+                return
+            try:
+                schedule(self.things_stack, device, left, replace=replace)
+                return
+            except ThingsStackBusy as error:
+                wait = pause * random.uniform(0.5, 1.0)
+                if not error.uncertain or wait + MARGIN >= self.things_stack.remaining_seconds():
+                    raise
+                repeated = True
+                self.sleep(wait)
+                pause = min(pause * 2, LONGEST_PAUSE)
 
 
 def schedule(
     things_stack: ThingsStack, device: DeviceReference, downlinks: Sequence[Mapping[str, Any]], *, replace: bool
 ) -> None:
-    """Push `ApplicationDownlink` objects to the device's queue, or replace the queue by them.
+    """Push `ApplicationDownlink` objects to the device's queue, or replace the queue by them, once.
 
     One call when the device has the id that the thing names, or the default one; otherwise it is looked up by its
     DevEUI. Raises NotFound when the application has no such device, or what the Application Server refuses.
     """
+    on_device(
+        things_stack,
+        device,
+        lambda device_id: things_stack.downlink_queue.schedule(device_id, downlinks, replace=replace),
+    )
+
+
+def not_queued(
+    things_stack: ThingsStack, device: DeviceReference, downlinks: Sequence[Mapping[str, Any]]
+) -> Sequence[Mapping[str, Any]]:
+    """Those of the marked downlinks that the queue of the device does not hold. Raises like `schedule`."""
+    queued = downlink.marks(on_device(things_stack, device, things_stack.downlink_queue.queued))
+    return [each for each in downlinks if not downlink.marks([each]) & queued]
+
+
+def on_device(things_stack: ThingsStack, device: DeviceReference, operation: Callable[[str], Answer]) -> Answer:
+    """Call an operation of the Application Server with the device's id, which may have to be looked up."""
     try:
-        things_stack.downlink_queue.schedule(device.device_id, downlinks, replace=replace)
+        return operation(device.device_id)
     except NotFound as error:
         # The session was not found, not the device.
         if error.answer.name == "unknown_session":
@@ -59,7 +124,7 @@ def schedule(
         found = None if device.named else end_devices.resolve(things_stack, device)
         if found is None:
             raise
-        things_stack.downlink_queue.schedule(found.device_id, downlinks, replace=replace)
+        return operation(found.device_id)
 
 
 @dataclass(frozen=True)
@@ -70,7 +135,7 @@ class Rejections:
     broker: Broker
     log: ThingsLog
 
-    def reject(self, request: ReceivedRequest, error: BadInput | Refused | Misconfigured) -> None:
+    def reject(self, request: ReceivedRequest, error: Rejection) -> None:
         """Publish on `…/downlink/rejected` and record. Raises Busy, Misconfigured or Refused."""
         field, reason = (error.field, error.reason) if isinstance(error, BadInput) else (None, str(error))
         topic, answer = downlink.rejection(request, self.stack_name, field, reason)
@@ -85,18 +150,32 @@ class DownlinkRequests:
     stack_name: str
     things: Things
     queue: Scheduler
+    unowned: UnownedRequests
     rejections: Rejections
+    now: Callable[[], float] = time.time
 
     def handle(self, event: dict[str, Any]) -> None:
-        """Handle the rule's output `{"topic", "payload"}`. Raises Busy, so that the request is retried."""
+        """Handle the rule's output `{"topic", "payload", "receivedAt"}`.
+
+        Raises Busy, Misconfigured or Refused, as AWS answers, so that the request is retried.
+        """
         request = downlink.receive(event)
+        thing = self.things.describe(request.thing_name) if request.thing_name else None
+        if thing is None or not belongs_to(thing.attributes, self.stack_name):
+            if answer := self.unowned.answer(request, thing):
+                self.rejections.reject(request, answer)
+            return
         try:
-            thing = self.things.describe(request.thing_name) if request.thing_name else None
-            if thing and not belongs_to(thing.attributes, self.stack_name):
-                return
-            downlinks = downlink.parse(request)
-            if thing is None:
-                raise BadInput("thingName", "there is no thing of this name")
-            self.queue.schedule(reference(thing.attributes), downlinks, replace=request.replace)
-        except (BadInput, Refused, Misconfigured) as error:
+            self._queue(request, thing)
+        except REJECTIONS as error:
             self.rejections.reject(request, error)
+
+    def _queue(self, request: ReceivedRequest, thing: Thing) -> None:
+        downlinks = [downlink.marked(each, request.mark) for each in downlink.parse(request)]
+        late = is_late(request.received_at, self.now())
+        self.queue.schedule(reference(thing.attributes), downlinks, replace=request.replace, repeated=late)
+
+
+def is_late(received_at: float | None, now: float) -> bool:
+    """Whether a message, received then (seconds since 1970; None if unknown), may have been handled before."""
+    return received_at is not None and now - received_at > REPEATED_AFTER

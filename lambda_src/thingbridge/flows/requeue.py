@@ -6,18 +6,23 @@ none is queued twice: first it is pushed, then it is marked.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from thingbridge.aws.things_log import ThingsLog
 from thingbridge.encryption import downlinks as encryption
 from thingbridge.encryption import messages, sessions
+from thingbridge.encryption.messages import SessionKey
 from thingbridge.errors import BadInput, Refused
-from thingbridge.flows.end_to_end_encryption.downlinks import EncryptedDownlinkQueue
+from thingbridge.flows.downlink import REJECTIONS, is_late
+from thingbridge.flows.end_to_end_encryption.downlinks import EncryptedDownlinkQueue, JoinLost
 from thingbridge.flows.end_to_end_encryption.session_keys import SessionKeys
 from thingbridge.flows.thing_directory import ThingDirectory
+from thingbridge.messaging import downlink as requests
 from thingbridge.messaging import upstream
 from thingbridge.messaging.upstream import UpstreamMessage
 from thingbridge.registry.attributes import DeviceReference
@@ -38,6 +43,7 @@ class Requeue:
     queue: EncryptedDownlinkQueue
     directory: ThingDirectory
     log: ThingsLog
+    now: Callable[[], float] = time.time
 
     def handle(self, body: str) -> None:
         """Handle a queue message, the output `{"topic", "payload"}` of a rule. Raises what is to be retried."""
@@ -86,8 +92,9 @@ class Requeue:
             return
         left = [each for each in downlinks if each.get("f_cnt", 0) not in stored.queued_again]
         if left:
-            at_least = next_f_cnt_down if self.keys.table.latest(device) == session_key_id else 0
-            plain = [(each.get("f_cnt", 0), messages.decrypted_downlink(each, lambda _: key)) for each in left]
+            latest = self.keys.table.latest(device)
+            at_least = next_f_cnt_down if latest and latest.session_key_id == session_key_id else 0
+            plain = [(each.get("f_cnt", 0), _again(each, key)) for each in left]
             self._push_and_mark(message, session_key_id, plain, at_least)
 
     def _push_and_mark(
@@ -100,9 +107,15 @@ class Requeue:
         """Push downlinks (their old counter, the downlink) together; one by one when one of them is refused."""
         reference = DeviceReference(message.device.device_id, message.device.dev_eui, named=True)
         plain = [each for _, each in downlinks]
+        repeated = is_late(_received_at(message.body), self.now())
         try:
-            self.queue.schedule(reference, plain, at_least=at_least)
-        except Refused as error:
+            self.queue.schedule(reference, plain, repeated=repeated, at_least=at_least)
+        except JoinLost as error:
+            # The Network Server still has them in the queue of the old session. The next join returns them again, so
+            # they are not marked.
+            self._record_lost(message, plain, f"they stay in the queue of their session: {error}")
+            return
+        except REJECTIONS as error:
             if len(downlinks) > 1:
                 for each in downlinks:
                     self._push_and_mark(message, session_key_id, [each], at_least)
@@ -127,3 +140,18 @@ class Requeue:
 
 def _list(value: object) -> Sequence[object]:
     return value if isinstance(value, list) else ()
+
+
+def _again(downlink: Mapping[str, Any], key: SessionKey) -> dict[str, Any]:
+    """A returned downlink in plain text, with a mark of its own."""
+    plain = messages.decrypted_downlink(downlink, lambda _: key)
+    return requests.marked(plain, requests.mark_of_returned(downlink))
+
+
+def _received_at(body: Mapping[str, Any]) -> float | None:
+    """When The Things Stack published a message, in seconds since 1970; None if it does not say so."""
+    try:
+        at = datetime.fromisoformat(str(body.get("received_at")))
+    except ValueError:
+        return None
+    return at.timestamp() if at.tzinfo else None

@@ -25,8 +25,8 @@ from thingbridge.shadow.state import ShadowSettings
 class Decryption(Protocol):
     """The stage under end-to-end encryption (`flows.end_to_end_encryption.decryption`)."""
 
-    def decrypt(self, message: UpstreamMessage, thing_name: str) -> UpstreamMessage:
-        """The message with its payloads in plain text."""
+    def decrypt(self, message: UpstreamMessage, thing_name: str) -> UpstreamMessage | None:
+        """The message with its payloads in plain text; None if it is not to be published."""
 
 
 class Decoder(Protocol):
@@ -58,7 +58,10 @@ class Upstream:
             if thing_name is None:
                 self._record_dropped(event, None, _no_thing(message), level="WARN")
                 return
-            message = self._readable(message, thing_name)
+            readable = self._readable(message, thing_name)
+            if readable is None:
+                return
+            message = readable
             reported = state.reported(message.body, self.shadow_settings, own_counters=self.decryption is not None)
             self.broker.publish(topics.public(thing_name, message.event), message.raw)
         except (BadInput, Refused) as error:
@@ -82,13 +85,16 @@ class Upstream:
             return self.directory.find_or_create(message.device)
         return self.directory.find_known(message.device)
 
-    def _readable(self, message: UpstreamMessage, thing_name: str) -> UpstreamMessage:
+    def _readable(self, message: UpstreamMessage, thing_name: str) -> UpstreamMessage | None:
         """The message in readable form: decrypted, and decoded if The Things Stack has not done so.
 
-        A simulated uplink was never encrypted, and is of no session.
+        None if it is not to be published. A simulated uplink was never encrypted, and is of no session.
         """
         if self.decryption and not message.is_simulated:
-            message = self.decryption.decrypt(message, thing_name)
+            decrypted = self.decryption.decrypt(message, thing_name)
+            if decrypted is None:
+                return None
+            message = decrypted
         uplink = codecs.undecoded(message.body)
         if uplink is None:
             return message

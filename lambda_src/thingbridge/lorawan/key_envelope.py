@@ -21,7 +21,14 @@ from thingbridge.lorawan.payload_crypto import KEY_BYTES
 
 
 class KeyNotReadable(Refused):
-    """The key can't be read from its envelope. The text says why, and contains no key."""
+    """The key can't be read from its envelope. The text says why, and contains neither the key nor a label.
+
+    `label`: that of the key it is wrapped with, None if it is not wrapped.
+    """
+
+    def __init__(self, reason: str, label: str | None = None) -> None:
+        super().__init__(reason)
+        self.label = label
 
 
 def app_s_key(envelope: Mapping[str, Any], key_encryption_key: Callable[[str], bytes | None]) -> bytes:
@@ -38,11 +45,11 @@ def app_s_key(envelope: Mapping[str, Any], key_encryption_key: Callable[[str], b
         return _sixteen_bytes(encrypted)
     kek = key_encryption_key(str(label))
     if kek is None:
-        raise KeyNotReadable(f"the AppSKey is wrapped with the key {label}, which is not the label of this stack's key")
+        raise KeyNotReadable("the AppSKey is wrapped with another key than this stack's", str(label))
     try:
         return _sixteen_bytes(keywrap.aes_key_unwrap(kek, encrypted))
     except (keywrap.InvalidUnwrap, ValueError) as error:
-        raise KeyNotReadable(f"the AppSKey was not wrapped with the current key of {label}") from error
+        raise KeyNotReadable("the AppSKey was not wrapped with this stack's current key", str(label)) from error
 
 
 def wrapped(key: bytes, key_encryption_key: bytes, label: str) -> dict[str, str]:

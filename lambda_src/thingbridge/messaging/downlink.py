@@ -6,17 +6,21 @@ Public fields: `bytes` (base64 FRMPayload) or `payload` (object for the device's
 
 import base64
 import binascii
+import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from thingbridge.errors import BadInput
+from thingbridge.errors import BadInput, Refused
 from thingbridge.messaging import rule_payload, topics
 
 PRIORITIES: Final = ("LOWEST", "LOW", "BELOW_NORMAL", "NORMAL", "ABOVE_NORMAL", "HIGH", "HIGHEST")
 """`TxSchedulePriority`. `highPriority` means HIGH; HIGHEST has to be requested by name."""
+
+MAX_DOWNLINKS: Final = 100
+"""Downlinks in one request. Under end-to-end encryption each takes a frame counter, whether or not it is queued."""
 
 MAX_PAYLOAD_BYTES: Final = 255
 MAX_CORRELATION_ID_LENGTH: Final = 100
@@ -30,26 +34,43 @@ FORBIDDEN_F_PORT: Final = 224
 """LoRaWAN reserves FPort 224 for its certification test protocol (LoRaWAN 1.0.3 §4.3.2)."""
 
 
+MARK: Final = "thingbridge:"
+"""Beginning of the correlation id by which the downlinks of a request are found again in the queue of their device."""
+
+
+class NotSendable(Refused):
+    """A downlink can't be sent. The text is for the sender of its request: it names nothing of the AWS account."""
+
+
 @dataclass(frozen=True)
 class ReceivedRequest:
     """A request before validation: which thing it is for is known even if the rest is invalid.
 
     `thing_name` is None if the request names no thing. `body` is None if the payload is not a usable JSON object, and
-    `fault` says why.
+    `fault` says why. `mark` is the same each time the request is handled, and differs from that of every other request.
+    `received_at`: when the rule received it, in seconds since 1970; None if unknown. `content`: topic and payload as
+    they were published, which every stack of the account receives alike.
     """
 
     thing_name: str | None
     replace: bool
     body: Mapping[str, Any] | None
     fault: BadInput | None
+    mark: str = ""
+    received_at: float | None = None
+    content: str = ""
 
 
 def receive(event: Mapping[str, Any]) -> ReceivedRequest:
-    """Read the rule's output `{"topic": str, "payload": base64}`. Raises nothing: a fault is returned in `fault`."""
+    """Read the rule's output `{"topic": str, "payload": base64, "receivedAt": Unix milliseconds}`.
+
+    Raises nothing: a fault is returned in `fault`.
+    """
+    origin = mark(event), received_at(event), f"{event.get('topic')} {event.get('payload')}"
     topic = topics.downlink_request(event.get("topic"))
     if topic is None:
         reason = f"{event.get('topic')} is not a topic for downlink requests"
-        return ReceivedRequest(None, False, None, BadInput("topic", reason))
+        return ReceivedRequest(None, False, None, BadInput("topic", reason), *origin)
     body: dict[str, Any] | None = None
     fault: BadInput | None = None
     try:
@@ -59,7 +80,43 @@ def receive(event: Mapping[str, Any]) -> ReceivedRequest:
     name = topic.thing_name if topic.thing_name is not None else (body or {}).get("thingName")
     if not isinstance(name, str) or not topics.THING_NAME.fullmatch(name):
         name, fault = None, fault or BadInput("thingName", "must be the name of a thing")
-    return ReceivedRequest(name, topic.replace, body, fault)
+    return ReceivedRequest(name, topic.replace, body, fault, *origin)
+
+
+def received_at(event: Mapping[str, Any]) -> float | None:
+    """When the rule received the message of its output, in seconds since 1970; None if the output does not say so."""
+    at = event.get("receivedAt")
+    return at / 1000 if isinstance(at, int | float) and not isinstance(at, bool) else None
+
+
+def mark(event: Mapping[str, Any]) -> str:
+    """The mark of all downlinks of one rule output: it depends on topic, payload and the time of receipt alone."""
+    return _mark(event.get("topic"), event.get("payload"), event.get("receivedAt"))
+
+
+def mark_of_returned(downlink: Mapping[str, Any]) -> str:
+    """The mark of a downlink that is queued again: its session and its counter in it identify it."""
+    return _mark(downlink.get("session_key_id"), downlink.get("f_cnt", 0))
+
+
+def _mark(*parts: object) -> str:
+    return MARK + hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()[:32]
+
+
+def marked(downlink: Mapping[str, Any], own: str) -> dict[str, Any]:
+    """An `ApplicationDownlink` with this mark as its only one; its other correlation ids stay."""
+    others = [each for each in downlink.get("correlation_ids") or () if not str(each).startswith(MARK)]
+    return {**downlink, "correlation_ids": [*others, own]}
+
+
+def marks(downlinks: Sequence[Mapping[str, Any]]) -> frozenset[str]:
+    """The marks of `ApplicationDownlink` objects."""
+    return frozenset(
+        str(each)
+        for downlink in downlinks
+        for each in downlink.get("correlation_ids") or ()
+        if str(each).startswith(MARK)
+    )
 
 
 def parse(request: ReceivedRequest) -> tuple[Mapping[str, Any], ...]:
@@ -75,6 +132,10 @@ def parse(request: ReceivedRequest) -> tuple[Mapping[str, Any], ...]:
     several = body["downlinks"]
     if not isinstance(several, list) or not (several or request.replace):
         raise BadInput("downlinks", "must be a list of downlinks; only a replace may be empty, which clears the queue")
+    if len(several) > MAX_DOWNLINKS:
+        raise BadInput(
+            "downlinks", f"has {len(several)} downlinks, the limit is {MAX_DOWNLINKS}: send several requests"
+        )
     read = []
     for index, each in enumerate(several):
         if not isinstance(each, dict):

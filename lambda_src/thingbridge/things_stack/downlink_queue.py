@@ -15,7 +15,7 @@ class DownlinkQueue:
     def schedule(self, device_id: str, downlinks: Sequence[Mapping[str, Any]], *, replace: bool) -> None:
         """DownlinkQueuePush, or DownlinkQueueReplace, with `ApplicationDownlink` objects.
 
-        A push that may have been accepted (time-out while reading) is not sent again.
+        Downlinks that may have been accepted (time-out, 5xx) are not sent again: see `ThingsStackBusy.uncertain`.
         """
         verb = "replace" if replace else "push"
         self._transport.call(
@@ -23,5 +23,14 @@ class DownlinkQueue:
             f"/as/applications/{self._application_id}/devices/{device_id}/down/{verb}",
             f"{verb} downlinks of {device_id}",
             body={"downlinks": list(downlinks)},
-            repeatable=replace,
+            repeatable=not downlinks,
         )
+
+    def queued(self, device_id: str) -> list[dict[str, Any]]:
+        """DownlinkQueueList: the queued `ApplicationDownlink` objects of the session that the device is in."""
+        answer = self._transport.call(
+            "GET",
+            f"/as/applications/{self._application_id}/devices/{device_id}/down",
+            f"read the downlink queue of {device_id}",
+        )
+        return [each for each in answer.get("downlinks", ()) if isinstance(each, dict)]

@@ -86,11 +86,14 @@ class ApiKeyRefused(_Answered, Misconfigured):
 
 
 class ThingsStackBusy(Busy):
-    """No answer that means yes or no: 429, 5xx, a proxy's page, time-out or no connection, until no time was left."""
+    """No answer that means yes or no: 429, 5xx, a proxy's page, time-out or no connection, until no time was left.
 
-    def __init__(self, operation: str, reason: str) -> None:
+    `uncertain`: the request, which must not be repeated blindly, may have been carried out all the same.
+    """
+
+    def __init__(self, operation: str, reason: str, *, uncertain: bool = False) -> None:
         super().__init__(f"{operation}: {reason}")
-        self.reason = reason
+        self.reason, self.uncertain = reason, uncertain
 
 
 _BY_STATUS: dict[int, type[ThingsStackRefused] | type[ApiKeyRefused]] = {

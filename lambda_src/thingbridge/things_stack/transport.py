@@ -8,6 +8,7 @@ import math
 import random
 import time
 from collections.abc import Callable, Mapping
+from http import HTTPStatus
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -83,7 +84,8 @@ class Transport:
     ) -> dict[str, Any]:
         """Call one operation; retried while the server is busy and time is left, and once with a refreshed API key.
 
-        `operation` begins the text of an error. Not `repeatable`: not sent again once the server may have accepted it.
+        `operation` begins the text of an error. Not `repeatable`: not sent again once the server may have accepted it,
+        which the error says (`uncertain`).
         """
         url = (self._identity_server if identity_server else self._cluster) + path
         pause, refreshed, left = FIRST_PAUSE, False, self.remaining_seconds()
@@ -103,7 +105,7 @@ class Transport:
             except requests.RequestException as error:
                 reason = f"no answer from {urlsplit(url).netloc} ({_cause(error)})"
                 if not repeatable and not isinstance(error, requests.ConnectTimeout):
-                    raise ThingsStackBusy(operation, reason) from error
+                    raise ThingsStackBusy(operation, reason, uncertain=True) from error
             else:
                 body_read = _json_object(response)
                 if response.status_code < 300 and body_read is not None:
@@ -117,6 +119,8 @@ class Transport:
                     raise error_answer
                 who = "The Things Stack" if answer.is_of_things_stack else urlsplit(url).netloc
                 reason = f"{who} answered {answer.status}: {answer.message}"
+                if not repeatable and answer.status != HTTPStatus.TOO_MANY_REQUESTS:
+                    raise ThingsStackBusy(operation, reason, uncertain=True)
                 wait = _retry_after(response)
             wait = max(wait, pause * random.uniform(0.5, 1.0))
             left = min(self.remaining_seconds(), give_up_at - self._now()) - wait

@@ -95,7 +95,7 @@ MAC_SETTINGS: Message = {
 AUTHENTICATION_CODE: Message = {"value": Scalar("string", "[A-Z0-9]{1,32}"), "valid_from": TIME, "valid_to": TIME}
 SESSION: Message = {
     "dev_addr": DEV_ADDR, "keys": {"session_key_id": BYTES, "app_s_key": KEY_ENVELOPE}, "last_f_cnt_up": COUNT,
-    "last_a_f_cnt_down": COUNT, "started_at": TIME,
+    "last_n_f_cnt_down": COUNT, "last_a_f_cnt_down": COUNT, "started_at": TIME,
 }  # fmt: skip
 
 _STAMPS: Message = {"created_at": TIME, "updated_at": TIME}

@@ -34,12 +34,15 @@ class Activations:
             raise _drop(device, "the device has not joined")
         return self._sessions[device]
 
-    def begin(self, device: DeviceKey, session: Session, app_s_key: bytes) -> Session | None:
-        """Starts a session, which is pending until the first uplink. Returns the session before it, if any."""
-        self._end_devices.setdefault(device, EndDevice()).join(app_s_key, session.dev_addr)
+    def begin(self, device: DeviceKey, session: Session, app_s_key: bytes, *, accepted: bool = True) -> Session | None:
+        """Starts a session, which is pending until the first uplink. Returns the session before it, if any. Not
+        `accepted`: the device did not receive the join-accept and keeps its session."""
+        end_device = self._end_devices.setdefault(device, EndDevice())
+        if accepted:
+            end_device.join(app_s_key, session.dev_addr)
         sessions = self._sessions.setdefault(device, Sessions())
         previous = sessions.current or sessions.pending
-        sessions.pending = session
+        sessions.pending, sessions.lost = session, None
         return previous
 
     def end(self, device: DeviceKey) -> None:
@@ -53,7 +56,10 @@ class Activations:
             record = server.devices[device]
             if sessions.current is not None:
                 record["ids"] = record["ids"] | {"dev_addr": sessions.current.dev_addr}
-            for name, session in (("session", sessions.current), ("pending_session", sessions.pending)):
+            pending = sessions.pending
+            if server is self._servers.application:
+                pending = pending or sessions.lost
+            for name, session in (("session", sessions.current), ("pending_session", pending)):
                 if session is None:
                     record.pop(name, None)
                 elif server is self._servers.application:
@@ -77,5 +83,5 @@ def _on_application_server(session: Session) -> Json:
 def _on_network_server(session: Session) -> Json:
     return without_zero_values({
         "dev_addr": session.dev_addr, "keys": {"session_key_id": session.key_id}, "started_at": session.started_at,
-        "last_f_cnt_up": session.last_f_cnt_up,
+        "last_f_cnt_up": session.last_f_cnt_up, "last_n_f_cnt_down": session.last_n_f_cnt_down or 0,
     })  # fmt: skip

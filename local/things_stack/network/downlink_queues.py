@@ -34,8 +34,8 @@ class DownlinkQueues:
 
     # As the Application Server offers them ----------------------------------------------------------------------------
     def push(self, device: DeviceKey, sent: list[Json], send: Send, *, replace: bool) -> None:
-        """Adds to a device's queue or replaces it; publishes each downlink as `downlink_queued`. ApiError as the
-        Application Server answers."""
+        """Adds to a device's queue or replaces it; publishes each downlink as `downlink_queued`, or as
+        `downlink_failed` if the servers refuse them. ApiError as the Application Server answers."""
         if device not in self._servers.application.devices:
             raise errors.application_server_device_not_found(device)
         sessions = self._activations.sessions(device)
@@ -44,7 +44,13 @@ class DownlinkQueues:
             raise downlinks.no_payload()  # the Stack would send it unencrypted, and the device could not decrypt it
         formatters = {} if skips else downlinks.formatters_of(self._servers.application, device)
         items = [downlinks.prepare(item, formatters) for item in sent]
-        self._enqueue(device, sessions, items, replace=replace)
+        try:
+            self._enqueue(device, sessions, items, replace=replace)
+        except ApiError as error:
+            details = error.error_details() | ({"details": error.details} if error.details else {})
+            for item in items:
+                send(device, "downlink_failed", {"downlink": item, "error": details})
+            raise
         first = sessions.all[0]
         numbered = first.queue[len(first.queue) - len(items) :]
         for item, queued in zip(items, numbered, strict=False):
@@ -53,6 +59,7 @@ class DownlinkQueues:
         self._activations.record(device)
         if self._servers.network.devices[device].get("supports_class_c"):
             self.transmit(device, sessions, send)
+            self._activations.record(device)
 
     def items(self, device: DeviceKey) -> list[Json]:
         """The queue of a device. ApiError: the Application Server does not know it."""
@@ -70,8 +77,9 @@ class DownlinkQueues:
         return downlinks.skips_crypto(self._servers.application, device, session)
 
     # As the network empties them --------------------------------------------------------------------------------------
-    def transmit(self, device: DeviceKey, sessions: Sessions, send: Send) -> None:
-        """A downlink slot. Nothing is sent in a session that no uplink has confirmed."""
+    def transmit(self, device: DeviceKey, sessions: Sessions, send: Send, *, acknowledging: bool = False) -> None:
+        """A downlink slot. Nothing is sent in a session that no uplink has confirmed. The network acknowledges a
+        confirmed uplink (`acknowledging`) with the head of the queue, or with a downlink of its own."""
         session = sessions.current
         if session is None:
             return
@@ -80,6 +88,8 @@ class DownlinkQueues:
             return
         item = session.send_head()
         if item is None:
+            if acknowledging and session.send_mac_commands():
+                self.invalidate(device, session, send)
             return
         readable = self._readable(device, session, item)
         if failures := self._transmission_errors.get(device):

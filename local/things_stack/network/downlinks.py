@@ -76,7 +76,10 @@ def enqueue(
     skipping is configured; otherwise the Application Server adopts the counters in the rejection and retries."""
     if any(not item.get("f_port") for item in items):
         raise ApiError(INVALID_ARGUMENT, "pkg/applicationserver:no_f_port", "no FPort")
-    receiving = [session for session in sessions.all if session.key_id != except_key_id]
+    if not skips(None):
+        sessions.lost = None  # the Application Server learns it from the Network Server's first refusal
+    known = [*sessions.all, *([sessions.lost] if sessions.lost else [])]
+    receiving = [session for session in known if session.key_id != except_key_id]
     if not receiving:
         raise ApiError(FAILED_PRECONDITION, "pkg/applicationserver:no_device_session",
                        "no device session; check device activation")  # fmt: skip

@@ -40,16 +40,19 @@ class Network:
         self._nonces: dict[DeviceKey, int] = {}
 
     # Devices ----------------------------------------------------------------------------------------------------------
-    def join(self, application_id: str, device_id: str, *, app_key: str | None = None) -> Published:
+    def join(
+        self, application_id: str, device_id: str, *, app_key: str | None = None, accepted: bool = True
+    ) -> Published:
         """The device joins over the air; returns the published `join_accept`. `app_key` (32 hex digits) is the root key
-        in the device, when it differs from the one on the Join Server. Dropped: a server lacks something."""
+        in the device, when it differs from the one on the Join Server. Not `accepted`: the device does not receive the
+        join-accept and keeps the session it has. Dropped: a server lacks something."""
         device = application_id, device_id
         with self._publisher.transaction() as send:
             root_key, version = join_server.root_key(self._servers, device)
             if app_key is not None and bytes.fromhex(app_key) != root_key:
                 raise Dropped(f"join-request of {device_id} dropped: its MIC does not match the Join Server's root key")
             session, app_s_key = self._new_session(device, root_key, version)
-            previous = self._activations.begin(device, session, app_s_key)
+            previous = self._activations.begin(device, session, app_s_key, accepted=accepted)
             invalidated = list(previous.queue) if previous else []
             accept: Json = {"session_key_id": session.key_id, "received_at": session.started_at}
             if self._queues.skips_crypto(device, session):
@@ -95,7 +98,8 @@ class Network:
                 uplink |= {"app_s_key": session.envelope, "last_a_f_cnt_down": session.last_a_f_cnt_down}
             identity["last_seen_at"] = rfc3339(now)
             published = send(device, "uplink_message", uplink)
-            self._queues.transmit(device, sessions, send)
+            self._queues.transmit(device, sessions, send, acknowledging=confirmed)
+            self._activations.record(device)
             return published
 
     def received(self, application_id: str, device_id: str) -> list[Json]:
@@ -121,6 +125,7 @@ class Network:
                 self._activations.end_device(device).next_f_cnt_up = f_cnt_up
             if f_cnt_down is not None:
                 session.last_n_f_cnt_down = session.last_sent_f_cnt = f_cnt_down - 1 if f_cnt_down else None
+            self._activations.record(device)
 
     def session(self, application_id: str, device_id: str) -> Json:
         """The session that the device uses: `session_key_id`, `dev_addr`, `app_s_key` (hex: a secret of the device and
@@ -205,7 +210,7 @@ class Network:
             f_cnt, ciphertext = self._activations.end_device(device).send(frm_payload)
         except OverflowError as error:
             raise Dropped(f"uplink of {device[1]} not sent: {error}") from None
-        sessions.confirm()
+        sessions.confirm(self._activations.end_device(device).dev_addr)
         session = sessions.current
         assert session is not None  # an uplink confirms the session that the device uses
         session.last_f_cnt_up = f_cnt

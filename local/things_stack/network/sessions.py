@@ -98,10 +98,13 @@ class Session:
 
 @dataclass
 class Sessions:
-    """The sessions of a device: `pending` from a join to the first uplink after it, which makes it `current`."""
+    """The sessions of a device: `pending` from a join to the first uplink after it, which makes it `current`. A device
+    that did not receive the join-accept sends in its current session: the Network Server then drops the pending one,
+    and the Application Server alone keeps it until the next join (`lost`)."""
 
     current: Session | None = None
     pending: Session | None = None
+    lost: Session | None = None
 
     @property
     def all(self) -> list[Session]:
@@ -115,10 +118,15 @@ class Sessions:
     def named(self, key_id: str) -> Session | None:
         return next((session for session in self.all if session.key_id == key_id), None)
 
-    def confirm(self) -> None:
-        """An uplink in the pending session ends the current session and its queue."""
-        if self.pending is not None:
+    def confirm(self, dev_addr: str) -> None:
+        """An uplink in the pending session ends the current session and its queue; one in the current session shows
+        that the join failed."""
+        if self.pending is None:
+            return
+        if self.pending.dev_addr == dev_addr:
             self.current, self.pending = self.pending, None
+        else:
+            self.lost, self.pending = self.pending, None
 
     def queue(self, items: list[Json], *, replace: bool) -> None:
         """The Network Server's queue operation: adds all of `items` to the sessions that they name, or none of them."""

@@ -9,7 +9,14 @@ import pytest
 
 from tests.unit.conftest import AnswerWith
 from thingbridge.aws.clients import Clients
-from thingbridge.aws.sessions import REPLACED_KEPT_FOR, UNUSED_KEPT_FOR, SessionTable
+from thingbridge.aws.sessions import (
+    LONGEST_JUMP,
+    REPLACED_KEPT_FOR,
+    UNUSED_KEPT_FOR,
+    Latest,
+    NotCounted,
+    SessionTable,
+)
 from thingbridge.encryption.sessions import Session, SessionSeen
 from thingbridge.errors import Busy, Refused
 
@@ -38,6 +45,15 @@ def table(clients: Clients) -> SessionTable:
     return SessionTable(clients, "farm-sessions", now=lambda: NOW)
 
 
+def latest_of(table: SessionTable) -> str | None:
+    latest = table.latest(DEVICE)
+    return latest.session_key_id if latest else None
+
+
+def counted(table: SessionTable, first: int = 1) -> None:
+    table.begin_counting(DEVICE, OLD.session_key_id, first)
+
+
 def items() -> dict[str, dict[str, Any]]:
     found = boto3.client("dynamodb").scan(TableName="farm-sessions")["Items"]
     return {each["session_key_id"]["S"]: each for each in found}
@@ -52,7 +68,7 @@ def test_a_session_is_written_once_and_found_again(table: SessionTable, calls: C
     found = table.find(DEVICE, OLD.session_key_id)
     assert found is not None
     assert found.session == OLD
-    assert table.latest(DEVICE) == OLD.session_key_id
+    assert table.latest(DEVICE) == Latest(OLD.session_key_id, joining=False, by_uplink=True)
 
 
 def test_an_unknown_session_is_not_found_and_not_created(table: SessionTable) -> None:
@@ -67,10 +83,10 @@ def test_an_unknown_session_is_not_found_and_not_created(table: SessionTable) ->
 def test_the_latest_session_is_the_one_seen_last_in_any_order_of_messages(table: SessionTable) -> None:
     table.write(DEVICE, SessionSeen(NEW, at=20, next_f_cnt_down=1))
     table.write(DEVICE, SessionSeen(OLD, at=10, next_f_cnt_down=1))
-    assert table.latest(DEVICE) == NEW.session_key_id
+    assert latest_of(table) == NEW.session_key_id
     # A device that did not receive the join-accept keeps using the old session.
     table.write(DEVICE, SessionSeen(OLD, at=30, next_f_cnt_down=1))
-    assert table.latest(DEVICE) == OLD.session_key_id
+    assert latest_of(table) == OLD.session_key_id
 
 
 def test_a_replaced_session_expires_sooner_unless_it_is_used_again(table: SessionTable) -> None:
@@ -93,11 +109,13 @@ def test_a_session_whose_key_the_things_stack_holds_is_stored_without_an_envelop
 def test_a_session_that_had_an_envelope_keeps_it(table: SessionTable) -> None:
     table.write(DEVICE, SessionSeen(OLD, at=1, next_f_cnt_down=1))
     table.write(DEVICE, SessionSeen(Session("b2xk", "260B0001", None), at=2, next_f_cnt_down=1))
+    counted(table)
     assert table.take_counters(DEVICE, "b2xk", 1) == (1, OLD)
 
 
 def test_counters_continue_where_the_things_stack_is_and_never_go_back(table: SessionTable) -> None:
     table.write(DEVICE, SessionSeen(OLD, at=1, next_f_cnt_down=42))
+    counted(table)
     assert table.take_counters(DEVICE, "b2xk", 3) == (42, OLD)
     table.write(DEVICE, SessionSeen(OLD, at=2, next_f_cnt_down=1))
     assert table.take_counters(DEVICE, "b2xk", 1) == (45, OLD)
@@ -108,6 +126,7 @@ def test_counters_continue_where_the_things_stack_is_and_never_go_back(table: Se
 
 def test_a_session_without_counters_left_is_refused(table: SessionTable) -> None:
     table.write(DEVICE, SessionSeen(OLD, at=1, next_f_cnt_down=2**32 - 1))
+    counted(table)
     assert table.take_counters(DEVICE, "b2xk", 1) == (2**32 - 1, OLD)
     with pytest.raises(Refused, match="join again"):
         table.take_counters(DEVICE, "b2xk", 1)
@@ -116,6 +135,7 @@ def test_a_session_without_counters_left_is_refused(table: SessionTable) -> None
 def test_no_counter_is_issued_twice_and_none_below_the_floor(table: SessionTable) -> None:
     """One after another, because moto is not atomic; tests/e2e has the same with concurrent requests."""
     table.write(DEVICE, SessionSeen(OLD, at=1, next_f_cnt_down=1))
+    counted(table)
     random = Random(7)
     issued: list[int] = []
     for _ in range(60):
@@ -143,3 +163,93 @@ def test_a_busy_table_is_raised_as_busy(table: SessionTable, answer_with: Answer
     answer_with("dynamodb", "UpdateItem", 400, "ProvisionedThroughputExceededException")
     with pytest.raises(Busy):
         table.remember(DEVICE, SessionSeen(OLD, at=1, next_f_cnt_down=1))
+
+
+# What messages may change, and what only The Things Stack itself ------------------------------------------------------
+
+FORGED = {"kek_label": "ours", "encrypted_key": "BBBB"}
+
+
+def stored(table: SessionTable) -> Session:
+    found = table.find(DEVICE, OLD.session_key_id)
+    assert found is not None
+    return found.session
+
+
+def test_a_key_that_opens_stays_whatever_messages_come_later(table: SessionTable) -> None:
+    table.write(DEVICE, SessionSeen(OLD, at=1, next_f_cnt_down=1))
+    for key_opens in (True, False):
+        other = Session("b2xk", "260BFFFF", FORGED)
+        assert table.write(DEVICE, SessionSeen(other, at=2, next_f_cnt_down=1), key_opens=key_opens) == OLD
+    assert stored(table) == OLD
+
+
+def test_a_key_that_opens_replaces_one_that_does_not(table: SessionTable) -> None:
+    table.write(DEVICE, SessionSeen(Session("b2xk", "260B0001", FORGED), at=1, next_f_cnt_down=1), key_opens=False)
+    again = Session("b2xk", "260B0001", {"kek_label": "other", "encrypted_key": "CCCC"})
+    assert table.write(DEVICE, SessionSeen(again, at=2, next_f_cnt_down=1), key_opens=False).app_s_key == FORGED
+    assert table.write(DEVICE, SessionSeen(OLD, at=3, next_f_cnt_down=1)) == OLD
+
+
+def test_the_answer_of_the_application_server_replaces_everything(table: SessionTable) -> None:
+    table.write(DEVICE, SessionSeen(Session("b2xk", "260BFFFF", FORGED), at=1, next_f_cnt_down=1))
+    for envelope in (WRAPPED, None):
+        answer = Session("b2xk", "260B0001", envelope, confirmed=True)
+        written = table.write(DEVICE, SessionSeen(answer, at=None, next_f_cnt_down=1))
+        assert (written, written.confirmed) == (answer, True)
+        assert stored(table) == answer
+
+
+def test_a_message_raises_a_counter_but_not_without_bounds(table: SessionTable) -> None:
+    table.write(DEVICE, SessionSeen(OLD, at=1, next_f_cnt_down=1))
+    counted(table)
+    for at_least, expected in ((9, 9), (5, 10), (12 + LONGEST_JUMP, 11), (12 + LONGEST_JUMP, 12 + LONGEST_JUMP)):
+        table.raise_counter(DEVICE, "b2xk", at_least)
+        assert table.take_counters(DEVICE, "b2xk", 1) == (expected, OLD)
+    table.raise_counter(DEVICE, "bm9uZQ==", 9)
+    assert "bm9uZQ==" not in items()
+
+
+def test_a_warm_message_writes_only_a_counter_that_has_advanced(
+    table: SessionTable, calls: Callable[[], dict[str, int]]
+) -> None:
+    table.remember(DEVICE, SessionSeen(OLD, at=1, next_f_cnt_down=1))
+    counted(table)
+    calls()
+    for _ in range(3):
+        table.remember(DEVICE, SessionSeen(OLD, at=2, next_f_cnt_down=8))
+    assert calls() == {"UpdateItem": 1}
+    assert table.take_counters(DEVICE, "b2xk", 1) == (8, OLD)
+
+
+def test_a_session_that_began_with_a_join_is_written_again_with_its_first_uplink(
+    table: SessionTable, calls: Callable[[], dict[str, int]]
+) -> None:
+    table.remember(DEVICE, SessionSeen(OLD, at=1, next_f_cnt_down=1, joining=True))
+    assert table.latest(DEVICE) == Latest("b2xk", joining=True, by_uplink=False)
+    table.remember(DEVICE, SessionSeen(OLD, at=2, next_f_cnt_down=1))
+    assert table.latest(DEVICE) == Latest("b2xk", joining=False, by_uplink=True)
+    calls()
+    table.remember(DEVICE, SessionSeen(OLD, at=1, next_f_cnt_down=1, joining=True))
+    table.remember(DEVICE, SessionSeen(OLD, at=3, next_f_cnt_down=1))
+    assert calls() == {}
+
+
+# Counting -------------------------------------------------------------------------------------------------------------
+
+
+def test_no_counter_is_issued_before_it_was_compared_with_the_things_stack(table: SessionTable) -> None:
+    table.write(DEVICE, SessionSeen(OLD, at=1, next_f_cnt_down=1))
+    with pytest.raises(NotCounted):
+        table.take_counters(DEVICE, "b2xk", 1)
+    counted(table, 40)
+    assert table.take_counters(DEVICE, "b2xk", 2) == (40, OLD)
+    counted(table, 30)
+    assert table.take_counters(DEVICE, "b2xk", 1) == (42, OLD)
+
+
+def test_a_push_that_was_made_up_for_is_remembered(table: SessionTable) -> None:
+    assert not table.was_queued(DEVICE, "thingbridge:1")
+    table.note_queued(DEVICE, "thingbridge:1")
+    assert table.was_queued(DEVICE, "thingbridge:1")
+    assert not table.was_queued(DEVICE, "thingbridge:2")

@@ -6,7 +6,7 @@ import pytest
 
 from tests import events
 from thingbridge.encryption import sessions
-from thingbridge.encryption.sessions import Session, SessionSeen
+from thingbridge.encryption.sessions import UNSEEN, Session, SessionSeen, UsedCounter
 from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
 
 IDS = {"device_id": "tank-7", "dev_addr": "260B1C2D"}
@@ -28,7 +28,7 @@ def test_an_uplink_is_in_a_session_and_names_the_last_downlink_counter() -> None
 
 def test_a_join_begins_a_session_whose_counters_start_at_one() -> None:
     body = {"end_device_ids": IDS, "join_accept": {"session_key_id": "AYxy", "app_s_key": WRAPPED}}
-    assert sessions.seen(body) == SessionSeen(Session("AYxy", "260B1C2D", WRAPPED), None, 1)
+    assert sessions.seen(body) == SessionSeen(Session("AYxy", "260B1C2D", WRAPPED), None, 1, joining=True)
 
 
 def test_a_session_without_an_envelope_is_encrypted_by_the_things_stack() -> None:
@@ -54,16 +54,17 @@ def test_other_messages_have_no_session(body: dict[str, Any]) -> None:
 def test_a_devices_pending_session_comes_before_the_one_in_use() -> None:
     current = {"dev_addr": "260B0001", "keys": {"session_key_id": "b2xk", "app_s_key": WRAPPED}, "last_a_f_cnt_down": 7}
     pending = {"dev_addr": "260B0002", "keys": {"session_key_id": "bmV3", "app_s_key": WRAPPED}}
-    assert sessions.of_device({"session": current}) == SessionSeen(Session("b2xk", "260B0001", WRAPPED), None, 8)
-    assert sessions.of_device({"session": current, "pending_session": pending}) == SessionSeen(
-        Session("bmV3", "260B0002", WRAPPED), None, 1
-    )
-    assert sessions.of_device({}) is None
+    in_use = SessionSeen(Session("b2xk", "260B0001", WRAPPED), None, 8)
+    assert sessions.of_device({"session": current}).newest == in_use
+    both = sessions.of_device({"session": current, "pending_session": pending})
+    assert both.newest == SessionSeen(Session("bmV3", "260B0002", WRAPPED), None, 1, joining=True)
+    assert both.current == in_use
+    assert sessions.of_device({}).newest is None
 
 
 def test_a_key_that_the_things_stack_can_read_is_not_kept() -> None:
     keys = {"session_key_id": "b2xk", "app_s_key": {"key": "00" * 16, **WRAPPED}}
-    seen = sessions.of_device({"session": {"dev_addr": "260B0001", "keys": keys}})
+    seen = sessions.of_device({"session": {"dev_addr": "260B0001", "keys": keys}}).current
     assert seen is not None
     assert seen.session.app_s_key is None
 
@@ -83,3 +84,51 @@ def test_the_examples_have_a_session_with_a_wrapped_key(example: str, part: str,
     assert seen
     assert seen.session == Session(body[part]["session_key_id"], "260B1C2D", body[part]["app_s_key"])
     assert seen.next_f_cnt_down == next_f_cnt_down
+
+
+BEGAN = 1_795_617_584.406
+BEGAN_THEN = "AaITJfUWlWGSuXJp4chPQA=="
+"""A session key id of The Things Stack, for a join-request that it received at that time."""
+
+
+@pytest.mark.parametrize(
+    ("version", "on_application_server", "on_network_server", "used"),
+    [
+        ("MAC_V1_0_3", 0, 0, 0),
+        ("MAC_V1_0_3", 7, 0, 7),
+        ("MAC_V1_0_3", 7, 9, 9),  # the network counts its own downlinks with the application's
+        ("MAC_V1_1", 7, 9, 7),  # from LoRaWAN 1.1 on, it has a counter of its own
+    ],
+)
+def test_counting_begins_above_everything_that_was_used(
+    version: str, on_application_server: int, on_network_server: int, used: int
+) -> None:
+    seen = SessionSeen(Session(BEGAN_THEN, "260B0002", WRAPPED), None, on_application_server + 1)
+    other = {"keys": {"session_key_id": "b2xk"}, "last_n_f_cnt_down": 4711}
+    own = {"keys": {"session_key_id": BEGAN_THEN}, "last_n_f_cnt_down": on_network_server}
+    device = {"lorawan_version": version, "session": other, "pending_session": own}
+    # A table that is older than the session knows all that was issued in it.
+    assert sessions.first_f_cnt_down(seen, device, BEGAN - 60) == used + 1
+    assert sessions.first_f_cnt_down(seen, device, BEGAN + 60) == used + 1 + UNSEEN
+
+
+def test_a_session_key_id_says_when_its_session_began() -> None:
+    assert sessions.began_at(BEGAN_THEN) == BEGAN
+    assert sessions.began_at("AaIT") is None
+    assert sessions.began_at("not base64") is None
+
+
+@pytest.mark.parametrize(
+    ("content", "used"),
+    [
+        ({"session_key_id": "b2xk", "last_f_cnt_down": 5}, UsedCounter("b2xk", 5)),
+        ({"session_key_id": "b2xk"}, None),  # the first of a session
+        ({"last_f_cnt_down": 5}, None),
+        ({"session_key_id": "b2xk", "last_f_cnt_down": 2**32}, None),
+        ({"session_key_id": "b2xk", "last_f_cnt_down": True}, None),
+        ("x", None),
+    ],
+)
+def test_a_counter_that_the_network_used_itself_is_read(content: Any, used: UsedCounter | None) -> None:
+    assert sessions.used_counter({"downlink_queue_invalidated": content}) == used
+    assert sessions.used_counter({"downlink_sent": content}) is None

@@ -37,8 +37,8 @@ class Encryption:
         return {"SESSIONS_TABLE": SESSIONS, "KEY_ENCRYPTION_KEY_SECRET_ARN": self.label}
 
 
-@pytest.fixture
-def encryption(clients: Clients) -> Encryption:
+def create_sessions_table(clients: Clients) -> None:
+    """The table of sessions, empty."""
     clients("dynamodb").create_table(
         TableName=SESSIONS,
         BillingMode="PAY_PER_REQUEST",
@@ -51,6 +51,11 @@ def encryption(clients: Clients) -> Encryption:
             {"AttributeName": "session_key_id", "AttributeType": "S"},
         ],
     )
+
+
+@pytest.fixture
+def encryption(clients: Clients) -> Encryption:
+    create_sessions_table(clients)
     label = clients("secretsmanager").create_secret(Name="farm/AppSKeyKEK", SecretString=KEK)["ARN"]
     keys = SessionKeys(SessionTable(clients, SESSIONS), Secrets(clients), label)
     return Encryption(label, bytes.fromhex(KEK), keys)

@@ -33,7 +33,12 @@ class Queue:
         self.error: Exception | None = None
 
     def schedule(
-        self, device: DeviceReference, downlinks: Sequence[Mapping[str, Any]], *, replace: bool = False
+        self,
+        device: DeviceReference,
+        downlinks: Sequence[Mapping[str, Any]],
+        *,
+        replace: bool = False,
+        repeated: bool = False,
     ) -> None:
         assert not replace
         if self.error:

@@ -2,7 +2,10 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from dataclasses import replace
+from itertools import permutations
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from moto.core import DEFAULT_ACCOUNT_ID
@@ -14,14 +17,19 @@ from tests import events
 from tests.unit.conftest import APPLICATION, AnswerWith
 from thingbridge.aws.broker import Broker
 from thingbridge.aws.clients import Clients
+from thingbridge.aws.errors import NotPermitted
+from thingbridge.aws.shadows import Shadows
+from thingbridge.aws.stacks import Stacks
 from thingbridge.aws.things import Things
 from thingbridge.aws.things_log import ThingsLog
-from thingbridge.errors import Busy
+from thingbridge.errors import Busy, Refused
 from thingbridge.flows.desired_state import DesiredStates
 from thingbridge.flows.downlink import DownlinkQueue, DownlinkRequests, Rejections
+from thingbridge.flows.unowned_requests import ELECTION_SHADOW, ELECTION_THING, MOST_ENTRIES, UnownedRequests
+from thingbridge.messaging.downlink import NotSendable, marked
 from thingbridge.registry.attributes import DeviceReference
 from thingbridge.things_stack.client import ThingsStack
-from thingbridge.things_stack.errors import Answer, NotFound, ThingsStackRefused
+from thingbridge.things_stack.errors import Answer, ApiKeyRefused, NotFound, ThingsStackRefused
 
 GROUP = "/thethings/lorawan/farm/things"
 REQUEST = events.load("rule_output/downlink_request")
@@ -33,14 +41,21 @@ class Queue:
 
     def __init__(self) -> None:
         self.requests: list[tuple[DeviceReference, Sequence[Mapping[str, Any]], bool]] = []
+        self.repeated: list[bool] = []
         self.error: Exception | None = None
 
     def schedule(
-        self, device: DeviceReference, downlinks: Sequence[Mapping[str, Any]], *, replace: bool = False
+        self,
+        device: DeviceReference,
+        downlinks: Sequence[Mapping[str, Any]],
+        *,
+        replace: bool = False,
+        repeated: bool = False,
     ) -> None:
         if self.error:
             raise self.error
         self.requests.append((device, downlinks, replace))
+        self.repeated.append(repeated)
 
 
 @pytest.fixture
@@ -57,10 +72,31 @@ def log(clients: Clients) -> ThingsLog:
 @pytest.fixture
 def flow(iot: Any, clients: Clients, queue: Queue, log: ThingsLog) -> DownlinkRequests:
     """The flow of the stack `farm`, which has the thing `tank-7`; the thing `theirs` is of another stack."""
+    create_stack(iot, "farm")
+    create_stack(iot, "other")
     for name, stack_name in (("tank-7", "farm"), ("theirs", "other")):
         attributes = {"devEUI": "A81758FFFE0312AB", "deviceID": "tank-7", "stackName": stack_name}
         iot.create_thing(thingName=name, thingTypeName="lorawan", attributePayload={"attributes": attributes})
-    return DownlinkRequests("farm", Things(clients), queue, Rejections("farm", Broker(clients), log))
+    return requests_of("farm", clients, queue, log)
+
+
+def requests_of(stack_name: str, clients: Clients, queue: Queue, log: ThingsLog) -> DownlinkRequests:
+    """The flow of a stack of the account, which has its rule for requests."""
+    stacks, shadows = Stacks(clients), Shadows(clients, ELECTION_SHADOW)
+    return DownlinkRequests(
+        stack_name,
+        Things(clients),
+        queue,
+        UnownedRequests(stack_name, stacks, shadows, sleep=lambda _seconds: None),
+        Rejections(stack_name, Broker(clients), log),
+    )
+
+
+def create_stack(iot: Any, name: str) -> None:
+    """The rule for requests that a stack has. moto wants a thing for each shadow; AWS does not."""
+    sql = "SELECT topic() AS topic FROM 'lorawan/downlink'"
+    iot.create_topic_rule(ruleName=f"{name}_downlink", topicRulePayload={"sql": sql, "actions": []})
+    iot.create_thing(thingName=ELECTION_THING)
 
 
 def rejections() -> list[tuple[str, dict[str, Any]]]:
@@ -129,6 +165,180 @@ def test_a_busy_things_stack_or_registry_is_raised_so_that_the_request_is_retrie
     assert rejections() == []
 
 
+def test_an_error_of_aws_is_raised_and_not_shown_to_the_sender(
+    flow: DownlinkRequests, queue: Queue, answer_with: AnswerWith
+) -> None:
+    queue.error = NotPermitted("take frame counters: AccessDeniedException: arn:aws:iam::111122223333:role/farm")
+    with pytest.raises(NotPermitted):
+        flow.handle(REQUEST)
+    queue.error = Refused("write a session: ValidationException: arn:aws:dynamodb:eu-west-1:111122223333:table/farm")
+    with pytest.raises(Refused):
+        flow.handle(REQUEST)
+    answer_with("iot", "DescribeThing", 403, "AccessDeniedException")
+    with pytest.raises(NotPermitted):
+        flow.handle(REQUEST)
+    assert rejections() == []
+
+
+def test_a_refused_api_key_and_a_session_that_takes_nothing_are_answered(flow: DownlinkRequests, queue: Queue) -> None:
+    for error in (ApiKeyRefused("push", Answer(403, "pkg/auth", "rights", "no right")), NotSendable("has to join")):
+        queue.error = error
+        flow.handle(REQUEST)
+    reasons = [answer["reason"] for _, answer in rejections()]
+    assert reasons == ["push: The Things Stack answered 403: no right", "has to join"]
+
+
+# Things of no stack ---------------------------------------------------------------------------------------------------
+
+CASE = json.loads((Path(__file__).parents[2] / "data/cases/5-downlink-to-thing-without-stackname.json").read_text())
+AT = 1_795_617_584_000
+"""Milliseconds since 1970."""
+
+
+def case_request(at: int = AT) -> dict[str, Any]:
+    return {**events.rule_output(CASE["request"]["payload"], CASE["request"]["topic"]), "receivedAt": at}
+
+
+@pytest.fixture
+def stacks(iot: Any, clients: Clients, queue: Queue, log: ThingsLog) -> list[DownlinkRequests]:
+    """Three stacks of the account, each of which receives every request, and a thing that belongs to none of them."""
+    names = ("barn", "farm", "vine-yard")
+    for name in names:
+        create_stack(iot, name.replace("-", "_"))
+    thing = CASE["thing"]
+    iot.create_thing(
+        thingName=thing["name"], thingTypeName=thing["thingType"], attributePayload={"attributes": thing["attributes"]}
+    )
+    return [requests_of(name, clients, queue, log) for name in names]
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_the_sender_of_a_request_for_a_thing_of_no_stack_learns_it_once(
+    stacks: list[DownlinkRequests], queue: Queue, log: ThingsLog, order: Sequence[int]
+) -> None:
+    expected = CASE["expected"]
+    for late, number in enumerate(order):
+        stacks[number].handle(case_request(AT + 700 * late))
+    assert len(rejections()) == expected["answers"]
+    ((topic, answer),) = rejections()
+    assert (topic, answer["field"]) == (expected["rejected_on"], expected["field"])
+    assert answer["request"] == CASE["request"]["payload"]
+    assert [each["event"] for each in log.entries(CASE["thing"]["name"])] == ["downlink_rejected"]
+    assert queue.requests == []
+
+
+def test_a_stack_that_is_repeated_answers_again_and_the_others_do_not(
+    stacks: list[DownlinkRequests], answer_with: AnswerWith
+) -> None:
+    barn, farm, _ = stacks
+    broken = replace(barn, rejections=replace(barn.rejections, broker=cast(Any, BrokenBroker())))
+    with pytest.raises(Busy):
+        broken.handle(case_request())
+    farm.handle(case_request(AT + 300))
+    assert rejections() == []
+    barn.handle(case_request())
+    farm.handle(case_request(AT + 300))
+    assert [answer["stackName"] for _, answer in rejections()] == ["barn"]
+
+
+class BrokenBroker:
+    def publish(self, _topic: str, _payload: bytes) -> None:
+        raise Busy("as arranged")
+
+
+def test_equal_requests_are_answered_each_unless_they_come_within_seconds(stacks: list[DownlinkRequests]) -> None:
+    for at in (AT, AT + 60_000):
+        for stack in stacks:
+            stack.handle(case_request(at))
+    assert len(rejections()) == 2
+
+
+def test_many_answered_requests_stay_within_the_size_of_a_shadow(
+    stacks: list[DownlinkRequests], clients: Clients
+) -> None:
+    for number in range(MOST_ENTRIES + 10):
+        request = events.rule_output({"bytes": "AQ==", "fPort": number + 1}, "lorawan/valve-9/downlink/push")
+        stacks[0].handle({**request, "receivedAt": AT + number})
+    reported = Shadows(clients, ELECTION_SHADOW).reported(ELECTION_THING)
+    assert len(reported["answered"]) == MOST_ENTRIES
+    assert len(json.dumps(reported)) < 4096
+    assert len(rejections()) == MOST_ENTRIES + 10
+
+
+class Contended:
+    """A shadow that another stack writes just before each of the first writes by version."""
+
+    def __init__(self, shadows: Shadows, writes: list[dict[str, Any]]) -> None:
+        self._shadows, self._writes = shadows, writes
+
+    def document(self, thing_name: str) -> dict[str, Any] | None:
+        return self._shadows.document(thing_name)
+
+    def report(self, thing_name: str, reported: Mapping[str, Any], *, version: int | None = None) -> bool:
+        if version and self._writes:
+            self._shadows.report(thing_name, self._writes.pop(0))
+        return self._shadows.report(thing_name, reported, version=version)
+
+
+def test_stacks_that_write_at_once_elect_one(stacks: list[DownlinkRequests], clients: Clients) -> None:
+    shadows, farm = Shadows(clients, ELECTION_SHADOW), stacks[1]
+    other = {"answered": {"another request": {"by": "barn", "at": AT / 1000}}}
+    mine = farm.unowned
+    contended = replace(farm, unowned=replace(mine, shadows=cast(Any, Contended(shadows, [other, other]))))
+    contended.handle(case_request())
+    assert len(rejections()) == 1
+    key = next(each for each in shadows.reported(ELECTION_THING)["answered"] if each != "another request")
+    # The other stack was ahead with this very request.
+    ahead = {"answered": {key: {"by": "barn", "at": AT / 1000 + 100}}}
+    contended = replace(farm, unowned=replace(mine, shadows=cast(Any, Contended(shadows, [ahead]))))
+    contended.handle(case_request(AT + 100_000))
+    assert len(rejections()) == 1
+
+
+def test_a_request_for_a_thing_whose_stack_is_gone_is_answered_by_one_of_the_others(
+    stacks: list[DownlinkRequests], iot: Any
+) -> None:
+    attributes = {"attributes": {"devEUI": "0011AA22BB33CC13", "stackName": "gone"}}
+    iot.create_thing(thingName="valve-10", thingTypeName="lorawan", attributePayload=attributes)
+    for stack in stacks:
+        stack.handle(events.rule_output({"bytes": "AQ=="}, "lorawan/valve-10/downlink/push"))
+    ((_, answer),) = rejections()
+    assert answer["field"] == "stackName"
+    assert "gone, which is not a stack of this account and region" in answer["reason"]
+
+
+@pytest.mark.parametrize("request_", [{"thingName": "nowhere", "bytes": "AQ=="}, {"bytes": "AQ=="}])
+def test_a_request_for_a_thing_that_does_not_exist_is_answered_by_one_stack(
+    stacks: list[DownlinkRequests], request_: dict[str, Any]
+) -> None:
+    for stack in stacks:
+        stack.handle({**events.rule_output(request_, "lorawan/downlink"), "receivedAt": AT})
+    assert [answer["field"] for _, answer in rejections()] == ["thingName"]
+
+
+# Marks ----------------------------------------------------------------------------------------------------------------
+
+
+def test_a_request_carries_the_same_correlation_id_each_time_it_is_handled_and_equal_requests_differ(
+    flow: DownlinkRequests, queue: Queue
+) -> None:
+    for at in (AT, AT, AT + 1):
+        flow.handle({**REQUEST, "receivedAt": at})
+    ids = [downlinks[0]["correlation_ids"] for _, downlinks, _ in queue.requests]
+    assert all(each[:-1] == ids[0][:-1] and each[-1].startswith("thingbridge:") for each in ids)
+    assert ids[0] == ids[1] != ids[2]
+
+
+def test_only_a_request_that_may_have_been_handled_before_is_looked_for_in_the_queue(
+    flow: DownlinkRequests, queue: Queue
+) -> None:
+    at_once = replace(flow, now=lambda: AT / 1000 + 1)
+    a_minute_later = replace(flow, now=lambda: AT / 1000 + 60)
+    for each in (at_once, a_minute_later):
+        each.handle({**REQUEST, "receivedAt": AT})
+    assert queue.repeated == [False, True]
+
+
 # The queue of The Things Stack ---------------------------------------------------------------------------------------
 
 
@@ -191,3 +401,28 @@ def test_an_event_is_handled_as_a_request_unless_it_is_a_delta_and_deltas_are_co
     build = composition.downlink({**environment, "DELTA_F_PORT": "20"}, clients)
     assert isinstance(build(Context(), delta), DesiredStates)
     assert isinstance(build(Context(), REQUEST), DownlinkRequests)
+
+
+def test_a_push_that_was_accepted_without_an_answer_is_not_sent_twice(
+    simulation: Simulation, device: str, open_client: Callable[..., ThingsStack]
+) -> None:
+    reference = DeviceReference(device, "A81758FFFE0312AB", named=True)
+    queue = DownlinkQueue(open_client(), sleep=lambda _seconds: None)
+    for fault in ({"reset": True, "after": True}, {"status": 504, "after": True}):
+        simulation.network.push(APPLICATION, device, [], replace=True)
+        simulation.faults.add(method="POST", path="/down/push", **fault)
+        queue.schedule(reference, (marked(DOWNLINK, "thingbridge:1"), marked(DOWNLINK, "thingbridge:1")))
+        assert len(simulation.network.queue(APPLICATION, device)) == 2
+        queue.schedule(reference, (marked(DOWNLINK, "thingbridge:1"),), repeated=True)
+        assert len(simulation.network.queue(APPLICATION, device)) == 2
+        simulation.faults.clear()
+
+
+def test_a_push_that_was_not_accepted_is_repeated(
+    simulation: Simulation, device: str, open_client: Callable[..., ThingsStack]
+) -> None:
+    reference = DeviceReference(device, "A81758FFFE0312AB", named=True)
+    simulation.faults.add(method="POST", path="/down/push", status=503, times=2)
+    queue = DownlinkQueue(open_client(), sleep=lambda _seconds: None)
+    queue.schedule(reference, (marked(DOWNLINK, "thingbridge:1"),))
+    assert len(simulation.network.queue(APPLICATION, device)) == 1

@@ -102,7 +102,8 @@ def test_the_queue_before_a_rejoin_is_retried_until_the_device_has_sent(
     assert requeue(join) == ["0"]
     # New downlinks are for the new session from now on, even before the flow `upstream` has seen the join.
     latest = encryption.keys.table.latest(str(DEVICE.dev_eui))
-    assert latest == join.message["join_accept"]["session_key_id"]
+    assert latest is not None
+    assert latest.session_key_id == join.message["join_accept"]["session_key_id"]
     air.uplink()
     assert requeue(join) == []
     assert requeue(join) == []
@@ -191,6 +192,40 @@ def test_a_message_that_the_rule_could_not_queue_is_handled_when_it_is_moved_bac
     assert batches.handle_each(events.sqs_batch(json.dumps(dead_letter)), flow.handle) == {"batchItemFailures": []}
     air.uplink()
     assert air.received() == [b"\1"]
+
+
+def test_the_queue_before_a_join_that_the_device_did_not_receive_stays_where_it_is(
+    air: Air, schedule: Schedule, simulation: Simulation, requeue: Requeued, log: ThingsLog
+) -> None:
+    air.activate()
+    schedule(ONE, TWO)
+    join = simulation.network.join(APPLICATION, DEVICE.device_id, accepted=False)
+    air.remember(join)
+    air.remember(air.uplink())
+    assert requeue(join) == []
+    (entry,) = log.entries(None)
+    assert entry["event"] == "downlinks_not_queued_again"
+    assert "they stay in the queue of their session" in entry["reason"]
+    air.uplink()
+    assert air.received() == [b"\1", b"\2"]
+
+
+def test_what_stayed_in_its_session_is_queued_again_after_the_next_join(
+    air: Air, schedule: Schedule, simulation: Simulation, requeue: Requeued
+) -> None:
+    air.activate()
+    schedule(ONE, TWO)
+    lost = simulation.network.join(APPLICATION, DEVICE.device_id, accepted=False)
+    air.remember(lost)
+    air.remember(air.uplink())
+    requeue(lost)
+    join = air.join()
+    air.remember(join)
+    air.remember(air.uplink())
+    assert requeue(join, join) == []
+    air.uplink()
+    air.uplink()
+    assert air.received() == [b"\1", b"\2"]
 
 
 def test_a_message_that_can_not_be_read_is_recorded_and_not_retried(requeue: Requeued, log: ThingsLog) -> None:

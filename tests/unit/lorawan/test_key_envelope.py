@@ -48,9 +48,12 @@ def test_a_wrapped_key_can_be_unwrapped(key: bytes, kek: bytes) -> None:
 @pytest.mark.parametrize(
     ("envelope", "reason"),
     [
-        ({"encrypted_key": base64_of(WRAPPED), "kek_label": "theirs"}, "theirs, which is not the label of this"),
-        ({"encrypted_key": base64_of(WRAPPED[:-1] + b"\0"), "kek_label": "ours"}, "not wrapped with the current key"),
-        ({"encrypted_key": base64_of(WRAPPED[:-8]), "kek_label": "ours"}, "not wrapped with the current key"),
+        ({"encrypted_key": base64_of(WRAPPED), "kek_label": "theirs"}, "wrapped with another key than this stack's"),
+        (
+            {"encrypted_key": base64_of(WRAPPED[:-1] + b"\0"), "kek_label": "ours"},
+            "not wrapped with this stack's current key",
+        ),
+        ({"encrypted_key": base64_of(WRAPPED[:-8]), "kek_label": "ours"}, "not wrapped with this stack's current key"),
         ({"encrypted_key": "?", "kek_label": "ours"}, "not base64"),
         ({"key": "not hex"}, "not in hex digits"),
         ({"key": "0011"}, "has 2 bytes instead of 16"),

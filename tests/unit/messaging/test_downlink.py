@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from tests import events
 from thingbridge.errors import BadInput
 from thingbridge.messaging import downlink
+from thingbridge.messaging.downlink import ReceivedRequest
 
 PUSH = "lorawan/tank-7/downlink/push"
 REPLACE = "lorawan/tank-7/downlink/replace"
@@ -164,3 +165,25 @@ def test_the_rule_output_of_the_example_is_a_request() -> None:
     assert request.thing_name == "tank-7"
     (read,) = downlink.parse(request)
     assert (read["f_port"], read["frm_payload"], read["confirmed"]) == (15, "Kgc=", True)
+
+
+def test_one_request_holds_a_limited_number_of_downlinks() -> None:
+    def several(count: int) -> ReceivedRequest:
+        body = {"downlinks": [{"bytes": "AQ=="}] * count}
+        return downlink.receive(events.rule_output(body, "lorawan/tank-7/downlink/push"))
+
+    assert len(downlink.parse(several(downlink.MAX_DOWNLINKS))) == downlink.MAX_DOWNLINKS
+    with pytest.raises(BadInput, match="has 101 downlinks, the limit is 100") as caught:
+        downlink.parse(several(downlink.MAX_DOWNLINKS + 1))
+    assert caught.value.field == "downlinks"
+
+
+def test_a_mark_replaces_an_older_one_and_leaves_other_correlation_ids() -> None:
+    marked = downlink.marked({"correlation_ids": ["order:1", "thingbridge:old"]}, "thingbridge:new")
+    assert marked["correlation_ids"] == ["order:1", "thingbridge:new"]
+    assert downlink.marks([marked, {}]) == {"thingbridge:new"}
+
+
+def test_a_returned_downlink_is_marked_by_its_session_and_counter() -> None:
+    first, same, other = ({"session_key_id": "YQ==", "f_cnt": f_cnt, "f_port": 1} for f_cnt in (1, 1, 2))
+    assert downlink.mark_of_returned(first) == downlink.mark_of_returned(same) != downlink.mark_of_returned(other)

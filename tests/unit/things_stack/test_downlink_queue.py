@@ -25,7 +25,7 @@ def test_a_push_to_a_full_queue_is_not_retried(simulation: Simulation, open_clie
     )
     simulation.network.join(APPLICATION, "full-1")
     downlinks = [DOWNLINK] * 10_000
-    open_client().downlink_queue.schedule("full-1", downlinks, replace=True)
+    open_client(remaining=60.0).downlink_queue.schedule("full-1", downlinks, replace=True)
     seen = len(simulation.requests)
     with pytest.raises(ThingsStackRefused, match="downlink queue capacity exceeded"):
         open_client().downlink_queue.schedule("full-1", downlinks[:1], replace=False)

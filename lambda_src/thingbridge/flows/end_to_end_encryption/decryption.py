@@ -1,13 +1,24 @@
-"""The stage of the flow `upstream` under end-to-end encryption: keeps a message's session, decrypts its payloads."""
+"""The stage of the flow `upstream` under end-to-end encryption: keeps a message's session, decrypts its payloads.
+
+It also withholds the failures of pushes that this stack repeated with success.
+"""
 
 import json
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any, Final
 
 from thingbridge.aws.things_log import ThingsLog
-from thingbridge.encryption import messages, sessions
+from thingbridge.encryption import downlinks, messages, sessions
 from thingbridge.errors import BadInput, Refused
 from thingbridge.flows.end_to_end_encryption.session_keys import SessionKeys
+from thingbridge.lorawan.key_envelope import KeyNotReadable
+from thingbridge.messaging import downlink
 from thingbridge.messaging.upstream import UpstreamMessage
+
+PAUSES: Final = (0.25, 0.75, 1.0, 2.0, 2.0)
+"""Seconds between looks for the success of a push that was refused: a failure is held for 6 seconds at most."""
 
 
 @dataclass(frozen=True)
@@ -16,22 +27,57 @@ class Decryption:
 
     keys: SessionKeys
     log: ThingsLog
+    pauses: Sequence[float] = PAUSES
+    sleep: Callable[[float], None] = time.sleep
 
-    def decrypt(self, message: UpstreamMessage, thing_name: str) -> UpstreamMessage:
+    def decrypt(self, message: UpstreamMessage, thing_name: str) -> UpstreamMessage | None:
         """The message with its payloads in plain text and without its key; unchanged where nothing is encrypted.
 
-        A message that can't be decrypted is recorded, and delivered as received: losing it would be worse. Raises Busy
-        or Misconfigured, so that it is retried.
+        None for the failure of a push that was repeated with success, which is not published. A message that can't be
+        decrypted is recorded, and delivered as received: losing it would be worse. Raises Busy or Misconfigured, so
+        that it is retried.
         """
         device = sessions.device_key(message.device)
+        if self._queued_in_the_end(device, message.body):
+            return None
         try:
-            if seen := sessions.seen(message.body):
-                self.keys.remember(device, seen)
+            self._keep(device, message.body, thing_name)
             plain = messages.decrypted(message.body, self.keys.key_of(device))
         except (BadInput, Refused) as error:
-            self.log.record(thing_name, "ERROR", "payload_not_decrypted", message=message.event, reason=str(error))
+            self._record_undecryptable(message, thing_name, error)
             plain = messages.undecryptable(message.body)
             plain = plain if plain != message.body else None
         if plain is None:
             return message
         return replace(message, body=plain, raw=json.dumps(plain, separators=(",", ":")).encode())
+
+    def _keep(self, device: str, body: Mapping[str, Any], thing_name: str) -> None:
+        """Keep the session of a message, and the counter that the network used by itself."""
+        if seen := sessions.seen(body):
+            ignored = self.keys.remember(device, seen)
+            if ignored:
+                self.log.record(
+                    thing_name,
+                    "ERROR",
+                    "session_key_ignored",
+                    session_key_id=seen.session.session_key_id,
+                    reason=f"the session keeps the key that the Join Server wrapped; in this message {ignored}",
+                )
+        elif used := sessions.used_counter(body):
+            self.keys.table.raise_counter(device, used.session_key_id, used.f_cnt + 1)
+
+    def _queued_in_the_end(self, device: str, body: Mapping[str, Any]) -> bool:
+        """Whether a message is the failure of a push of this stack that a later push made up for."""
+        own = downlink.marks(downlinks.repeated_after_failure(body))
+        if not own:
+            return False
+        for pause in (*self.pauses, 0.0):
+            if any(self.keys.table.was_queued(device, each) for each in own):
+                return True
+            if pause:
+                self.sleep(pause)
+        return False
+
+    def _record_undecryptable(self, message: UpstreamMessage, thing_name: str, error: BadInput | Refused) -> None:
+        label = {"kek_label": error.label} if isinstance(error, KeyNotReadable) and error.label else {}
+        self.log.record(thing_name, "ERROR", "payload_not_decrypted", message=message.event, reason=str(error), **label)

@@ -1,7 +1,8 @@
-"""Downlinks under end-to-end encryption: encrypted for the device's latest session, numbered, and queued.
+"""Downlinks under end-to-end encryption: encrypted for the session that the device is in, numbered, and queued.
 
 Two requests at once may be numbered in one order and arrive in the other. The Things Stack then refuses the lower
-number, and that request takes a higher one.
+number, and that request takes a higher one. It publishes each refused push as failed, so nothing is pushed that it
+can't accept: a device that joined again and has not sent yet is waited for.
 """
 
 import random
@@ -10,18 +11,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from thingbridge.aws.sessions import Latest, NotCounted
 from thingbridge.encryption import downlinks as encryption
 from thingbridge.encryption import sessions
 from thingbridge.encryption.downlinks import Retry
-from thingbridge.encryption.sessions import Session, SessionSeen
-from thingbridge.errors import Busy, Refused
+from thingbridge.encryption.sessions import DeviceSessions, Session, SessionSeen
+from thingbridge.errors import Busy
 from thingbridge.flows import end_devices
-from thingbridge.flows.downlink import schedule
+from thingbridge.flows.downlink import not_queued, schedule
 from thingbridge.flows.end_to_end_encryption.session_keys import SessionKeys
+from thingbridge.lorawan.key_envelope import KeyNotReadable
+from thingbridge.messaging import downlink as requests
+from thingbridge.messaging.downlink import NotSendable
 from thingbridge.registry.attributes import DeviceReference
 from thingbridge.registry.provisioning import Server
 from thingbridge.things_stack.client import ThingsStack
-from thingbridge.things_stack.errors import ThingsStackRefused
+from thingbridge.things_stack.errors import ThingsStackBusy, ThingsStackRefused
 from thingbridge.things_stack.transport import MARGIN
 
 PATIENCE: Final = 20.0
@@ -30,6 +35,45 @@ PATIENCE: Final = 20.0
 LONGEST_PAUSE: Final = 2.0
 FIRST_PAUSE: Final = 0.02
 """Seconds between attempts; each pause is twice as long as the one before, and shortened at random."""
+
+_SESSIONS: Final = ("session", "pending_session")
+_COUNTERS: Final = tuple(
+    f"{each}.{field}" for each in _SESSIONS for field in ("keys.session_key_id", "last_n_f_cnt_down")
+)
+
+
+class JoinLost(NotSendable):
+    """The device did not receive the join-accept of its last join, and uses the session before it."""
+
+
+class _Again(Exception):
+    """Another attempt may succeed after a pause. `refused`: The Things Stack has published the push as failed."""
+
+    def __init__(self, reason: str, retry: Retry | None = None, *, refused: bool = False) -> None:
+        super().__init__(reason)
+        self.retry, self.refused = retry, refused
+
+
+@dataclass
+class _Push:
+    """A request on its way. `session` and `first`: what it is encrypted and numbered with; None: to be determined.
+
+    `look`: its downlinks may be in the queue already. `refused`: it was published as failed at least once.
+    """
+
+    device: DeviceReference
+    downlinks: Sequence[Mapping[str, Any]]
+    replace: bool
+    retry: Retry
+    look: bool
+    refused: bool
+    session: Session | None = None
+    first: int = 0
+
+    @property
+    def key(self) -> str:
+        """The key of the device's sessions."""
+        return self.device.dev_eui or self.device.device_id
 
 
 @dataclass(frozen=True)
@@ -48,83 +92,141 @@ class EncryptedDownlinkQueue:
         downlinks: Sequence[Mapping[str, Any]],
         *,
         replace: bool = False,
+        repeated: bool = False,
         at_least: int = 0,
     ) -> None:
-        """Queue `ApplicationDownlink` objects in plain text, encrypted for the device's latest session.
+        """Queue `ApplicationDownlink` objects in plain text, encrypted for the session that the device is in.
 
-        `at_least`: the lowest counter that The Things Stack accepts, if known. Raises Busy when the device has to send
-        first, or when others were faster every time; Refused when it never joined, or when The Things Stack refuses for
-        good.
+        `repeated`: they may have been queued before. `at_least`: the lowest counter that The Things Stack accepts, if
+        known. Raises Busy when the device has to send first, or when others were faster every time; NotSendable when it
+        is in no session that takes them; ThingsStackRefused when The Things Stack refuses for good.
         """
         encryption.check_encryptable(downlinks)
         if not downlinks:
             schedule(self.things_stack, device, (), replace=replace)
             return
+        push = _Push(device, downlinks, replace, Retry(at_least), look=repeated, refused=repeated)
         until = self.now() + min(self.patience, self.things_stack.remaining_seconds() - MARGIN)
-        pause, retry = FIRST_PAUSE, Retry(at_least)
-        first, session = 0, None
+        pause = FIRST_PAUSE
         while True:
-            if session is None or not retry.wait:
-                first, session = self._numbered(device, len(downlinks), retry)
             try:
-                self._push(device, downlinks, session, first, replace=replace)
-            except ThingsStackRefused as error:
-                answer = error.answer
-                next_attempt = encryption.after_refusal(answer.name, answer.diagnostics, session.session_key_id, first)
-                if next_attempt is None:
-                    raise
+                self._attempt(push)
+            except _Again as again:
                 wait = pause * random.uniform(0.5, 1.0)
                 if self.now() + wait >= until:
-                    reason = "the device joined again and has to send first" if next_attempt.wait else str(error)
-                    raise Busy(f"push downlinks of {device.device_id}: {reason}") from error
-                retry = next_attempt
+                    raise Busy(f"push downlinks of {device.device_id}: {again}") from again
+                push.refused |= again.refused
+                if again.retry:
+                    push.retry, push.session = again.retry, None
                 self.sleep(wait)
                 pause = min(pause * 2, LONGEST_PAUSE)
             else:
-                return
+                break
+        if push.refused:
+            for mark in requests.marks(downlinks):
+                self.keys.table.note_queued(push.key, mark)
 
-    def _numbered(self, device: DeviceReference, count: int, retry: Retry) -> tuple[int, Session]:
-        """The first of `count` counters reserved for this request, and the session they belong to."""
-        table, key = self.keys.table, device.dev_eui or device.device_id
-        session_key_id = None if retry.look_up else table.latest(key)
-        taken = table.take_counters(key, session_key_id, count, retry.at_least) if session_key_id else None
+    def _attempt(self, push: _Push) -> None:
+        """Push once, unless all downlinks are in the queue. Raises _Again when another attempt may succeed."""
+        if push.look:
+            left = not_queued(self.things_stack, push.device, push.downlinks)
+            if len(left) < len(push.downlinks):
+                push.downlinks, push.session = left, None
+            if not left:
+                return
+        if push.session is None:
+            push.first, push.session = self._numbered(push)
+        try:
+            self._send(push, push.session)
+        except ThingsStackRefused as error:
+            retry = encryption.after_refusal(
+                error.answer.name, error.answer.diagnostics, push.session.session_key_id, push.first
+            )
+            if retry is None:
+                raise
+            raise _Again(str(error), retry, refused=True) from error
+        except ThingsStackBusy as error:
+            if not error.uncertain:
+                raise
+            # The same counters once more: if they were accepted, they are not accepted again.
+            push.look = True
+            raise _Again(str(error)) from error
+
+    def _numbered(self, push: _Push) -> tuple[int, Session]:
+        """The first of the counters that are reserved for a push, and the session they belong to."""
+        table, count = self.keys.table, len(push.downlinks)
+        latest = None if push.retry.look_up else table.latest(push.key)
+        if latest and not latest.joining:
+            try:
+                taken = table.take_counters(push.key, latest.session_key_id, count, push.retry.at_least)
+            except NotCounted:
+                taken = None
+            # That payloads may be sent in plain text is believed of no message, only of the Application Server.
+            if taken and (taken[1].app_s_key is not None or taken[1].confirmed):
+                return taken
+        seen = self._session_in_use(push)
+        session_key_id = seen.session.session_key_id
+        if not session_key_id:
+            # A session that no join began (activation by personalization) has no id: TTS numbers and encrypts.
+            return 0, seen.session
+        self.keys.confirm(push.key, seen)
+        try:
+            taken = table.take_counters(push.key, session_key_id, count, push.retry.at_least)
+        except NotCounted:
+            table.begin_counting(push.key, session_key_id, self._first_counter(push.device, seen))
+            taken = table.take_counters(push.key, session_key_id, count, push.retry.at_least)
         if taken is None:
-            seen = self._look_up(device)
-            if not seen.session.session_key_id:
-                # A session that no join began (activation by personalization) has no id: TTS numbers and encrypts.
-                return 0, seen.session
-            table.write(key, seen)
-            taken = table.take_counters(key, seen.session.session_key_id, count)
-        if taken is None:
-            raise Busy(f"the session of {device.device_id} was removed while it was written")
+            raise Busy(f"the session of {push.device.device_id} was removed while it was written")
         return taken
 
-    def _look_up(self, device: DeviceReference) -> SessionSeen:
-        """Ask the Application Server which session the device is in. Raises Refused when it is in none."""
-        registry, paths = self.things_stack.end_devices, ("session", "pending_session")
-        found = registry.get(Server.APPLICATION, device.device_id, paths)
-        if found is None and (known := end_devices.resolve(self.things_stack, device)):
-            found = registry.get(Server.APPLICATION, known.device_id, paths)
-        seen = sessions.of_device(found or {})
-        if seen is None:
-            raise Refused(f"{device.device_id} has no session: it has to join first (no_device_session)")
-        return seen
+    def _session_in_use(self, push: _Push) -> SessionSeen:
+        """Ask the Application Server which session the device is in.
 
-    def _push(
-        self,
-        device: DeviceReference,
-        downlinks: Sequence[Mapping[str, Any]],
-        session: Session,
-        first: int,
-        *,
-        replace: bool,
-    ) -> None:
-        key = self.keys.of(session)
+        Raises NotSendable when it is in none or did not receive its last join-accept, _Again while it has not sent
+        since its last join. The Application Server (3.32) then forwards each downlink for both sessions, and the
+        Network Server refuses it.
+        """
+        found = self._on_application_server(push.device)
+        newest = found.newest
+        if newest is None:
+            raise NotSendable(f"{push.device.device_id} has no session: it has to join first (no_device_session)")
+        if found.current and found.pending:
+            latest = self.keys.table.latest(push.key)
+            current = Latest(found.current.session.session_key_id, joining=False, by_uplink=True)
+            if latest == current and self.keys.table.find(push.key, found.pending.session.session_key_id):
+                raise JoinLost(
+                    f"{push.device.device_id} joined again but sent in its old session: it did not receive the "
+                    f"join-accept, and The Things Stack accepts no downlink for it before its next join"
+                )
+            raise _Again("the device joined again and has to send first", Retry(push.retry.at_least, look_up=True))
+        return newest
+
+    def _on_application_server(self, device: DeviceReference) -> DeviceSessions:
+        registry = self.things_stack.end_devices
+        found = registry.get(Server.APPLICATION, device.device_id, _SESSIONS)
+        if found is None and not device.named and (known := end_devices.resolve(self.things_stack, device)):
+            found = registry.get(Server.APPLICATION, known.device_id, _SESSIONS)
+        return sessions.of_device(found or {})
+
+    def _first_counter(self, device: DeviceReference, seen: SessionSeen) -> int:
+        """The first counter to issue in a session, above all that The Things Stack has used in it."""
+        paths = ("lorawan_version", *_COUNTERS)
+        registry = self.things_stack.end_devices
+        found = registry.get(Server.NETWORK, device.device_id, paths)
+        if found is None and not device.named and (known := end_devices.resolve(self.things_stack, device)):
+            found = registry.get(Server.NETWORK, known.device_id, paths)
+        return sessions.first_f_cnt_down(seen, found or {}, self.keys.table.created_at())
+
+    def _send(self, push: _Push, session: Session) -> None:
+        try:
+            key = self.keys.of(session)
+        except KeyNotReadable as error:
+            raise NotSendable(f"the device has to join again before it can be sent anything: {error}") from error
         if key is None:
             # The Things Stack encrypts in this session. It is named so that the payload can't be sent in plain text in
             # another session, in which The Things Stack does not encrypt.
             named = {"session_key_id": session.session_key_id} if session.session_key_id else {}
-            prepared: Sequence[Mapping[str, Any]] = [{**each, **named} for each in downlinks]
+            prepared: Sequence[Mapping[str, Any]] = [{**each, **named} for each in push.downlinks]
         else:
-            prepared = encryption.encrypted(downlinks, key, first)
-        schedule(self.things_stack, device, prepared, replace=replace)
+            prepared = encryption.encrypted(push.downlinks, key, push.first)
+        schedule(self.things_stack, push.device, prepared, replace=push.replace)

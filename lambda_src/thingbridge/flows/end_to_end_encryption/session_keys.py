@@ -21,13 +21,38 @@ class SessionKeys:
         self._secrets = secrets
         self._secret_arn = key_encryption_key_secret_arn
 
-    def remember(self, device: str, seen: SessionSeen) -> None:
-        """Keep a session; a key in plain text is wrapped first."""
+    def remember(self, device: str, seen: SessionSeen) -> str | None:
+        """Keep a session; a key in plain text is wrapped first.
+
+        A key that the Join Server wrapped for this stack stays the key of its session, whatever messages come later.
+        Returns why the message's key was not kept, None if it was.
+        """
         envelope = seen.session.app_s_key
-        if envelope is not None and not key_envelope.is_wrapped(envelope):
+        if envelope is None:
+            self.table.remember(device, seen)
+            return None
+        kept, plain = seen, not key_envelope.is_wrapped(envelope)
+        if plain:
             sealed = key_envelope.wrapped(self._open(seen.session), self._key_encryption_key(), self._secret_arn)
-            seen = replace(seen, session=replace(seen.session, app_s_key=sealed))
-        self.table.remember(device, seen)
+            kept = replace(seen, session=replace(seen.session, app_s_key=sealed))
+        stored = self.table.remember(device, kept, key_opens=lambda: not plain and self._opens(seen.session))
+        if stored.app_s_key == kept.session.app_s_key:
+            return None
+        if plain:
+            return "it came in plain text"
+        opens = self._opens(seen.session)
+        return "it is another one" if opens else "it does not open with this stack's key encryption key"
+
+    def confirm(self, device: str, seen: SessionSeen) -> Session:
+        """Write a session that the Application Server itself answered with."""
+        return self.table.write(device, seen, key_opens=self._opens(seen.session))
+
+    def _opens(self, session: Session) -> bool:
+        try:
+            self._open(session)
+        except KeyNotReadable:
+            return False
+        return True
 
     def of(self, session: Session) -> SessionKey | None:
         """The key of a session; None for a session that The Things Stack encrypts itself. Raises KeyNotReadable."""

@@ -127,15 +127,64 @@ def test_a_message_that_can_not_be_decrypted_is_published_unchanged_and_recorded
     flow: Upstream, clients: Clients, encryption: Encryption
 ) -> None:
     log = ThingsLog(clients, GROUP)
-    for envelope, reason in (
-        (key_envelope.wrapped(KEY, encryption.kek, "theirs"), "theirs"),
-        (key_envelope.wrapped(KEY, bytes(16), encryption.label), "was not wrapped"),
+    for session, envelope, reason in (
+        ("AYx1", key_envelope.wrapped(KEY, encryption.kek, "theirs"), "another key"),
+        ("AYx2", key_envelope.wrapped(KEY, bytes(16), encryption.label), "was not wrapped"),
     ):
-        body = uplink(envelope)
+        body = uplink(envelope, session_key_id=session)
         assert publish(flow, body) == json.dumps(body).encode()
         entry = log.entries(IDS["dev_eui"])[-1]
         assert entry["event"] == "payload_not_decrypted"
         assert reason in entry["reason"]
+        assert entry["kek_label"] == envelope["kek_label"]
+
+
+CHOSEN = bytes(range(32, 48))
+"""A key that somebody who may publish on the stack's topics has chosen."""
+
+
+@pytest.mark.parametrize("warm", [True, False])
+@pytest.mark.parametrize("kind", ["in plain text", "under a foreign label", "of another session"])
+def test_no_message_replaces_the_key_of_a_session(
+    flow: Upstream, clients: Clients, encryption: Encryption, wrapped: dict[str, str], kind: str, warm: bool
+) -> None:
+    forged = {
+        "in plain text": {"key": CHOSEN.hex()},
+        "under a foreign label": key_envelope.wrapped(CHOSEN, bytes(16), "theirs"),
+        "of another session": key_envelope.wrapped(CHOSEN, encryption.kek, encryption.label),
+    }[kind]
+    publish(flow, uplink(wrapped))
+    if not warm:
+        flow = composition.upstream({**ENVIRONMENT, **encryption.environment}, clients)
+    publish(flow, uplink(forged, f_cnt=2))
+    stored = encryption.keys.table.find(IDS["dev_eui"], SESSION_KEY_ID)
+    assert stored is not None
+    assert stored.session.app_s_key == wrapped
+    (entry,) = [each for each in ThingsLog(clients, GROUP).entries(IDS["dev_eui"]) if each["level"] == "ERROR"]
+    assert (entry["event"], entry["session_key_id"]) == ("session_key_ignored", SESSION_KEY_ID)
+    # The device's own messages are read as before, and cost no more.
+    assert payload(publish(flow, uplink(wrapped, f_cnt=3))) == b"level 42"
+
+
+@pytest.mark.parametrize("envelope", [{"key": CHOSEN.hex()}, {"kek_label": "theirs", "encrypted_key": "AAAA"}])
+def test_the_key_of_the_join_server_replaces_one_that_came_before_it(
+    flow: Upstream, encryption: Encryption, wrapped: dict[str, str], envelope: dict[str, str]
+) -> None:
+    publish(flow, uplink(envelope))
+    assert payload(publish(flow, uplink(wrapped, f_cnt=2))) == b"level 42"
+    stored = encryption.keys.table.find(IDS["dev_eui"], SESSION_KEY_ID)
+    assert stored is not None
+    assert stored.session.app_s_key == wrapped
+
+
+def test_a_message_with_another_dev_addr_does_not_change_that_of_the_session(
+    flow: Upstream, encryption: Encryption, wrapped: dict[str, str]
+) -> None:
+    publish(flow, uplink(wrapped))
+    publish(flow, {**uplink(wrapped, f_cnt=2), "end_device_ids": {**IDS, "dev_addr": "260BFFFF"}})
+    stored = encryption.keys.table.find(IDS["dev_eui"], SESSION_KEY_ID)
+    assert stored is not None
+    assert stored.session.dev_addr == IDS["dev_addr"]
 
 
 def test_a_message_of_a_session_that_the_things_stack_encrypts_is_published_byte_for_byte(flow: Upstream) -> None:

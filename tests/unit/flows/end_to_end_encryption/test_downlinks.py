@@ -2,16 +2,26 @@
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from local.things_stack import ThingsStack as Simulation
+from local.things_stack.network.application_up import Published
+from tests import events
 from tests.unit.conftest import APPLICATION, Clock
 from tests.unit.flows.conftest import DEVICE, KEK, Air, Encryption
+from thingbridge.aws.clients import Clients
+from thingbridge.aws.secrets import Secrets
 from thingbridge.errors import BadInput, Busy, Refused
 from thingbridge.flows.end_to_end_encryption import setup
-from thingbridge.flows.end_to_end_encryption.downlinks import EncryptedDownlinkQueue
+from thingbridge.flows.end_to_end_encryption.decryption import PAUSES, Decryption
+from thingbridge.flows.end_to_end_encryption.downlinks import EncryptedDownlinkQueue, JoinLost
+from thingbridge.flows.end_to_end_encryption.session_keys import SessionKeys
+from thingbridge.messaging import upstream
+from thingbridge.messaging.downlink import NotSendable
+from thingbridge.messaging.upstream import UpstreamMessage
 from thingbridge.things_stack.client import ThingsStack
 
 Schedule = Callable[..., None]
@@ -21,8 +31,13 @@ Schedule = Callable[..., None]
 def schedule(encryption: Encryption, things_stack: ThingsStack, clock: Clock) -> Schedule:
     """Queue payloads on FPort 15; `sleep` is called instead of waiting, the other options are those of the request."""
 
-    def push(*payloads: bytes, sleep: Callable[[float], None] = clock.wait, **options: Any) -> None:
-        downlinks = [{"f_port": 15, "frm_payload": base64.b64encode(each).decode()} for each in payloads]
+    def push(
+        *payloads: bytes, sleep: Callable[[float], None] = clock.wait, mark: str = "thingbridge:0", **options: Any
+    ) -> None:
+        downlinks = [
+            {"f_port": 15, "frm_payload": base64.b64encode(each).decode(), "correlation_ids": [mark]}
+            for each in payloads
+        ]
         queue = EncryptedDownlinkQueue(things_stack, encryption.keys, now=clock, sleep=sleep)
         queue.schedule(DEVICE, downlinks, **options)
 
@@ -77,8 +92,20 @@ def test_counters_that_the_network_used_itself_are_skipped(
     assert air.received() == [b"one"]
 
 
-def test_after_a_rejoin_a_downlink_waits_until_the_device_sends(air: Air, schedule: Schedule) -> None:
+def pushes(simulation: Simulation, since: int = 0) -> list[int]:
+    """The statuses of the pushes that The Things Stack answered."""
+    return [each.status for each in list(simulation.requests)[since:] if each.path.endswith("/down/push")]
+
+
+def failures(simulation: Simulation) -> list[Published]:
+    return [each for each in simulation.network.published if each.kind == "downlink_failed"]
+
+
+def test_after_a_rejoin_nothing_is_pushed_until_the_device_sends(
+    air: Air, schedule: Schedule, simulation: Simulation
+) -> None:
     air.activate()
+    before = len(simulation.requests)
     air.remember(air.join())
     with pytest.raises(Busy, match="joined again and has to send first"):
         schedule(b"one")
@@ -87,12 +114,179 @@ def test_after_a_rejoin_a_downlink_waits_until_the_device_sends(air: Air, schedu
     def sleep(seconds: float) -> None:
         waits.append(seconds)
         if len(waits) == 2:
-            air.uplink()
+            air.remember(air.uplink())
 
     schedule(b"one", sleep=sleep)
     assert len(waits) == 2
+    assert pushes(simulation, before) == [200]
+    assert failures(simulation) == []
     air.uplink()
     assert air.received() == [b"one"]
+
+
+def test_a_first_join_needs_no_uplink_before_a_downlink(air: Air, schedule: Schedule) -> None:
+    air.remember(air.join())
+    schedule(b"one")
+    air.uplink()
+    assert air.received() == [b"one"]
+
+
+def test_a_join_whose_answer_the_device_did_not_receive_is_named(
+    air: Air, schedule: Schedule, simulation: Simulation
+) -> None:
+    air.activate()
+    join = simulation.network.join(APPLICATION, DEVICE.device_id, accepted=False)
+    air.remember(join)
+    air.remember(air.uplink())
+    with pytest.raises(JoinLost, match="did not receive the join-accept"):
+        schedule(b"one")
+    air.activate()
+    schedule(b"two")
+    air.uplink()
+    assert air.received() == [b"two"]
+
+
+def test_counters_that_acknowledgements_took_are_not_pushed(
+    air: Air, schedule: Schedule, simulation: Simulation, encryption: Encryption
+) -> None:
+    decryption = Decryption(encryption.keys, log=None)  # type: ignore[arg-type]
+    air.activate()
+    schedule(b"one")
+    air.uplink()
+    for _ in range(2):
+        since = len(simulation.network.published)
+        air.uplink(confirmed=True)
+        for each in list(simulation.network.published)[since:]:
+            decryption.decrypt(upstream_message(each), "tank-7")
+    before = len(simulation.requests)
+    schedule(b"two")
+    assert pushes(simulation, before) == [200]
+    assert failures(simulation) == []
+
+
+def test_uplinks_raise_the_counter_as_well(air: Air, schedule: Schedule, simulation: Simulation) -> None:
+    air.activate()
+    schedule(b"one")
+    air.uplink()
+    air.uplink(confirmed=True)
+    air.remember(air.uplink())
+    before = len(simulation.requests)
+    schedule(b"two")
+    assert pushes(simulation, before) == [200]
+
+
+# Pushes that were refused, or not answered ----------------------------------------------------------------------------
+
+
+def upstream_message(published: Published) -> UpstreamMessage:
+    return upstream.parse(events.rule_output(published.body, f"thethings/lorawan/farm/{published.topic}"), "farm")
+
+
+def refused_once(air: Air, schedule: Schedule, simulation: Simulation) -> Published:
+    """A request whose first push is refused for its counter, and the message that this causes."""
+    air.activate()
+    schedule(b"one")
+    air.uplink()
+    simulation.network.set_frame_counters(APPLICATION, DEVICE.device_id, f_cnt_down=20_000)
+    schedule(b"two", mark="thingbridge:two")
+    (failure,) = failures(simulation)
+    assert len(air.queue()) == 1
+    return failure
+
+
+def test_a_failure_that_a_later_push_made_up_for_is_not_published(
+    air: Air, schedule: Schedule, simulation: Simulation, encryption: Encryption
+) -> None:
+    failure = upstream_message(refused_once(air, schedule, simulation))
+    assert Decryption(encryption.keys, log=None).decrypt(failure, "tank-7") is None  # type: ignore[arg-type]
+
+
+def test_a_failure_that_comes_before_the_push_that_makes_up_for_it_is_held(
+    air: Air, schedule: Schedule, simulation: Simulation, encryption: Encryption, clock: Clock
+) -> None:
+    message = upstream_message(refused_once(air, schedule, simulation))
+    other = {**message.body["downlink_failed"]["downlink"], "correlation_ids": ["thingbridge:three"]}
+    failure = replace(message, body={**message.body, "downlink_failed": {**message.body["downlink_failed"],
+                                                                         "downlink": other}})  # fmt: skip
+    waits: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 2:
+            encryption.keys.table.note_queued(str(DEVICE.dev_eui), "thingbridge:three")
+
+    decryption = Decryption(encryption.keys, log=None, sleep=sleep)  # type: ignore[arg-type]
+    assert decryption.decrypt(failure, "tank-7") is None
+    assert len(waits) == 2
+
+
+def test_a_failure_that_nothing_makes_up_for_is_published_after_some_seconds(
+    air: Air, schedule: Schedule, simulation: Simulation, encryption: Encryption, clock: Clock
+) -> None:
+    message = upstream_message(refused_once(air, schedule, simulation))
+    other = {**message.body["downlink_failed"]["downlink"], "correlation_ids": ["thingbridge:never"]}
+    failure = replace(message, body={**message.body, "downlink_failed": {**message.body["downlink_failed"],
+                                                                         "downlink": other}})  # fmt: skip
+    decryption = Decryption(encryption.keys, log=None, sleep=clock.wait)  # type: ignore[arg-type]
+    published = decryption.decrypt(failure, "tank-7")
+    assert published is not None
+    assert published.body["downlink_failed"]["downlink"]["frm_payload"] == base64.b64encode(b"two").decode()
+    assert clock.now == pytest.approx(sum(PAUSES), abs=2)
+
+
+@pytest.mark.parametrize(
+    ("name", "correlation_ids"), [("f_cnt_too_low", ["order:1"]), ("application_downlink_too_long", ["thingbridge:1"])]
+)
+def test_failures_of_others_and_failures_for_good_are_published_at_once(
+    air: Air, encryption: Encryption, calls: Callable[[], dict[str, int]], name: str, correlation_ids: list[str]
+) -> None:
+    body = {
+        "end_device_ids": {"device_id": DEVICE.device_id, "dev_eui": DEVICE.dev_eui},
+        "downlink_failed": {"downlink": {"f_port": 1, "correlation_ids": correlation_ids}, "error": {"name": name}},
+    }
+    message = upstream.parse(events.rule_output(body, "thethings/lorawan/farm/downlink/failed"), "farm")
+    calls()
+    assert Decryption(encryption.keys, log=None).decrypt(message, "tank-7") is message  # type: ignore[arg-type]
+    assert calls() == {}
+
+
+@pytest.mark.parametrize("fault", [{"reset": True, "after": True}, {"status": 504, "after": True}])
+def test_a_push_that_was_accepted_without_an_answer_is_not_sent_twice(
+    air: Air, schedule: Schedule, simulation: Simulation, fault: dict[str, Any]
+) -> None:
+    air.activate()
+    simulation.faults.add(method="POST", path="/down/push", **fault)
+    schedule(b"one", mark="thingbridge:one")
+    assert len(air.queue()) == 1
+    # Handled again a minute later, because the function ended before it was done.
+    schedule(b"one", mark="thingbridge:one", repeated=True)
+    assert len(air.queue()) == 1
+
+
+def test_a_push_that_was_not_accepted_is_repeated_under_the_same_counter(
+    air: Air, schedule: Schedule, simulation: Simulation
+) -> None:
+    air.activate()
+    simulation.faults.add(method="POST", path="/down/push", reset=True)
+    schedule(b"one", mark="thingbridge:one")
+    used = [
+        each.body["downlinks"][0]["f_cnt"]
+        for each in simulation.requests
+        if each.path.endswith(f"{DEVICE.device_id}/down/push")
+    ]
+    assert len(air.queue()) == 1
+    assert used[-1] == used[-2]
+
+
+def test_a_key_that_can_not_be_read_is_refused_without_naming_the_account(
+    air: Air, things_stack: ThingsStack, encryption: Encryption, clients: Clients, clock: Clock
+) -> None:
+    air.activate()
+    recreated = SessionKeys(encryption.keys.table, Secrets(clients), f"{encryption.label[:-6]}other1")
+    queue = EncryptedDownlinkQueue(things_stack, recreated, now=clock, sleep=clock.wait)
+    with pytest.raises(NotSendable, match="has to join again") as refusal:
+        queue.schedule(DEVICE, [{"f_port": 1, "frm_payload": "AQ=="}])
+    assert "arn:" not in str(refusal.value)
 
 
 def test_a_session_that_the_things_stack_encrypts_gets_nothing_encrypted_twice(
