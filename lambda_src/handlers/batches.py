@@ -1,24 +1,128 @@
-"""A batch of SQS messages, handled one by one: only those that failed are retried (`ReportBatchItemFailures`)."""
+"""A batch of SQS messages, handled one by one: what fails comes again by itself, after a pause that grows.
 
+The messages of a batch share the time of the invocation, so that one that waits for a slow server leaves time for the
+others. Lambda deletes every message that is not reported (`ReportBatchItemFailures`); a reported one comes again after
+the pause that is set here, until the queue moves it to its dead-letter queue. What a message means is up to the flows.
+"""
+
+import json
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Final
 
+from thingbridge.aws.queues import Redelivery
 from thingbridge.diagnostics import emit
-from thingbridge.errors import ThingbridgeError
+from thingbridge.errors import ThingbridgeError, Unexpected
+from thingbridge.messaging import envelopes, rule_payload
+from thingbridge.messaging.envelopes import RuleOutput
 
 Failures = dict[str, list[dict[str, str]]]
 
+PAUSES: Final = (5, 30, 120, 600)
+"""Seconds after a message's first, second, third and each later failure. SQS counts the deliveries."""
 
-def handle_each(batch: dict[str, Any], handle: Callable[[str], None]) -> Failures:
-    """Call `handle` with the body of each record. Returns the ids of the messages to retry: those that it failed on.
+LEAST_TIME: Final = 5.0
+"""Seconds that must be left to begin with another message; what is not begun comes again at once."""
 
-    A message that fails each time, whatever the error, ends in the dead-letter queue.
+
+class Share:
+    """The time of an invocation, as the flow sees it: what the current message may take of it.
+
+    `remaining`: milliseconds until Lambda ends the invocation.
+    """
+
+    def __init__(self, remaining: Callable[[], int]) -> None:
+        self._remaining = remaining
+        self._kept = 0.0
+
+    def begin(self, messages_left: int) -> bool:
+        """Give the next message an equal share of the time that is left; False when there is not enough to begin."""
+        left = self._remaining()
+        self._kept = left - left / messages_left
+        return left >= 1000 * LEAST_TIME
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Milliseconds of the current message's share, as Lambda's context has them of the whole invocation."""
+        return int(max(0.0, self._remaining() - self._kept))
+
+
+@dataclass(frozen=True)
+class Retries:
+    """When the messages of a function's queue come again, and after how many deliveries no more."""
+
+    redelivery: Redelivery
+    maximum_receive_count: int
+    longest_pause: int = PAUSES[-1]
+
+    def pause(self, record: dict[str, Any]) -> int:
+        """Seconds until a message that failed comes again; 0 after its last delivery, when it is moved."""
+        received = _received(record)
+        return 0 if self.is_last(record) else min(self.longest_pause, PAUSES[min(received, len(PAUSES)) - 1])
+
+    def is_last(self, record: dict[str, Any]) -> bool:
+        """Whether the queue moves the message to its dead-letter queue instead of delivering it again."""
+        return _received(record) >= self.maximum_receive_count
+
+    def delay(self, record: dict[str, Any], seconds: int) -> None:
+        """Set when a message comes again. If SQS refuses that, it comes after the queue's visibility timeout."""
+        try:
+            self.redelivery.delay(record["eventSourceARN"], record["receiptHandle"], seconds)
+        except ThingbridgeError as error:
+            emit("WARN", "pause_not_set", message_id=record["messageId"], reason=str(error))
+
+
+def handle_each(
+    batch: dict[str, Any],
+    handle: Callable[[str], None],
+    *,
+    share: Share | None = None,
+    retries: Retries | None = None,
+    rule_output: RuleOutput = rule_payload.output,
+) -> Failures:
+    """Call `handle` with the body of each record. Returns the ids of the messages that come again.
+
+    Messages that were delivered less often are handled first: the others failed before. `share`: the time that `handle`
+    may use; None: it needs no limit. `retries` None: what fails comes again after the queue's visibility timeout.
+    `rule_output`: what the rule that feeds the queue passes on.
     """
     failures = []
-    for record in batch["Records"]:
-        try:
-            handle(record["body"])
-        except ThingbridgeError as error:
-            emit("WARN", "event_comes_again", message_id=record["messageId"], reason=str(error))
-            failures.append({"itemIdentifier": record["messageId"]})
+    records = sorted(batch["Records"], key=_received)
+    for number, record in enumerate(records):
+        if share and not share.begin(len(records) - number):
+            emit("INFO", "event_not_begun", message_id=record["messageId"])
+            pause = 0
+        else:
+            try:
+                handle(envelopes.unwrap(record["body"], rule_output))
+                continue
+            except Exception as error:
+                pause = retries.pause(record) if retries else 0
+                _log(record, error, pause, last=retries is not None and retries.is_last(record))
+        if retries:
+            retries.delay(record, pause)
+        failures.append({"itemIdentifier": record["messageId"]})
     return {"batchItemFailures": failures}
+
+
+def handle_unqueued(event: dict[str, Any], handle: Callable[[str], None], rule_output: RuleOutput) -> None:
+    """Call `handle` with an event that a rule could not queue: the document of its error action.
+
+    Raises an error of our own, which says nothing of the event: Lambda logs it, and invokes the function again.
+    """
+    try:
+        handle(envelopes.unwrap(json.dumps(event), rule_output))
+    except Exception as error:
+        raise Unexpected.describe(error) from None
+
+
+def _log(record: dict[str, Any], error: Exception, pause: int, *, last: bool) -> None:
+    reason = str(Unexpected.describe(error))
+    delivery = {"message_id": record["messageId"], "attempt": _received(record), "reason": reason}
+    if last:
+        emit("ERROR", "event_is_a_dead_letter", **delivery)
+    else:
+        emit("WARN", "event_comes_again", **delivery, seconds=pause)
+
+
+def _received(record: dict[str, Any]) -> int:
+    return int(record.get("attributes", {}).get("ApproximateReceiveCount", 1))

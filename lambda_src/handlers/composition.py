@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from thingbridge.aws.clients import Clients
 
 if TYPE_CHECKING:
+    from handlers.batches import Retries
     from handlers.settings import ThingsStackSettings
     from thingbridge.aws.secrets import Secrets
     from thingbridge.aws.things_log import ThingsLog
@@ -49,6 +50,16 @@ class RuleOutputHandler(Protocol):
 
     def handle(self, event: dict[str, Any]) -> None:
         """Handle one output. Raises what is to be retried."""
+
+
+def retries(environment: Environment, clients: Clients = CLIENTS, *, longest_pause: int | None = None) -> Retries:
+    """When the messages come again that a function's queue delivered, for every function that works on a queue."""
+    from handlers.batches import PAUSES, Retries
+    from handlers.settings import WorkQueueSettings
+    from thingbridge.aws.queues import Redelivery
+
+    settings = WorkQueueSettings.read(environment)
+    return Retries(Redelivery(clients), settings.maximum_receive_count, longest_pause or PAUSES[-1])
 
 
 def upstream(environment: Environment, clients: Clients = CLIENTS) -> Upstream:
@@ -191,7 +202,7 @@ def registry(environment: Environment, clients: Clients = CLIENTS) -> Callable[[
     from thingbridge.aws.things import Things
     from thingbridge.aws.things_log import ThingsLog
     from thingbridge.flows.registry.devices import LOOK_UPS_AT_ONCE, LOOK_UPS_PER_SECOND, DevicesWithoutThing
-    from thingbridge.flows.registry.things import Registry, RegistryRules
+    from thingbridge.flows.registry.things import PATIENCE, Registry, RegistryRules
     from thingbridge.pacing import TokenBucket
     from thingbridge.shadow.state import SHADOW_NAME
 
@@ -204,7 +215,7 @@ def registry(environment: Environment, clients: Clients = CLIENTS) -> Callable[[
     )
 
     def flow(context: LambdaContext) -> Registry:
-        things_stack = _connect(settings, secrets, context)
+        things_stack = _connect(settings, secrets, context, patience=PATIENCE)
         return Registry(
             rules=rules,
             things=things,

@@ -4,10 +4,13 @@ import os
 from typing import Any
 
 from handlers import batches, composition
+from thingbridge.flows.requeue import LONGEST_PAUSE
 
 _flow = composition.requeue(os.environ)
+_retries = composition.retries(os.environ, longest_pause=LONGEST_PAUSE)
 
 
 def handler(batch: dict[str, Any], context: composition.LambdaContext) -> batches.Failures:
     """Handle a batch of SQS records, each the output of a rule. Returns the ids of those to retry."""
-    return batches.handle_each(batch, _flow(context).handle)
+    share = batches.Share(context.get_remaining_time_in_millis)
+    return batches.handle_each(batch, _flow(share).handle, share=share, retries=_retries)

@@ -49,6 +49,13 @@ class Settings:
 
 
 @dataclass(frozen=True)
+class WorkQueueSettings(Settings):
+    """The settings of a function that works on a queue, besides its own."""
+
+    maximum_receive_count: int = field(metadata={"parse": int})
+
+
+@dataclass(frozen=True)
 class ThingSettings(Settings):
     """The settings of a function that creates or finds things, and writes to their log."""
 

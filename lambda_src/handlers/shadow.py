@@ -6,8 +6,10 @@ from typing import Any
 from handlers import batches, composition
 
 _flow = composition.shadow(os.environ)
+_retries = composition.retries(os.environ)
 
 
-def handler(batch: dict[str, Any], _context: object) -> batches.Failures:
+def handler(batch: dict[str, Any], context: composition.LambdaContext) -> batches.Failures:
     """Handle a batch of SQS records, each `{"thing", "owner"}`. Returns the ids of those to retry."""
-    return batches.handle_each(batch, _flow.write_scheduled)
+    share = batches.Share(context.get_remaining_time_in_millis)
+    return batches.handle_each(batch, _flow.write_scheduled, share=share, retries=_retries)

@@ -3,15 +3,19 @@
 import os
 from typing import Any
 
-from handlers import composition
+from handlers import batches, composition
 from thingbridge.diagnostics import emit
-from thingbridge.flows.sync import Tick
+from thingbridge.flows.sync import LONGEST_PAUSE, Tick
 
 _flow = composition.sync(os.environ)
+_retries = composition.retries(os.environ, longest_pause=LONGEST_PAUSE)
 
 
-def handler(batch: dict[str, Any], context: composition.LambdaContext) -> None:
-    """Handle one SQS record: a tick of the schedule, or the state of a run. Raises what is to be retried."""
+def handler(batch: dict[str, Any], context: composition.LambdaContext) -> batches.Failures:
+    """Handle one SQS record: a tick of the schedule, or the state of a run. Returns its id if it must be retried."""
     (record,) = batch["Records"]
-    _flow(context).handle(Tick.of_record(record))
+    failures = batches.handle_each(
+        batch, lambda body: _flow(context).handle(Tick.of_record(record | {"body": body})), retries=_retries
+    )
     emit("INFO", "aws_calls", **composition.CLIENTS.take_calls())
+    return failures

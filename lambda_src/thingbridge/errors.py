@@ -1,11 +1,16 @@
-"""The four ways in which work can fail, and what each means for the retry.
+"""The ways in which work can fail, and what each means for the retry.
 
 Lambda and SQS know only two outcomes: returning is success, raising means "retry". A flow records `BadInput` and
 `Refused` where their sender looks, and returns, since a retry can't help. It raises `Busy` and `Misconfigured` to the
 service that invoked the function, which retries, and then keeps the event in a dead-letter queue until an operator
 replays it. Whatever a flow raises is retried: also the `BadInput` of a message that only this product sends, such as a
 scheduled write of a shadow, for which the dead-letter queue is the only place to record it.
+
+Any other exception is a fault of this product: `Unexpected` describes it, and it is raised and retried like `Busy`.
 """
+
+import traceback
+from pathlib import PurePath
 
 
 class ThingbridgeError(Exception):
@@ -39,3 +44,19 @@ class Misconfigured(ThingbridgeError):
 
 class Busy(ThingbridgeError):
     """The other side is overloaded, down or unreachable: raised, so that the event is retried."""
+
+
+class Unexpected(ThingbridgeError):
+    """An exception that is none of these: raised, so that the event is kept until the fault is fixed."""
+
+    @classmethod
+    def describe(cls, error: Exception) -> ThingbridgeError:
+        """The error itself if it is of this tree; otherwise its type, and where it was raised.
+
+        Its own text is left out, because it may quote what was read: a key, a claim code or a payload.
+        """
+        if isinstance(error, ThingbridgeError):
+            return error
+        frames = traceback.extract_tb(error.__traceback__)
+        place = f" at {PurePath(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+        return cls(f"unexpected {type(error).__name__}{place}")

@@ -1,4 +1,7 @@
-"""An SQS queue: how many messages wait in it, and sending messages to it. Their content is up to the sender."""
+"""An SQS queue: how many messages wait in it, sending messages to it, and when a received one comes again.
+
+Their content is up to the sender.
+"""
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -55,6 +58,27 @@ class Queue:
         with translate_errors("send a delayed message to a queue"):
             self._clients("sqs").send_message(
                 QueueUrl=self._url, MessageBody=body, DelaySeconds=min(LONGEST_DELAY, seconds)
+            )
+
+
+class Redelivery:
+    """When messages come again that a function received and did not finish. Queues are looked up by name, once."""
+
+    def __init__(self, clients: Clients) -> None:
+        self._clients = clients
+        self._urls: dict[str, str] = {}
+
+    def delay(self, queue_arn: str, receipt_handle: str, seconds: int) -> None:
+        """Have a received message come again after `seconds`, instead of after the queue's visibility timeout.
+
+        Raises Busy, Misconfigured or Refused.
+        """
+        with translate_errors("set when a message comes again"):
+            if queue_arn not in self._urls:
+                name = queue_arn.rpartition(":")[2]
+                self._urls[queue_arn] = str(self._clients("sqs").get_queue_url(QueueName=name)["QueueUrl"])
+            self._clients("sqs").change_message_visibility(
+                QueueUrl=self._urls[queue_arn], ReceiptHandle=receipt_handle, VisibilityTimeout=seconds
             )
 
 

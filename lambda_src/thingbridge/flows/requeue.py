@@ -25,6 +25,9 @@ from thingbridge.registry.attributes import DeviceReference
 PATIENCE: Final = 3.0
 """Seconds to wait until a device that joined again sends; after that, the queue redelivers the event."""
 
+LONGEST_PAUSE: Final = 180
+"""Seconds between two deliveries of an event, at most: the device may send at any moment."""
+
 
 @dataclass(frozen=True)
 class Requeue:

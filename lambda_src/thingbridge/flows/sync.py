@@ -15,7 +15,7 @@ from thingbridge import metrics
 from thingbridge.aws.queues import Queue
 from thingbridge.aws.things import Things
 from thingbridge.diagnostics import emit
-from thingbridge.errors import BadInput
+from thingbridge.errors import BadInput, Unexpected
 from thingbridge.flows import marking
 from thingbridge.pacing import TokenBucket
 from thingbridge.registry import sync
@@ -29,6 +29,9 @@ MESSAGE_GROUP: Final = "sync"
 
 STALE_AFTER: Final = 60.0
 """Seconds after which a tick that waited behind a run is dropped: the run has just found what it would find."""
+
+LONGEST_PAUSE: Final = 120
+"""Seconds after which a run that failed is tried again, at most: until then it blocks the group."""
 
 THING_PAGES_PER_SECOND: Final = 6.0
 """Below the 10 per second that AWS allows an account, because other functions look things up as well."""
@@ -136,6 +139,14 @@ class Sync:
         if run is None:
             emit("INFO", "sync_tick_dropped", reason="it waited behind a run")
             return
+        try:
+            self._compare(run)
+        except Exception as error:
+            emit("WARN", "sync_failed", run=run.run_id, reason=str(Unexpected.describe(error)))
+            raise
+
+    def _compare(self, run: Run) -> None:
+        """Do a part of a run, and send the rest of it."""
         rules = Rules(self.stack_name, self.on_thing_deleted, _Examples().log)
         stopped, finished = sync.resume(run, self.registries(), rules, self.remaining_seconds)
         if finished:

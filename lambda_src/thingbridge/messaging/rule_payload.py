@@ -13,6 +13,11 @@ from typing import Any
 from thingbridge.errors import BadInput
 
 
+def output(topic: str, published: bytes) -> str:
+    """The output of such a rule for bytes published on a topic, as the text of a message."""
+    return json.dumps({"topic": topic, "payload": base64.b64encode(published).decode()})
+
+
 def raw(event: Mapping[str, Any]) -> bytes:
     """The published bytes of `{"payload": base64}`, empty without the field. Raises BadInput."""
     try:
