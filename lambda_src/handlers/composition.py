@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from thingbridge.flows.end_to_end_encryption.downlinks import EncryptedDownlinkQueue
     from thingbridge.flows.end_to_end_encryption.session_keys import SessionKeys
     from thingbridge.flows.ingest.receiver import Receiver
-    from thingbridge.flows.registry.things import Registry
+    from thingbridge.flows.registry.setbacks import Sparing
     from thingbridge.flows.requeue import Requeue
     from thingbridge.flows.shadow import PacedShadowWriter, RecordedShadows
     from thingbridge.flows.sync import Sync
@@ -194,7 +194,7 @@ def requeue(environment: Environment, clients: Clients = CLIENTS) -> Callable[[L
     )
 
 
-def registry(environment: Environment, clients: Clients = CLIENTS) -> Callable[[LambdaContext], Registry]:
+def registry(environment: Environment, clients: Clients = CLIENTS) -> Callable[[LambdaContext], Sparing]:
     """The flow of the function `registry`."""
     from handlers.settings import RegistrySettings
     from thingbridge.aws.secrets import Secrets
@@ -202,21 +202,22 @@ def registry(environment: Environment, clients: Clients = CLIENTS) -> Callable[[
     from thingbridge.aws.things import Things
     from thingbridge.aws.things_log import ThingsLog
     from thingbridge.flows.registry.devices import LOOK_UPS_AT_ONCE, LOOK_UPS_PER_SECOND, DevicesWithoutThing
-    from thingbridge.flows.registry.things import PATIENCE, Registry, RegistryRules
+    from thingbridge.flows.registry.setbacks import PATIENCE, Setbacks, Sparing
+    from thingbridge.flows.registry.things import Registry, RegistryRules
     from thingbridge.pacing import TokenBucket
     from thingbridge.shadow.state import SHADOW_NAME
 
     settings = RegistrySettings.read(environment)
     secrets, things = Secrets(clients), Things(clients)
     log = ThingsLog(clients, settings.things_log_group)
-    pace = TokenBucket(rate=LOOK_UPS_PER_SECOND, burst=LOOK_UPS_AT_ONCE)
+    pace, setbacks = TokenBucket(rate=LOOK_UPS_PER_SECOND, burst=LOOK_UPS_AT_ONCE), Setbacks()
     rules = RegistryRules(
         settings.stack_name, settings.default_frequency_plan_id, settings.on_thing_deleted, settings.scrub_keys
     )
 
-    def flow(context: LambdaContext) -> Registry:
+    def flow(context: LambdaContext) -> Sparing:
         things_stack = _connect(settings, secrets, context, patience=PATIENCE)
-        return Registry(
+        registry = Registry(
             rules=rules,
             things=things,
             shadows=Shadows(clients, SHADOW_NAME),
@@ -226,6 +227,7 @@ def registry(environment: Environment, clients: Clients = CLIENTS) -> Callable[[
             ),
             log=log,
         )
+        return Sparing(registry, setbacks)
 
     return flow
 

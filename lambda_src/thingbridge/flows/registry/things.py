@@ -1,14 +1,12 @@
 """What happens to a thing happens to its end device in The Things Stack.
 
 Events come from a queue, at least once and in any order. So an event only says where to look: what is done follows
-from the thing as it is now. A failed event stays in the queue, and ends in the dead-letter queue. A failed work item
-does not: the comparison that sent it finds the same again, and sends another one, less and less often.
+from the thing as it is now. A failed event stays in the queue, and ends in the dead-letter queue.
 """
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Final
 
 from thingbridge.aws.shadows import Shadows
 from thingbridge.aws.things import Thing, Things
@@ -23,9 +21,6 @@ from thingbridge.registry.marks import Mark
 from thingbridge.registry.provisioning import Place, Step
 from thingbridge.registry.reconcile import OnThingDeleted
 from thingbridge.things_stack.client import ThingsStack
-
-PATIENCE: Final = 8.0
-"""Seconds for which one call of The Things Stack is tried: after that, the event comes again from its queue."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +45,7 @@ class Registry:
     log: ThingsLog
 
     def handle(self, body: str) -> None:
-        """Carry out an event or work item, or record why that is not possible. Raises what must be retried: events."""
+        """Carry out an event or work item, or record why that is not possible. Raises what must be retried."""
         item = work_items.parse(body)
         if item and item.device_id:
             self._settle(item.device_id)
@@ -78,9 +73,9 @@ class Registry:
         except Exception as error:
             again = not isinstance(error, BadInput | Refused)
             self._report_failure(event.thing_name, thing, Unexpected.describe(error), again=again)
-            if again and not compared:
+            if again:
                 raise
-            if compared and thing and not again:
+            if compared and thing:
                 # It can't be repaired before the thing changes: until then, the comparison need not send it again.
                 with suppress(ThingbridgeError):
                     self._mark(thing, None)
@@ -95,31 +90,25 @@ class Registry:
     def _report_failure(self, thing_name: str, thing: Thing | None, error: ThingbridgeError, *, again: bool) -> None:
         self.log.record(thing_name, "WARN" if again else "ERROR", "end_device_not_in_step", reason=str(error))
         if thing:
-            digest, since = marks.digest(thing.attributes), None
-            with suppress(ThingbridgeError):
-                since = status.failing_since(self.shadows.reported(thing_name), digest) if again else None
-            self.shadows.report(thing_name, status.failed(error, again=again, digest=digest, since=since))
+            digest = marks.digest(thing.attributes)
+            self.shadows.report(thing_name, status.failed(error, again=again, digest=digest))
 
     def _settle(self, device_id: str) -> None:
         """Handle a device that the comparison found no thing for, or record why that is not possible."""
         try:
             self.devices_without_thing.settle(device_id)
-        except Exception as error:
-            level = "ERROR" if isinstance(error, BadInput | Refused) else "WARN"
-            reason = str(Unexpected.describe(error))
-            self.log.record(None, level, "end_device_without_thing", device_id=device_id, reason=reason)
+        except (BadInput, Refused) as error:
+            self.log.record(None, "ERROR", "end_device_without_thing", device_id=device_id, reason=str(error))
 
     def _is_refused(self, thing: Thing) -> bool:
-        """Whether The Things Stack recently refused or failed to create the thing's device, and nothing changed since.
+        """Whether The Things Stack recently refused to create the thing's device, and the request would be the same.
 
-        A device that does not exist carries no mark, so that is remembered in the thing's shadow.
+        A device that does not exist carries no mark, so the refusal is remembered in the thing's shadow.
         """
         if not attributes.has_secrets(thing.attributes):
             return False
-        reported, digest, now = self.shadows.reported(thing.name), marks.digest(thing.attributes), datetime.now(UTC)
-        if status.is_deferred(reported, digest, now):
-            return True
-        if not status.is_refused(reported, digest, now):
+        reported = self.shadows.reported(thing.name)
+        if not status.is_refused(reported, marks.digest(thing.attributes), datetime.now(UTC)):
             return False
         try:
             return end_devices.resolve(self.things_stack, attributes.reference(thing.attributes)) is None
