@@ -59,7 +59,7 @@ module "requeue_queue" {
   function_timeout      = local.requeue_timeout
   batch_size            = 1
   maximum_concurrency   = 10
-  maximum_receive_count = 480 # a day of attempts: a device that joined again may take as long to send
+  maximum_receive_count = 484 # a day of attempts, the last ones every 180 seconds: a device that joined again may take as long to send
   aws                   = var.aws
   tags                  = var.tags
 }

@@ -4,7 +4,11 @@
 locals {
   iot_arn          = "arn:${var.aws.partition}:iot:${var.aws.region}:${var.aws.account_id}"
   any_thing        = "${local.iot_arn}:thing/*"
-  function_timeout = 60
+  function_timeout = 150
+
+  # The attributes that show which device a deleted thing stood for. An event also holds root keys and claim codes, which must not wait
+  # in a queue.
+  selected_attributes = ["devEUI", "deviceID", "stackName"]
 }
 
 module "function" {
@@ -41,6 +45,7 @@ module "queue" {
   name             = "${var.stack.name}-registry"
   function_arn     = module.function.arn
   function_timeout = local.function_timeout
+  batch_size       = 5 # each message has 30 seconds, enough for a device on four slow servers
   send             = { sid = "HandOverWork", environment_variable = "REGISTRY_QUEUE_URL", reads_length = true }
   aws              = var.aws
   tags             = var.tags
@@ -51,13 +56,15 @@ module "rule" {
 
   name         = "${var.stack.name}-registry"
   description  = "Registry events of things of the stack ${var.stack.name}"
-  select       = "*"
+  select       = join(", ", concat(["operation", "thingName"], [for name in local.selected_attributes : "attributes.${name} AS ${name}"]))
   topic_filter = "$aws/events/thing/+/+"
   where        = "thingTypeName = '${var.stack.thing_type_name}' AND attributes.stackName = '${var.stack.name}'"
   action       = { queue = module.queue.queue }
-  error_queue  = module.queue.dead_letter_queue
   aws          = var.aws
   tags         = var.tags
+
+  # Not a queue: what AWS IoT passes on after an error is the whole event, with its keys.
+  error_function = { arn = module.function.arn }
 }
 
 data "aws_iam_policy_document" "rights" {

@@ -42,7 +42,7 @@ module "sync_queue" {
   function_arn              = module.sync[0].arn
   function_timeout          = local.sync_timeout
   batch_size                = 1
-  maximum_receive_count     = 3
+  maximum_receive_count     = 4     # after 5, 30 and 120 seconds; the next tick starts another run
   message_retention_seconds = 86400 # a run that has not started within a day is obsolete
   send                      = { sid = "StartRuns", environment_variable = "SYNC_QUEUE_URL" }
   aws                       = var.aws

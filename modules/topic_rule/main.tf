@@ -1,5 +1,5 @@
-# One rule of AWS IoT: what it selects, its one action, and the queue for the messages that the action failed on.
-# The function and the queues are not created here.
+# One rule of AWS IoT: what it selects, its one action, and the queue or the function for the messages that the action failed on.
+# Functions and queues are not created here.
 
 locals {
   # AWS IoT takes no dash in the name of a rule.
@@ -43,10 +43,14 @@ resource "aws_iam_role" "this" {
 }
 
 data "aws_iam_policy_document" "queues" {
-  statement {
-    sid       = "KeepFailedMessages"
-    actions   = ["sqs:SendMessage"]
-    resources = [var.error_queue.arn]
+  dynamic "statement" {
+    for_each = var.error_queue[*]
+
+    content {
+      sid       = "KeepFailedMessages"
+      actions   = ["sqs:SendMessage"]
+      resources = [statement.value.arn]
+    }
   }
 
   dynamic "statement" {
@@ -72,6 +76,17 @@ resource "aws_lambda_permission" "this" {
   statement_id   = local.name
   action         = "lambda:InvokeFunction"
   function_name  = var.action.function.arn
+  principal      = "iot.amazonaws.com"
+  source_account = var.aws.account_id
+  source_arn     = local.arn
+}
+
+resource "aws_lambda_permission" "error" {
+  count = var.error_function == null ? 0 : 1
+
+  statement_id   = "${local.name}_error"
+  action         = "lambda:InvokeFunction"
+  function_name  = var.error_function.arn
   principal      = "iot.amazonaws.com"
   source_account = var.aws.account_id
   source_arn     = local.arn
@@ -103,15 +118,27 @@ resource "aws_iot_topic_rule" "this" {
   }
 
   error_action {
-    sqs {
-      queue_url  = var.error_queue.url
-      role_arn   = aws_iam_role.this.arn
-      use_base64 = false
+    dynamic "lambda" {
+      for_each = var.error_function[*]
+
+      content {
+        function_arn = lambda.value.arn
+      }
+    }
+
+    dynamic "sqs" {
+      for_each = var.error_queue[*]
+
+      content {
+        queue_url  = sqs.value.url
+        role_arn   = aws_iam_role.this.arn
+        use_base64 = false
+      }
     }
   }
 
   tags = var.tags
 
   # The first message that the rule selects must find the rights of its action.
-  depends_on = [aws_iam_role_policy.queues, aws_lambda_permission.this]
+  depends_on = [aws_iam_role_policy.queues, aws_lambda_permission.error, aws_lambda_permission.this]
 }

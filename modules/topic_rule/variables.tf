@@ -34,12 +34,26 @@ variable "description" {
   nullable    = false
 }
 
+variable "error_function" {
+  description = "Function that is invoked with the messages that the action failed on, for messages that no queue may keep: AWS IoT passes on the whole message, whatever the rule selects. null: error_queue keeps them."
+  type = object({
+    arn = string
+  })
+  default = null
+}
+
 variable "error_queue" {
-  description = "Queue for the messages that the action failed on."
+  description = "Queue for the messages that the action failed on. null: error_function is invoked with them."
   type = object({
     arn = string
     url = string
   })
+  default = null
+
+  validation {
+    condition     = (var.error_queue == null) != (var.error_function == null)
+    error_message = "exactly one of error_queue and error_function must be set; got ${var.error_queue == null ? "neither" : "both"}."
+  }
 }
 
 variable "name" {

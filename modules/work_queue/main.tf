@@ -9,7 +9,8 @@ locals {
   arn = "arn:${var.aws.partition}:sqs:${var.aws.region}:${var.aws.account_id}:${local.name}"
 
   # AWS recommends six times the function's timeout: Lambda holds a batch while it waits for the window, is throttled, and retries. In a
-  # FIFO queue a message that failed blocks its group for as long, so there it is what one invocation needs.
+  # FIFO queue a message blocks its group for as long, so there it is what one invocation needs. Only a function that was ended from outside
+  # leaves its messages hidden for so long: for a message that it failed on, the function itself sets when it comes again.
   visibility_timeout_seconds = var.fifo ? var.function_timeout + 60 : 6 * var.function_timeout + var.maximum_batching_window_in_seconds
 }
 
@@ -52,7 +53,7 @@ resource "aws_lambda_event_source_mapping" "this" {
   function_name                      = var.function_arn
   batch_size                         = var.batch_size
   maximum_batching_window_in_seconds = var.fifo ? null : var.maximum_batching_window_in_seconds
-  function_response_types            = var.batch_size == 1 && var.fifo ? null : ["ReportBatchItemFailures"]
+  function_response_types            = ["ReportBatchItemFailures"]
 
   # A FIFO queue is limited by its groups: Lambda works on one batch of a group at a time.
   dynamic "scaling_config" {
@@ -80,6 +81,12 @@ data "aws_iam_policy_document" "work" {
   statement {
     sid       = "WorkOffQueue"
     actions   = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
+    resources = [local.arn]
+  }
+
+  statement {
+    sid       = "SetWhenMessagesComeAgain"
+    actions   = ["sqs:ChangeMessageVisibility", "sqs:GetQueueUrl"]
     resources = [local.arn]
   }
 }

@@ -37,9 +37,9 @@ output "static_arn" {
 }
 
 output "work" {
-  description = "Grant to work on the queue: receive messages and delete them."
+  description = "Grant to work on the queue: receive messages, delete them, and set when those come again that failed."
   value = {
-    environment = {}
+    environment = { MAXIMUM_RECEIVE_COUNT = tostring(var.maximum_receive_count) }
     policy_json = data.aws_iam_policy_document.work.json
   }
 }

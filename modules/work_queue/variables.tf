@@ -69,9 +69,9 @@ variable "maximum_concurrency" {
 }
 
 variable "maximum_receive_count" {
-  description = "Number of times a message is received before it moves to the dead-letter queue."
+  description = "Number of times a message is received before it moves to the dead-letter queue. The function sets the pauses in between: with 5, 30, 120 and then 600 seconds, the default is an hour."
   type        = number
-  default     = 5
+  default     = 10
   nullable    = false
 
   validation {

@@ -52,6 +52,8 @@ SETTINGS = {
     "upstream": "UpstreamSettings",
     "webhook": "WebhookSettings",
 }
+# Those that also read WorkQueueSettings.
+WORKING_ON_A_QUEUE = {"registry", "requeue", "shadow", "sync"}
 
 
 @pytest.mark.parametrize("example", ["complete", "minimal"])
@@ -98,7 +100,8 @@ def test_a_function_is_configured_with_what_it_reads_and_nothing_else(plan: Plan
         variables = resource["values"]["environment"][0].get("variables")
         if variables is None or function == "configure":
             continue
-        read = fields(getattr(settings, SETTINGS[function]))
+        classes = [SETTINGS[function], *(["WorkQueueSettings"] if function in WORKING_ON_A_QUEUE else [])]
+        read = [each for name in classes for each in fields(getattr(settings, name))]
         required = {each.name.upper() for each in read if each.default is MISSING}
         assert set(variables) == {"LOG_LEVEL"} | required | optional.get(function, set()), function
         checked.add(function)

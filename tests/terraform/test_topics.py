@@ -1,12 +1,14 @@
-"""Topics that are written both in HCL and in Python, compared: read from the files of the modules.
+"""Topics and attributes that are written both in HCL and in Python, compared: read from the files of the modules.
 
 Terraform is not run here; the SQL of the rules in a plan is in test_plan_inventories.py.
 """
 
+import json
 import re
 from pathlib import Path
 
 from thingbridge.messaging import topics
+from thingbridge.registry.events import SELECTED
 from thingbridge.shadow import delta
 from thingbridge.shadow.state import DECODED_PAYLOAD
 
@@ -45,6 +47,11 @@ def test_the_right_to_answer_requests_is_for_the_topics_of_answers() -> None:
     granted = re.findall(r":topic/([^\"]+)", (MODULES / "downlink/main.tf").read_text())
     named = topics.public("*", topics.DOWNLINK_REJECTED)
     assert granted == [named, f"{topics.PUBLIC_BASE}/{topics.DOWNLINK_REJECTED}"]
+
+
+def test_registry_events_are_selected_with_the_attributes_that_are_read() -> None:
+    (selected,) = re.findall(r"selected_attributes = (\[.+\])", (MODULES / "registry/main.tf").read_text())
+    assert json.loads(selected) == list(SELECTED)
 
 
 def test_deltas_are_selected_by_the_field_of_desired_states() -> None:

@@ -48,7 +48,7 @@ def test_the_output_of_a_rule_contains_its_message(output: str, message: str) ->
 
 @pytest.mark.parametrize(
     ("batch", "body"),
-    [("sqs/registry_event", "registry/thing_created"), ("sqs/sync_tick", "scheduler/sync_tick")],
+    [("sqs/registry_event", "registry/selected"), ("sqs/sync_tick", "scheduler/sync_tick")],
 )
 def test_a_record_of_sqs_contains_its_message(batch: str, body: str) -> None:
     (record,) = events.load(batch)["Records"]

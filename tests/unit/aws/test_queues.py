@@ -1,13 +1,14 @@
 """Queues of an account in process: what waits in them, and what is sent."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from tests.unit.conftest import AnswerWith
 from thingbridge.aws.clients import Clients
-from thingbridge.aws.queues import LONGEST_DELAY, Queue, queue_url
-from thingbridge.errors import Busy, Misconfigured
+from thingbridge.aws.queues import LONGEST_DELAY, Queue, Redelivery, queue_url
+from thingbridge.errors import Busy, Misconfigured, Refused
 
 
 @pytest.fixture
@@ -47,6 +48,26 @@ def test_a_message_that_was_not_accepted_is_an_error(
     answer_with("sqs", "SendMessage", status, code)
     with pytest.raises(error):
         queue.send(["piece"])
+
+
+def test_a_received_message_comes_again_after_the_given_delay_and_its_queue_is_looked_up_once(
+    queue: Queue, clients: Clients, url: str, calls: Callable[[], dict[str, int]]
+) -> None:
+    sqs, redelivery = clients("sqs"), Redelivery(clients)
+    arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
+    queue.send(["piece"])
+    calls()
+    for _ in range(2):
+        (message,) = sqs.receive_message(QueueUrl=url)["Messages"]
+        assert "Messages" not in sqs.receive_message(QueueUrl=url)
+        redelivery.delay(arn, message["ReceiptHandle"], 0)
+    assert calls()["GetQueueUrl"] == 1
+    assert len(sqs.receive_message(QueueUrl=url)["Messages"]) == 1
+
+
+def test_a_delay_that_is_refused_is_an_error(clients: Clients, url: str) -> None:
+    with pytest.raises(Refused):
+        Redelivery(clients).delay("arn:aws:sqs:eu-west-1:111122223333:work", "not a receipt", 5)
 
 
 def test_a_fifo_queue_accepts_a_deduplication_id_once(clients: Clients) -> None:

@@ -15,10 +15,11 @@ from tests.unit.invocation import Invocation
 from thingbridge.aws.clients import Clients
 from thingbridge.aws.queues import Queue
 from thingbridge.aws.things import Things
+from thingbridge.errors import ThingbridgeError
 from thingbridge.flows.registry import devices
 from thingbridge.flows.sync import STALE_AFTER, THING_PAGES_BESIDE_WORK, THING_PAGES_PER_SECOND, Registries, Tick
 from thingbridge.registry.marks import Mark
-from thingbridge.registry.sync import LAST_PAGE_BEFORE_END, Count
+from thingbridge.registry.sync import LAST_PAGE_BEFORE_END, Count, Run, SyncMode
 from thingbridge.things_stack.client import ThingsStack
 
 
@@ -130,6 +131,20 @@ def test_a_tick_that_waited_behind_a_run_is_dropped(
     function.call(message({"start": "then"}, age=STALE_AFTER + 1))
     assert function.work_items() == []
     assert set(lines(capsys)) == {"sync_tick_dropped"}
+
+
+@pytest.mark.parametrize("part", ["tick", "rest of a run"])
+def test_a_run_that_fails_names_itself_and_the_reason(
+    function: Function, simulation: Simulation, capsys: pytest.CaptureFixture[str], part: str
+) -> None:
+    simulation.faults.add(method="GET", path="/devices", status=501)
+    run = Run("run-7", SyncMode.APPLY, part=2)
+    sent = message({"start": "now"}) if part == "tick" else message(run.message())
+    with pytest.raises(ThingbridgeError):
+        function.call(sent)
+    failed = lines(capsys)["sync_failed"]
+    assert failed["run"] == ("m-1" if part == "tick" else "run-7")
+    assert "501" in failed["reason"]
 
 
 def test_a_tick_that_is_delivered_again_after_a_failure_is_not_late(function: Function, simulation: Simulation) -> None:

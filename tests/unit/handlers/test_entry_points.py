@@ -17,6 +17,7 @@ THINGS_STACK = {
 }
 ENCRYPTION = {"SESSIONS_TABLE": "farm-sessions", "KEY_ENCRYPTION_KEY_SECRET_ARN": "arn:kek"}
 SHADOW = {"SHADOW": '{"metrics": true, "min_interval_seconds": 60}'}
+WORK_QUEUE = {"MAXIMUM_RECEIVE_COUNT": "10"}
 PACED = {"SHADOW_STATES_TABLE": "farm-shadow-states", "SHADOW_QUEUE_URL": "https://sqs/farm-shadow"}
 ENVIRONMENTS = {
     "configure": {},
@@ -24,14 +25,16 @@ ENVIRONMENTS = {
     "registry": {
         **THINGS_STACK,
         **THINGS,
+        **WORK_QUEUE,
         "DEFAULT_FREQUENCY_PLAN_ID": "EU_863_870_TTN",
         "ON_THING_DELETED": "delete",
         "SCRUB_KEYS": "true",
     },
-    "requeue": {**THINGS_STACK, **THINGS, **ENCRYPTION},
-    "shadow": {**SHADOW, **PACED},
+    "requeue": {**THINGS_STACK, **THINGS, **ENCRYPTION, **WORK_QUEUE},
+    "shadow": {**SHADOW, **PACED, **WORK_QUEUE},
     "sync": {
         **THINGS_STACK,
+        **WORK_QUEUE,
         "REGISTRY_QUEUE_URL": "https://sqs/farm-registry",
         "SYNC_QUEUE_URL": "https://sqs/farm-sync.fifo",
         "ON_THING_DELETED": "delete",

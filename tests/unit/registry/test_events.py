@@ -29,6 +29,17 @@ def test_an_event_has_an_operation_a_thing_and_its_attributes() -> None:
     assert (event.operation, event.thing_name, event.attributes) == ("DELETED", "barn", EVENT["attributes"])
 
 
+def test_what_the_rule_selects_is_read_as_the_event_itself() -> None:
+    selected = events.selected({**EVENT, "attributes": {**EVENT["attributes"], "appKey": "01" * 16}})  # type: ignore[dict-item]
+    assert selected == {"operation": "DELETED", "thingName": "barn", **EVENT["attributes"]}  # type: ignore[dict-item]
+    assert events.parse(json.dumps(selected)) == events.parse(json.dumps(EVENT))
+
+
+@pytest.mark.parametrize("published", [b"\xff", b"[]", b"{}", b'{"operation": 1}'])
+def test_bytes_that_are_no_event_are_passed_on_as_nothing(published: bytes) -> None:
+    assert events.rule_output("$aws/events/thing/barn/created", published) == ""
+
+
 def test_an_event_without_attributes_is_read() -> None:
     assert events.parse(json.dumps({**EVENT, "attributes": None})).attributes == {}
 

@@ -21,8 +21,8 @@ PATIENCE: Final = 8.0
 PASSING: Final = 600.0
 """Seconds: what has been failing for less than this, about a run's interval, is tried whenever it is due."""
 
-LONGEST_PAUSE: Final = 86_400.0
-"""Seconds: what keeps failing is tried once a day."""
+LONGEST_PAUSE: Final = 3600.0
+"""Seconds: what keeps failing is tried once an hour, so what an outage held up is in step an hour after it at most."""
 
 REMEMBERED: Final = 10_000
 """More failures than these are of the server, not of single devices; the oldest are forgotten."""

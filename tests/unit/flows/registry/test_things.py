@@ -4,6 +4,7 @@ Orders of messages and failures at every step are in tests/unit/histories.
 """
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,7 @@ from thingbridge.aws.clients import Clients
 from thingbridge.aws.shadows import Shadows
 from thingbridge.aws.things_log import ThingsLog
 from thingbridge.errors import Busy
+from thingbridge.flows.registry.setbacks import PATIENCE
 from thingbridge.registry.marks import Mark
 from thingbridge.registry.work_items import WorkItem
 from thingbridge.shadow.state import SHADOW_NAME
@@ -172,6 +174,29 @@ def test_a_busy_server_is_reported_as_retrying_and_raised(
     simulation.faults.clear()
     handle(event("CREATED"))
     assert knowing(simulation) == list(SERVERS)
+
+
+def test_a_fault_of_this_product_is_reported_on_the_thing_and_raised(
+    handle: Handle, iot: Any, clients: Clients, simulation: Simulation
+) -> None:
+    create(iot)
+    # An answer without the ids that every device has.
+    simulation.servers.identity.devices[APPLICATION, DEVICE_ID] = {"name": "no ids"}
+    with pytest.raises(KeyError):
+        handle(event("CREATED"))
+    assert (status(clients)["state"], logged(clients)) == ("retrying", [("WARN", "end_device_not_in_step")])
+    assert status(clients)["reason"].startswith("unexpected KeyError at ")
+
+
+def test_a_device_that_the_things_stack_fails_on_is_given_up_while_time_is_left_for_others(
+    handle: Handle, iot: Any, simulation: Simulation
+) -> None:
+    create(iot)
+    simulation.faults.add(method="POST", path="/devices", status=500, times=1000)
+    began = time.monotonic()
+    with pytest.raises(Busy):
+        handle(event("CREATED"), remaining=150)
+    assert time.monotonic() - began < PATIENCE + 1
 
 
 def test_a_work_item_marks_the_device_of_a_thing_that_describes_none(
