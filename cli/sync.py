@@ -17,6 +17,7 @@ from cli.aws import AppliedStack
 from cli.errors import Failed, NotKnownInTime
 from cli.options import AsJson, Profile, Region, StackName
 from cli.output import err, out, print_json, say
+from cli.progress_of_runs import ProgressOfRuns
 from thingbridge.aws.logs import function_log_group
 from thingbridge.aws.queues import Queue, queue_url
 from thingbridge.flows.sync import MESSAGE_GROUP
@@ -39,6 +40,9 @@ _MEANING: Final = {
 """The meaning of each count, in the order in which they are shown; other counts follow by their names."""
 
 POLL_SECONDS: Final = 1.0
+
+USUAL_START: Final = 10.0
+"""Seconds within which a run begins that has none before it."""
 
 
 def sync(
@@ -81,16 +85,17 @@ def _request(stack: AppliedStack, mode: SyncMode) -> str:
 
 
 def _outcome(stack: AppliedStack, run_id: str, began: float, timeout: int) -> dict[str, Any]:
-    """The function's own summary of the run, from its log."""
+    """The function's own summary of the run, from its log. What the run waits for is said as it becomes known."""
     deadline = stack.clock.now() + timeout
     group = function_log_group(f"{stack.name}-sync")
+    progress, patient = ProgressOfRuns(run_id), True
     while stack.clock.now() < deadline:
-        for entry in stack.logs.entries(group, since=began):
-            if entry.get("run") == run_id and entry.get("event") == "synchronised":
-                return entry
-            if entry.get("run") == run_id and entry.get("event") == "sync_gave_up":
-                raise Failed(f"the run {run_id} gave up: {entry.get('reason')}")
+        for line in progress.read(stack.logs.entries(group, since=began)):
+            say(line)
+        if progress.outcome:
+            return progress.outcome
+        if patient and not progress.begun and deadline - stack.clock.now() < timeout - USUAL_START:
+            say("Waiting for its turn: another run is at work, or has failed and is tried again within two minutes …")
+            patient = False
         stack.clock.sleep(POLL_SECONDS)
-    raise NotKnownInTime(
-        f"the run {run_id} did not end within {timeout} s: it keeps running, and its function logs the outcome"
-    )
+    raise NotKnownInTime(f"the run {run_id} did not end within {timeout} s: {progress.state}")

@@ -4,10 +4,12 @@ import os
 from typing import Any
 
 from handlers import composition
+from thingbridge.messaging import envelopes
 
 _flow = composition.downlink(os.environ)
 
 
 def handler(event: dict[str, Any], context: composition.LambdaContext) -> None:
-    """Handle the rule's output `{"topic", "payload"}`. Raises what Lambda must try again."""
-    _flow(context, event).handle(event)
+    """Handle the rule's output `{"topic", "payload"}`, or its failure. Raises what Lambda must try again."""
+    output = envelopes.unwrap_event(event)
+    _flow(context, output).handle(output)

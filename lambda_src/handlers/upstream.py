@@ -4,10 +4,11 @@ import os
 from typing import Any
 
 from handlers import composition
+from thingbridge.messaging import envelopes
 
 _flow = composition.upstream(os.environ)
 
 
 def handler(event: dict[str, Any], _context: object) -> None:
-    """Handle the rule's output `{"topic", "payload"}`. Raises what Lambda must try again."""
-    _flow.handle(event)
+    """Handle the rule's output `{"topic", "payload"}`, or its failure. Raises what Lambda must try again."""
+    _flow.handle(envelopes.unwrap_event(event))

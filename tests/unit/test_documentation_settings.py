@@ -11,6 +11,7 @@ import pytest
 import typer.main
 
 import cli.app
+from handlers import batches
 from local import bootstrap, demo
 from local.things_stack.network.network import Network
 from tests import documents
@@ -20,11 +21,11 @@ from thingbridge.aws import secrets
 from thingbridge.aws.things import THINGS_PER_PAGE
 from thingbridge.encryption import downlinks
 from thingbridge.errors import BadInput
-from thingbridge.flows import api_key, configure, sync, thing_directory
+from thingbridge.flows import api_key, configure, requeue, sync, thing_directory
 from thingbridge.flows.end_to_end_encryption import setup
 from thingbridge.flows.ingest.integration import IngestMode
 from thingbridge.flows.ingest.modes import MODES
-from thingbridge.flows.registry import devices
+from thingbridge.flows.registry import devices, setbacks
 from thingbridge.flows.sync import Tick
 from thingbridge.lorawan import versions
 from thingbridge.registry import attributes, provisioning, reconcile
@@ -237,7 +238,7 @@ def setting(file: str, name: str, after: str = "") -> int:
 
 def test_the_tries_of_every_hop_are_documented() -> None:
     hops = dict(documents.table(ARCHITECTURE, "Hop"))
-    words = {2: "two", 3: "three", 5: "five"}
+    words = {2: "two", 4: "four", 10: "ten"}
     retries = setting("modules/function/variables.tf", "maximum_retry_attempts")
     receives = setting("modules/work_queue/variables.tf", "default", 'variable "maximum_receive_count"')
     runs = setting("modules/registry/sync.tf", "maximum_receive_count")
@@ -246,14 +247,28 @@ def test_the_tries_of_every_hop_are_documented() -> None:
     assert hops["function `registry`"].startswith(f"{words[receives]} tries")
     assert hops["schedule → function `sync`"].startswith(f"{words[runs]} tries")
     assert f"an event is tried {words[receives]} times" in flat(REGISTRY)
-    requeue = "modules/end_to_end_encryption/requeue.tf"
-    between = 6 * setting(requeue, "requeue_timeout")
-    assert between * setting(requeue, "maximum_receive_count") == 86_400
     assert hops["function `requeue`"].startswith("a day of tries")
+    days = setting("modules/end_to_end_encryption/requeue.tf", "maximum_receive_count")
+    assert 86_400 <= seconds_of_tries(days, requeue.LONGEST_PAUSE) < 86_400 + requeue.LONGEST_PAUSE
+    *first, longest = batches.PAUSES
+    assert 3600 <= seconds_of_tries(receives, longest) < 3600 + longest
+    assert f"after {', '.join(map(str, first))} and then every {longest} seconds" in flat(ARCHITECTURE)
+    assert [min(pause, sync.LONGEST_PAUSE) for pause in batches.PAUSES[: runs - 1]] == [5, 30, 120]
+    assert "after 5, 30 and 120 seconds" in flat(SYNC)
+
+
+def seconds_of_tries(receives: int, longest_pause: int) -> int:
+    """From the first delivery of a message to its last."""
+    pauses = [min(longest_pause, pause) for pause in batches.PAUSES]
+    return sum((pauses + [pauses[-1]] * receives)[: receives - 1])
 
 
 def test_the_times_in_the_documents_are_those_of_the_code() -> None:
     assert f"retried for {configure.PATIENCE:g} seconds" in flat(ARCHITECTURE)
+    assert f"tries one call of The Things Stack for {setbacks.PATIENCE:g} seconds" in flat(ARCHITECTURE)
+    assert (setbacks.PASSING, setbacks.LONGEST_PAUSE) == (600, 3600)
+    assert "has been failing for ten minutes" in flat(SYNC)
+    assert "an hour at most" in flat(SYNC)
     assert "looked up again after an hour" in flat(ARCHITECTURE)
     assert thing_directory.KNOWN_FOR == 3600
     assert f"for {secrets.TIME_TO_LIVE / 60:g} minutes at a time" in flat(ENCRYPTION)

@@ -137,12 +137,14 @@ class Sync:
             emit("ERROR", "sync_message_not_readable", reason=str(error))
             return
         if run is None:
-            emit("INFO", "sync_tick_dropped", reason="it waited behind a run")
+            emit("INFO", "sync_tick_dropped", run=tick.message_id, reason="it waited behind a run")
             return
+        emit("INFO", "sync_begins", run=run.run_id, part=run.part)
         try:
             self._compare(run)
         except Exception as error:
-            emit("WARN", "sync_failed", run=run.run_id, reason=str(Unexpected.describe(error)))
+            reason = str(Unexpected.describe(error))
+            emit("WARN", "sync_failed", run=run.run_id, message_id=tick.message_id, reason=reason)
             raise
 
     def _compare(self, run: Run) -> None:

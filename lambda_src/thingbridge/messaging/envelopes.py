@@ -34,6 +34,14 @@ def unwrap(body: str, rule_output: RuleOutput = rule_payload.output) -> str:
     return body
 
 
+def unwrap_event(event: dict[str, Any]) -> dict[str, Any]:
+    """The rule's output inside an event that a function is invoked with: the event itself, unless it was a failure."""
+    if "payload" in event:
+        return event
+    inner = _read(unwrap(json.dumps(event)))
+    return inner if isinstance(inner, dict) else event
+
+
 def _inner(body: str, rule_output: RuleOutput) -> str | None:
     match _read(body):
         case {"requestContext": dict(), "requestPayload": payload}:

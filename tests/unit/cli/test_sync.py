@@ -2,6 +2,7 @@
 
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -32,11 +33,11 @@ class Function:
         received = self._sqs.receive_message(QueueUrl=self._queue, AttributeNames=["All"])
         for message in received.get("Messages", []):
             self.ticks.append({**json.loads(message["Body"]), "group": message["Attributes"]["MessageGroupId"]})
-            self._log("START RequestId: 1 Version: $LATEST")
-            self._log(json.dumps({**self._outcome, "run": "of another client", "Seen": 1}))
-            self._log(json.dumps({**self._outcome, "run": message["MessageId"]}))
+            self.log("START RequestId: 1 Version: $LATEST")
+            self.log(json.dumps({**self._outcome, "run": "of another client", "Seen": 1}))
+            self.log(json.dumps({**self._outcome, "run": message["MessageId"]}))
 
-    def _log(self, message: str) -> None:
+    def log(self, message: str) -> None:
         entry = {"timestamp": int(time.time() * 1000), "message": message}
         self._logs.put_log_events(logGroupName=GROUP, logStreamName="one", logEvents=[entry])
 
@@ -73,6 +74,88 @@ def test_a_run_that_gives_up_fails_with_its_reason(run: Run, clients: Clients, q
     assert "gave up: one call is too short" in result.stderr
 
 
+LOGGED = {
+    "another run at work": (
+        [{"event": "sync_begins", "run": "other", "part": 1}],
+        "Waiting for the run other, which is at work …",
+    ),
+    "another run that failed": (
+        [
+            {"event": "sync_failed", "run": "other", "message_id": "m", "reason": "the registry is busy"},
+            {
+                "event": "event_comes_again",
+                "message_id": "m",
+                "attempt": 2,
+                "reason": "the registry is busy",
+                "seconds": 30,
+            },
+        ],
+        "Waiting for the run other: its attempt 2 failed (the registry is busy), the next one follows in 30 s",
+    ),
+    "its own failure": (
+        [
+            {"event": "sync_failed", "run": "…", "message_id": "…", "reason": "busy"},
+            {"event": "event_comes_again", "message_id": "…", "attempt": 1, "reason": "busy", "seconds": 5},
+        ],
+        "attempt 1 failed (busy), the next one follows in 5 s",
+    ),
+    "its own turn": ([{"event": "sync_begins", "run": "…", "part": 1}], "compares both registries …"),
+}
+
+
+@pytest.fixture
+def log_then(clients: Clients, queue: str, time_passes: Time) -> Callable[[list[dict[str, Any]]], None]:
+    """Have the function log these entries while the command waits; `…` stands for the run's id."""
+    function = Function(clients, queue, event="synchronised", Seen=7)
+
+    def arrange(entries: list[dict[str, Any]]) -> None:
+        def log() -> None:
+            received = clients("sqs").receive_message(QueueUrl=queue, VisibilityTimeout=0)["Messages"]
+            for entry in entries:
+                own = {name: received[0]["MessageId"] if value == "…" else value for name, value in entry.items()}
+                function.log(json.dumps(own))
+
+        time_passes.then = [log, log, function.run]
+
+    return arrange
+
+
+@pytest.mark.parametrize("case", LOGGED)
+def test_the_command_says_once_what_it_waits_for(
+    run: Run, log_then: Callable[[list[dict[str, Any]]], None], case: str
+) -> None:
+    entries, line = LOGGED[case]
+    log_then(entries)
+    result = run("sync")
+    assert result.exit_code == 0, result.output
+    assert result.stderr.count(line) == 1
+
+
+def test_a_run_whose_turn_does_not_come_is_said_to_wait(run: Run, queue: str) -> None:
+    result = run("sync", "--timeout", "30")
+    assert result.stderr.count("Waiting for its turn: another run is at work, or has failed") == 1
+
+
+@pytest.mark.parametrize(
+    ("entry", "reason"),
+    [
+        ({"event": "sync_tick_dropped", "run": "…"}, "was dropped, because the run before it"),
+        (
+            {"event": "event_is_a_dead_letter", "message_id": "…", "attempt": 4, "reason": "busy"},
+            "failed 4 times: busy. Its message is in the dead-letter queue",
+        ),
+    ],
+    ids=["dropped", "a dead letter"],
+)
+def test_a_run_that_ended_without_a_result_is_not_waited_for(
+    run: Run, log_then: Callable[[list[dict[str, Any]]], None], entry: dict[str, Any], reason: str
+) -> None:
+    log_then([{"event": "sync_failed", "run": "…", "message_id": "…", "reason": "busy"}, entry])
+    result = run("sync")
+    assert result.exit_code == 1
+    assert reason in result.stderr
+
+
 def test_a_stack_that_does_not_synchronise_fails_with_the_fix(run: Run) -> None:
     result = run("sync")
     assert result.exit_code == 1
@@ -84,5 +167,5 @@ def test_an_outcome_that_does_not_arrive_in_time_is_not_a_failure_of_the_run(
 ) -> None:
     result = run("sync", "--timeout", "7")
     assert result.exit_code == 3
-    assert "did not end within 7 s: it keeps running" in result.output
+    assert "did not end within 7 s: it waits in its queue" in result.output
     assert time_passes.seconds == pytest.approx(7, abs=1)

@@ -49,6 +49,17 @@ def test_everything_else_is_left_as_it_is(body: str) -> None:
     assert envelopes.unwrap(body) == body
 
 
+@pytest.mark.parametrize("event", [OUTPUT, ERROR, {**RECORD, "requestPayload": OUTPUT}])
+def test_a_function_that_is_invoked_with_a_failure_handles_the_rules_output(event: dict[str, Any]) -> None:
+    assert envelopes.unwrap_event(event) == OUTPUT
+
+
+def test_a_function_that_is_invoked_with_something_else_is_given_just_that() -> None:
+    assert envelopes.unwrap_event({"topic": "t"}) == {"topic": "t"}
+    record = {**RECORD, "requestPayload": "text"}
+    assert envelopes.unwrap_event(record) == record
+
+
 def test_the_published_bytes_are_kept() -> None:
     published = bytes(range(256))
     body = json.dumps({**ERROR, "base64OriginalPayload": base64.b64encode(published).decode()})
