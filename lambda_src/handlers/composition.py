@@ -238,7 +238,7 @@ def sync(environment: Environment, clients: Clients = CLIENTS) -> Callable[[Lamb
     from thingbridge.aws.queues import Queue
     from thingbridge.aws.secrets import Secrets
     from thingbridge.aws.things import Things
-    from thingbridge.flows.sync import Registries, Sync
+    from thingbridge.flows.sync import PATIENCE, Registries, Sync
 
     settings = SyncSettings.read(environment)
     secrets = Secrets(clients)
@@ -248,7 +248,10 @@ def sync(environment: Environment, clients: Clients = CLIENTS) -> Callable[[Lamb
         mode=settings.sync_mode,
         on_thing_deleted=settings.on_thing_deleted,
         registries=lambda: Registries(
-            settings.stack_name, Things(clients), _connect(settings, secrets, context), registry_queue
+            settings.stack_name,
+            Things(clients),
+            _connect(settings, secrets, context, patience=PATIENCE),
+            registry_queue,
         ),
         queue=own_queue,
         remaining_seconds=_remaining_seconds(context),

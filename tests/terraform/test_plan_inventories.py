@@ -16,6 +16,7 @@ import pytest
 import tftest
 
 from thingbridge.messaging import topics
+from thingbridge.registry.events import SELECTED
 
 # One worker, with those of the other files: the plans take longer than all tests of them.
 pytestmark = pytest.mark.xdist_group("plans")
@@ -128,14 +129,14 @@ def test_rules_listen_where_the_functions_expect_messages(plan: Plan, resources:
         if resource["type"] == "aws_iot_topic_rule"
     }
     message = "SELECT topic() AS topic, encode(*, 'base64') AS payload FROM"
+    registry = "FROM '$aws/events/thing/+/+' WHERE thingTypeName = 'lorawan' AND attributes.stackName = 'farm'"
+    selected = ", ".join(f"attributes.{name} AS {name}" for name in SELECTED)
     assert rules == {
         "farm_upstream": f"{message} '{topics.UPSTREAM_BASE}/farm/#'",
         "farm_downlink": f"{message} '{topics.DOWNLINK_REQUEST}'",
         "farm_downlink_push": f"{message} '{topics.public('+', topics.DOWNLINK_PUSH)}'",
         "farm_downlink_replace": f"{message} '{topics.public('+', topics.DOWNLINK_REPLACE)}'",
-        "farm_registry": (
-            "SELECT * FROM '$aws/events/thing/+/+' WHERE thingTypeName = 'lorawan' AND attributes.stackName = 'farm'"
-        ),
+        "farm_registry": " ".join((f"SELECT operation, thingName, {selected}", registry)),
     }
 
 

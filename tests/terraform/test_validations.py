@@ -417,6 +417,16 @@ MODULE_CASES = [
     ),
     case(
         "topic_rule",
+        {"error_queue": None},
+        "exactly one of error_queue and error_function must be set; got neither.",
+    ),
+    case(
+        "topic_rule",
+        {"error_function": {"arn": "arn:aws:lambda:eu-west-1:111122223333:function:farm"}},
+        "exactly one of error_queue and error_function must be set; got both.",
+    ),
+    case(
+        "topic_rule",
         {"name": "a b", "action": {"function": {"arn": "a"}, "queue": {"arn": "a", "url": "u"}}},
         "name must hold 1 to 59 letters, digits, _ and - (59, so that the role's name <name>-rule fits in 64); "
         'got "a b".',

@@ -265,7 +265,8 @@ def seconds_of_tries(receives: int, longest_pause: int) -> int:
 
 def test_the_times_in_the_documents_are_those_of_the_code() -> None:
     assert f"retried for {configure.PATIENCE:g} seconds" in flat(ARCHITECTURE)
-    assert f"tries one call of The Things Stack for {setbacks.PATIENCE:g} seconds" in flat(ARCHITECTURE)
+    assert f"retries one call of The Things Stack for {setbacks.PATIENCE:g} seconds" in flat(ARCHITECTURE)
+    assert f"(retried for {sync.PATIENCE:g} seconds)" in flat(SYNC)
     assert (setbacks.PASSING, setbacks.LONGEST_PAUSE) == (600, 3600)
     assert "has been failing for ten minutes" in flat(SYNC)
     assert "an hour at most" in flat(SYNC)

@@ -33,6 +33,9 @@ STALE_AFTER: Final = 60.0
 LONGEST_PAUSE: Final = 120
 """Seconds after which a run that failed is tried again, at most: until then it blocks the group."""
 
+PATIENCE: Final = 60.0
+"""Seconds for which one call of The Things Stack is retried: after that, the run comes again from its queue."""
+
 THING_PAGES_PER_SECOND: Final = 6.0
 """Below the 10 per second that AWS allows an account, because other functions look things up as well."""
 

@@ -43,6 +43,7 @@ class Transport:
     `cluster_address`, `identity_server_address`: URLs without a path. `api_key(refresh)` returns the API key;
     `refresh` is set after a refusal, because the key may have been rotated. `remaining_seconds` returns the time that
     the caller has left: requests to a busy server are retried only within that time, for `patience` seconds per call.
+    The first answer of a call is waited for regardless of `patience`: a slow server is not a busy one.
 
     Every call raises `ThingsStackRefused` (4xx), `ApiKeyRefused` (401, 403) or `ThingsStackBusy` (429, 5xx, no
     connection).
@@ -90,10 +91,9 @@ class Transport:
         `operation` begins the text of an error. Not `repeatable`: not sent again once the server may have accepted it.
         """
         url = (self._identity_server if identity_server else self._cluster) + path
-        pause, refreshed = FIRST_PAUSE, False
+        pause, refreshed, left = FIRST_PAUSE, False, self.remaining_seconds()
         give_up_at = self._now() + self._patience
         while True:
-            left = min(self.remaining_seconds(), give_up_at - self._now())
             wait, reason = 0.0, ""
             try:
                 response = self.session.request(
@@ -116,13 +116,14 @@ class Transport:
                 if not _is_busy(answer):
                     error_answer = refused(operation, answer)
                     if response.status_code != 403 and isinstance(error_answer, ApiKeyRefused) and not refreshed:
-                        refreshed = True
+                        refreshed, left = True, self.remaining_seconds()
                         continue
                     raise error_answer
                 reason = f"The Things Stack answered {answer.status}: {answer.message}"
                 wait = _retry_after(response)
             wait = max(wait, pause * random.uniform(0.5, 1.0))
-            if wait + MARGIN >= min(self.remaining_seconds(), give_up_at - self._now()):
+            left = min(self.remaining_seconds(), give_up_at - self._now()) - wait
+            if left <= MARGIN:
                 raise ThingsStackBusy(operation, reason)
             self._sleep(wait)
             pause = min(pause * 2, LONGEST_PAUSE)

@@ -39,12 +39,14 @@ Requeued = Callable[..., Sequence[str]]
 
 
 @pytest.fixture
-def requeue(
-    air: Air, encryption: Encryption, queue: EncryptedDownlinkQueue, iot: Any, clients: Clients, log: ThingsLog
-) -> Requeued:
-    """Pass messages to the flow in one batch; returns the ids of those that are retried."""
+def flow(encryption: Encryption, queue: EncryptedDownlinkQueue, iot: Any, clients: Clients, log: ThingsLog) -> Requeue:
     directory = ThingDirectory(Things(clients), StackOfThings("farm", "lorawan", ThingNameScheme.DEV_EUI))
-    flow = Requeue("farm", encryption.keys, queue, directory, log)
+    return Requeue("farm", encryption.keys, queue, directory, log)
+
+
+@pytest.fixture
+def requeue(air: Air, flow: Requeue) -> Requeued:
+    """Pass messages to the flow in one batch; returns the ids of those that are retried."""
 
     def hand_over(*messages: Published) -> Sequence[str]:
         outputs = [events.rule_output(each.body, f"thethings/lorawan/farm/{each.topic}") for each in messages]
@@ -175,6 +177,20 @@ def test_a_confirmed_downlink_without_an_answer_is_queued_again(
     assert queued["confirmed_retry"]["attempt"] == 2
     air.uplink()
     assert air.received() == [b"\1", b"\1"]
+
+
+def test_a_message_that_the_rule_could_not_queue_is_handled_when_it_is_moved_back(
+    air: Air, schedule: Schedule, simulation: Simulation, flow: Requeue
+) -> None:
+    air.activate()
+    schedule(ONE)
+    message = invalidate(simulation)
+    output = events.rule_output(message.body, f"thethings/lorawan/farm/{message.topic}")
+    error = events.load("rule_output/error")
+    dead_letter = {**error, "topic": output["topic"], "base64OriginalPayload": output["payload"]}
+    assert batches.handle_each(events.sqs_batch(json.dumps(dead_letter)), flow.handle) == {"batchItemFailures": []}
+    air.uplink()
+    assert air.received() == [b"\1"]
 
 
 def test_a_message_that_can_not_be_read_is_recorded_and_not_retried(requeue: Requeued, log: ThingsLog) -> None:

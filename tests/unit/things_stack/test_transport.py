@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from local.things_stack import ThingsStack as Simulation
-from tests.unit.conftest import APPLICATION
+from tests.unit.conftest import APPLICATION, Clock
 from thingbridge.things_stack.application import Application
 from thingbridge.things_stack.client import ThingsStack
 from thingbridge.things_stack.errors import ThingsStackBusy, ThingsStackRefused
@@ -56,6 +56,29 @@ def test_retries_end_while_time_is_left_to_record_the_failure(
     simulation.faults.add(method="GET", path="/rights", status=status, times=1000)
     with pytest.raises(ThingsStackBusy, match=str(status)):
         open_client(remaining=1.1).application.rights()
+
+
+@pytest.mark.parametrize(("status", "answered"), [(None, True), (503, False)], ids=["slow", "slow and busy"])
+def test_patience_bounds_the_retries_of_a_call_and_not_the_first_answer(
+    simulation: Simulation, clock: Clock, status: int | None, answered: bool
+) -> None:
+    simulation.faults.add(method="GET", path="/rights", status=status, delay=0.5, times=1000)
+    key = simulation.create_api_key(APPLICATION)
+    transport = Transport(
+        cluster_address=simulation.url,
+        identity_server_address=simulation.url,
+        api_key=lambda _refresh: key,
+        remaining_seconds=lambda: 900 - clock(),
+        patience=0.2,
+        now=clock,
+        sleep=clock.wait,
+    )
+    if answered:
+        assert Application(transport, APPLICATION).rights()
+    else:
+        with pytest.raises(ThingsStackBusy, match="503"):
+            Application(transport, APPLICATION).rights()
+    assert clock() == 0
 
 
 def test_an_address_where_nothing_answers_is_named(open_client: Open) -> None:

@@ -15,8 +15,8 @@ from thingbridge.errors import BadInput
 from thingbridge.registry import events, work_items
 from thingbridge.registry.work_items import WorkItem
 
-PATIENCE: Final = 8.0
-"""Seconds for which one call of The Things Stack is tried: after that, the message comes again from its queue."""
+PATIENCE: Final = 5.0
+"""Seconds for which one call of The Things Stack is retried: after that, the message comes again from its queue."""
 
 PASSING: Final = 600.0
 """Seconds: what has been failing for less than this, about a run's interval, is tried whenever it is due."""
