@@ -1,4 +1,4 @@
-"""What waits in queues: one bad device holds up no other, nothing secret is in them, and dead letters are handled again."""
+"""Queues: one bad device holds up no other, nothing secret waits in them, and dead letters are handled again."""
 
 import json
 import time

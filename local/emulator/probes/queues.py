@@ -22,6 +22,21 @@ WORK = """
 """
 
 
+AGAIN = """
+    import os, boto3
+    sqs = boto3.client("sqs")
+
+    def handler(event, context):
+        failed = []
+        for record in event["Records"]:
+            sqs.send_message(QueueUrl=os.environ["SEEN"], MessageBody=record["attributes"]["ApproximateReceiveCount"])
+            url = sqs.get_queue_url(QueueName=record["eventSourceARN"].rpartition(":")[2])["QueueUrl"]
+            sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=record["receiptHandle"], VisibilityTimeout=1)
+            failed.append({"itemIdentifier": record["messageId"]})
+        return {"batchItemFailures": failed}
+"""
+
+
 def failed_items(account: Account) -> None:
     seen, dead = account.queue(), account.queue()
     redrive = json.dumps({"deadLetterTargetArn": dead.arn, "maxReceiveCount": "2"})
@@ -41,6 +56,20 @@ def failed_items(account: Account) -> None:
     letters = account.received(dead, wait=20)
     handled = sorted(drained(account, seen))
     expect((letters, handled) == (["bad"], ["bad", "bad", "good"]), (letters, handled))
+
+
+def sets_when_messages_come_again(account: Account) -> None:
+    seen, work = account.queue(), account.queue(VisibilityTimeout="120")
+    rights = ["ReceiveMessage", "DeleteMessage", "GetQueueAttributes", "GetQueueUrl", "ChangeMessageVisibility"]
+    consume = allow([f"sqs:{right}" for right in rights], work.arn)
+    function = account.function(AGAIN, allow("sqs:SendMessage", seen.arn), consume, variables={"SEEN": seen.url})
+    account.invoke(function, {"Records": []})
+    account.client("lambda").create_event_source_mapping(
+        EventSourceArn=work.arn, FunctionName=function.name, FunctionResponseTypes=["ReportBatchItemFailures"]
+    )
+    account.client("sqs").send_message(QueueUrl=work.url, MessageBody="bad")
+    first, second = account.received(seen, wait=10), account.received(seen, wait=10)
+    expect((first, second) == (["1"], ["2"]), (first, second))
 
 
 def drained(account: Account, queue: Queue) -> list[str]:
@@ -85,6 +114,10 @@ def waiting_count(account: Account) -> None:
 PROBES = (
     Probe(
         "Only the items that a function reports as failed are delivered again, and end as dead letters", failed_items
+    ),
+    Probe(
+        "A reported message comes again when its function has set it to, not after the queue's visibility timeout",
+        sets_when_messages_come_again,
     ),
     Probe("A FIFO queue drops duplicates, and holds a group back until its first message is done", groups),
     Probe("A delayed message is not seen before its time", delay),

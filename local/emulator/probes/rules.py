@@ -70,6 +70,17 @@ def rule_with_error_action(account: Account) -> None:
     expect((envelope["topic"], json.loads(original)) == (topic, {"n": 1}), envelope)
 
 
+def rule_with_function_for_errors(account: Account) -> None:
+    topic, seen, gone = account.name(), account.queue(), account.queue()
+    function = account.reporter(ECHO, seen)
+    account.rule(f"SELECT n FROM '{topic}'", account.to_queue(gone), {"lambda": {"functionArn": function.arn}})
+    account.client("sqs").delete_queue(QueueUrl=gone.url)
+    account.publish(topic, '{"n": 1, "key": 2}')
+    envelope = json.loads(account.received(seen)[0])
+    original = json.loads(base64.b64decode(envelope["base64OriginalPayload"]))
+    expect((envelope["topic"], original) == (topic, {"n": 1, "key": 2}), envelope)
+
+
 PROBES = (
     Probe(
         "A rule passes topic() and encode(*, 'base64') of a payload that is not text to a function", rule_to_function
@@ -79,4 +90,7 @@ PROBES = (
     Probe("SELECT takes fields, topic(n) and aliases", rule_with_topic_segment),
     Probe("A rule republishes on another topic", rule_that_republishes),
     Probe("A failed action hands the topic and the original payload to the error action", rule_with_error_action),
+    Probe(
+        "The error action invokes a function, with fields that the rule does not select", rule_with_function_for_errors
+    ),
 )
