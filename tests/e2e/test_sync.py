@@ -8,7 +8,7 @@ from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
-from handlers.settings import SyncSettings
+from handlers.settings import SyncSettings, WorkQueueSettings
 from local import inspection
 from local.aws import LocalAws
 from tests.e2e.conftest import APP_KEY, Bridge, Device
@@ -153,7 +153,8 @@ def test_a_device_that_is_refused_is_not_requested_by_every_run(farm: Bridge) ->
 def test_the_function_is_configured_with_what_it_reads_and_nothing_else(farm: Bridge) -> None:
     function = farm.aws.client("lambda").get_function_configuration(FunctionName=farm.outputs["function_names"]["sync"])
     variables = set(function["Environment"]["Variables"])
-    assert variables == {"LOG_LEVEL"} | {setting.name.upper() for setting in fields(SyncSettings)}
+    read = [*fields(SyncSettings), *fields(WorkQueueSettings)]
+    assert variables == {"LOG_LEVEL"} | {setting.name.upper() for setting in read}
 
 
 def test_the_schedule_ticks_into_the_queue_and_the_tick_starts_a_run(farm: Bridge) -> None:
