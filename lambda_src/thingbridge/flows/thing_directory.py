@@ -49,10 +49,11 @@ class ThingDirectory:
                 known = self.find(device) or self._create(device)
                 self._remember(device, known, KNOWN_FOR)
             except MismatchingStack as mismatch:
-                known = mismatch
+                known = mismatch.with_traceback(None)
                 self._remember(device, known, MISMATCH_KNOWN_FOR)
         if isinstance(known, MismatchingStack):
-            raise known
+            # A new one: an exception that is raised again and again keeps the frames of all its raises.
+            raise MismatchingStack(known.dev_eui, known.thing_name)
         return known
 
     def find(self, device: EndDeviceIdentifiers) -> str | None:

@@ -31,7 +31,7 @@ class MismatchingStack(Refused):
 
     def __init__(self, dev_eui: str, thing_name: str) -> None:
         super().__init__(f"DevEUI {dev_eui} is registered for mismatching stack")
-        self.thing_name = thing_name
+        self.dev_eui, self.thing_name = dev_eui, thing_name
 
 
 def thing_name(device: EndDeviceIdentifiers, scheme: ThingNameScheme, stack_name: str) -> str:
