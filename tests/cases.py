@@ -1,4 +1,8 @@
-"""Cases from public reports, with the outcome that is right: JSON files in `tests/data/cases`, loaded here."""
+"""Cases from public reports, with the right outcome: JSON files in `tests/data/cases`, loaded here.
+
+Each has `about` (what happened to whom), `reported_in` (where), `input` and `expected`, which the tests of the room
+that a case is about give to the code and compare.
+"""
 
 import json
 from pathlib import Path

@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,8 @@ SETTINGS = {
 
 
 def uplink(number: int) -> dict[str, Any]:
-    """The uplink with that frame counter, received by three gateways."""
-    at = f"2026-01-01T{number // 3600:02}:{number // 60 % 60:02}:{number % 60:02}Z"
+    """The uplink with that frame counter, received by three gateways just now: a late one would cost a read more."""
+    at = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
     return {
         "end_device_ids": {
             "device_id": "tank-7",

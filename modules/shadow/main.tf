@@ -8,6 +8,8 @@ locals {
 
   # Not module.queue[*]: a splat waits for all of the module, and so for the function that works on the queue.
   stores = local.paced ? [module.states[0].use, module.queue[0].send] : []
+  # Without the table, the shadow itself shows what a late message may change, and what gives way when it is full.
+  actions = local.paced ? ["iot:UpdateThingShadow"] : ["iot:GetThingShadow", "iot:UpdateThingShadow"]
   use = {
     environment = merge({ SHADOW = jsonencode(var.settings) }, local.stores[*].environment...)
     policy_json = data.aws_iam_policy_document.use.json
@@ -19,7 +21,7 @@ data "aws_iam_policy_document" "use" {
 
   statement {
     sid       = "KeepShadows"
-    actions   = ["iot:UpdateThingShadow"]
+    actions   = local.actions
     resources = ["${local.iot_arn}:thing/*"]
   }
 }

@@ -76,6 +76,8 @@ def test_a_decoders_state_is_what_goes_into_the_shadow(orchard: Bridge) -> None:
     device = joined(orchard)
     uplink(orchard, device, decoded_payload={"state": {"level": 3}, "raw": [1, 2]})
     eventually("the state", lambda: orchard.shadow(thing_of(device)).get("decodedPayload") == {"level": 3})
+    (entry,) = [each for each in orchard.log(thing_of(device)) if each["event"] == "decoded_payload_left_out"]
+    assert "without 'raw'" in entry["reason"]
 
 
 def test_what_a_shadow_can_not_hold_is_left_out_and_named_and_the_rest_is_written(orchard: Bridge) -> None:
@@ -120,6 +122,23 @@ def test_a_join_that_comes_after_its_uplinks_tells_when_and_resets_nothing(orcha
     assert (reported["lastSeen"], reported["fCntUp"]) == (later["received_at"], 7)
 
 
+def test_an_uplink_that_comes_late_sets_nothing_back_in_a_stack_without_an_interval(farm: Bridge) -> None:
+    cow = farm.joined_device()
+    newest = uplink(farm, cow)["uplink_message"]
+    eventually("the uplink", lambda: farm.shadow(cow.dev_eui).get("lastSeen") == newest["received_at"])
+    ids = {"device_id": cow.device_id, "dev_eui": cow.dev_eui, "dev_addr": "260B0001"}
+    late = {"received_at": "2026-01-01T00:00:09Z", "f_cnt": 7, "session_key_id": "AQ=="}
+    before = document(farm, cow.dev_eui)
+    farm.publish_upstream("uplink", json.dumps({"end_device_ids": ids, "uplink_message": late}).encode())
+    topic = f"lorawan/{cow.dev_eui}/uplink"
+    eventually("the late message", lambda: len(farm.topics.messages(topic)) > 1)
+    later = uplink(farm, cow)["uplink_message"]
+    eventually("the next one", lambda: farm.shadow(cow.dev_eui)["lastSeen"] == later["received_at"])
+    # One more write, that of the next uplink.
+    assert document(farm, cow.dev_eui)["version"] == before["version"] + 1
+    assert farm.shadow(cow.dev_eui)["devAddr"] == before["state"]["reported"]["devAddr"]
+
+
 def test_a_changed_desired_state_is_sent_once_and_reported(orchard: Bridge) -> None:
     device = joined(orchard, formatters=ENCODER)
     thing_name = thing_of(device)
@@ -143,8 +162,8 @@ def test_an_uplink_that_still_tells_the_old_state_sends_nothing_again(orchard: B
         uplink(orchard, device, decoded_payload={"level": 1})
     eventually("a difference", lambda: document(orchard, thing_name)["state"].get("delta"))
     want(orchard, thing_name, {"mode": "eco"})
-    eventually("the next one", lambda: "mode" in note(orchard, thing_name).get("values", ""))
-    eventually("it sent", lambda: note(orchard, thing_name)["state"] == "sent")
+    eventually("the next one", lambda: orchard.shadow(thing_name)["decodedPayload"].get("mode") == "eco")
+    assert note(orchard, thing_name)["state"] == "sent"
     received = [each["f_port"] for each in orchard.things_stack.network.received("orchard-app", device.device_id)]
     assert [each for each in received if each == DELTA_F_PORT] == [DELTA_F_PORT]
     assert len(queue(orchard, device)) == 1
@@ -157,9 +176,8 @@ def test_changes_one_after_the_other_arrive_in_order_and_end_with_the_last(orcha
         want(orchard, thing_name, {"level": level})
 
     def settled() -> bool:
-        return (
-            '"level": 5' in note(orchard, thing_name).get("values", "") and note(orchard, thing_name)["state"] == "sent"
-        )
+        level = orchard.shadow(thing_name).get("decodedPayload", {}).get("level")
+        return level == 5 and note(orchard, thing_name)["state"] == "sent"
 
     eventually("the last one", settled)
     levels = [base64.b64decode(each["frm_payload"])[0] for each in queue(orchard, device)]

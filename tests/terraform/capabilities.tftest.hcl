@@ -213,7 +213,7 @@ run "configure_is_invoked_with_what_its_function_reads" {
       resource              = "thing_type"
       thing_type_name       = "lorawan"
       description           = "LoRaWAN end device"
-      searchable_attributes = ["devEUI", "stackName", "deviceID"]
+      searchable_attributes = ["devEUI", "stackName"]
     }
     error_message = "got ${aws_lambda_invocation.thing_type[0].input}"
   }

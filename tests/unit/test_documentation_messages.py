@@ -183,12 +183,12 @@ def test_the_input_of_the_encoder_is_that_of_the_example() -> None:
         json.loads(block)["state"]["desired"] for block in documents.blocks(DOWNLINK, "json") if "desired" in block
     ]
     (encoder,) = [json.loads(block) for block in documents.blocks(DOWNLINK, "json") if '"version"' in block]
-    change = Change(desired["decodedPayload"], 0, encoder["version"], {})
+    change = Change(desired["decodedPayload"], 0, encoder["version"], {}, "")
     assert delta.downlink(change, 20)["decoded_payload"] == encoder
 
 
 def test_the_status_of_a_desired_state_is_documented() -> None:
-    written = delta.note(Note.SENT, Change({}, 0, 1, {}), Delta("tank-7", 1, 0, 0), 0)
+    written = delta.note(Note.SENT, Change({}, 0, 1, {}, ""), Delta("tank-7", 1, 0, 0), 0)
     (name,) = written
     rows = documents.table(documents.section(DOWNLINK, "Status of a desired state"), "Field")
     assert f"`reported.{name}`" in DOWNLINK

@@ -18,8 +18,8 @@ from thingbridge.errors import Busy
 KEPT_FOR_SECONDS: Final = 30 * 86_400
 """A row of a thing that no longer sends expires (the table's time to live)."""
 
-MAX_REMEMBERED: Final = 5_000
-"""Rows remembered in one execution environment, which saves reading them: about 10 MB."""
+MAX_REMEMBERED_CHARACTERS: Final = 10 * 1024 * 1024
+"""Rows remembered in one execution environment, which saves reading them: about 5,000 usual ones, or 10 MB."""
 
 ATTEMPTS: Final = 15
 LONGEST_PAUSE: Final = 0.05
@@ -39,9 +39,10 @@ class _Stored:
 class ShadowStates:
     """The rows of one table. Every method raises Busy, Misconfigured or Refused, as AWS answers."""
 
-    def __init__(self, clients: Clients, table: str) -> None:
-        self._clients, self._table = clients, table
+    def __init__(self, clients: Clients, table: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._clients, self._table, self._sleep = clients, table, sleep
         self._known: dict[str, _Stored] = {}
+        self._characters = 0
 
     def read(self, thing_name: str) -> str | None:
         """The row of a thing as it is now, None if there is none."""
@@ -51,15 +52,22 @@ class ShadowStates:
     def change(self, thing_name: str, change: Callable[[str | None], str], now: float) -> str:
         """Replace a row by the result of `change`, and return that. `now`: Unix seconds.
 
-        `change` is called again if the row that it was given was outdated.
+        `change` is called again if the row that it was given was outdated. A remembered row may be outdated: when it
+        stays as it is, so that no write would notice, it is read again.
         """
-        stored = self._known.get(thing_name) or self._read(thing_name)
+        remembered = self._known.get(thing_name)
+        stored = remembered or self._read(thing_name)
         for _ in range(ATTEMPTS):
             text = change(stored.text if stored else None)
-            if (stored and text == stored.text) or self._store(thing_name, text, stored, now):
+            if stored and text == stored.text:
+                if stored is not remembered:
+                    self._remember(thing_name, stored)
+                    return text
+            elif self._store(thing_name, text, stored, now):
                 return text
-            time.sleep(random.uniform(0, LONGEST_PAUSE))
-            stored = self._read(thing_name)
+            else:
+                self._sleep(random.uniform(0, LONGEST_PAUSE))
+            remembered, stored = None, self._read(thing_name)
         raise Busy(f"store the shadow state of {thing_name}: {ATTEMPTS} attempts met a concurrent write")
 
     def _read(self, thing_name: str) -> _Stored | None:
@@ -81,7 +89,7 @@ class ShadowStates:
         if stored:
             condition = "revision = :known"
             values[":known"] = {"N": str(stored.revision)}
-        self._known.pop(thing_name, None)
+        self._forget(thing_name)
         with translate_errors(f"store the shadow state of {thing_name}"):
             try:
                 self._clients("dynamodb").update_item(
@@ -96,7 +104,16 @@ class ShadowStates:
                 if code(error) == "ConditionalCheckFailedException":
                     return False
                 raise
-        if len(self._known) >= MAX_REMEMBERED:
-            del self._known[next(iter(self._known))]
-        self._known[thing_name] = _Stored(text, revision)
+        self._remember(thing_name, _Stored(text, revision))
         return True
+
+    def _remember(self, thing_name: str, stored: _Stored) -> None:
+        self._forget(thing_name)
+        self._known[thing_name] = stored
+        self._characters += len(stored.text)
+        while self._characters > MAX_REMEMBERED_CHARACTERS:
+            self._forget(next(iter(self._known)))
+
+    def _forget(self, thing_name: str) -> None:
+        known = self._known.pop(thing_name, None)
+        self._characters -= len(known.text) if known else 0

@@ -9,10 +9,15 @@ from botocore.exceptions import ClientError
 
 from thingbridge.aws.clients import Clients
 from thingbridge.aws.errors import code, translate_errors
+from thingbridge.errors import Refused
+
+
+class ShadowFull(Refused):
+    """AWS refused an update with which desired and reported state would have more than 8 KB."""
 
 
 class Shadows:
-    """The shadows of one name. Every method raises Busy, Misconfigured or Refused, as AWS answers."""
+    """The shadows of one name. Every method raises Busy, Misconfigured or Refused (ShadowFull), as AWS answers."""
 
     def __init__(self, clients: Clients, name: str) -> None:
         self._clients, self._name = clients, name
@@ -29,8 +34,12 @@ class Shadows:
                     thingName=thing_name, shadowName=self._name, payload=document
                 )
             except ClientError as error:
-                if version and error.response["ResponseMetadata"]["HTTPStatusCode"] == HTTPStatus.CONFLICT:
+                status = error.response["ResponseMetadata"]["HTTPStatusCode"]
+                if version and status == HTTPStatus.CONFLICT:
                     return False
+                if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+                    reason = f"{code(error)}: {error.response['Error'].get('Message', '')}"
+                    raise ShadowFull(f"write the shadow {self._name} of {thing_name}: {reason}") from error
                 raise
             # An unread answer keeps its connection from being reused.
             answer["payload"].read()

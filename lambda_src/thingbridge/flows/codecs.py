@@ -51,11 +51,19 @@ class TimeLimits:
 
 
 @dataclass(frozen=True)
+class BrokenCodec:
+    """A codec that could not be imported, and why."""
+
+    codec: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class Codecs:
     """The codecs of a zip, and those that could not be imported."""
 
     usable: Sequence[Codec]
-    broken: Sequence[CodecFailed]
+    broken: Sequence[BrokenCodec]
     limits: TimeLimits = TimeLimits()
 
     def decode(self, uplink: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -66,7 +74,8 @@ class Codecs:
         codec = choose(self.usable, uplink)
         if codec is None:
             if self.broken:
-                raise self.broken[0]
+                # A new one: an exception that is raised again and again keeps the frames of all its raises.
+                raise CodecFailed(self.broken[0].codec, self.broken[0].reason)
             return None
         try:
             payload = base64.b64decode(uplink.get("frm_payload") or "", validate=True)
@@ -102,7 +111,7 @@ def load(limits: TimeLimits) -> Codecs:
     """Import the codecs of this zip."""
     spec = importlib.util.find_spec(PACKAGE)
     usable: list[Codec] = []
-    broken: list[CodecFailed] = []
+    broken: list[BrokenCodec] = []
     locations = (spec.submodule_search_locations if spec else None) or []
     for name in sorted(each.name for each in pkgutil.iter_modules(locations)):
         try:
@@ -111,7 +120,7 @@ def load(limits: TimeLimits) -> Codecs:
             if hasattr(module, "DEVICES"):
                 usable.append(_codec(name, module))
         except CodecFailed as failure:
-            broken.append(failure)
+            broken.append(BrokenCodec(failure.codec, failure.reason))
     return Codecs(usable, broken, limits)
 
 

@@ -6,7 +6,7 @@ and a shadow write.
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from thingbridge.aws.broker import Broker
@@ -18,7 +18,8 @@ from thingbridge.flows.thing_directory import ThingDirectory
 from thingbridge.messaging import codecs, topics, upstream
 from thingbridge.messaging.upstream import UpstreamMessage
 from thingbridge.registry.identity import ThingOfOther
-from thingbridge.shadow import state
+from thingbridge.shadow import limits, state
+from thingbridge.shadow.notices import Notices
 from thingbridge.shadow.state import ShadowSettings
 
 
@@ -48,6 +49,7 @@ class Upstream:
     decoder: Decoder
     decryption: Decryption | None
     log: ThingsLog
+    notices: Notices = field(default_factory=Notices)
 
     def handle(self, event: dict[str, Any]) -> None:
         """Handle the rule's output `{"topic", "payload"}`. Raises Busy or Misconfigured, so that it is retried."""
@@ -73,6 +75,9 @@ class Upstream:
             return
         if reported.omitted:
             self.log.record(thing_name, "WARN", "decoded_payload_left_out", reason=reported.omitted)
+        if reported.beside_state and self.notices.first(thing_name, "beside_state"):
+            reason = limits.beside_state(reported.beside_state)
+            self.log.record(thing_name, "WARN", "decoded_payload_left_out", reason=reason)
         if reported.fields:
             try:
                 self.shadow_writer.write(thing_name, reported.fields, reported.received_at)

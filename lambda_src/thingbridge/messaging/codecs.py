@@ -38,10 +38,11 @@ def version_ids(uplink: Mapping[str, Any]) -> dict[str, str]:
 def undecoded(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """The uplink of an `ApplicationUp` that The Things Stack has not decoded; None for any other message.
 
-    An uplink that comes with its AppSKey is still encrypted: The Things Stack sends the key instead of using it.
+    A decoder that returned nothing, `{}`, has not decoded it. An uplink that comes with its AppSKey is still encrypted:
+    The Things Stack sends the key instead of using it.
     """
     match body:
         case {"uplink_message": {"f_port": int(f_port)} as uplink} if f_port > 0 and not isinstance(f_port, bool):
-            done = "decoded_payload" in uplink or "app_s_key" in uplink
+            done = bool(uplink.get("decoded_payload")) or "app_s_key" in uplink
             return None if done else cast("Mapping[str, Any]", uplink)
     return None

@@ -6,14 +6,16 @@ it is sent once however often its delta arrives. Like a registry event, a delta 
 itself decides.
 """
 
+import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
 from thingbridge.errors import BadInput
 from thingbridge.messaging import rule_payload, topics
+from thingbridge.shadow.metadata import timestamps
 from thingbridge.shadow.state import DECODED_PAYLOAD, MAX_NUMBER, SHADOW_NAME
 
 NOTE: Final = "deltaDownlink"
@@ -59,12 +61,17 @@ class Delta:
 
 @dataclass(frozen=True)
 class Change:
-    """The desired values that differ from the reported ones now, when the newest was set, and the shadow's version."""
+    """The desired values that differ from the reported ones now, when the newest was set, and the shadow's version.
+
+    `digest`: of all desired values that were set at that time. It identifies the change in the note: the values
+    themselves are in the shadow as desired and as reported ones, and its 8 KB have no room for a third copy.
+    """
 
     values: Mapping[str, Any]
     changed_at: float
     version: int
     note: Mapping[str, Any]
+    digest: str
 
 
 def thing_of(topic: object) -> str | None:
@@ -82,7 +89,7 @@ def receive(event: Mapping[str, Any]) -> Delta:
         raise BadInput("topic", f"{event.get('topic')} is not a topic of shadow deltas")
     match rule_payload.json_object(rule_payload.raw(event)):
         case {"version": int(version), "timestamp": int(sent_at), "metadata": dict(metadata)}:
-            changed_at = max(_timestamps(metadata.get(DECODED_PAYLOAD)), default=0)
+            changed_at = max(timestamps(metadata.get(DECODED_PAYLOAD)), default=0)
             return Delta(thing_name, version, sent_at, changed_at)
     raise BadInput("payload", "is not a shadow delta")
 
@@ -97,11 +104,13 @@ def change(document: Mapping[str, Any]) -> Change | None:
         raise BadInput(f"desired.{DECODED_PAYLOAD}", "must be an object")
     desired = metadata.get("desired", {}).get(DECODED_PAYLOAD)
     note = state.get("reported", {}).get(NOTE)
+    changed_at = max(timestamps(_like(values, desired)), default=0)
     return Change(
         values=values,
-        changed_at=max(_timestamps(_like(values, desired)), default=0),
+        changed_at=changed_at,
         version=int(document["version"]),
         note=note if isinstance(note, dict) else {},
+        digest=_digest(state.get("desired", {}).get(DECODED_PAYLOAD), desired, changed_at),
     )
 
 
@@ -144,8 +153,7 @@ def note(state: Note, change: Change, delta: Delta, now: float, reason: str | No
             "at": int(now),
             "version": delta.version,
             "changedAt": change.changed_at,
-            # As text: in a shadow, an object would be merged with the one of the previous change.
-            "values": json.dumps(change.values, sort_keys=True),
+            "digest": change.digest,
             "reason": reason,
         }
     }
@@ -161,12 +169,8 @@ def _noted(change: Change) -> bool:
     at = change.note.get("changedAt")
     if not isinstance(at, int | float):
         return False
-    try:
-        values = json.loads(change.note.get("values", "{}"))
-    except (TypeError, ValueError, RecursionError):
-        return False
-    # Timestamps are whole seconds: two changes within one second differ in their values.
-    return change.changed_at < at or (change.changed_at == at and _part_of(change.values, values))
+    # Timestamps are whole seconds: two changes within one second differ in what is desired.
+    return change.changed_at < at or (change.changed_at == at and change.note.get("digest") == change.digest)
 
 
 def _seconds(value: object) -> float:
@@ -174,10 +178,23 @@ def _seconds(value: object) -> float:
     return float(value) if isinstance(value, int | float) and abs(value) <= MAX_NUMBER else 0.0
 
 
-def _part_of(values: object, whole: object) -> bool:
-    if isinstance(values, dict) and isinstance(whole, dict):
-        return all(name in whole and _part_of(value, whole[name]) for name, value in values.items())
-    return values == whole
+def _digest(desired: object, metadata: Any, changed_at: float) -> str:
+    """12 hex digits for the desired values that were set at that time."""
+    values = json.dumps(_set_at(desired, metadata, changed_at), sort_keys=True)
+    return hashlib.sha256(values.encode()).hexdigest()[:12]
+
+
+def _set_at(desired: object, metadata: Any, changed_at: float) -> dict[str, Any]:
+    if not isinstance(desired, dict) or not isinstance(metadata, dict):
+        return {}
+    found: dict[str, Any] = {}
+    for name, value in desired.items():
+        if isinstance(value, dict) and value:
+            if below := _set_at(value, metadata.get(name), changed_at):
+                found[name] = below
+        elif max(timestamps(metadata.get(name)), default=0) == changed_at:
+            found[name] = value
+    return found
 
 
 def _like(values: Mapping[str, Any], metadata: Any) -> Any:
@@ -189,16 +206,3 @@ def _like(values: Mapping[str, Any], metadata: Any) -> Any:
         for name, value in values.items()
         if name in metadata
     }
-
-
-def _timestamps(metadata: object) -> Iterator[float]:
-    # A list has the metadata of each of its members.
-    if isinstance(metadata, list):
-        for each in metadata:
-            yield from _timestamps(each)
-    elif isinstance(metadata, dict):
-        for name, value in metadata.items():
-            if name == "timestamp" and isinstance(value, int):
-                yield value
-            else:
-                yield from _timestamps(value)

@@ -6,7 +6,7 @@ levels, no null in a list, no NaN, UTF-8.
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 MAX_LEVELS: Final = 8
@@ -34,10 +34,18 @@ def fitting(payload: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
         return {}, f"it has {size} bytes, the limit is {MAX_PAYLOAD_BYTES}"
     if not faults:
         return kept, None
-    named = [f"{'.'.join(path)[:100]!a} {reason}" for path, reason in list(faults.items())[:NAMED_AT_MOST]]
-    if len(faults) > NAMED_AT_MOST:
-        named.append(f"{len(faults) - NAMED_AT_MOST} more")
-    return kept, "; ".join(named)
+    return kept, "; ".join(_some([f"{'.'.join(path)[:100]!a} {reason}" for path, reason in faults.items()]))
+
+
+def beside_state(names: Sequence[str]) -> str:
+    """Why the members of a decoder's output beside its `state` are not reported. `names`: theirs."""
+    named = ", ".join(_some([f"{name[:100]!a}" for name in names]))
+    return f"the decoder returns an object 'state', which is reported alone, without {named}: move them into it"
+
+
+def _some(named: Sequence[str]) -> list[str]:
+    more = len(named) - NAMED_AT_MOST
+    return [*named[:NAMED_AT_MOST], *([f"{more} more"] if more > 0 else [])]
 
 
 def _faults(value: object, path: Path, level: int) -> Iterator[tuple[Path, str]]:

@@ -1,16 +1,18 @@
 """The fields of the named shadow `lorawan`, and which of them a message reports.
 
 Fields and units: `lastSeen`, `activated` RFC 3339; `gateways` how many received the last uplink; `rssi` dBm and
-`snr` dB of the best reception; `fCntUp`, `fCntDown` frame counters of the session; `devAddr` 8 upper-case hex
-digits; `sessionID` base64; `decodedPayload` the decoder's output for the last uplink, or the `state` in it.
+`snr` dB of its best reception, the one with the best SNR; `fCntUp`, `fCntDown` frame counters of the session; `devAddr`
+8 upper-case hex digits; `sessionID` base64; `decodedPayload` the decoder's output for the last uplink, or the `state`
+in it.
 """
 
-import re
-from collections.abc import Iterable, Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from thingbridge.shadow.limits import fitting
+from thingbridge.shadow.times import sortable
 
 SHADOW_NAME: Final = "lorawan"
 DECODED_PAYLOAD: Final = "decodedPayload"
@@ -38,22 +40,22 @@ class ReportedState:
     """The part of `reported` that a message writes, empty if none.
 
     `received_at`: when the network had the message, as text that sorts by time; None if the message does not say.
-    `omitted`: which part of the decoder's output a shadow can't hold, and why; None for nothing.
+    `omitted`: which part of the decoder's output a shadow can't hold, and why; None for nothing. `beside_state`: the
+    members that are not reported because the decoder's output has a `state`.
     """
 
     fields: Mapping[str, Any]
     received_at: str | None
     omitted: str | None
-
-
-_TIME: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9}))?Z")
+    beside_state: Sequence[str] = ()
 
 
 def reported(body: Mapping[str, Any], settings: ShadowSettings, *, own_counters: bool = False) -> ReportedState:
     """The state that an `ApplicationUp` reports under the stack's settings; `own_counters` as for `metrics`."""
     fields = (metrics(body, own_counters=own_counters) or {}) if settings.metrics else {}
     payload, omitted = decoded(body) if settings.decoded_payload else ({}, None)
-    return ReportedState({**fields, **payload}, received_at(body), omitted)
+    beside = beside_state(body) if settings.decoded_payload else ()
+    return ReportedState({**fields, **payload}, received_at(body), omitted, beside)
 
 
 def metrics(body: Mapping[str, Any], *, own_counters: bool = False) -> dict[str, Any] | None:
@@ -92,33 +94,57 @@ def decoded(body: Mapping[str, Any]) -> tuple[dict[str, Any], str | None]:
     return ({DECODED_PAYLOAD: kept} if kept else {}), omitted
 
 
+def beside_state(body: Mapping[str, Any]) -> tuple[str, ...]:
+    """The members of a decoder's output that are not reported because it has an object `state`; empty without one."""
+    match body:
+        case {"uplink_message": {"decoded_payload": {"state": dict(), **others}}}:
+            return tuple(sorted(str(name) for name in others))
+    return ()
+
+
 def received_at(body: Mapping[str, Any]) -> str | None:
     """When the network had the message, as text that sorts by time (RFC 3339 with nanoseconds); None if unknown."""
-    for part in (body.get("uplink_message"), body.get("join_accept"), body):
-        match = _TIME.fullmatch(_text(part, "received_at") or "") if isinstance(part, dict) else None
-        if match:
-            return f"{match[1]}.{match[2] or '':0<9}Z"
-    return None
+    parts = (body.get("uplink_message"), body.get("join_accept"), body)
+    return sortable(_received(*(part for part in parts if isinstance(part, dict))))
+
+
+def _received(*parts: Mapping[str, Any]) -> str | None:
+    """The first usable time of reception, as it was sent. One from before LoRaWAN existed says nothing."""
+    times = (part.get("received_at") for part in parts)
+    return next((time for time in times if isinstance(time, str) and sortable(time)), None)
 
 
 def _uplink(body: Mapping[str, Any], uplink: Mapping[str, Any]) -> dict[str, Any]:
     metadata = uplink.get("rx_metadata")
     receptions = [each for each in metadata if isinstance(each, dict)] if isinstance(metadata, list) else []
-    state = {
-        **_session(body, uplink),
-        "lastSeen": _text(uplink, "received_at") or _text(body, "received_at"),
-        "fCntUp": max(_numbers([{"f_cnt": 0, **uplink}], "f_cnt"), default=0),
-        "gateways": len({_gateway(index, each) for index, each in enumerate(receptions)}),
-    }
-    if receptions:
-        state["rssi"] = max(_numbers(receptions, "rssi"), default=0)
-        # SNR 0 dB is common and omitted from the JSON as a zero value, so a missing one counts as 0.
-        state["snr"] = max(_numbers([{"snr": 0, **each} for each in receptions], "snr"), default=0)
-    return _known(state)
+    f_cnt = uplink.get("f_cnt", 0)
+    return _known(
+        {
+            **_session(body, uplink),
+            "lastSeen": _received(uplink, body),
+            "fCntUp": f_cnt if _is_number(f_cnt) else 0,
+            "gateways": len({_gateway(index, each) for index, each in enumerate(receptions)}),
+            **_best_reception(receptions),
+        }
+    )
+
+
+def _best_reception(receptions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """`rssi` and `snr` of the reception with the best SNR, of several the loudest; empty if no reception has them.
+
+    SNR decides whether a LoRa frame is decoded; RSSI contains the noise. A forwarder behind Packet Broker may hide both
+    (`packet_broker`): then RSSI is missing. SNR 0 dB is common and omitted from the JSON as a zero value.
+    """
+    measured = [(0 if each.get("snr") is None else each["snr"], each.get("rssi")) for each in receptions]
+    known = [(snr, rssi) for snr, rssi in measured if _is_number(snr) and _is_number(rssi)]
+    if not known:
+        return {}
+    snr, rssi = max(known)
+    return {"rssi": rssi, "snr": snr}
 
 
 def _join(body: Mapping[str, Any], join: Mapping[str, Any]) -> dict[str, Any]:
-    at = _text(join, "received_at") or _text(body, "received_at")
+    at = _received(join, body)
     return _known({**_session(body, join), "activated": at, "lastSeen": at, "fCntUp": 0, "fCntDown": 0})
 
 
@@ -141,10 +167,12 @@ def _text(part: Mapping[str, Any], field: str) -> str | None:
     return value if isinstance(value, str) and 0 < len(value) <= _LONGEST_TEXT and value.isascii() else None
 
 
-def _numbers(receptions: Iterable[Mapping[str, Any]], field: str) -> list[float]:
-    values = (each.get(field) for each in receptions)
-    # Python reads NaN, Infinity and numbers of any size from JSON, a shadow document can't contain them.
-    return [v for v in values if isinstance(v, int | float) and not isinstance(v, bool) and abs(v) <= MAX_NUMBER]
+def _is_number(value: object) -> bool:
+    # Finite: Python reads NaN and Infinity from JSON, a shadow document can't contain them. Nor whole numbers that are
+    # no floating-point numbers.
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return abs(value) <= MAX_NUMBER if isinstance(value, int) else math.isfinite(value)
 
 
 def _gateway(index: int, reception: Mapping[str, Any]) -> tuple[str, ...]:

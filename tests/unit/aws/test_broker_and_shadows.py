@@ -10,7 +10,7 @@ from moto.iotdata import iotdata_backends
 from tests.unit.conftest import AnswerWith
 from thingbridge.aws.broker import Broker
 from thingbridge.aws.clients import Clients
-from thingbridge.aws.shadows import Shadows
+from thingbridge.aws.shadows import ShadowFull, Shadows
 from thingbridge.errors import Misconfigured
 
 
@@ -61,6 +61,12 @@ def test_a_report_for_an_outdated_version_writes_nothing(shadows: Shadows) -> No
     assert shadows.report("barn", {"rssi": -72}, version=document["version"]) is True
     assert shadows.report("barn", {"rssi": -73}, version=document["version"]) is False
     assert shadows.reported("barn") == {"rssi": -72}
+
+
+def test_a_shadow_that_takes_no_more_is_full(shadows: Shadows, answer_with: AnswerWith) -> None:
+    answer_with("iot-data", "UpdateThingShadow", 413, "RequestEntityTooLargeException")
+    with pytest.raises(ShadowFull, match="write the shadow lorawan of barn: RequestEntityTooLargeException"):
+        shadows.report("barn", {"rssi": -71})
 
 
 def test_a_missing_permission_is_misconfigured(clients: Clients, answer_with: AnswerWith) -> None:

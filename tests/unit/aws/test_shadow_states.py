@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from thingbridge.aws.clients import Clients
-from thingbridge.aws.shadow_states import KEPT_FOR_SECONDS, ShadowStates
+from thingbridge.aws.shadow_states import KEPT_FOR_SECONDS, MAX_REMEMBERED_CHARACTERS, ShadowStates
 from thingbridge.errors import Busy
 
 NOW = 1_700_000_000.0
@@ -40,7 +40,7 @@ def test_a_change_is_applied_to_the_row_that_another_execution_environment_wrote
     assert states().read("barn") is None
 
 
-def test_a_known_row_is_changed_with_one_call_and_an_unchanged_one_with_none(
+def test_a_known_row_is_changed_with_one_call_and_read_again_if_it_stays_as_it_is(
     states: Callable[[], ShadowStates], calls: Callable[[], dict[str, int]]
 ) -> None:
     one = states()
@@ -49,7 +49,30 @@ def test_a_known_row_is_changed_with_one_call_and_an_unchanged_one_with_none(
     one.change("tank", add("b"), NOW)
     assert calls() == {"UpdateItem": 1}
     one.change("tank", add(""), NOW)
-    assert calls() == {}
+    assert calls() == {"GetItem": 1}
+
+
+def test_a_remembered_row_that_is_outdated_is_not_taken_for_the_one_in_the_table(
+    states: Callable[[], ShadowStates],
+) -> None:
+    one, other = states(), states()
+    one.change("tank", add("a"), NOW)
+    other.change("tank", add("b"), NOW)
+    assert one.change("tank", lambda text: text or "", NOW) == "ab"
+
+
+def test_the_remembered_rows_are_bounded_by_their_size(
+    states: Callable[[], ShadowStates], calls: Callable[[], dict[str, int]]
+) -> None:
+    one, large = states(), "x" * (MAX_REMEMBERED_CHARACTERS // 30)
+    for number in range(31):
+        one.change(f"thing-{number}", lambda _: large, NOW)
+    calls()
+    one.change("thing-30", lambda _: "small", NOW)
+    one.change("thing-1", lambda _: "small", NOW)
+    assert calls() == {"UpdateItem": 2}
+    one.change("thing-0", lambda _: "small", NOW)
+    assert calls() == {"GetItem": 1, "UpdateItem": 1}
 
 
 def test_a_row_expires_when_its_thing_no_longer_sends(states: Callable[[], ShadowStates], clients: Clients) -> None:

@@ -1,9 +1,11 @@
 """Codecs of the stack's user, imported and run: whatever one of them does, the message is delivered."""
 
 import base64
+import gc
 import signal
 import sys
-from collections.abc import Callable, Iterator
+import tracemalloc
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -137,6 +139,30 @@ def test_a_codec_that_can_not_be_imported_fails_the_uplinks_without_another_code
     with pytest.raises(CodecFailed) as failure:
         found.decode(uplink())
     assert (failure.value.codec, failure.value.reason) == ("bad", reason)
+
+
+def test_a_broken_codec_takes_no_more_memory_with_each_uplink(install: Install) -> None:
+    found = install(bad="import there_is_none\n")
+
+    def decode(message: Mapping[str, Any]) -> str:
+        try:
+            found.decode(message)
+        except CodecFailed as failure:
+            return str(failure)
+        return ""
+
+    message = uplink()
+    assert decode(message) == "bad: ModuleNotFoundError in line 1"
+    gc.collect()
+    tracemalloc.start()
+    try:
+        for _ in range(20_000):
+            decode(message)
+        gc.collect()
+        used, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert used < 500_000
 
 
 def test_the_example_of_the_documentation_decodes(install: Install) -> None:

@@ -1,7 +1,10 @@
 """Which thing stands for which end device: found, created if missing and remembered, on moto's registry."""
 
+import gc
 import json
+import tracemalloc
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import boto3
@@ -106,6 +109,26 @@ def test_a_mismatch_is_remembered_for_a_minute_and_then_looked_up_again(
         with pytest.raises(MismatchingStack):
             directory.find_or_create(DEVICE)
         assert bool(calls()) is looked_up
+
+
+def test_a_remembered_mismatch_keeps_nothing_of_the_messages_that_met_it(directory: ThingDirectory, iot: Any) -> None:
+    create(iot, "barn", devEUI="A81758FFFE0312AB", stackName="other")
+
+    def look_up(message: bytes) -> None:
+        assert message
+        with suppress(MismatchingStack):
+            directory.find_or_create(DEVICE)
+
+    look_up(b"x")
+    tracemalloc.start()
+    try:
+        for _ in range(50):
+            look_up(b"x" * 100_000 + b"y")
+        gc.collect()
+        used, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert used < 100_000
 
 
 def test_a_deleted_thing_is_created_again_within_the_hour(directory: ThingDirectory, iot: Any, clock: Clock) -> None:

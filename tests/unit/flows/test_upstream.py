@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import boto3
@@ -15,6 +16,7 @@ from handlers import composition
 from tests import cases, events
 from tests.unit.conftest import refusal
 from thingbridge.aws.clients import Clients
+from thingbridge.aws.shadows import Shadows
 from thingbridge.errors import Busy, Misconfigured
 from thingbridge.flows.codecs import CodecFailed
 from thingbridge.flows.upstream import Upstream
@@ -33,6 +35,11 @@ BODY = {
     "received_at": "2025-01-02T03:04:05Z",
     "uplink_message": {"f_cnt": 17, "rx_metadata": [{"gateway_ids": {"gateway_id": "a"}, "rssi": -71, "snr": 8.5}]},
 }
+
+
+def in_time(body: dict[str, Any]) -> dict[str, Any]:
+    """The message as if the network had received it just now."""
+    return {**body, "received_at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"}
 
 
 @pytest.fixture
@@ -69,10 +76,23 @@ def test_an_uplink_creates_the_thing_publishes_and_writes_the_shadow(flow: Upstr
 def test_a_warm_uplink_costs_one_publish_and_one_shadow_write(
     flow: Upstream, calls: Callable[[], dict[str, int]]
 ) -> None:
-    flow.handle(events.rule_output(BODY))
+    flow.handle(events.rule_output(in_time(BODY)))
     calls()
-    flow.handle(events.rule_output(BODY))
+    flow.handle(events.rule_output(in_time(BODY)))
     assert calls() == {"Publish": 1, "UpdateThingShadow": 1}
+
+
+def test_a_late_uplink_reads_the_shadow_first_whichever_execution_environment_meets_it(
+    flow: Upstream, clients: Clients, calls: Callable[[], dict[str, int]]
+) -> None:
+    flow.handle(events.rule_output(in_time(BODY)))
+    other = composition.upstream(ENVIRONMENT, clients)
+    late = {**BODY, "uplink_message": {"f_cnt": 16}}
+    other.handle(events.rule_output(late))
+    calls()
+    other.handle(events.rule_output(late))
+    assert calls() == {"Publish": 1, "GetThingShadow": 1}
+    assert Shadows(clients, "lorawan").reported("A81758FFFE0312AB")["fCntUp"] == 17
 
 
 def test_a_shadow_that_aws_refuses_is_recorded_on_the_thing_and_the_message_delivered(
@@ -247,6 +267,7 @@ class Recorder:
         self.published: list[tuple[str, bytes]] = []
         self.states: list[Mapping[str, Any]] = []
         self.records: list[str] = []
+        self.reasons: list[str] = []
         self.output: dict[str, Any] | None = None
         self.failure: CodecFailed | None = None
 
@@ -267,8 +288,9 @@ class Recorder:
             raise self.failure
         return self.output
 
-    def record(self, _thing_name: str | None, _level: str, event: str, **_fields: object) -> None:
+    def record(self, _thing_name: str | None, _level: str, event: str, **fields: object) -> None:
         self.records.append(event)
+        self.reasons.append(str(fields.get("reason")))
 
     def flow(self, settings: ShadowSettings, *, decryption: Any = None) -> Upstream:
         every: Any = self
@@ -318,6 +340,18 @@ def test_an_uplink_whose_codec_fails_is_recorded_and_published_unchanged() -> No
     recorder.flow(ShadowSettings()).handle(events.rule_output(events.load("things_stack/uplink")))
     assert recorder.records == ["codec_failed"]
     assert recorder.published == [("lorawan/my:tank/uplink", json.dumps(events.load("things_stack/uplink")).encode())]
+
+
+def test_the_members_beside_a_decoders_state_are_named_once() -> None:
+    case = cases.load("5-decoder-output-named-state")
+    recorder = Recorder()
+    flow = recorder.flow(ShadowSettings(metrics=False, decoded_payload=True))
+    for _ in range(3):
+        body = {"end_device_ids": {"device_id": "tank-7"}, **case["input"]}
+        flow.handle(events.rule_output(body))
+    assert recorder.states == [case["expected"]["reported"]] * 3
+    assert recorder.records == case["expected"]["log"]
+    assert all(repr(name) in recorder.reasons[0] for name in case["expected"]["named"])
 
 
 def test_a_decoded_payload_that_a_shadow_can_not_hold_is_recorded() -> None:

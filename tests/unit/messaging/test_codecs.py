@@ -36,8 +36,9 @@ def test_the_codec_with_the_most_matching_criteria_is_chosen(uplink: dict[str, A
     ("body", "needs_codec"),
     [
         ({"uplink_message": {"f_port": 2}}, True),
-        ({"uplink_message": {"f_port": 2, "decoded_payload": {}}}, False),
-        ({"uplink_message": {"f_port": 2, "decoded_payload": None}}, False),
+        ({"uplink_message": {"f_port": 2, "decoded_payload": {}}}, True),
+        ({"uplink_message": {"f_port": 2, "decoded_payload": None}}, True),
+        ({"uplink_message": {"f_port": 2, "decoded_payload": {"a": 0}}}, False),
         ({"uplink_message": {"f_port": 2, "app_s_key": {"kek_label": "farm", "encrypted_key": "AQ=="}}}, False),
         ({"uplink_message": {"frm_payload": "AQ=="}}, False),
         ({"uplink_message": {"f_port": True}}, False),

@@ -1,5 +1,6 @@
 """Shadow deltas: which of them call for a downlink, what is sent, and what is noted in the shadow."""
 
+import json
 from typing import Any
 
 import pytest
@@ -23,19 +24,25 @@ def message(changed_at: int, sent_at: int = NOW, version: int = 7) -> dict[str, 
     }
 
 
-def document(values: Any, note: dict[str, Any] | None = None, changed_at: int = NOW) -> dict[str, Any]:
+def document(
+    values: Any, note: dict[str, Any] | None = None, changed_at: int = NOW, also: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """A shadow in which these desired values differ, and `also`, set at the same time, do not."""
     reported = {"deltaDownlink": note[deltas.NOTE]} if note else {}
-    metadata = {name: {"timestamp": changed_at} for name in values} if isinstance(values, dict) else {}
+    desired = {**values, **(also or {})} if isinstance(values, dict) else values
+    metadata = {name: {"timestamp": changed_at} for name in desired} if isinstance(desired, dict) else {}
     metadata["untouched"] = {"timestamp": changed_at + 500}
     return {
         "version": 8,
-        "state": {"desired": {}, "reported": reported, "delta": {"decodedPayload": values}},
+        "state": {"desired": {"decodedPayload": desired}, "reported": reported, "delta": {"decodedPayload": values}},
         "metadata": {"desired": {"decodedPayload": metadata}},
     }
 
 
-def change(values: Any, note: dict[str, Any] | None = None, changed_at: int = NOW) -> Change:
-    found = deltas.change(document(values, note, changed_at))
+def change(
+    values: Any, note: dict[str, Any] | None = None, changed_at: int = NOW, also: dict[str, Any] | None = None
+) -> Change:
+    found = deltas.change(document(values, note, changed_at, also))
     assert found
     return found
 
@@ -73,7 +80,7 @@ def test_without_a_difference_there_is_no_change_and_one_that_is_not_an_object_i
 
 
 def noted(state: Note, values: Any, version: int = 3, changed_at: int = NOW, at: int = NOW) -> dict[str, Any]:
-    return deltas.note(state, Change(values, changed_at, 1, {}), Delta("tank", version, 0, 0), at)
+    return deltas.note(state, change(values, changed_at=changed_at), Delta("tank", version, 0, 0), at)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +89,6 @@ def noted(state: Note, values: Any, version: int = 3, changed_at: int = NOW, at:
         (None, Next.SEND),
         (noted(Note.SENT, {"level": 5}), Next.NOTHING),
         (noted(Note.REFUSED, {"level": 5}), Next.NOTHING),
-        (noted(Note.SENT, {"level": 5, "mode": 1}), Next.NOTHING),
         (noted(Note.SENT, {"level": 4}), Next.SEND),
         (noted(Note.SENT, {"level": 5}, changed_at=NOW - 1), Next.SEND),
         (noted(Note.SENT, {"other": 1}, changed_at=NOW + 1), Next.NOTHING),
@@ -90,13 +96,12 @@ def noted(state: Note, values: Any, version: int = 3, changed_at: int = NOW, at:
         (noted(Note.SENDING, {"level": 4}), Next.WAIT),
         (noted(Note.SENDING, {"level": 4}, at=NOW - 61), Next.SEND),
         (noted(Note.SENDING, {"level": 5}, version=7), Next.SEND),
-        ({deltas.NOTE: {"state": "sent", "changedAt": NOW, "values": "plain text"}}, Next.SEND),
+        ({deltas.NOTE: {"state": "sent", "changedAt": NOW, "digest": 5}}, Next.SEND),
     ],
     ids=[
         "never sent",
         "sent",
         "refused",
-        "a part of what was sent",
         "another value in the same second",
         "set again later",
         "older than what was sent",
@@ -109,6 +114,20 @@ def noted(state: Note, values: Any, version: int = 3, changed_at: int = NOW, at:
 )
 def test_a_change_is_sent_once_and_after_the_previous_one(note: dict[str, Any] | None, following: Next) -> None:
     assert deltas.what_next(change({"level": 5}, note), DELTA, NOW) is following
+
+
+def test_a_part_of_what_was_sent_that_differs_again_is_not_sent_again() -> None:
+    again = change({"level": 5}, noted(Note.SENT, {"level": 5, "mode": 1}), also={"mode": 1})
+    assert deltas.what_next(again, DELTA, NOW) is Next.NOTHING
+    more = change({"mode": 1}, noted(Note.SENT, {"level": 5}), also={"level": 5})
+    assert deltas.what_next(more, DELTA, NOW) is Next.SEND
+
+
+def test_a_desired_state_is_in_the_shadow_as_desired_and_reported_and_no_third_time() -> None:
+    values = {f"setting-{number}": "x" * 40 for number in range(50)}
+    reported = deltas.sent(change(values), DELTA, NOW)
+    assert reported["decodedPayload"] == values
+    assert len(json.dumps(reported[deltas.NOTE])) < 200
 
 
 def test_the_encoder_gets_the_values_by_name_and_as_state_like_in_v2() -> None:

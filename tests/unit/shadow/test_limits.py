@@ -42,6 +42,11 @@ def test_of_many_omitted_values_a_few_are_named() -> None:
     assert str(omitted).endswith("; 25 more")
 
 
+def test_of_many_members_beside_a_state_a_few_are_named() -> None:
+    reason = limits.beside_state([f"f{number}" for number in range(9)])
+    assert "without 'f0', 'f1', 'f2', 'f3', 'f4', 4 more" in reason
+
+
 def levels(value: Any) -> int:
     inner = list(value.values()) if isinstance(value, dict) else value if isinstance(value, list) else []
     return (1 + max((levels(each) for each in inner), default=0)) if isinstance(value, dict | list) and value else 0

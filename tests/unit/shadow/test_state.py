@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests import events
+from tests import cases, events
 from thingbridge.shadow import state
 from thingbridge.shadow.state import ShadowSettings
 
@@ -56,6 +56,44 @@ def test_without_a_reception_the_last_radio_values_stay() -> None:
     assert reported is not None
     assert reported["gateways"] == 0
     assert not {"rssi", "snr"} & reported.keys()
+
+
+def test_rssi_and_snr_are_of_one_reception() -> None:
+    case = cases.load("5-best-rssi-and-snr-are-a-pair")
+    reported = state.metrics(uplink(**case["input"]["uplink_message"]))
+    assert reported is not None
+    assert {name: reported[name] for name in case["expected"]["reported"]} == case["expected"]["reported"]
+
+
+@pytest.mark.parametrize(
+    ("receptions", "pair"),
+    [
+        ([{"rssi": -80, "snr": 5}, {"rssi": -70, "snr": 5}], {"rssi": -70, "snr": 5}),
+        ([{"packet_broker": {}}, {"rssi": -119, "snr": -12.5}], {"rssi": -119, "snr": -12.5}),
+        ([{"packet_broker": {}}], {}),
+        ([{"snr": 4}], {}),
+        ([{"rssi": float("nan"), "snr": 4}, {"rssi": -90, "snr": "x"}, {"rssi": 10**400}, {"rssi": True}], {}),
+        ([{"rssi": -90, "snr": None}], {"rssi": -90, "snr": 0}),
+    ],
+    ids=["of equal SNR the louder", "hidden beside measured", "hidden", "no RSSI", "no numbers", "SNR 0"],
+)
+def test_what_a_reception_does_not_say_is_left_out(receptions: list[Any], pair: dict[str, Any]) -> None:
+    reported = state.metrics(uplink(rx_metadata=receptions))
+    assert reported is not None
+    assert {name: value for name, value in reported.items() if name in ("rssi", "snr")} == pair
+    assert reported["gateways"] == len(receptions)
+
+
+@pytest.mark.parametrize("never", ["0001-01-01T00:00:00Z", "1970-01-01T00:00:03Z", "2026-13-01T00:00:00Z", "", 5])
+def test_a_time_before_the_device_existed_is_no_time(never: Any) -> None:
+    body = uplink(f_cnt=1, received_at=never)
+    reported = state.metrics(body)
+    assert reported is not None
+    assert reported["lastSeen"] == body["received_at"]
+    join = {**body, "received_at": never, "join_accept": {"received_at": never}}
+    del join["uplink_message"]
+    assert state.received_at(join) is None
+    assert not {"lastSeen", "activated"} & (state.metrics(join) or {}).keys()
 
 
 def test_antennas_of_one_gateway_count_once() -> None:

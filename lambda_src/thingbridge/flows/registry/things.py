@@ -4,9 +4,11 @@ Events come from a queue, at least once and in any order. So an event only says 
 from the thing as it is now. A failed event stays in the queue, and ends in the dead-letter queue.
 """
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from thingbridge.aws.shadows import Shadows
 from thingbridge.aws.things import Thing, Things, VersionConflict
@@ -112,7 +114,14 @@ class Registry:
         self.log.record(thing_name, "WARN" if again else "ERROR", "end_device_not_in_step", reason=str(error))
         if thing:
             digest = marks.digest(thing.attributes)
-            self.shadows.report(thing_name, status.failed(error, again=again, digest=digest))
+            self._show(thing_name, status.failed(error, again=again, digest=digest))
+
+    def _show(self, thing_name: str, state: Mapping[str, Any]) -> None:
+        """Report a status in the thing's shadow. One that takes no more (8 KB) must not fail what was done."""
+        try:
+            self.shadows.report(thing_name, state)
+        except Refused as error:
+            self.log.record(thing_name, "ERROR", "shadow_not_written", fields=list(state), reason=str(error))
 
     def _settle(self, device_id: str, *, may_delete: bool) -> None:
         """Handle a device that the comparison found no thing for, or record why that is not possible."""
@@ -176,7 +185,7 @@ class Registry:
             outcome = updated if outcome is Outcome.UNCHANGED else outcome
         # The creator of the thing waits for an answer, even if the device was complete before.
         if outcome is not Outcome.UNCHANGED or operation is Operation.CREATED:
-            self.shadows.report(thing.name, status.succeeded(outcome))
+            self._show(thing.name, status.succeeded(outcome))
             self.log.record(thing.name, "INFO", f"end_device_{outcome}", device_id=device_id)
         if self.rules.scrub_keys and attributes.has_secrets(thing.attributes):
             self.things.remove_attributes(thing.name, attributes.SECRETS, expected_version=thing.version)

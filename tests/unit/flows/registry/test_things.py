@@ -13,7 +13,7 @@ import pytest
 
 from handlers import composition
 from local.things_stack import ThingsStack as Simulation
-from tests.unit.conftest import APPLICATION
+from tests.unit.conftest import APPLICATION, AnswerWith
 from tests.unit.invocation import ARN, Invocation
 from thingbridge.aws.clients import Clients
 from thingbridge.aws.shadows import Shadows
@@ -132,6 +132,25 @@ def test_the_deletion_of_a_thing_deletes_or_retains_its_device(
     handle(event("DELETED"), ON_THING_DELETED=choice)
     assert knowing(simulation) == servers
     assert logged(clients)[1:] == [("INFO", "end_device_deleted" if choice == "delete" else "end_device_retained")]
+
+
+def test_a_shadow_that_takes_no_more_fails_neither_the_device_nor_the_event(
+    handle: Handle, iot: Any, clients: Clients, simulation: Simulation, answer_with: AnswerWith
+) -> None:
+    answer_with("iot-data", "UpdateThingShadow", 413, "RequestEntityTooLargeException")
+    create(iot)
+    handle(event("CREATED"))
+    assert knowing(simulation) == list(SERVERS)
+    assert logged(clients) == [("ERROR", "shadow_not_written"), ("INFO", "end_device_created")]
+
+
+def test_a_failure_that_a_full_shadow_can_not_hold_is_in_the_log(
+    handle: Handle, iot: Any, clients: Clients, answer_with: AnswerWith
+) -> None:
+    answer_with("iot-data", "UpdateThingShadow", 413, "RequestEntityTooLargeException")
+    create(iot, THING | {"appKey": "short"})
+    handle(event("CREATED"))
+    assert logged(clients) == [("ERROR", "end_device_not_in_step"), ("ERROR", "shadow_not_written")]
 
 
 def test_used_keys_are_removed_from_the_thing_if_the_stack_scrubs_them(
