@@ -48,7 +48,7 @@ variable "name" {
 
   validation {
     condition     = can(regex("^[A-Za-z0-9_-]{1,100}$", var.name))
-    error_message = "name must hold 1 to 100 letters, digits, _ and - (100, as it names the permission to invoke the function too); got \"${var.name}\"."
+    error_message = "name must hold 1 to 100 letters, digits, _ and - (100, as it names a permission too); got \"${var.name}\"."
   }
 }
 

@@ -1,4 +1,4 @@
-"""The way back: after a failed apply, a correct one and a destroy succeed, and The Things Stack has what the inputs say.
+"""The way back: after a failed apply, the corrected one and a destroy succeed, with the right outcome at both ends.
 
 The stacks are `configure_alone`: the part of a stack that speaks to The Things Stack, which is applied in seconds.
 """

@@ -410,7 +410,7 @@ MODULE_CASES = [
     case(
         "topic_rule",
         {"name": 101 * "x", "action": {}, "topic_filter": "a' OR 'b"},
-        f"name must hold 1 to 100 letters, digits, _ and - (100, as it names the permission to invoke the function too); "
+        f"name must hold 1 to 100 letters, digits, _ and - (100, as it names a permission too); "
         f'got "{101 * "x"}".',
         "action must name either a function or a queue; got neither.",
         "topic_filter must be an MQTT topic filter without a quotation mark; got \"a' OR 'b\".",
@@ -418,7 +418,7 @@ MODULE_CASES = [
     case(
         "topic_rule",
         {"name": "a b", "action": {"function": {"arn": "a"}, "queue": {"arn": "a", "url": "u"}}},
-        "name must hold 1 to 100 letters, digits, _ and - (100, as it names the permission to invoke the function too); "
+        "name must hold 1 to 100 letters, digits, _ and - (100, as it names a permission too); "
         'got "a b".',
         "action must name either a function or a queue; got both.",
     ),

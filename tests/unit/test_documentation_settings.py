@@ -20,7 +20,7 @@ from thingbridge.aws import secrets
 from thingbridge.aws.things import THINGS_PER_PAGE
 from thingbridge.encryption import downlinks
 from thingbridge.errors import BadInput
-from thingbridge.flows import api_key, configure, sync, thing_directory
+from thingbridge.flows import api_key, convergence, sync, thing_directory
 from thingbridge.flows.end_to_end_encryption import setup
 from thingbridge.flows.ingest.integration import IngestMode
 from thingbridge.flows.ingest.modes import MODES
@@ -253,7 +253,8 @@ def test_the_tries_of_every_hop_are_documented() -> None:
 
 
 def test_the_times_in_the_documents_are_those_of_the_code() -> None:
-    assert f"retried for {configure.PATIENCE:g} seconds" in flat(ARCHITECTURE)
+    assert f"retried for {convergence.PATIENCE:g} seconds" in flat(ARCHITECTURE)
+    assert f"tried for {convergence.REMOVAL_PATIENCE:g} seconds" in flat(ARCHITECTURE)
     assert "looked up again after an hour" in flat(ARCHITECTURE)
     assert thing_directory.KNOWN_FOR == 3600
     assert f"for {secrets.TIME_TO_LIVE / 60:g} minutes at a time" in flat(ENCRYPTION)

@@ -50,7 +50,9 @@ def certificates_of_a_policy(account: Account) -> None:
         root.create_policy(policyName=name, policyDocument='{"Version": "2012-10-17", "Statement": []}')
     certificate = root.create_keys_and_certificate(setAsActive=False)["certificateArn"]
     attach = allow("iot:AttachPolicy", account.arn("iot", "cert/*"))
-    iot = account.client("iot", **account.user(attach, allow("iot:ListTargetsForPolicy", account.arn("iot", f"policy/{mine}"))))
+    iot = account.client(
+        "iot", **account.user(attach, allow("iot:ListTargetsForPolicy", account.arn("iot", f"policy/{mine}")))
+    )
     iot.attach_policy(policyName=mine, target=certificate)
     expect(iot.list_targets_for_policy(policyName=mine)["targets"] == [certificate], "the certificate is not listed")
     refused(lambda: iot.list_targets_for_policy(policyName=other), "AccessDeniedException")
