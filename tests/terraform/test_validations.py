@@ -61,11 +61,12 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     "function": {"name": "farm-upstream", "handler": "handlers.upstream.handler"},
     "ingest": {
         "mode": "webhook",
-        "configure_role_name": "farm-configure",
+        "configure_role_name": "farm-configure-eu-west-1",
         "iot_endpoint": "example-ats.iot.eu-west-1.amazonaws.com",
     },
     "integration": {
         "configure_function_name": "farm-configure",
+        "parameter_path": "/thethings/lorawan/farm/configure",
         "ingest": {"mode": "manual"},
     },
     "log_group": {"name": "/things", "use": {"sid": "WriteLog", "environment_variable": "LOG_GROUP"}},
@@ -410,16 +411,14 @@ MODULE_CASES = [
     case(
         "topic_rule",
         {"name": 101 * "x", "action": {}, "topic_filter": "a' OR 'b"},
-        f"name must hold 1 to 100 letters, digits, _ and - (100, as it names a permission too); "
-        f'got "{101 * "x"}".',
+        f'name must hold 1 to 100 letters, digits, _ and - (100, as it names a permission too); got "{101 * "x"}".',
         "action must name either a function or a queue; got neither.",
         "topic_filter must be an MQTT topic filter without a quotation mark; got \"a' OR 'b\".",
     ),
     case(
         "topic_rule",
         {"name": "a b", "action": {"function": {"arn": "a"}, "queue": {"arn": "a", "url": "u"}}},
-        "name must hold 1 to 100 letters, digits, _ and - (100, as it names a permission too); "
-        'got "a b".',
+        'name must hold 1 to 100 letters, digits, _ and - (100, as it names a permission too); got "a b".',
         "action must name either a function or a queue; got both.",
     ),
     case(
