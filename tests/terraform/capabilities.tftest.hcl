@@ -227,6 +227,12 @@ run "configure_is_invoked_with_what_its_function_reads" {
     error_message = "got ${aws_lambda_invocation.thing_type[0].input}"
   }
 
+  # A failed update would be stored as done; nothing of these two is undone, so they are only ever created.
+  assert {
+    condition     = aws_lambda_invocation.thing_type[0].lifecycle_scope == "CREATE_ONLY" && aws_lambda_invocation.registry_events[0].lifecycle_scope == "CREATE_ONLY"
+    error_message = "got ${aws_lambda_invocation.thing_type[0].lifecycle_scope} and ${aws_lambda_invocation.registry_events[0].lifecycle_scope}"
+  }
+
   assert {
     condition     = jsondecode(aws_lambda_invocation.registry_events[0].input) == { resource = "registry_events" }
     error_message = "got ${aws_lambda_invocation.registry_events[0].input}"
