@@ -227,10 +227,10 @@ run "configure_is_invoked_with_what_its_function_reads" {
     error_message = "got ${aws_lambda_invocation.thing_type[0].input}"
   }
 
-  # A failed update would be stored as done; nothing of these two is undone, so they are only ever created.
+  # A failed update would be stored as done. Nothing of these two is undone, so they have no update: null is the default, CREATE_ONLY.
   assert {
-    condition     = aws_lambda_invocation.thing_type[0].lifecycle_scope == "CREATE_ONLY" && aws_lambda_invocation.registry_events[0].lifecycle_scope == "CREATE_ONLY"
-    error_message = "got ${aws_lambda_invocation.thing_type[0].lifecycle_scope} and ${aws_lambda_invocation.registry_events[0].lifecycle_scope}"
+    condition     = coalesce(aws_lambda_invocation.thing_type[0].lifecycle_scope, "CREATE_ONLY") == "CREATE_ONLY" && coalesce(aws_lambda_invocation.registry_events[0].lifecycle_scope, "CREATE_ONLY") == "CREATE_ONLY"
+    error_message = "the thing type or registry events are updated in place"
   }
 
   assert {
