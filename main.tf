@@ -169,12 +169,15 @@ module "integration" {
 
   stack                   = local.stack
   configure_function_name = module.configure.function_name
+  parameter_path          = module.configure.parameter_path
+  secrets_ready           = module.api_key.ready
   ingest                  = module.ingest.configuration
   thing_type              = var.create_thing_type ? {} : null
   registry_events         = var.enable_registry_events ? module.registry.ready : null
   end_to_end_encryption   = local.encryption.key
   things_stack            = module.things_stack.application
   aws                     = local.aws
+  tags                    = var.tags
 
   ready = concat(
     module.upstream.ready,

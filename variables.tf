@@ -360,7 +360,7 @@ variable "stack_name" {
   description = "Name of this integration, unique in the account and region. It is part of topics, log groups, secret names and the thing attribute stackName; changing it creates another stack."
   type        = string
 
-  # 40, so that the longest name derived from it (the role of a rule) stays within 64.
+  # 40, so that every name derived from it fits.
   validation {
     condition     = can(regex("^[A-Za-z][A-Za-z0-9-]{0,39}$", var.stack_name))
     error_message = "stack_name must begin with a letter and hold at most 40 letters, digits and dashes; got \"${var.stack_name}\"."

@@ -37,7 +37,7 @@ def left_behind(aws: LocalAws, stack_name: str) -> list[tuple[str, Callable[[], 
     starts = (*starts, f"/thethings/lorawan/{stack_name}/", f"/aws/lambda/{stack_name}-")
     functions, logs, sqs = aws.client("lambda"), aws.client("logs"), aws.client("sqs")
     iam, iot, secrets = aws.client("iam"), aws.client("iot"), aws.client("secretsmanager")
-    stacks = aws.client("cloudformation")
+    stacks, parameters = aws.client("cloudformation"), aws.client("ssm")
 
     found: list[tuple[str, Callable[[], Any]]] = []
     for each in functions.list_functions()["Functions"]:
@@ -61,6 +61,9 @@ def left_behind(aws: LocalAws, stack_name: str) -> list[tuple[str, Callable[[], 
     for each in logs.describe_log_groups()["logGroups"]:
         name = each["logGroupName"]
         found.append((name, lambda name=name: logs.delete_log_group(logGroupName=name)))
+    for each in parameters.describe_parameters()["Parameters"]:
+        name = each["Name"]
+        found.append((name, lambda name=name: parameters.delete_parameter(Name=name)))
     for url in sqs.list_queues().get("QueueUrls", []):
         found.append((Path(url).name, lambda url=url: sqs.delete_queue(QueueUrl=url)))
     return [(name, remove) for name, remove in found if name.startswith(starts)]

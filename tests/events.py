@@ -7,6 +7,7 @@
 | `rule_output/` | what a topic rule passes on |
 | `registry/` | registry events of AWS IoT, and work items of the comparison |
 | `sqs/`, `scheduler/`, `function_url/`, `terraform/` | what invokes a function, and what the scheduler sends |
+| `parameters/` | what Terraform writes for the function `configure` |
 
 All are about one device: the thing `tank-7` of the stack `farm`, in the application `farm-app`.
 """

@@ -17,6 +17,7 @@ from thingbridge.aws.clients import Clients
 if TYPE_CHECKING:
     from handlers.batches import Retries
     from handlers.settings import ThingsStackSettings
+    from thingbridge.aws.secret_versions import SecretVersion
     from thingbridge.aws.secrets import Secrets
     from thingbridge.aws.things_log import ThingsLog
     from thingbridge.flows.configure import Configure
@@ -271,22 +272,46 @@ def sync(environment: Environment, clients: Clients = CLIENTS) -> Callable[[Lamb
     )
 
 
-def configure(clients: Clients = CLIENTS) -> Callable[[LambdaContext], Configure]:
-    """The flow of the function `configure`. Its settings come with each invocation."""
+def configure(environment: Environment, clients: Clients = CLIENTS) -> Callable[[LambdaContext], Configure]:
+    """The flow of the function `configure`."""
+    from handlers.settings import ConfigureSettings
     from thingbridge.aws.account import Account as AwsAccount
     from thingbridge.aws.certificates import ClientCertificates
+    from thingbridge.aws.parameters import Parameters
+    from thingbridge.aws.secret_versions import SecretVersion, current_version
     from thingbridge.aws.secrets import Secrets
-    from thingbridge.flows.configure import PATIENCE, Address, Configure
+    from thingbridge.flows.configuration import Application
+    from thingbridge.flows.configure import Configure
+    from thingbridge.flows.convergence import Convergence, Part
+    from thingbridge.flows.end_to_end_encryption.part import EncryptionPart
     from thingbridge.flows.ingest.account import Account
+    from thingbridge.flows.ingest.part import IntegrationPart
 
-    secrets = Secrets(clients)
-    account = Account(lambda arn: secrets.read(arn, refresh=True), ClientCertificates(clients))
+    settings = ConfigureSettings.read(environment)
+    secrets, parameters = Secrets(clients), Parameters(clients)
+
+    def secret(arn: str) -> str:
+        return secrets.read(arn, refresh=True)
+
+    def key_version(arn: str) -> str:
+        return current_version(clients, arn)
+
+    parts: dict[str, Part] = {
+        "integration": IntegrationPart(Account(secret, ClientCertificates(clients))),
+        "end_to_end_encryption": EncryptionPart(secret),
+    }
 
     def flow(context: LambdaContext) -> Configure:
-        def connect(address: Address) -> ThingsStack:
-            return _connect(address, secrets, context, patience=PATIENCE)
+        def connect(application: Application, version: str, patience: float) -> ThingsStack:
+            return _connect(application, SecretVersion(clients, version), context, patience=patience)
 
-        return Configure(AwsAccount(clients), account, connect)
+        return Configure(
+            AwsAccount(clients),
+            {
+                name: Convergence(part, settings.parameter_path, name, parameters, connect, key_version)
+                for name, part in parts.items()
+            },
+        )
 
     return flow
 
@@ -309,7 +334,11 @@ class _Address(Protocol):
 
 
 def _connect(
-    address: _Address | ThingsStackSettings, secrets: Secrets, context: LambdaContext, *, patience: float = math.inf
+    address: _Address | ThingsStackSettings,
+    secrets: Secrets | SecretVersion,
+    context: LambdaContext,
+    *,
+    patience: float = math.inf,
 ) -> ThingsStack:
     """A client that gives up before the invocation ends, and on one call after `patience` seconds."""
     from thingbridge.things_stack.client import ThingsStack

@@ -1,10 +1,11 @@
 """Function `configure`: invoked by Terraform."""
 
+import os
 from typing import Any
 
 from handlers import composition
 
-_flow = composition.configure()
+_flow = composition.configure(os.environ)
 
 
 def handler(event: dict[str, Any], context: composition.LambdaContext) -> dict[str, Any]:

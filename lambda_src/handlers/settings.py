@@ -147,3 +147,10 @@ class SyncSettings(ThingsStackSettings):
     sync_queue_url: str
     on_thing_deleted: OnThingDeleted = field(metadata={"parse": OnThingDeleted})
     sync_mode: SyncMode = field(metadata={"parse": SyncMode})
+
+
+@dataclass(frozen=True)
+class ConfigureSettings(Settings):
+    """Environment of `configure`; what is wanted is in parameters below `parameter_path`."""
+
+    parameter_path: str

@@ -1,10 +1,12 @@
-"""Starts ministack with three changes: `python -m local.emulator.launcher PYTHON`, in ministack's own environment.
+"""Starts ministack with four changes: `python -m local.emulator.launcher PYTHON`, in ministack's own environment.
 
 - The events that a topic rule or an asynchronous Invoke sends to a function wait in a queue (invocations.py). ministack
   starts a process for each of them at once, until none answers within its timeout.
 - An event that Lambda throttles stays in that queue, as on AWS. ministack drops those of a topic rule.
 - Functions in Python run on `PYTHON`, the interpreter of the environment that stands for a Lambda runtime, not on
   ministack's: a package that is missing in a zip or a layer is missing here as well.
+- IAM checks AttachPolicy on the certificate and ListTargetsForPolicy on the policy, as AWS does (service authorization
+  reference, AWS IoT), so rights that name them suffice. ministack checks both on no resource.
 
 Synchronous invocations, and event source mappings, which ministack bounds itself, are left as they are. If ministack
 has changed so that this no longer fits, the start fails and names what has moved.
@@ -15,6 +17,7 @@ from __future__ import annotations
 import contextvars
 import importlib.metadata
 import inspect
+import json
 import os
 import sys
 import time
@@ -23,7 +26,7 @@ from types import ModuleType
 from typing import Any
 
 from ministack import app
-from ministack.core import lambda_runtime
+from ministack.core import iam_actions, lambda_runtime
 from ministack.services import iot, lambda_svc
 
 from local.emulator.invocations import CONCURRENCY, Invocations
@@ -48,6 +51,7 @@ def main() -> None:
         queue_events_of_rules(invocations)
         queue_asynchronous_invocations(invocations)
         run_functions_on(function_python)
+        name_policies_and_their_targets()
     except HookMoved as moved:
         sys.exit(
             f"ministack {importlib.metadata.version('ministack')} does not fit local/emulator/launcher.py: {moved}"
@@ -111,6 +115,23 @@ def run_functions_on(python: str) -> None:
         return (python if runtime.startswith("python") else binary), worker_script
 
     lambda_runtime._detect_runtime_binary = detect_runtime_binary
+
+
+def name_policies_and_their_targets() -> None:
+    """Give IAM the resource of two operations of AWS IoT that ministack finds none for."""
+    parameters = "service method path headers body query_params region account_id"
+    extract = original(iam_actions, "extract_resource_arn", parameters, app._dispatch_service_request)
+
+    def extract_resource_arn(service: str, method: str, path: str, *others: Any) -> str:
+        _headers, body, _query, region, account_id = others
+        collection, _, name = path.strip("/").partition("/")
+        if service == "iot" and collection == "target-policies" and method == "PUT":
+            return str(json.loads(body or b"{}").get("target") or "*")
+        if service == "iot" and collection == "policy-targets" and name:
+            return f"arn:aws:iot:{region}:{account_id}:policy/{name}"
+        return str(extract(service, method, path, *others))
+
+    iam_actions.extract_resource_arn = extract_resource_arn
 
 
 def unless_throttled(attempt: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -1,6 +1,9 @@
 # The function that does what no resource of the AWS provider can, and its rights. It is invoked by the module integration.
 
 locals {
+  parameter_path = "/thethings/lorawan/${var.stack.name}/configure"
+  parameter_arn  = "arn:${var.aws.partition}:ssm:${var.aws.region}:${var.aws.account_id}:parameter${local.parameter_path}"
+
   iot_arn = "arn:${var.aws.partition}:iot:${var.aws.region}:${var.aws.account_id}"
 }
 
@@ -16,10 +19,27 @@ module "function" {
   uses        = var.uses
   aws         = var.aws
   tags        = var.tags
+
+  environment = {
+    PARAMETER_PATH = local.parameter_path
+    STACK_NAME     = var.stack.name
+  }
 }
 
 # What one mode of ingest needs is attached by the module ingest, which outlives the removal of that mode.
 data "aws_iam_policy_document" "rights" {
+  statement {
+    sid       = "ReadConfiguration"
+    actions   = ["ssm:GetParameter"]
+    resources = ["${local.parameter_arn}/record/*", "${local.parameter_arn}/wanted/*"]
+  }
+
+  statement {
+    sid       = "RecordConfiguration"
+    actions   = ["ssm:PutParameter"]
+    resources = ["${local.parameter_arn}/record/*"]
+  }
+
   dynamic "statement" {
     for_each = var.create_thing_type ? [var.stack.thing_type_name] : []
 

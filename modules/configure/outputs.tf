@@ -10,6 +10,11 @@ output "function_name" {
   value       = module.function.name
 }
 
+output "parameter_path" {
+  description = "Path of the parameters in which the function finds what is wanted, and keeps the record of what it did."
+  value       = local.parameter_path
+}
+
 output "role_name" {
   description = "Name of the function's role."
   value       = module.function.role_name

@@ -17,7 +17,7 @@ output "key_encryption_key" {
     secret_arn = module.key_encryption_key.arn
     version    = module.key_encryption_key.secret_version
   }
-  depends_on = [module.sessions]
+  depends_on = [module.key_encryption_key, module.sessions]
 }
 
 output "key_encryption_key_use" {

@@ -8,6 +8,10 @@ locals {
   log_group_arn     = "arn:${var.aws.partition}:logs:${var.aws.region}:${var.aws.account_id}:log-group:/aws/lambda/${var.name}"
   failure_queue_arn = "arn:${var.aws.partition}:sqs:${var.aws.region}:${var.aws.account_id}:${var.name}-failures"
 
+  # Roles belong to the account, not to a region. AWS takes 64 characters.
+  role_wanted = "${var.name}-${var.aws.region}"
+  role_name   = length(local.role_wanted) <= 64 ? local.role_wanted : "${substr(var.name, 0, 54 - length(var.aws.region))}-${substr(sha256(var.name), 0, 8)}-${var.aws.region}"
+
   keeps_failures = var.asynchronous_invocation != null
   uses           = [for use in values(var.uses) : use if use != null]
 }
@@ -41,7 +45,7 @@ data "aws_iam_policy_document" "trust" {
 }
 
 resource "aws_iam_role" "this" {
-  name               = var.name
+  name               = local.role_name
   description        = "Role of the function ${var.name}"
   assume_role_policy = data.aws_iam_policy_document.trust.json
   tags               = var.tags

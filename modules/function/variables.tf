@@ -119,7 +119,7 @@ variable "layer_arns" {
 }
 
 variable "name" {
-  description = "Name of the function and of its role; the failure queue is <name>-failures."
+  description = "Name of the function; its role is <name>-<region>, shortened to 64 characters, and the failure queue <name>-failures."
   type        = string
 
   validation {

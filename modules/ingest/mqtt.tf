@@ -2,11 +2,10 @@
 # create its certificate. The certificate is not created here: Terraform would keep its private key in the state.
 
 locals {
-  # A client of its own for each application: two never share a certificate or disconnect each other. The Things Stack takes up to 23
-  # characters.
-  mqtt_digest    = sha256(join("/", [var.aws.account_id, var.aws.region, var.stack.name, var.things_stack.cluster_address, var.things_stack.application_id]))
-  mqtt_client_id = "tts-${substr(local.mqtt_digest, 0, 16)}"
-  mqtt_name      = "${var.stack.name}-things-stack-${substr(local.mqtt_digest, 0, 8)}"
+  # A client of its own for each stack: two never share a certificate or disconnect each other. The Things Stack takes up to 23 characters.
+  # It names neither the cluster nor the application: an apply that can't move to another one leaves the connected client as it is.
+  mqtt_client_id = "tts-${substr(sha256(join("/", [var.aws.account_id, var.aws.region, var.stack.name])), 0, 16)}"
+  mqtt_name      = "${var.stack.name}-things-stack"
 }
 
 data "aws_iam_policy_document" "mqtt" {
@@ -36,6 +35,11 @@ resource "aws_iot_policy" "mqtt" {
   timeouts {
     delete = "6m"
   }
+
+  # When the mode changes, destroyed only once The Things Stack is configured with the new one.
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 data "aws_iam_policy_document" "configure_mqtt" {
@@ -48,18 +52,17 @@ data "aws_iam_policy_document" "configure_mqtt" {
     resources = ["*"]
   }
 
-  # AWS could narrow these to certificates and to the policy; the local AWS checks them on no resource.
-  statement {
-    sid       = "IdentifyOwnCertificates"
-    actions   = ["iot:AttachPolicy", "iot:ListTargetsForPolicy"]
-    resources = ["*"]
-  }
-
-  # A certificate's ARN holds its fingerprint, which is not known before it is created.
+  # A certificate's ARN holds its fingerprint, which is not known before it is created. IAM checks AttachPolicy on the certificate alone.
   statement {
     sid       = "KeepCertificates"
-    actions   = ["iot:DeleteCertificate", "iot:DescribeCertificate", "iot:UpdateCertificate"]
+    actions   = ["iot:AttachPolicy", "iot:DeleteCertificate", "iot:DescribeCertificate", "iot:UpdateCertificate"]
     resources = ["${local.iot_arn}:cert/*"]
+  }
+
+  statement {
+    sid       = "FindOwnCertificates"
+    actions   = ["iot:ListTargetsForPolicy"]
+    resources = ["${local.iot_arn}:policy/${local.mqtt_name}"]
   }
 }
 
@@ -67,7 +70,11 @@ data "aws_iam_policy_document" "configure_mqtt" {
 resource "aws_iam_role_policy" "configure_mqtt" {
   count = local.by_mqtt ? 1 : 0
 
-  name   = local.mqtt_name
+  name   = "mqtt"
   role   = var.configure_role_name
   policy = data.aws_iam_policy_document.configure_mqtt[0].json
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }

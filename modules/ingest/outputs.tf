@@ -32,6 +32,7 @@ output "configuration" {
     aws_iam_role_policy.configure_mqtt,
     aws_iam_role_policy.configure_webhook,
     aws_iam_role_policy.messages,
+    module.webhook_secret,
   ]
 }
 

@@ -5,6 +5,10 @@ locals {
   # Requests of The Things Stack to us (DownlinkQueueRequest); everything else below the base topic goes the other way.
   request_topics = ["${var.base_topic}/downlink/push", "${var.base_topic}/downlink/replace"]
 
+  # Roles belong to the account, not to a region. AWS takes 64 characters.
+  role_wanted = "${var.stack.name}-things-stack-${var.aws.region}"
+  role_name   = length(local.role_wanted) <= 64 ? local.role_wanted : "${substr(var.stack.name, 0, 41 - length(var.aws.region))}-things-stack-${substr(sha256(var.stack.name), 0, 8)}-${var.aws.region}"
+
   # The hosted package is not known to show an external id: it is required only on request.
   external_id = (
     !local.by_role ? null :
@@ -53,10 +57,15 @@ data "aws_iam_policy_document" "trust" {
 resource "aws_iam_role" "things_stack" {
   count = local.by_role ? 1 : 0
 
-  name               = "${var.stack.name}-things-stack"
+  name               = local.role_name
   description        = "Assumed by The Things Stack to exchange messages of the stack ${var.stack.name}"
   assume_role_policy = data.aws_iam_policy_document.trust[0].json
   tags               = var.tags
+
+  # When the mode changes, destroyed only once The Things Stack is configured with the new one.
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 data "aws_iam_policy_document" "messages" {
@@ -100,4 +109,8 @@ resource "aws_iam_role_policy" "messages" {
   name   = "messages"
   role   = aws_iam_role.things_stack[0].name
   policy = data.aws_iam_policy_document.messages[0].json
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }

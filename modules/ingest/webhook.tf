@@ -50,6 +50,11 @@ resource "aws_lambda_function_url" "webhook" {
 
   function_name      = module.webhook[0].name
   authorization_type = "NONE"
+
+  # When the mode changes, destroyed only once The Things Stack is configured with the new one, and with it the function and the secret.
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 # The second, InvokeFunction, must hold for calls through the URL alone, or every AWS account could invoke the function with an event of
@@ -77,6 +82,10 @@ resource "aws_cloudformation_stack" "webhook_permission" {
   tags = var.tags
 
   depends_on = [aws_lambda_function_url.webhook]
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }
 
 # Configure sends the secret to The Things Stack. A policy of its own: when the mode changes, it outlives the webhook at The Things Stack.
@@ -86,4 +95,8 @@ resource "aws_iam_role_policy" "configure_webhook" {
   name   = "webhook"
   role   = var.configure_role_name
   policy = module.webhook_secret[0].use.policy_json
+
+  lifecycle {
+    create_before_destroy = true
+  }
 }

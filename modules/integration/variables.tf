@@ -86,6 +86,11 @@ variable "ingest" {
   }
 }
 
+variable "parameter_path" {
+  description = "Path of the parameters that the function configure reads and writes (output parameter_path of the module configure)."
+  type        = string
+}
+
 variable "ready" {
   description = "Values that are known once all messages can be handled (outputs ready of the capabilities): the integration is configured after them and removed before what they stand for."
   type        = list(string)
@@ -99,6 +104,13 @@ variable "registry_events" {
   default     = null
 }
 
+variable "secrets_ready" {
+  description = "Values that are known once the secrets have a value (outputs ready of the module secret): the function reads them when it is invoked."
+  type        = list(string)
+  default     = []
+  nullable    = false
+}
+
 variable "stack" {
   description = "The integration: its name, unique in the account and region, and the thing type and naming scheme (\"DevEUI\" or \"DeviceID\") of its things."
   type = object({
@@ -107,7 +119,7 @@ variable "stack" {
     thing_name_scheme = optional(string, "DevEUI")
   })
 
-  # 40, so that the longest name derived from it (the role of a rule) stays within 64.
+  # 40, so that every name derived from it fits.
   validation {
     condition     = can(regex("^[A-Za-z][A-Za-z0-9-]{0,39}$", var.stack.name))
     error_message = "stack.name must begin with a letter and hold at most 40 letters, digits and dashes; got \"${var.stack.name}\"."
@@ -122,6 +134,13 @@ variable "stack" {
     condition     = contains(["DevEUI", "DeviceID"], var.stack.thing_name_scheme)
     error_message = "stack.thing_name_scheme must be \"DevEUI\" or \"DeviceID\"; got \"${var.stack.thing_name_scheme}\"."
   }
+}
+
+variable "tags" {
+  description = "Tags of every resource that can carry them."
+  type        = map(string)
+  default     = {}
+  nullable    = false
 }
 
 variable "thing_type" {

@@ -1,13 +1,16 @@
 # A schedule of EventBridge Scheduler that sends a message to a queue, and its role. The queue is not created here.
 
 locals {
-  # Computed: the role's trust names the schedule, and the schedule names the role.
-  arn = "arn:${var.aws.partition}:scheduler:${var.aws.region}:${var.aws.account_id}:schedule/default/${var.name}"
+  group = "default"
+
+  # Roles belong to the account, not to a region. AWS takes 64 characters.
+  role_wanted = "${var.name}-schedule-${var.aws.region}"
+  role_name   = length(local.role_wanted) <= 64 ? local.role_wanted : "${substr(var.name, 0, 45 - length(var.aws.region))}-schedule-${substr(sha256(var.name), 0, 8)}-${var.aws.region}"
 }
 
 data "aws_iam_policy_document" "trust" {
   statement {
-    sid     = "ThisScheduleAssumes"
+    sid     = "SchedulesAssume"
     actions = ["sts:AssumeRole"]
 
     principals {
@@ -21,16 +24,18 @@ data "aws_iam_policy_document" "trust" {
       values   = [var.aws.account_id]
     }
 
+    # The group: EventBridge Scheduler shows its ARN, never the schedule's (user guide, "Confused deputy prevention"), and refuses to
+    # create a schedule whose role it can't assume.
     condition {
       test     = "ArnEquals"
       variable = "aws:SourceArn"
-      values   = [local.arn]
+      values   = ["arn:${var.aws.partition}:scheduler:${var.aws.region}:${var.aws.account_id}:schedule-group/${local.group}"]
     }
   }
 }
 
 resource "aws_iam_role" "this" {
-  name               = "${var.name}-schedule"
+  name               = local.role_name
   description        = "Role of the schedule ${var.name}"
   assume_role_policy = data.aws_iam_policy_document.trust.json
   tags               = var.tags
@@ -44,6 +49,7 @@ resource "aws_iam_role_policy" "this" {
 
 resource "aws_scheduler_schedule" "this" {
   name                = var.name
+  group_name          = local.group
   description         = var.description
   schedule_expression = var.expression
 

@@ -32,12 +32,12 @@ variable "input" {
 }
 
 variable "name" {
-  description = "Name of the schedule; its role is <name>-schedule."
+  description = "Name of the schedule; its role is <name>-schedule-<region>, shortened to 64 characters."
   type        = string
 
   validation {
-    condition     = can(regex("^[A-Za-z0-9_-]{1,55}$", var.name))
-    error_message = "name must hold 1 to 55 letters, digits, _ and - (55, so that the role's name <name>-schedule fits in 64); got \"${var.name}\"."
+    condition     = can(regex("^[A-Za-z0-9_-]{1,64}$", var.name))
+    error_message = "name must hold 1 to 64 letters, digits, _ and -; got \"${var.name}\"."
   }
 }
 

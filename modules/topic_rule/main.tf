@@ -8,6 +8,10 @@ locals {
   # Computed: the role's trust names the rule, and the rule names the role.
   arn = "arn:${var.aws.partition}:iot:${var.aws.region}:${var.aws.account_id}:rule/${local.name}"
 
+  # Roles belong to the account, not to a region. AWS takes 64 characters.
+  role_wanted = "${local.name}-rule-${var.aws.region}"
+  role_name   = length(local.role_wanted) <= 64 ? local.role_wanted : "${substr(local.name, 0, 49 - length(var.aws.region))}-rule-${substr(sha256(local.name), 0, 8)}-${var.aws.region}"
+
   sql = "SELECT ${var.select} FROM '${var.topic_filter}'${var.where == null ? "" : " WHERE ${var.where}"}"
 }
 
@@ -36,7 +40,7 @@ data "aws_iam_policy_document" "trust" {
 }
 
 resource "aws_iam_role" "this" {
-  name               = "${local.name}-rule"
+  name               = local.role_name
   description        = "Role of the topic rule ${local.name}"
   assume_role_policy = data.aws_iam_policy_document.trust.json
   tags               = var.tags

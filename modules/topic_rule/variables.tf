@@ -57,12 +57,12 @@ variable "error_queue" {
 }
 
 variable "name" {
-  description = "Name of the rule, with dashes as underscores; its role is <name>-rule."
+  description = "Name of the rule, with dashes as underscores; its role is <name>-rule-<region>, shortened to 64 characters."
   type        = string
 
   validation {
-    condition     = can(regex("^[A-Za-z0-9_-]{1,59}$", var.name))
-    error_message = "name must hold 1 to 59 letters, digits, _ and - (59, so that the role's name <name>-rule fits in 64); got \"${var.name}\"."
+    condition     = can(regex("^[A-Za-z0-9_-]{1,100}$", var.name))
+    error_message = "name must hold 1 to 100 letters, digits, _ and - (100, as it names a permission too); got \"${var.name}\"."
   }
 }
 

@@ -55,7 +55,7 @@ variable "stack" {
     thing_name_scheme = optional(string, "DevEUI")
   })
 
-  # 40, so that the longest name derived from it (the role of a rule) stays within 64.
+  # 40, so that every name derived from it fits.
   validation {
     condition     = can(regex("^[A-Za-z][A-Za-z0-9-]{0,39}$", var.stack.name))
     error_message = "stack.name must begin with a letter and hold at most 40 letters, digits and dashes; got \"${var.stack.name}\"."

@@ -206,7 +206,7 @@ def strict(things_stack: ThingsStack) -> None:
 def test_the_package_of_the_hosted_deployment(meadow: Meadow) -> None:
     bridge = meadow.take("package")
     assert meadow.configured == {("package", "198")}
-    assert meadow.own == {"Meadow-things-stack"}
+    assert meadow.own == {f"Meadow-things-stack-{meadow.aws.region}"}
     assert bridge.outputs["external_id"] is None
     carries_messages(bridge)
 
@@ -217,6 +217,7 @@ def test_a_webhook_replaces_the_package(meadow: Meadow) -> None:
     assert [kind for kind, _ in meadow.configured] == ["webhook"]
     assert meadow.own == {
         "Meadow-webhook",
+        f"Meadow-webhook-{meadow.aws.region}",
         "Meadow-webhook-url",
         "Meadow/WebhookSecret",
         "/aws/lambda/Meadow-webhook",
@@ -229,7 +230,7 @@ def test_a_client_certificate_replaces_the_webhook_and_an_apply_keeps_it(meadow:
     bridge = meadow.take("mqtt", mqtt=meadow.mqtt_settings)
     assert [kind for kind, _ in meadow.configured] == ["pubsub"]
     (policy,) = meadow.own
-    assert policy.startswith("Meadow-things-stack-")
+    assert policy == "Meadow-things-stack"
     (certificate,) = meadow.certificates
     carries_messages(bridge)
 

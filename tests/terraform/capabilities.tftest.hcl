@@ -20,7 +20,7 @@ variables {
     use                     = { environment = { API_KEY_SECRET_ARN = "arn" }, policy_json = "{}" }
   }
 
-  configure_role_name = "farm-configure"
+  configure_role_name = "farm-configure-us-gov-west-1"
   iot_endpoint        = "example-ats.iot.us-gov-west-1.amazonaws.com"
   trusted_account_id  = "123456789012"
 }
@@ -185,6 +185,7 @@ run "configure_is_invoked_with_what_its_function_reads" {
 
   variables {
     configure_function_name = "farm-configure"
+    parameter_path          = "/thethings/lorawan/farm/configure"
     thing_type              = {}
     registry_events         = []
     end_to_end_encryption   = { secret_arn = "arn:kek", version = 2 }
@@ -192,8 +193,7 @@ run "configure_is_invoked_with_what_its_function_reads" {
   }
 
   assert {
-    condition = jsondecode(aws_lambda_invocation.this.input) == {
-      resource                = "integration"
+    condition = jsondecode(aws_ssm_parameter.wanted["integration"].insecure_value) == {
       mode                    = "pubsub"
       settings                = { external_id = "mine", role_arn = "arn:role" }
       account_id              = "111122223333"
@@ -205,6 +205,15 @@ run "configure_is_invoked_with_what_its_function_reads" {
       api_key_secret_arn      = var.things_stack.api_key.secret_arn
       api_key_version         = 1
     }
+    error_message = "got ${aws_ssm_parameter.wanted["integration"].insecure_value}"
+  }
+
+  # The function takes neither an address nor a secret from its caller.
+  assert {
+    condition = { for name, value in jsondecode(aws_lambda_invocation.this.input) : name => value if name != "attempt" } == {
+      resource      = "integration"
+      configuration = sha256(aws_ssm_parameter.wanted["integration"].insecure_value)
+    }
     error_message = "got ${aws_lambda_invocation.this.input}"
   }
 
@@ -213,9 +222,15 @@ run "configure_is_invoked_with_what_its_function_reads" {
       resource              = "thing_type"
       thing_type_name       = "lorawan"
       description           = "LoRaWAN end device"
-      searchable_attributes = ["devEUI", "stackName"]
+      searchable_attributes = ["devEUI", "stackName", "deviceID"]
     }
     error_message = "got ${aws_lambda_invocation.thing_type[0].input}"
+  }
+
+  # A failed update would be stored as done. Nothing of these two is undone, so they have no update: null is the default, CREATE_ONLY.
+  assert {
+    condition     = coalesce(aws_lambda_invocation.thing_type[0].lifecycle_scope, "CREATE_ONLY") == "CREATE_ONLY" && coalesce(aws_lambda_invocation.registry_events[0].lifecycle_scope, "CREATE_ONLY") == "CREATE_ONLY"
+    error_message = "the thing type or registry events are updated in place"
   }
 
   assert {
@@ -224,7 +239,7 @@ run "configure_is_invoked_with_what_its_function_reads" {
   }
 
   assert {
-    condition     = jsondecode(aws_lambda_invocation.end_to_end_encryption[0].input).key_encryption_key_version == 2 && jsondecode(aws_lambda_invocation.end_to_end_encryption[0].input).key_encryption_key_secret_arn == "arn:kek"
-    error_message = "got ${aws_lambda_invocation.end_to_end_encryption[0].input}"
+    condition     = jsondecode(aws_ssm_parameter.wanted["end_to_end_encryption"].insecure_value).key_encryption_key_version == 2 && jsondecode(aws_ssm_parameter.wanted["end_to_end_encryption"].insecure_value).key_encryption_key_secret_arn == "arn:kek"
+    error_message = "got ${aws_ssm_parameter.wanted["end_to_end_encryption"].insecure_value}"
   }
 }

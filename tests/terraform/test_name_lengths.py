@@ -27,6 +27,7 @@ LIMITS = {
     "aws_scheduler_schedule": ("name", 64),
     "aws_secretsmanager_secret": ("name", 512),
     "aws_sqs_queue": ("name", 80),
+    "aws_ssm_parameter": ("name", 1011),
 }
 NAMELESS = {
     "aws_lambda_event_source_mapping",
@@ -56,14 +57,14 @@ def test_every_derived_name_fits(plan: Plan, resources: Resources) -> None:
     assert checked == set(LIMITS)
 
 
-@pytest.mark.soak
-def test_the_longest_rule_role_leaves_no_room_for_a_much_longer_stack_name(plan: Plan, resources: Resources) -> None:
-    longest = max(
-        len(resource["values"]["name"])
-        for resource in resources(plan("longest")).values()
-        if resource["type"] == "aws_iam_role"
-    )
-    assert 60 <= longest <= 64
+@pytest.mark.parametrize("stack", ["minimal", pytest.param("longest", marks=pytest.mark.soak)])
+def test_a_role_names_its_region_and_no_other_role_has_its_name(stack: str, plan: Plan, resources: Resources) -> None:
+    """Roles belong to the account: a stack of the same name in another region has other ones."""
+    roles = [each["values"] for each in resources(plan(stack)).values() if each["type"] == "aws_iam_role"]
+    assert roles
+    assert all(role["name"].endswith("-eu-west-1") for role in roles)
+    if stack == "minimal":
+        assert len({role["name"] for role in roles}) == len(roles)
 
 
 def test_things_of_the_scheme_device_id_and_their_topics_fit(plan: Plan) -> None:

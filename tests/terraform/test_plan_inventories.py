@@ -40,11 +40,12 @@ SHOWN = {
     "aws_lambda_function_url": ("authorization_type",),
     "aws_scheduler_schedule": ("name", "schedule_expression"),
     "aws_secretsmanager_secret": ("name", "recovery_window_in_days"),
+    "aws_ssm_parameter": ("name", "tier"),
     "aws_sqs_queue": ("message_retention_seconds", "name", "sqs_managed_sse_enabled", "visibility_timeout_seconds"),
 }
 # Function -> class in handlers/settings.py that reads its environment.
 SETTINGS = {
-    "configure": "",  # Terraform invokes it with what it needs
+    "configure": "",  # reads its secrets by what Terraform wrote, not by its environment
     "downlink": "DownlinkSettings",
     "registry": "RegistrySettings",
     "requeue": "RequeueSettings",

@@ -61,11 +61,12 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     "function": {"name": "farm-upstream", "handler": "handlers.upstream.handler"},
     "ingest": {
         "mode": "webhook",
-        "configure_role_name": "farm-configure",
+        "configure_role_name": "farm-configure-eu-west-1",
         "iot_endpoint": "example-ats.iot.eu-west-1.amazonaws.com",
     },
     "integration": {
         "configure_function_name": "farm-configure",
+        "parameter_path": "/thethings/lorawan/farm/configure",
         "ingest": {"mode": "manual"},
     },
     "log_group": {"name": "/things", "use": {"sid": "WriteLog", "environment_variable": "LOG_GROUP"}},
@@ -409,9 +410,8 @@ MODULE_CASES = [
     ),
     case(
         "topic_rule",
-        {"name": 60 * "x", "action": {}, "topic_filter": "a' OR 'b"},
-        f"name must hold 1 to 59 letters, digits, _ and - (59, so that the role's name <name>-rule fits in 64); "
-        f'got "{60 * "x"}".',
+        {"name": 101 * "x", "action": {}, "topic_filter": "a' OR 'b"},
+        f'name must hold 1 to 100 letters, digits, _ and - (100, as it names a permission too); got "{101 * "x"}".',
         "action must name either a function or a queue; got neither.",
         "topic_filter must be an MQTT topic filter without a quotation mark; got \"a' OR 'b\".",
     ),
@@ -428,8 +428,7 @@ MODULE_CASES = [
     case(
         "topic_rule",
         {"name": "a b", "action": {"function": {"arn": "a"}, "queue": {"arn": "a", "url": "u"}}},
-        "name must hold 1 to 59 letters, digits, _ and - (59, so that the role's name <name>-rule fits in 64); "
-        'got "a b".',
+        'name must hold 1 to 100 letters, digits, _ and - (100, as it names a permission too); got "a b".',
         "action must name either a function or a queue; got both.",
     ),
     case(
@@ -463,9 +462,8 @@ MODULE_CASES = [
     ),
     case(
         "schedule",
-        {"name": 56 * "x", "expression": "every 10 minutes"},
-        "name must hold 1 to 55 letters, digits, _ and - (55, so that the role's name <name>-schedule fits in 64); "
-        f'got "{56 * "x"}".',
+        {"name": 65 * "x", "expression": "every 10 minutes"},
+        f'name must hold 1 to 64 letters, digits, _ and -; got "{65 * "x"}".',
         "expression must be a rate or a cron expression, e.g. rate(10 minutes) or cron(0 * * * ? *); "
         'got "every 10 minutes".',
     ),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests import events
+from thingbridge.flows.configuration import Place
 from thingbridge.flows.ingest.integration import Integration
 from thingbridge.flows.sync import Tick
 from thingbridge.messaging import downlink, upstream
@@ -113,6 +114,14 @@ def test_the_shadow_has_the_state_that_the_uplink_reports() -> None:
 def test_an_invocation_by_terraform_names_its_resource(name: str) -> None:
     event = events.load(name)
     assert event["resource"] == name.rpartition("/")[2]
-    assert event["tf"].keys() == {"action", "prev_input"}
-    if event["resource"] == "integration":
-        assert Integration.read(event).stack_name == "farm"
+    # The others are invoked on create alone.
+    assert ("tf" in event) == ("attempt" in event) == (f"parameters/{event['resource']}" in NAMES)
+    assert event.get("tf", {"action": "create", "prev_input": None}).keys() == {"action", "prev_input"}
+
+
+@pytest.mark.parametrize("name", in_folder("parameters"))
+def test_what_terraform_writes_names_an_application_and_no_secret(name: str) -> None:
+    wanted = Place.wanted(json.dumps(events.load(name)))
+    assert wanted.application.host == "eu1.cloud.thethings.network"
+    if name.endswith("integration"):
+        assert Integration.read(wanted.settings).stack_name == "farm"

@@ -5,12 +5,25 @@ others. The calls here do just that, and can be repeated.
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
 
 from botocore.exceptions import ClientError
 
 from thingbridge.aws.clients import Clients
 from thingbridge.aws.errors import code, translate_errors
 from thingbridge.errors import Refused
+
+REQUIRED: Final = ("devEUI", "stackName")
+"""Attributes that things are found by: AWS IoT lists things only by an attribute that their type is searchable by."""
+
+
+@dataclass(frozen=True)
+class ThingType:
+    """The outcome for a thing type. `not_searchable`: attributes that an existing one should be searchable by."""
+
+    created: bool
+    not_searchable: Sequence[str] = ()
 
 
 class Account:
@@ -19,10 +32,11 @@ class Account:
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
 
-    def ensure_thing_type(self, name: str, description: str, searchable_attributes: Sequence[str]) -> bool:
-        """Create a thing type, or adopt the one that exists; True when it was created.
+    def ensure_thing_type(self, name: str, description: str, searchable_attributes: Sequence[str]) -> ThingType:
+        """Create a thing type, or adopt the one that exists.
 
-        Raises Refused when the existing one is deprecated: no thing can be given that type.
+        Raises Refused when the existing one is deprecated (no thing can be given that type) or is not searchable by
+        `REQUIRED`, which AWS IoT fixes for the life of a type.
         """
         iot = self._clients("iot")
         with translate_errors(f"create the thing type {name}"):
@@ -38,13 +52,20 @@ class Account:
                         "searchableAttributes": list(searchable_attributes),
                     },
                 )
-                return True
+                return ThingType(created=True)
         if found.get("thingTypeMetadata", {}).get("deprecated"):
             raise Refused(
                 f"the thing type {name} is deprecated: choose another thing_type_name, or undo the deprecation "
                 f"with `aws iot deprecate-thing-type --thing-type-name {name} --undo-deprecate`"
             )
-        return False
+        searchable = found.get("thingTypeProperties", {}).get("searchableAttributes", [])
+        missing = [each for each in dict.fromkeys((*REQUIRED, *searchable_attributes)) if each not in searchable]
+        if required := [each for each in missing if each in REQUIRED]:
+            raise Refused(
+                f"the thing type {name} is not searchable by {' and '.join(required)} (it is by: "
+                f"{', '.join(searchable) or 'nothing'}), which AWS IoT can't change: choose another thing_type_name"
+            )
+        return ThingType(created=False, not_searchable=missing)
 
     def enable_thing_events(self) -> bool:
         """Switch on the registry's THING events; True when they were off. Other event types keep their settings."""

@@ -43,8 +43,26 @@ def topics_of_a_function(account: Account) -> None:
     expect(outcomes == ["published", "ForbiddenException"], outcomes)
 
 
+def certificates_of_a_policy(account: Account) -> None:
+    root = account.client("iot")
+    mine, other = account.name(), account.name()
+    for name in (mine, other):
+        root.create_policy(policyName=name, policyDocument='{"Version": "2012-10-17", "Statement": []}')
+    certificate = root.create_keys_and_certificate(setAsActive=False)["certificateArn"]
+    attach = allow("iot:AttachPolicy", account.arn("iot", "cert/*"))
+    iot = account.client(
+        "iot", **account.user(attach, allow("iot:ListTargetsForPolicy", account.arn("iot", f"policy/{mine}")))
+    )
+    iot.attach_policy(policyName=mine, target=certificate)
+    expect(iot.list_targets_for_policy(policyName=mine)["targets"] == [certificate], "the certificate is not listed")
+    refused(lambda: iot.list_targets_for_policy(policyName=other), "AccessDeniedException")
+    group = account.arn("iot", f"thinggroup/{mine}")
+    refused(lambda: iot.attach_policy(policyName=mine, target=group), "AccessDeniedException")
+
+
 PROBES = (
     Probe("AssumeRole requires the external ID that the trust policy names", external_id),
     Probe("A user may do only what a policy allows", rights_of_a_user),
+    Probe("AttachPolicy is checked on the certificate, ListTargetsForPolicy on the policy", certificates_of_a_policy),
     Probe("A function publishes only on the topics that its role allows", topics_of_a_function),
 )

@@ -30,6 +30,16 @@ variable "cluster_address" {
   type = string
 }
 
+variable "end_to_end_encryption" {
+  type    = bool
+  default = false
+}
+
+variable "external_id" {
+  type    = string
+  default = null
+}
+
 variable "functions" {
   type = object({
     architecture = string
@@ -41,8 +51,12 @@ variable "ingest" {
   type = object({
     mode = optional(string, "pubsub")
     mqtt = optional(object({
-      ca_certificate = string
-      server_url     = string
+      ca_certificate      = string
+      certificate_version = optional(number, 1)
+      server_url          = string
+    }))
+    webhook = optional(object({
+      secret_version = optional(number, 1)
     }))
   })
   default = {}
@@ -111,8 +125,22 @@ module "configure" {
 
   stack     = local.stack
   functions = local.functions
-  uses      = { api_key = module.api_key.use }
   aws       = local.aws
+
+  uses = {
+    api_key            = module.api_key.use
+    key_encryption_key = var.end_to_end_encryption ? module.key_encryption_key[0].use : null
+  }
+}
+
+# Of the module end_to_end_encryption, what The Things Stack is configured with.
+module "key_encryption_key" {
+  source = "../../../modules/secret"
+  count  = var.end_to_end_encryption ? 1 : 0
+
+  name     = "${var.stack_name}/AppSKeyKEK"
+  generate = { hex_digits = 32, upper_case = true }
+  use      = { sid = "ReadKeyEncryptionKey", environment_variable = "KEY_ENCRYPTION_KEY_SECRET_ARN" }
 }
 
 module "ingest" {
@@ -121,6 +149,8 @@ module "ingest" {
   stack               = local.stack
   mode                = var.ingest.mode
   mqtt                = var.ingest.mqtt == null ? {} : var.ingest.mqtt
+  webhook             = var.ingest.webhook == null ? {} : var.ingest.webhook
+  external_id         = var.external_id
   base_topic          = "thethings/lorawan/${var.stack_name}"
   trusted_account_id  = var.trusted_account_id
   iot_endpoint        = data.aws_iot_endpoint.this.endpoint_address
@@ -135,7 +165,13 @@ module "integration" {
 
   stack                   = local.stack
   configure_function_name = module.configure.function_name
+  parameter_path          = module.configure.parameter_path
+  secrets_ready           = concat(module.api_key.ready, flatten(module.key_encryption_key[*].ready))
   ingest                  = module.ingest.configuration
   things_stack            = module.things_stack.application
   aws                     = local.aws
+
+  end_to_end_encryption = (
+    var.end_to_end_encryption ? { secret_arn = module.key_encryption_key[0].arn, version = module.key_encryption_key[0].secret_version } : null
+  )
 }

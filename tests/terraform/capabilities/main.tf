@@ -108,6 +108,7 @@ module "integration" {
 
   stack                   = var.stack
   configure_function_name = "farm-configure"
+  parameter_path          = "/thethings/lorawan/farm/configure"
   ingest                  = { mode = "manual" }
   things_stack            = var.things_stack
   aws                     = var.aws

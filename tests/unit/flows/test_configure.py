@@ -1,4 +1,4 @@
-"""Flow `configure`: the outcome of a create, an update and a delete for each resource, and of a move elsewhere."""
+"""Flow `configure`: the outcome of a create, an update and a delete for each resource. Failures: test_way_back.py."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -7,32 +7,26 @@ import pytest
 
 from handlers import composition
 from local.things_stack import ThingsStack as Simulation
+from tests.unit.flows.applies import ENVIRONMENT, Applies
 from tests.unit.invocation import Invocation
 from thingbridge.aws.clients import Clients
-from thingbridge.errors import Misconfigured
-
-APPLICATIONS = ("farm-app", "barn-app")
+from thingbridge.errors import Misconfigured, Refused
 
 
 @pytest.fixture
 def things_stack() -> Iterator[Simulation]:
     with Simulation(port=0) as simulation:
-        for application in APPLICATIONS:
-            simulation.create_application(application)
+        simulation.create_application("farm-app")
         yield simulation
         simulation.assert_no_violations()
 
 
 @pytest.fixture
-def event(clients: Clients, things_stack: Simulation) -> dict[str, Any]:
+def wanted(clients: Clients, things_stack: Simulation) -> dict[str, Any]:
     secrets = clients("secretsmanager")
     secret = secrets.create_secret(Name="Farm/WebhookSecret", SecretString="let me in")["ARN"]
-    keys = {
-        application: secrets.create_secret(Name=application, SecretString=things_stack.create_api_key(application))
-        for application in APPLICATIONS
-    }
+    key = secrets.create_secret(Name="farm-app", SecretString=things_stack.create_api_key("farm-app"))["ARN"]
     return {
-        "resource": "integration",
         "mode": "webhook",
         "settings": {"url": "https://abc.lambda-url.eu-west-1.on.aws/", "secret_arn": secret, "secret_version": 1},
         "account_id": "111122223333",
@@ -41,79 +35,89 @@ def event(clients: Clients, things_stack: Simulation) -> dict[str, Any]:
         "cluster_address": things_stack.url,
         "identity_server_address": things_stack.url,
         "application_id": "farm-app",
-        "api_key_secret_arn": keys["farm-app"]["ARN"],
-        "other_key": keys["barn-app"]["ARN"],
+        "api_key_secret_arn": key,
+        "api_key_version": 1,
     }
 
 
 @pytest.fixture
+def applies(clients: Clients) -> Applies:
+    return Applies(clients)
+
+
+@pytest.fixture
 def call(clients: Clients) -> Any:
-    """Invoke the function as Terraform does: event, action, previous event."""
-    flow = composition.configure(clients)
-
-    def invoke(event: dict[str, Any], action: str, previous: dict[str, Any] | None = None) -> dict[str, Any]:
-        return flow(Invocation(10)).handle({**event, "tf": {"action": action, "prev_input": previous}})
-
-    return invoke
+    """Invoke the function as Terraform does on create."""
+    flow = composition.configure(ENVIRONMENT, clients)
+    return lambda event: flow(Invocation(10)).handle(event)
 
 
 def test_an_integration_is_created_changed_and_removed(
-    call: Any, event: dict[str, Any], things_stack: Simulation
+    applies: Applies, wanted: dict[str, Any], things_stack: Simulation
 ) -> None:
     webhooks = things_stack.servers.application.webhooks
-    result = call(event, "create")
-    assert result["mode"] == "webhook"
-    assert list(webhooks) == [("farm-app", result["configured"])]
-    moved = {**event, "settings": {**event["settings"], "url": "https://def.lambda-url.eu-west-1.on.aws/"}}
-    call(moved, "update", event)
+    result = applies.apply(wanted)
+    ((application, id_),) = webhooks
+    assert application == "farm-app"
+    assert result == {"configured": f"the integration {id_} (ingest.mode webhook)"}
+    applies.apply({**wanted, "settings": {**wanted["settings"], "url": "https://def.lambda-url.eu-west-1.on.aws/"}})
     assert [each["base_url"] for each in webhooks.values()] == ["https://def.lambda-url.eu-west-1.on.aws"]
-    call(moved, "delete")
+    host = things_stack.url.removeprefix("http://")
+    assert applies.destroy() == {"removed": [f"{result['configured']} of the application farm-app at {host}"]}
     assert not webhooks
 
 
-def test_an_integration_that_moves_to_another_application_leaves_nothing_in_the_old_one(
-    call: Any, event: dict[str, Any], things_stack: Simulation
+def test_neither_the_answer_nor_the_record_contains_a_secret(
+    applies: Applies, wanted: dict[str, Any], clients: Clients
 ) -> None:
-    call(event, "create")
-    call({**event, "application_id": "barn-app", "api_key_secret_arn": event["other_key"]}, "update", event)
-    assert [application for application, _ in things_stack.servers.application.webhooks] == ["barn-app"]
-
-
-def test_the_answer_that_terraform_keeps_contains_no_secret(call: Any, event: dict[str, Any]) -> None:
-    assert "let me in" not in str(call(event, "create"))
+    answer = applies.apply(wanted)
+    key = clients("secretsmanager").get_secret_value(SecretId=wanted["api_key_secret_arn"])["SecretString"]
+    for text in (str(answer), str(applies.record)):
+        assert "let me in" not in text
+        assert key not in text
 
 
 def test_an_api_key_without_the_rights_configures_nothing(
-    call: Any, event: dict[str, Any], things_stack: Simulation, clients: Clients
+    applies: Applies, wanted: dict[str, Any], things_stack: Simulation, clients: Clients
 ) -> None:
     key = things_stack.create_api_key("farm-app", rights=["RIGHT_APPLICATION_DEVICES_READ"])
-    clients("secretsmanager").put_secret_value(SecretId=event["api_key_secret_arn"], SecretString=key)
+    clients("secretsmanager").put_secret_value(SecretId=wanted["api_key_secret_arn"], SecretString=key)
     with pytest.raises(Misconfigured, match="lacks rights"):
-        call(event, "create")
+        applies.apply(wanted)
     assert not things_stack.servers.application.webhooks
+    assert applies.record == {}
 
 
-def test_a_corrected_api_key_is_used_by_the_next_apply(
-    call: Any, event: dict[str, Any], things_stack: Simulation, clients: Clients
-) -> None:
-    secrets = clients("secretsmanager")
-    right = secrets.get_secret_value(SecretId=event["api_key_secret_arn"])["SecretString"]
-    secrets.put_secret_value(SecretId=event["api_key_secret_arn"], SecretString="NNSXS.WRONG.KEY")
-    with pytest.raises(Misconfigured, match="refuses the API key"):
-        call(event, "create")
-    secrets.put_secret_value(SecretId=event["api_key_secret_arn"], SecretString=right)
-    assert call(event, "create")["mode"] == "webhook"
+def test_without_the_parameter_of_terraform_nothing_is_configured(call: Any) -> None:
+    with pytest.raises(Misconfigured, match="/thethings/lorawan/Farm/configure/wanted/integration is missing"):
+        call({"resource": "integration", "attempt": "1"})
 
 
-def test_a_destroy_leaves_the_thing_type_that_an_apply_created(call: Any, clients: Clients) -> None:
-    event = {
-        "resource": "thing_type",
-        "thing_type_name": "sensor",
-        "description": "LoRaWAN end device",
-        "searchable_attributes": ["devEUI", "stackName", "deviceID"],
-    }
-    assert call(event, "create") == {"thing_type_name": "sensor", "created": True}
-    assert call(event, "update", event) == {"thing_type_name": "sensor", "created": False}
-    assert call(event, "delete") == {"left": "sensor"}
+THING_TYPE = {
+    "resource": "thing_type",
+    "thing_type_name": "sensor",
+    "description": "LoRaWAN end device",
+    "searchable_attributes": ["devEUI", "stackName", "deviceID"],
+}
+
+
+def test_a_thing_type_is_created_once_and_then_adopted(call: Any, clients: Clients) -> None:
+    assert call(THING_TYPE) == {"thing_type_name": "sensor", "created": True}
+    assert call(THING_TYPE) == {"thing_type_name": "sensor", "created": False}
     found = clients("iot").describe_thing_type(thingTypeName="sensor")["thingTypeProperties"]
     assert found["searchableAttributes"] == ["devEUI", "stackName", "deviceID"]
+
+
+def test_what_an_adopted_thing_type_is_not_searchable_by_is_reported(
+    call: Any, clients: Clients, capsys: pytest.CaptureFixture[str]
+) -> None:
+    properties = {"searchableAttributes": ["devEUI", "stackName"]}
+    clients("iot").create_thing_type(thingTypeName="sensor", thingTypeProperties=properties)
+    assert call(THING_TYPE)["not_searchable"] == ["deviceID"]
+    assert '"event": "thing_type_not_searchable"' in capsys.readouterr().out
+
+
+def test_a_thing_type_that_things_are_not_found_by_fails_the_apply(call: Any, clients: Clients) -> None:
+    clients("iot").create_thing_type(thingTypeName="sensor")
+    with pytest.raises(Refused, match="choose another thing_type_name"):
+        call(THING_TYPE)

@@ -20,7 +20,7 @@ SHADOW = {"SHADOW": '{"metrics": true, "min_interval_seconds": 60}'}
 WORK_QUEUE = {"MAXIMUM_RECEIVE_COUNT": "10"}
 PACED = {"SHADOW_STATES_TABLE": "farm-shadow-states", "SHADOW_QUEUE_URL": "https://sqs/farm-shadow"}
 ENVIRONMENTS = {
-    "configure": {},
+    "configure": {"PARAMETER_PATH": "/thethings/lorawan/farm/configure"},
     "downlink": {**THINGS_STACK, "DELTA_F_PORT": "20"},
     "registry": {
         **THINGS_STACK,

@@ -20,7 +20,7 @@ from local.aws import LocalAws
 from local.bootstrap import EMULATOR, ROOT, RUNTIME
 from local.emulator.__main__ import report
 from local.emulator.invocations import Invocations
-from local.emulator.probes import PROBES, Account, Probe, functions, run
+from local.emulator.probes import PROBES, Account, Probe, functions, permissions, run
 
 # The queue
 
@@ -131,7 +131,12 @@ def test_a_ministack_that_has_moved_a_hook_does_not_start(change: str, moved: st
 
 @pytest.mark.parametrize(
     "check",
-    [functions.runtime_packages, functions.burst_of_a_rule, functions.throttled_event],
+    [
+        functions.runtime_packages,
+        functions.burst_of_a_rule,
+        functions.throttled_event,
+        permissions.certificates_of_a_policy,
+    ],
     ids=lambda c: c.__name__,
 )
 def test_what_the_launcher_changes_holds(check: object, aws: LocalAws) -> None:

@@ -9,7 +9,6 @@ from typing import Final
 
 from thingbridge.errors import Misconfigured
 from thingbridge.things_stack.client import ThingsStack
-from thingbridge.things_stack.errors import ApiKeyRefused, NotFound
 
 RIGHTS: Final = {
     "RIGHT_APPLICATION_DEVICES_READ_KEYS": "View device keys in application",
@@ -40,18 +39,14 @@ def configure(things_stack: ThingsStack, label: str, key_encryption_key: str, re
 
 
 def remove(things_stack: ThingsStack, label: str) -> None:
-    """Remove both, unless another owner set them. What is no longer known or allowed counts as removed."""
-    try:
-        settings = things_stack.activation_settings.get(("kek_label", *_SETTINGS_OF_OTHERS)) or {}
-        if _is_ours(settings.get("kek_label", ""), label):
-            if any(settings.get(each) for each in _SETTINGS_OF_OTHERS):
-                things_stack.activation_settings.set({}, ("kek_label", "kek"))
-            else:
-                things_stack.activation_settings.delete()
-        things_stack.application.set_link({"skip_payload_crypto": False}, ("skip_payload_crypto",))
-    except (ApiKeyRefused, NotFound):
-        # A deleted key or application can't be restored, and must not block the destroy.
-        return
+    """Remove both, unless another owner set them. Raises what refuses it."""
+    settings = things_stack.activation_settings.get(("kek_label", *_SETTINGS_OF_OTHERS)) or {}
+    if _is_ours(settings.get("kek_label", ""), label):
+        if any(settings.get(each) for each in _SETTINGS_OF_OTHERS):
+            things_stack.activation_settings.set({}, ("kek_label", "kek"))
+        else:
+            things_stack.activation_settings.delete()
+    things_stack.application.set_link({"skip_payload_crypto": False}, ("skip_payload_crypto",))
 
 
 def _is_ours(known: str, label: str) -> bool:

@@ -1,4 +1,4 @@
-"""What is to be configured in The Things Stack, read from the input of the function `configure`, whatever the mode."""
+"""What is to be configured in The Things Stack, read from what Terraform wrote for `configure`, whatever the mode."""
 
 import hashlib
 import re
@@ -32,14 +32,14 @@ class Integration:
     settings: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, event: Mapping[str, Any]) -> Self:
-        """Read the fields of the configure function's input."""
+    def read(cls, given: Mapping[str, Any]) -> Self:
+        """Read the settings of a place (`thingbridge.flows.configuration`)."""
         return cls(
-            mode=IngestMode(event["mode"]),
-            account_id=event["account_id"],
-            region=event["region"],
-            stack_name=event["stack_name"],
-            settings=event["settings"],
+            mode=IngestMode(given["mode"]),
+            account_id=given["account_id"],
+            region=given["region"],
+            stack_name=given["stack_name"],
+            settings=given["settings"],
         )
 
     @property

@@ -16,5 +16,9 @@ def configure(
     """Nothing to do."""
 
 
-def remove(_things_stack: ThingsStack, _integration: Integration, _account: Account) -> None:
+def remove(_things_stack: ThingsStack, _integration: Integration) -> None:
     """Nothing to do."""
+
+
+def release(_integration: Integration, _account: Account) -> None:
+    """Nothing to do: what it used is Terraform's."""

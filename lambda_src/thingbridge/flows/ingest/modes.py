@@ -1,8 +1,9 @@
 """The modes of the variable `ingest.mode`, one module each.
 
-Each module has the same three parts: `RIGHTS`, what the API key needs beyond the rights that every mode needs;
-`configure`, which creates or updates its part in The Things Stack and can be repeated; `remove`, which deletes it and
-succeeds when nothing is there. All modes share `integration` (what is configured) and `account` (what AWS provides).
+Each module has the same parts: `RIGHTS`, what the API key needs beyond the rights that every mode needs; `configure`,
+which creates or updates its part in The Things Stack and can be repeated; `remove`, which deletes it there; `release`,
+which deletes what only this mode used in AWS, also when The Things Stack is gone. All modes share `integration` (what
+is configured) and `account` (what AWS provides).
 """
 
 from collections.abc import Mapping
@@ -26,8 +27,11 @@ class Mode(Protocol):
     ) -> None:
         """Create or update it; `previous` is what the last apply configured. Raises Misconfigured, Busy or Refused."""
 
-    def remove(self, things_stack: ThingsStack, integration: Integration, account: Account) -> None:
-        """Remove it. What The Things Stack no longer knows or allows counts as removed."""
+    def remove(self, things_stack: ThingsStack, integration: Integration) -> None:
+        """Remove it; nothing there, or another owner's in its place, counts as removed. Raises what refuses it."""
+
+    def release(self, integration: Integration, account: Account) -> None:
+        """Delete what only this mode used in AWS; can be repeated."""
 
 
 MODES: Final[Mapping[IngestMode, Mode]] = {

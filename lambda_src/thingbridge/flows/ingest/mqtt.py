@@ -9,7 +9,6 @@ The private key passes from AWS IoT to The Things Stack through this function's 
 
 import base64
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any, Final
 
 from thingbridge.aws.certificates import Certificate
@@ -18,7 +17,6 @@ from thingbridge.flows.ingest.account import Account
 from thingbridge.flows.ingest.integration import Integration
 from thingbridge.messaging.topics import UPSTREAM_EVENTS
 from thingbridge.things_stack.client import ThingsStack
-from thingbridge.things_stack.errors import ApiKeyRefused, NotFound
 
 RIGHTS: Final = INTEGRATION_RIGHTS
 _CERTIFICATE_PATH: Final = "provider.mqtt.tls_client_cert"
@@ -61,13 +59,13 @@ def configure(
             account.certificates.delete(certificate.id)
 
 
-def remove(things_stack: ThingsStack, integration: Integration, account: Account) -> None:
-    """Remove the pub/sub, then every certificate that carries the policy, even if The Things Stack is gone.
+def remove(things_stack: ThingsStack, integration: Integration) -> None:
+    """Remove the pub/sub."""
+    things_stack.pubsubs.delete(integration.id)
 
-    A deleted key or application can't be restored, and must not block the destroy.
-    """
-    with suppress(ApiKeyRefused, NotFound):
-        things_stack.pubsubs.delete(integration.id)
+
+def release(integration: Integration, account: Account) -> None:
+    """Delete every certificate that carries the policy."""
     for certificate in account.certificates.attached(integration.settings["policy_name"]):
         account.certificates.delete(certificate.id)
 

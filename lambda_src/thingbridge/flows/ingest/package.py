@@ -11,7 +11,6 @@ from thingbridge.errors import Misconfigured
 from thingbridge.flows.ingest.account import Account
 from thingbridge.flows.ingest.integration import Integration
 from thingbridge.things_stack.client import ThingsStack
-from thingbridge.things_stack.errors import ApiKeyRefused, NotFound
 
 PACKAGE: Final = "aws-iot"
 RIGHTS: Final = {"RIGHT_APPLICATION_SETTINGS_PACKAGES": "View and edit application packages and associations"}
@@ -41,16 +40,16 @@ def configure(
     things_stack.packages.set_default_association(f_port, PACKAGE, _data(integration))
 
 
-def remove(things_stack: ThingsStack, integration: Integration, _account: Account) -> None:
+def remove(things_stack: ThingsStack, integration: Integration) -> None:
     """Remove the association unless another one has taken its place."""
     f_port = int(integration.settings["f_port"])
-    try:
-        held = things_stack.packages.default_association(f_port)
-        if held and _ours(held, integration):
-            things_stack.packages.delete_default_association(f_port)
-    except (ApiKeyRefused, NotFound):
-        # A deleted key or application can't be restored, and must not block the destroy.
-        return
+    held = things_stack.packages.default_association(f_port)
+    if held and _ours(held, integration):
+        things_stack.packages.delete_default_association(f_port)
+
+
+def release(_integration: Integration, _account: Account) -> None:
+    """Nothing to do: what it used is Terraform's."""
 
 
 def _data(integration: Integration) -> dict[str, Any]:

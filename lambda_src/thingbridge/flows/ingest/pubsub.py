@@ -11,7 +11,7 @@ from thingbridge.flows.api_key import INTEGRATION_RIGHTS
 from thingbridge.flows.ingest.account import Account
 from thingbridge.flows.ingest.integration import Integration
 from thingbridge.things_stack.client import ThingsStack
-from thingbridge.things_stack.errors import ApiKeyRefused, NotFound, ThingsStackRefused
+from thingbridge.things_stack.errors import ThingsStackRefused
 
 RIGHTS: Final = INTEGRATION_RIGHTS
 
@@ -40,9 +40,10 @@ def configure(
         ) from error
 
 
-def remove(things_stack: ThingsStack, integration: Integration, _account: Account) -> None:
-    """Remove it. A deleted key or application can't be restored, and must not block the destroy."""
-    try:
-        things_stack.pubsubs.delete(integration.id)
-    except (ApiKeyRefused, NotFound):
-        return
+def remove(things_stack: ThingsStack, integration: Integration) -> None:
+    """Remove it."""
+    things_stack.pubsubs.delete(integration.id)
+
+
+def release(_integration: Integration, _account: Account) -> None:
+    """Nothing to do: what it used is Terraform's."""

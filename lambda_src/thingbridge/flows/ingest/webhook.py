@@ -11,7 +11,6 @@ from thingbridge.flows.ingest.integration import Integration
 from thingbridge.messaging.topics import UPSTREAM_EVENTS
 from thingbridge.messaging.webhook import SECRET_HEADER
 from thingbridge.things_stack.client import ThingsStack
-from thingbridge.things_stack.errors import ApiKeyRefused, NotFound
 
 RIGHTS: Final = INTEGRATION_RIGHTS
 
@@ -33,9 +32,10 @@ def configure(
     things_stack.webhooks.set(integration.id, webhook, (*webhook, "downlink_api_key"))
 
 
-def remove(things_stack: ThingsStack, integration: Integration, _account: Account) -> None:
-    """Remove it. A deleted key or application can't be restored, and must not block the destroy."""
-    try:
-        things_stack.webhooks.delete(integration.id)
-    except (ApiKeyRefused, NotFound):
-        return
+def remove(things_stack: ThingsStack, integration: Integration) -> None:
+    """Remove it."""
+    things_stack.webhooks.delete(integration.id)
+
+
+def release(_integration: Integration, _account: Account) -> None:
+    """Nothing to do: what it used is Terraform's."""

@@ -14,7 +14,7 @@ from thingbridge.flows.end_to_end_encryption import setup
 from thingbridge.things_stack.client import ThingsStack
 
 OpenClient = Callable[..., ThingsStack]
-LABEL = events.load("terraform/end_to_end_encryption")["key_encryption_key_secret_arn"]
+LABEL = events.load("parameters/end_to_end_encryption")["key_encryption_key_secret_arn"]
 RECREATED = LABEL[:-6] + "GhIjKl"
 
 
@@ -70,12 +70,6 @@ def test_other_settings_of_the_join_server_stay(open_client: OpenClient, simulat
     assert label(simulation) is None
     assert simulation.servers.join.settings[APPLICATION]["home_net_id"] == "000013"
     assert not simulation.servers.join.settings[APPLICATION].get("kek")
-
-
-def test_a_deleted_api_key_does_not_block_a_destroy(open_client: OpenClient, simulation: Simulation) -> None:
-    key = simulation.create_api_key(APPLICATION)
-    simulation.delete_api_key(key)
-    setup.remove(open_client(key), LABEL)
 
 
 @pytest.mark.parametrize("right", sorted(setup.RIGHTS))

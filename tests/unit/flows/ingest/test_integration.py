@@ -1,11 +1,11 @@
-"""What is to be configured in The Things Stack, read from the input of the function `configure`."""
+"""What is to be configured in The Things Stack, read from what Terraform wrote for `configure`."""
 
 from tests import events
 from thingbridge.flows.ingest.integration import IngestMode, Integration
 
 
-def test_the_input_of_an_invocation_is_read() -> None:
-    event = events.load("terraform/integration")
+def test_what_terraform_wrote_is_read() -> None:
+    event = events.load("parameters/integration")
     integration = Integration.read(event)
     assert integration.mode is IngestMode.WEBHOOK
     assert integration.base_topic == "thethings/lorawan/farm"
@@ -13,7 +13,7 @@ def test_the_input_of_an_invocation_is_read() -> None:
 
 
 def test_an_integration_moves_when_its_mode_or_its_f_port_changes_and_not_with_other_settings() -> None:
-    event = events.load("terraform/integration")
+    event = events.load("parameters/integration")
     before = Integration.read(event)
     other_url = {**event["settings"], "url": "https://other.lambda-url.eu-west-1.on.aws/"}
     assert Integration.read({**event, "settings": other_url}).place == before.place

@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -13,15 +14,17 @@ from thingbridge.flows.ingest import mqtt
 from thingbridge.flows.ingest.account import Account
 from thingbridge.flows.ingest.integration import IngestMode, Integration
 from thingbridge.things_stack.client import ThingsStack
+from thingbridge.things_stack.errors import NotFound
 
 Open = Callable[..., ThingsStack]
 Make = Callable[..., Integration]
 
 
 @pytest.fixture(autouse=True)
-def removed(open_client: Open, account: Account, integration: Make) -> Iterator[None]:
+def removed(open_client: Open, integration: Make) -> Iterator[None]:
     yield
-    mqtt.remove(open_client(), integration(IngestMode.MQTT), account)
+    with suppress(NotFound):
+        mqtt.remove(open_client(), integration(IngestMode.MQTT))
 
 
 def configured(simulation: Simulation) -> dict[str, Any]:
@@ -81,13 +84,5 @@ def test_the_certificate_of_an_interrupted_apply_is_deleted_by_the_next_one(
     assert list(certificates.existing) == ["certificate-1"]
     mqtt.configure(open_client(), integration(IngestMode.MQTT), None, account)
     assert list(certificates.existing) == ["certificate-2"]
-    mqtt.remove(open_client(), integration(IngestMode.MQTT), account)
-    assert not certificates.existing
-
-
-def test_certificates_are_deleted_even_if_the_api_key_is_gone(
-    open_client: Open, account: Account, integration: Make, certificates: Certificates
-) -> None:
-    mqtt.configure(open_client(), integration(IngestMode.MQTT), None, account)
-    mqtt.remove(open_client("NNSXS.GONE.KEY"), integration(IngestMode.MQTT), account)
+    mqtt.release(integration(IngestMode.MQTT), account)
     assert not certificates.existing

@@ -58,7 +58,7 @@ def test_another_owners_association_is_neither_overwritten_nor_removed(
     before = dict(simulation.servers.application.associations[APPLICATION, "198"])
     with pytest.raises(Misconfigured, match=f"associated with {named}: .*choose another ingest.package.f_port"):
         package.configure(open_client(), integration(IngestMode.PACKAGE), None, account)
-    package.remove(open_client(), integration(IngestMode.PACKAGE), account)
+    package.remove(open_client(), integration(IngestMode.PACKAGE))
     assert simulation.servers.application.associations[APPLICATION, "198"] == before
     open_client().packages.delete_default_association(198)
 

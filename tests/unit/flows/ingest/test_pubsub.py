@@ -29,7 +29,7 @@ def test_the_provider_gets_the_role_the_region_and_the_stack(
         "assume_role": role | ({"external_id": external_id} if external_id else {}),
         "default": {"stack_name": "Farm"},
     }
-    pubsub.remove(open_client(), wanted, account)
+    pubsub.remove(open_client(), wanted)
 
 
 @pytest.mark.parametrize("status", [400, 404, 501])

@@ -27,4 +27,4 @@ def test_every_kind_has_a_path_the_secret_is_in_a_header_and_no_downlink_key_is_
         kind: f"/{event}" for kind, event in UPSTREAM_EVENTS.items()
     }
     assert "downlink_api_key" not in configured
-    webhook.remove(client, wanted, account)
+    webhook.remove(client, wanted)

@@ -1,0 +1,232 @@
+"""The way back: after a failed apply, the corrected one and a destroy succeed, with the right outcome at both ends.
+
+The stacks are `configure_alone`: the part of a stack that speaks to The Things Stack, which is applied in seconds.
+"""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local import leftovers
+from local.aws import LocalAws
+from local.leftovers import left_behind
+from local.processes import free_port
+from local.stack import Stack, TerraformError
+from local.things_stack import AwsAccess, ThingsStack
+from tests import cases
+from tests.e2e.conftest import inputs
+
+CONFIGURE_ALONE = Path(__file__).parent / "configure_alone"
+OTHER_APPLICATION = "other-app"
+MODES = ("manual", "mqtt", "package", "pubsub", "webhook")
+
+_serial = itertools.count(1)
+
+
+class Shore:
+    """A stack of its own, and what its application has at The Things Stack."""
+
+    def __init__(self, aws: LocalAws, simulation: ThingsStack, directory: Path) -> None:
+        self.aws, self.simulation = aws, simulation
+        self.name = f"shore{next(_serial)}"
+        self.application = f"{self.name}-app"
+        accepted = inputs(simulation, self.name, self.application)
+        del accepted["registry_sync"]
+        self.stack = Stack(directory, accepted, environment=aws.environment(), source=CONFIGURE_ALONE)
+        self.right_key: str = accepted["application_api_key"]
+        self._key_version, self._applied = 1, False
+
+    def given(self, mode: str) -> dict[str, Any]:
+        """The right inputs for a mode."""
+        mqtt = {"server_url": self.aws.mqtt_url, "ca_certificate": self.aws.mqtt_authority()}
+        return {**self.stack.inputs, "ingest": {"mode": mode, **({"mqtt": mqtt} if mode == "mqtt" else {})}}
+
+    def key(self, key: str) -> dict[str, Any]:
+        """Inputs with another API key, in a version of its own."""
+        self._key_version += 1
+        return {"application_api_key": key, "application_api_key_version": self._key_version}
+
+    def apply(self, given: dict[str, Any]) -> None:
+        """Apply, after which the next plan is empty."""
+        self.stack.inputs = given
+        self._apply()
+        assert self.stack.plan_changes() == []
+
+    def _apply(self) -> None:
+        if self._applied:
+            self.stack.apply()
+        else:
+            leftovers.apply(self.stack, self.aws)
+        self._applied = True
+
+    def apply_fails(self, given: dict[str, Any]) -> str:
+        """Apply what can't be applied, after which the next plan is not empty."""
+        self.stack.inputs = given
+        with pytest.raises(TerraformError) as caught:
+            self.stack.apply()
+        assert [each.address for each in self.stack.plan_changes() if "aws_lambda_invocation" in each.address]
+        return str(caught.value)
+
+    def destroy(self) -> float:
+        """Destroy, after which nothing of the stack is in AWS."""
+        seconds = self.stack.destroy()
+        assert [name for name, _ in left_behind(self.aws, self.name)] == []
+        return seconds
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """All that The Things Stack was configured with, in this application and the other one."""
+        server = self.simulation.servers.application
+        kinds = {"pubsub": server.pubsubs, "webhook": server.webhooks, "package": server.associations}
+        ours = (self.application, OTHER_APPLICATION)
+        told: dict[str, Any] = {
+            f"{kind} of {at[0]}": {
+                name: value for name, value in record.items() if name not in ("created_at", "updated_at")
+            }
+            for kind, records in kinds.items()
+            for at, record in records.items()
+            if at[0] in ours
+        }
+        for application in ours:
+            if label := self.simulation.servers.join.settings.get(application, {}).get("kek_label"):
+                told[f"label of {application}"] = label
+            if self.simulation.servers.application.links.get(application, {}).get("skip_payload_crypto"):
+                told[f"skips in {application}"] = True
+        return told
+
+    @property
+    def certificates(self) -> list[str]:
+        """The certificates that carry the stack's policy."""
+        iot = self.aws.client("iot")
+        names = [each["policyName"] for each in iot.list_policies()["policies"]]
+        return [
+            target
+            for name in names
+            if name.startswith(f"{self.name}-")
+            for target in iot.list_targets_for_policy(policyName=name)["targets"]
+        ]
+
+
+@pytest.fixture
+def shore(aws: LocalAws, things_stack: ThingsStack, tmp_path: Path) -> Iterator[Shore]:
+    made = Shore(aws, things_stack, tmp_path)
+    yield made
+    things_stack.faults.clear()
+    made.stack.destroy()
+
+
+def unreachable() -> str:
+    return f"http://127.0.0.1:{free_port()}"
+
+
+def test_a_mistyped_address_is_corrected_by_the_next_apply_and_does_not_block_a_destroy(shore: Shore) -> None:
+    case = cases.load("5-failed-apply-and-the-way-back")
+    right = shore.given(case["ingest_mode"])
+    known: list[Any] = []
+    for step, expected in zip(case["steps"], case["expected"], strict=True):
+        if step == "destroy":
+            assert shore.destroy() < 60
+            assert (shore.told, shore.certificates) == ({}, [])
+        elif expected == "fails":
+            assert case["error"] in shore.apply_fails({**right, **case["mistake"]})
+        else:
+            shore.apply(right)
+            assert shore.told
+            assert len(shore.certificates) == 1
+        if step != "destroy":
+            known.append((shore.told, shore.certificates))
+    assert all(each == known[0] for each in known)
+
+
+@pytest.mark.soak
+def test_another_mode_is_configured_before_what_the_old_one_needs_is_destroyed(shore: Shore) -> None:
+    shore.apply(shore.given("mqtt"))
+    (certificate,) = shore.certificates
+
+    # The new mode is refused: the old one keeps working, with all that it needs.
+    told = shore.told
+    wrong = shore.key("NNSXS.WRONG.KEY")
+    shore.apply_fails({**shore.given("webhook"), **wrong})
+    assert shore.told == told
+    assert shore.certificates == [certificate]
+
+    shore.apply({**shore.given("webhook"), **shore.key(shore.right_key)})
+    assert [kind.partition(" ")[0] for kind in shore.told] == ["webhook"]
+    assert shore.certificates == []
+    shore.destroy()
+    assert shore.told == {}
+
+
+def mistakes(shore: Shore, mode: str) -> dict[str, dict[str, Any]]:
+    """For each input, inputs with a mistake: the input is itself wrong, or the API key is, in the same apply."""
+    right = shore.given(mode)
+
+    def with_wrong_key(**changes: Any) -> dict[str, Any]:
+        return {**right, **changes, **shore.key("NNSXS.WRONG.KEY")}
+
+    made = {
+        "cluster_address": {**right, "cluster_address": unreachable()},
+        "application_id": {**right, "application_id": "gone-app"},
+        "application_api_key": with_wrong_key(),
+        "ingest.mode": with_wrong_key(ingest=shore.given("webhook" if mode != "webhook" else "package")["ingest"]),
+        "end_to_end_encryption": with_wrong_key(end_to_end_encryption=True),
+    }
+    if mode == "mqtt":
+        mqtt = {**right["ingest"]["mqtt"], "certificate_version": 2}
+        made["certificate_version"] = with_wrong_key(ingest={"mode": "mqtt", "mqtt": mqtt})
+    if mode == "webhook":
+        made["secret_version"] = with_wrong_key(ingest={"mode": "webhook", "webhook": {"secret_version": 2}})
+    if mode in ("manual", "package", "pubsub"):
+        made["external_id"] = with_wrong_key(external_id="another")
+    return made
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("mode", MODES)
+def test_every_input_of_every_mode_can_be_corrected(shore: Shore, mode: str) -> None:
+    shore.apply(shore.given(mode))
+    told, certificates = shore.told, shore.certificates
+    for name, mistaken in mistakes(shore, mode).items():
+        shore.apply_fails(mistaken)
+        if name == "secret_version":
+            # A new secret can't be taken back: the corrected apply sends it.
+            corrected = {**shore.given(mode), "ingest": mistaken["ingest"], **shore.key(shore.right_key)}
+            shore.apply(corrected)
+            assert shore.told.keys() == told.keys()
+        else:
+            shore.apply({**shore.given(mode), **shore.key(shore.right_key)})
+            assert (shore.told, shore.certificates) == (told, certificates), name
+    for name, mistaken in mistakes(shore, mode).items():
+        shore.apply_fails(mistaken)
+        shore.destroy()
+        assert (shore.told, shore.certificates) == ({}, []), name
+        shore.apply({**shore.given(mode), **shore.key(shore.right_key)})
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("mode", MODES)
+def test_three_failures_with_three_keys_are_corrected_by_one_apply(shore: Shore, mode: str) -> None:
+    shore.apply({**shore.given(mode), "end_to_end_encryption": True})
+    told = shore.told
+    for number in range(3):
+        wrong = {**shore.stack.inputs, **shore.key(f"NNSXS.WRONG.KEY{number}")}
+        assert "refuses the API key" in shore.apply_fails(wrong)
+    shore.apply({**shore.stack.inputs, **shore.key(shore.right_key)})
+    assert shore.told == told
+    shore.destroy()
+    assert shore.told == {}
+
+
+@pytest.mark.soak
+def test_a_destroy_without_the_things_stack_ends_soon(aws: LocalAws, foreign: AwsAccess, tmp_path: Path) -> None:
+    with ThingsStack(port=0, aws=foreign) as gone:
+        shore = Shore(aws, gone, tmp_path)
+        encrypted = {**shore.given("mqtt"), "end_to_end_encryption": True}
+        shore.apply(encrypted)
+        before = shore.destroy()
+        shore.apply(encrypted)
+    assert shore.destroy() < before + 20
+    assert shore.certificates == []

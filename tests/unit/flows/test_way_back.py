@@ -1,0 +1,357 @@
+"""The way back: whatever an apply failed at, the next one and a destroy end with what the inputs say, and no more.
+
+Every mode and every input, against a simulated The Things Stack and an AWS account in process.
+"""
+
+import itertools
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from local.processes import free_port
+from local.things_stack import ThingsStack as Simulation
+from tests.sizes import size
+from tests.unit.flows.applies import Applies
+from thingbridge.aws.clients import Clients
+from thingbridge.errors import ThingbridgeError
+
+APPLICATIONS = ("farm-app", "barn-app")
+ROLE = "arn:aws:iam::111122223333:role/Farm-things-stack-eu-west-1"
+WRONG_KEY = "NNSXS.WRONG.KEY"
+HURRIED = 1.3
+"""Seconds of an invocation that is not to wait for a server that does not answer."""
+
+
+@dataclass
+class World:
+    """Both sides of a stack `Farm`, and its applies."""
+
+    clients: Clients
+    simulation: Simulation
+    keys: dict[str, str]
+    secret_arn: str
+    webhook_secret_arn: str
+    label: str
+    versions: Iterator[int]
+
+    def applies(self, mode: str) -> Applies:
+        return Applies(self.clients, "end_to_end_encryption" if mode == "end_to_end_encryption" else "integration")
+
+    def wanted(self, mode: str, **changes: Any) -> dict[str, Any]:
+        """Right inputs of a mode, with `changes` to those of the application or to the settings of the mode."""
+        application = {
+            "application_id": "farm-app",
+            "cluster_address": self.simulation.url,
+            "identity_server_address": self.simulation.url,
+            "api_key_secret_arn": self.secret_arn,
+            "api_key_version": 1,
+        }
+        if mode == "end_to_end_encryption":
+            settings = {"key_encryption_key_secret_arn": self.label, "key_encryption_key_version": 1}
+            return {**application, **settings, **changes}
+        settings = {**self._settings(mode)}
+        settings |= {name: changes.pop(name) for name in list(changes) if name in settings}
+        stack = {"stack_name": "Farm", "account_id": "111122223333", "region": "eu-west-1"}
+        return {**application, **stack, "mode": mode, "settings": settings, **changes}
+
+    def _settings(self, mode: str) -> dict[str, Any]:
+        role = {"role_arn": ROLE, "external_id": "b5b5a2a0"}
+        fields = {"region": "region", "stack_name": "stack_name", "role_arn": "role_arn", "external_id": "external_id"}
+        return {
+            "manual": {},
+            "mqtt": {
+                "server_url": "mqtts://127.0.0.1:1",
+                "ca_certificate": 3 * "PEM of an authority\n",
+                "certificate_version": 1,
+                "client_id": "tts-0123456789abcdef",
+                "policy_name": "Farm-things-stack",
+            },
+            "package": {**role, "f_port": 198, "data_fields": fields},
+            "pubsub": role,
+            "webhook": {
+                "url": "https://abc.lambda-url.eu-west-1.on.aws/",
+                "secret_arn": self.webhook_secret_arn,
+                "secret_version": 1,
+            },
+        }[mode]
+
+    def key(self, text: str) -> dict[str, Any]:
+        """Write another API key; returns the inputs that name it."""
+        self.clients("secretsmanager").put_secret_value(SecretId=self.secret_arn, SecretString=text)
+        return {"api_key_version": next(self.versions)}
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """All that The Things Stack is configured with, without the certificate."""
+        server, told = self.simulation.servers.application, dict[str, Any]()
+        for kind, records in (("p", server.pubsubs), ("w", server.webhooks), ("a", server.associations)):
+            for at, record in records.items():
+                kept = {name: value for name, value in record.items() if name not in ("created_at", "updated_at")}
+                if "mqtt" in kept:
+                    own = ("tls_client_cert", "tls_client_key")
+                    kept["mqtt"] = {name: value for name, value in kept["mqtt"].items() if name not in own}
+                told[f"{kind} {at}"] = kept
+        for application, settings in self.simulation.servers.join.settings.items():
+            told |= {f"label {application}": settings["kek_label"]} if settings.get("kek_label") else {}
+        for application, link in server.links.items():
+            told |= {f"skips {application}": True} if link.get("skip_payload_crypto") else {}
+        return told
+
+    @property
+    def certificates(self) -> list[str]:
+        """Those that can connect. moto keeps an inactive one when another of its policy was deleted before."""
+        certificates = self.clients("iot").list_certificates()["certificates"]
+        return [each["certificateId"] for each in certificates if each["status"] == "ACTIVE"]
+
+
+@pytest.fixture
+def world(clients: Clients) -> Iterator[World]:
+    secrets = clients("secretsmanager")
+    document = '{"Version": "2012-10-17", "Statement": []}'
+    clients("iot").create_policy(policyName="Farm-things-stack", policyDocument=document)
+    with Simulation(port=0) as simulation:
+        for application in APPLICATIONS:
+            simulation.create_application(application)
+        keys = {application: simulation.create_api_key(application) for application in APPLICATIONS}
+        made = {
+            name: secrets.create_secret(Name=f"Farm/{name}", SecretString=text)["ARN"]
+            for name, text in (
+                ("ApplicationAPIKey", keys["farm-app"]),
+                ("WebhookSecret", "let me in"),
+                ("AppSKeyKEK", 32 * "A"),
+            )
+        }
+        yield World(clients, simulation, keys, *made.values(), versions=itertools.count(2))
+        simulation.faults.clear()
+        simulation.assert_no_violations()
+
+
+Change = Callable[[World], dict[str, Any]]
+
+
+def unreachable(_world: World) -> dict[str, Any]:
+    return {"cluster_address": f"http://127.0.0.1:{free_port()}"}
+
+
+def _wrong_key(world: World) -> dict[str, Any]:
+    return world.key(WRONG_KEY)
+
+
+MISTAKES: dict[str, Change] = {
+    "cluster_address": unreachable,
+    "identity_server_address": lambda _: {"identity_server_address": f"http://127.0.0.1:{free_port()}"},
+    "application_id": lambda _: {"application_id": "gone-app"},
+    "application_api_key": _wrong_key,
+    "external_id": lambda world: {"external_id": "other", **world.key(WRONG_KEY)},
+    "certificate_version": lambda world: {"certificate_version": 2, **world.key(WRONG_KEY)},
+    "secret_version": lambda world: {"secret_version": 2, **world.key(WRONG_KEY)},
+    "f_port": lambda world: {"f_port": 7, **world.key(WRONG_KEY)},
+}
+MODES = ("end_to_end_encryption", "manual", "mqtt", "package", "pubsub", "webhook")
+OF_MODE = {
+    "external_id": {"package", "pubsub"},
+    "certificate_version": {"mqtt"},
+    "secret_version": {"webhook"},
+    "f_port": {"package"},
+}
+EVERY = [(mode, name) for mode in MODES for name in MISTAKES if mode in OF_MODE.get(name, set(MODES))]
+ADDRESSES = [(mode, "cluster_address") for mode in MODES]
+KEYS = [(mode, "application_api_key") for mode in MODES]
+
+
+def fails(applies: Applies, wanted: dict[str, Any]) -> str:
+    """Apply what can't be applied; the next plan still wants it."""
+    with pytest.raises(ThingbridgeError) as caught:
+        applies.apply(wanted, HURRIED)
+    assert applies.plan(wanted) is not None
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("mode", "name"), size([*ADDRESSES, *KEYS, *((mode, name) for mode, name in EVERY if name in OF_MODE)], EVERY)
+)
+def test_after_a_failed_apply_the_corrected_one_restores_everything_and_the_next_plan_is_empty(
+    world: World, mode: str, name: str
+) -> None:
+    applies, right = world.applies(mode), world.wanted(mode)
+    applies.apply(right)
+    told, certificates = world.told, world.certificates
+    assert bool(told) == (mode != "manual")
+    changes = MISTAKES[name](world)
+    fails(applies, world.wanted(mode, **changes))
+    assert world.told == told
+    corrected = {**right, **(world.key(world.keys["farm-app"]) if "api_key_version" in changes else {})}
+    applies.apply(corrected)
+    assert (world.told, world.certificates) == (told, certificates)
+    assert applies.plan(corrected) is None
+
+
+@pytest.mark.parametrize(("mode", "name"), size(ADDRESSES, EVERY))
+def test_after_a_failed_apply_a_destroy_leaves_nothing(world: World, mode: str, name: str) -> None:
+    applies = world.applies(mode)
+    applies.apply(world.wanted(mode))
+    fails(applies, world.wanted(mode, **MISTAKES[name](world)))
+    assert "left" not in applies.destroy()
+    assert (world.told, world.certificates) == ({}, [])
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_three_failures_with_three_keys_are_corrected_by_the_next_apply(world: World, mode: str) -> None:
+    applies = world.applies(mode)
+    applies.apply(world.wanted(mode))
+    told = world.told
+    for _ in range(3):
+        wrong = world.wanted(mode, **world.key(f"{WRONG_KEY}{next(world.versions)}"))
+        for _ in range(2):
+            assert "refuses the API key" in fails(applies, wrong)
+    right = world.wanted(mode, **world.key(world.keys["farm-app"]))
+    applies.apply(right)
+    assert world.told == told
+    assert applies.plan(right) is None
+
+
+@pytest.mark.parametrize("mode", [mode for mode in MODES if mode != "manual"])
+def test_an_apply_that_is_interrupted_is_finished_or_undone(world: World, mode: str) -> None:
+    applies, right = world.applies(mode), world.wanted(mode)
+    applies.apply(right)
+    told = world.told
+    # The other application, where the first write arrives and its answer does not.
+    moved = world.wanted(mode, application_id="barn-app", **world.key(world.keys["barn-app"]))
+    world.simulation.faults.add(path="/barn-app", method="PUT", status=503, times=50, after=True)
+    world.simulation.faults.add(path="/barn-app", method="POST", status=503, times=50, after=True)
+    fails(applies, moved)
+    world.simulation.faults.clear()
+    assert len(world.told) > len(told)
+    corrected = {**right, **world.key(world.keys["farm-app"])}
+    applies.apply(corrected)
+    assert world.told == told
+    assert len(world.certificates) == (mode == "mqtt")
+    assert applies.plan(corrected) is None
+
+
+@pytest.mark.parametrize("mode", [mode for mode in MODES if mode != "manual"])
+def test_a_move_to_another_application_removes_the_old_part_with_the_key_that_made_it(world: World, mode: str) -> None:
+    applies = world.applies(mode)
+    applies.apply(world.wanted(mode))
+    moved = world.wanted(mode, application_id="barn-app", **world.key(world.keys["barn-app"]))
+    answer = applies.apply(moved)
+    assert len(answer["removed"]) == 1
+    assert all("barn-app" in name for name in world.told)
+    assert world.told
+
+
+@pytest.mark.parametrize("mode", [mode for mode in MODES if mode != "manual"])
+def test_another_spelling_of_the_same_address_removes_nothing(world: World, mode: str) -> None:
+    applies = world.applies(mode)
+    applies.apply(world.wanted(mode))
+    told = world.told
+    applies.apply(world.wanted(mode, cluster_address=world.simulation.url.replace("127.0.0.1", "localhost")))
+    assert world.told == told
+    assert len(world.certificates) == (mode == "mqtt")
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_destroy_does_not_wait_for_a_things_stack_that_is_gone_and_reports_what_it_left(
+    world: World, mode: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    applies = world.applies(mode)
+    applies.apply(world.wanted(mode))
+    world.simulation.stop()
+    answer = applies.destroy()
+    assert world.certificates == []
+    assert applies.record == {}
+    if mode != "manual":
+        assert "removed" not in answer
+        (left,) = answer["left"]
+        assert "farm-app" in left
+        assert '"event": "left_behind"' in capsys.readouterr().out
+
+
+def test_a_key_that_is_gone_does_not_block_a_destroy(world: World) -> None:
+    applies = world.applies("webhook")
+    applies.apply(world.wanted("webhook"))
+    world.simulation.delete_api_key(world.keys["farm-app"])
+    (left,) = applies.destroy()["left"]
+    assert "the integration farm-" in left
+
+
+def test_a_move_away_from_a_things_stack_that_is_gone_succeeds_and_tries_again_later(world: World) -> None:
+    applies = world.applies("mqtt")
+    with Simulation(port=0) as other:
+        other.create_application("farm-app")
+        keys = world.key(other.create_api_key("farm-app"))
+        there = {"cluster_address": other.url, "identity_server_address": other.url}
+        applies.apply(world.wanted("mqtt", **there, **keys))
+        other.faults.add(path="/as/pubsub", method="DELETE", status=503, times=50)
+        here = world.wanted("mqtt", **world.key(world.keys["farm-app"]))
+        assert len(applies.apply(here)["left"]) == 1
+        assert len(world.certificates) == 1
+        assert applies.plan(here) is None
+        other.faults.clear()
+        assert len(applies.apply(world.wanted("webhook", **world.key(world.keys["farm-app"])))["removed"]) == 2
+        assert not other.servers.application.pubsubs
+    assert world.certificates == []
+
+
+def test_whoever_may_invoke_the_function_decides_neither_on_an_address_nor_on_a_secret_nor_on_a_policy(
+    world: World,
+) -> None:
+    iot = world.clients("iot")
+    iot.create_policy(policyName="theirs", policyDocument='{"Version": "2012-10-17", "Statement": []}')
+    theirs = iot.create_keys_and_certificate(setAsActive=True)
+    iot.attach_policy(policyName="theirs", target=theirs["certificateArn"])
+    applies = world.applies("mqtt")
+    applies.apply(world.wanted("mqtt"))
+    told = world.told
+    with Simulation(port=0) as elsewhere:
+        elsewhere.create_application("farm-app")
+        there = {"cluster_address": elsewhere.url, "identity_server_address": elsewhere.url}
+        forged = world.wanted("mqtt", policy_name="theirs", **there)
+        for action in ("create", "update"):
+            given = {"resource": "integration", "attempt": "forged", "configuration": "", **forged}
+            applies.invoke({**given, "prev_input": forged}, action)
+        assert len(elsewhere.requests) == 0
+        assert world.told == told
+        applies.invoke({"resource": "integration", **forged}, "delete")
+        assert len(elsewhere.requests) == 0
+    assert theirs["certificateId"] in world.certificates
+
+
+@pytest.mark.parametrize("seed", range(size(6, 200)))
+def test_any_history_of_applies_ends_with_what_the_last_one_wants(world: World, seed: int) -> None:
+    chance = random.Random(seed)
+    applies = world.applies("integration")
+    modes = [mode for mode in MODES if mode != "end_to_end_encryption"]
+    for _ in range(8):
+        application = chance.choice(APPLICATIONS)
+        wanted = world.wanted(
+            chance.choice(modes),
+            application_id=application,
+            **world.key(chance.choice([world.keys[application], WRONG_KEY])),
+        )
+        if chance.random() < 0.4:
+            world.simulation.faults.add(
+                path="/as/",
+                method=chance.choice(["PUT", "POST", "DELETE", "GET", None]),
+                status=503,
+                times=50,
+                on_call=chance.choice([1, 2]),
+                after=chance.random() < 0.5,
+            )
+        try:
+            applies.apply(wanted, HURRIED)
+        except ThingbridgeError:
+            assert applies.plan(wanted) is not None
+        world.simulation.faults.clear()
+    mode = chance.choice(modes)
+    right = world.wanted(mode, **world.key(world.keys["farm-app"]))
+    applies.apply(right)
+    assert applies.plan(right) is None
+    assert all("farm-app" in name for name in world.told)
+    assert len(world.told) == (mode != "manual")
+    assert len(world.certificates) == (mode == "mqtt")
+    assert "left" not in applies.destroy()
+    assert (world.told, world.certificates) == ({}, [])
