@@ -21,11 +21,7 @@ from thingbridge.aws import secrets
 from thingbridge.aws.things import THINGS_PER_PAGE
 from thingbridge.encryption import downlinks
 from thingbridge.errors import BadInput
-<<<<<<< HEAD
-from thingbridge.flows import api_key, configure, requeue, sync, thing_directory
-=======
-from thingbridge.flows import api_key, convergence, sync, thing_directory
->>>>>>> way-back
+from thingbridge.flows import api_key, convergence, requeue, sync, thing_directory
 from thingbridge.flows.end_to_end_encryption import setup
 from thingbridge.flows.ingest.integration import IngestMode
 from thingbridge.flows.ingest.modes import MODES
@@ -278,17 +274,13 @@ def seconds_of_tries(receives: int, longest_pause: int) -> int:
 
 
 def test_the_times_in_the_documents_are_those_of_the_code() -> None:
-<<<<<<< HEAD
-    assert f"retried for {configure.PATIENCE:g} seconds" in flat(ARCHITECTURE)
     assert f"retries one call of The Things Stack for {setbacks.PATIENCE:g} seconds" in flat(ARCHITECTURE)
     assert f"(retried for {sync.PATIENCE:g} seconds)" in flat(SYNC)
     assert (setbacks.PASSING, setbacks.LONGEST_PAUSE) == (600, 3600)
     assert "has been failing for ten minutes" in flat(SYNC)
     assert "an hour at most" in flat(SYNC)
-=======
     assert f"retried for {convergence.PATIENCE:g} seconds" in flat(ARCHITECTURE)
     assert f"tried for {convergence.REMOVAL_PATIENCE:g} seconds" in flat(ARCHITECTURE)
->>>>>>> way-back
     assert "looked up again after an hour" in flat(ARCHITECTURE)
     assert thing_directory.KNOWN_FOR == 3600
     assert f"for {secrets.TIME_TO_LIVE / 60:g} minutes at a time" in flat(ENCRYPTION)
