@@ -53,7 +53,7 @@ def read(things_stack: ThingsStack, device_id: str) -> tuple[EndDeviceIdentifier
 
 
 def write(things_stack: ThingsStack, device_id: str, mark: Mark) -> Marking:
-    """Mark a device, keeping its other attributes. Another stack's mark is left alone.
+    """Mark a device, keeping its other attributes. Another stack's mark is left alone, unless it was handed over.
 
     NO_ROOM: the device has ten other attributes, or the mark is too long; an earlier mark of this stack is removed.
     """
@@ -62,7 +62,7 @@ def write(things_stack: ThingsStack, device_id: str, mark: Mark) -> Marking:
         return Marking.ABSENT
     attributes = _attributes(found)
     now = marks.read(attributes)
-    if now and now.owner != mark.owner:
+    if not mark.may_replace(now):
         return Marking.FOREIGN
     if now == mark:
         return Marking.UNCHANGED
@@ -74,13 +74,19 @@ def write(things_stack: ThingsStack, device_id: str, mark: Mark) -> Marking:
     return Marking.NO_ROOM
 
 
-def release(things_stack: ThingsStack, device_id: str, mark: Mark) -> bool:
-    """Remove this mark from a device; False if the device has another one in the meantime, or none."""
+def hand_over(things_stack: ThingsStack, device_id: str, mark: Mark, successor: Mark) -> bool:
+    """Replace this mark of a device by that of the stack that its thing was given to; without room, just remove it.
+
+    False if the device has another mark in the meantime, or none.
+    """
     found = things_stack.end_devices.get(Server.IDENTITY, device_id, ("attributes",))
     attributes = _attributes(found or {})
     if marks.read(attributes) != mark:
         return False
-    _remove(things_stack, device_id, attributes)
+    if successor.fits:
+        things_stack.end_devices.set_attributes(device_id, attributes | successor.attributes())
+    else:
+        _remove(things_stack, device_id, attributes)
     return True
 
 

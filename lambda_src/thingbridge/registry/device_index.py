@@ -11,7 +11,7 @@ import zlib
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from thingbridge.registry import marks, reconcile
@@ -63,14 +63,21 @@ class Entry:
         """Whether the device carries this very mark."""
         return self.marked_by is MarkedBy.THIS_STACK and self.fingerprint == _fingerprint(mark)
 
+    def may_be_marked_as(self, mark: Mark) -> bool:
+        """Whether a neighbour's mark on the device may be replaced by this one: see `Mark.may_replace`."""
+        loose = {_fingerprint(replace(mark, digest=digest)) for digest in (marks.UNFINISHED, marks.KEPT)}
+        return self.marked_by is MarkedBy.NEIGHBOUR and self.fingerprint in loose
+
 
 @dataclass(frozen=True)
 class Unmatched:
-    """A device that was not found for a thing: who marked it, and whether it is kept without a thing."""
+    """A device that was not found for a thing: who marked it, whether it is kept without a thing, and whether it has
+    room for a mark."""
 
     device_id: str
     marked_by: MarkedBy
     kept: bool
+    room: bool
 
 
 def is_remembered(text: str) -> bool:
@@ -155,7 +162,8 @@ class DeviceIndex:
         """Every device that was not found for a thing."""
         for index, flags in enumerate(self._flags):
             if not flags & (_SEEN | _UNCERTAIN):
-                yield Unmatched(self._id(index), MarkedBy(flags & _MARKED_BY), bool(flags & _KEPT))
+                by = MarkedBy(flags & _MARKED_BY)
+                yield Unmatched(self._id(index), by, bool(flags & _KEPT), not flags & _FULL)
 
     def _id(self, index: int) -> str:
         return self._ids[self._ends[index] : self._ends[index + 1]].decode()

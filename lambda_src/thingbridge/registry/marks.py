@@ -64,6 +64,17 @@ class Mark:
         """The mark for the device of a thing with these attributes."""
         return cls(thing_name, owner, digest(attributes))
 
+    def may_replace(self, other: "Mark | None") -> bool:
+        """Whether a device may have this mark instead of another: one of this stack, or one that comes with the thing.
+
+        Stacks of a region share their things. A mark that names a thing of this stack, and that its own stack was never
+        in step with, is that of the stack which the thing belonged to before, or which does not exist.
+        """
+        if other is None or other.owner == self.owner:
+            return True
+        in_step = other.digest not in (UNFINISHED, KEPT)
+        return other.thing_name == self.thing_name and not in_step and self.owner.is_neighbour_of(other.owner)
+
     @property
     def fits(self) -> bool:
         """Whether the mark fits in an attribute: a long name of a thing and a long one of its stack may not."""

@@ -88,14 +88,17 @@ def marked_by(mark: Mark | None, owner: Owner) -> MarkedBy:
     return MarkedBy.NEIGHBOUR if owner.is_neighbour_of(mark.owner) else MarkedBy.STRANGER
 
 
-def for_pair(by: MarkedBy, *, same: bool, seen: bool, room: bool) -> Decision:
+def for_pair(by: MarkedBy, *, same: bool, handed_over: bool, seen: bool, room: bool) -> Decision:
     """A thing of the stack and its device.
 
-    `by`: who marked the device; `same`: the mark names this thing and its current state; `seen`: the device was found
-    for another thing of the stack before; `room`: the device can have the mark that it needs.
+    `by`: who marked the device; `same`: the mark names this thing and its current state; `handed_over`: a neighbour's
+    mark comes with the thing; `seen`: the device was found for another thing of the stack before; `room`: the device
+    can have the mark that it needs.
     """
     if seen:
         return Decision.DUPLICATE
+    if by is MarkedBy.NEIGHBOUR and handed_over:
+        return Decision.DIFFERING
     if by in (MarkedBy.NEIGHBOUR, MarkedBy.STRANGER):
         # Two stacks may serve one application: marking the device of the other stack would never end.
         return Decision.IN_STEP
@@ -119,15 +122,18 @@ def for_thing_alone(attributes: Mapping[str, str]) -> Decision:
     return Decision.CREATE_DEVICE
 
 
-def for_device_alone(by: MarkedBy, on_thing_deleted: OnThingDeleted, *, kept: bool = False) -> Decision:
+def for_device_alone(
+    by: MarkedBy, on_thing_deleted: OnThingDeleted, *, kept: bool = False, room: bool = True
+) -> Decision:
     """A device without a thing. Marked by this stack, it had one; `kept`: it was looked at, and is kept without one.
 
-    A neighbour has the same things: if there is one for the device, it is the neighbour's.
+    A device that another stack has marked, or that can have no mark (not `room`), gets a thing when it sends. That no
+    thing can be created for it (a neighbour has one) would not be remembered, and be tried again by each comparison.
     """
     match by:
-        case MarkedBy.NOBODY | MarkedBy.STRANGER:
-            return Decision.CREATE_THING
-        case MarkedBy.NEIGHBOUR:
+        case MarkedBy.NOBODY:
+            return Decision.CREATE_THING if room else Decision.UNMARKABLE
+        case MarkedBy.STRANGER | MarkedBy.NEIGHBOUR:
             return Decision.LEAVE_DEVICE
     if kept:
         return Decision.KEEP_DEVICE

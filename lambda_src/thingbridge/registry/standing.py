@@ -39,10 +39,14 @@ class ThingSeen(Protocol):
 
 @dataclass(frozen=True)
 class Verdict:
-    """A device's fate, and the reason for the log of its thing, with the way out where a person has to act."""
+    """A device's fate, and the reason for the log of its thing, with the way out where a person has to act.
+
+    `given`: the thing that was given to another stack, if it is released, and that stack.
+    """
 
     fate: Fate
     reason: str
+    given: tuple[str, str] | None = None
 
 
 def stands_for(device: EndDeviceIdentifiers, attributes: Mapping[str, str]) -> bool:
@@ -80,9 +84,10 @@ def verdict(
     if standing and _stack_of(standing) == stack.name:
         return Verdict(Fate.MOVE_MARK, f"the thing {standing.name} stands for it")
     for thing in (marked, standing):
-        given = thing and _stack_of(thing) not in (None, stack.name)
-        if thing and given and (thing is marked or has_eui_of(device, thing.attributes)):
-            return Verdict(Fate.RELEASE, f"the thing {thing.name} belongs to the stack {_stack_of(thing)}")
+        other = _stack_of(thing) if thing else None
+        if thing and other not in (None, stack.name) and (thing is marked or has_eui_of(device, thing.attributes)):
+            reason = f"the thing {thing.name} belongs to the stack {other}"
+            return Verdict(Fate.RELEASE, reason, (thing.name, str(other)))
     if standing:
         return Verdict(Fate.KEEP, _why_doubtful(device, stack, standing))
     if marked is None:

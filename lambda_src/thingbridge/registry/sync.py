@@ -241,8 +241,13 @@ class _Part:
             return reconcile.for_thing_alone(thing.attributes)
         self.counts[Count.SEEN] += not found.seen
         expected = Mark.of(thing.name, thing.attributes, self._rules.owner)
-        same, room = found.is_marked_as(expected), found.room and expected.fits
-        return reconcile.for_pair(found.marked_by, same=same, seen=found.seen, room=room)
+        return reconcile.for_pair(
+            found.marked_by,
+            same=found.is_marked_as(expected),
+            handed_over=found.may_be_marked_as(expected),
+            seen=found.seen,
+            room=found.room and expected.fits,
+        )
 
     def conclude(self, index: DeviceIndex) -> None:
         """After the last thing: decide about the devices that are left."""
@@ -263,7 +268,9 @@ class _Part:
             self._add(WorkItem(device_id=device_id))
 
     def _about_device(self, device: Unmatched) -> Decision:
-        return reconcile.for_device_alone(device.marked_by, self._rules.on_thing_deleted, kept=device.kept)
+        return reconcile.for_device_alone(
+            device.marked_by, self._rules.on_thing_deleted, kept=device.kept, room=device.room
+        )
 
     def _looked_at(self, gone: Sequence[str]) -> Sequence[str]:
         """Some of the devices whose deletion is refused, in each run other ones."""

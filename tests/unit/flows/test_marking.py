@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 
@@ -9,7 +10,7 @@ from local.things_stack import ThingsStack as Simulation
 from tests.unit.conftest import APPLICATION
 from thingbridge.flows import marking
 from thingbridge.flows.marking import Marking
-from thingbridge.registry.marks import Mark, Owner
+from thingbridge.registry.marks import KEPT, UNFINISHED, Mark, Owner
 from thingbridge.things_stack.client import ThingsStack
 
 Open = Callable[..., ThingsStack]
@@ -60,10 +61,10 @@ def test_other_attributes_of_a_device_are_kept(open_client: Open, simulation: Si
 def test_a_mark_of_elsewhere_is_left_alone(
     open_client: Open, simulation: Simulation, device_id: str, owner: Owner
 ) -> None:
-    foreign = Mark("barn", owner).attributes()
+    foreign = Mark("barn", owner, "0123456789abcdef").attributes()
     simulation.servers.identity.devices[APPLICATION, device_id]["attributes"] = foreign
     assert marking.write(open_client(), device_id, MARK) is Marking.FOREIGN
-    assert marking.release(open_client(), device_id, MARK) is False
+    assert marking.hand_over(open_client(), device_id, MARK, MARK) is False
     assert kept(simulation, device_id) == foreign
 
 
@@ -90,18 +91,35 @@ def test_a_mark_that_is_too_long_removes_an_earlier_one(
     assert kept(simulation, device_id) == {"colour": "red"}
 
 
-def test_a_mark_is_released_if_it_is_still_the_same(open_client: Open, simulation: Simulation, device_id: str) -> None:
+@pytest.mark.parametrize(
+    ("stack_name", "left"), [("orchard", {"aws-iot-thing"}), ("s" * 170, set())], ids=["room", "no room"]
+)
+def test_a_mark_is_handed_over_if_it_is_still_the_same(
+    open_client: Open, simulation: Simulation, device_id: str, stack_name: str, left: set[str]
+) -> None:
+    successor = Mark("barn", replace(FARM, stack_name=stack_name))
     client = open_client()
     simulation.servers.identity.devices[APPLICATION, device_id]["attributes"] = {"colour": "red"}
     marking.write(client, device_id, MARK)
-    assert marking.release(client, device_id, Mark("shed", FARM)) is False
-    assert marking.release(client, device_id, MARK) is True
-    assert kept(simulation, device_id) == {"colour": "red"}
+    assert marking.hand_over(client, device_id, Mark("shed", FARM), successor) is False
+    assert marking.hand_over(client, device_id, MARK, successor) is True
+    assert kept(simulation, device_id) == {"colour": "red", **successor.attributes()}
+    assert set(kept(simulation, device_id)) == {"colour", *left}
+
+
+@pytest.mark.parametrize("digest", [UNFINISHED, KEPT])
+def test_a_mark_that_comes_with_the_thing_is_replaced(
+    open_client: Open, simulation: Simulation, device_id: str, digest: str
+) -> None:
+    theirs = Mark("barn", replace(FARM, stack_name="orchard"), digest)
+    simulation.servers.identity.devices[APPLICATION, device_id]["attributes"] = theirs.attributes()
+    assert marking.write(open_client(), device_id, Mark("shed", FARM)) is Marking.FOREIGN
+    assert marking.write(open_client(), device_id, MARK) is Marking.WRITTEN
 
 
 def test_a_device_that_is_gone_is_not_marked(open_client: Open) -> None:
     assert marking.write(open_client(), "no-such-device", MARK) is Marking.ABSENT
-    assert marking.release(open_client(), "no-such-device", MARK) is False
+    assert marking.hand_over(open_client(), "no-such-device", MARK, MARK) is False
     assert marking.read(open_client(), "no-such-device") is None
 
 

@@ -1,4 +1,4 @@
-"""What the product uses of an AWS account, in memory: things that send events, shadows, a log and two queues.
+"""What the product uses of an AWS account in one region, in memory: things that send events, shadows, a log and queues.
 
 It stands where `Clients` stands, so all of the product's own code runs. What differs from AWS is the time: events wait
 until a history delivers them. The adapters are tested on real answers in tests/unit/aws and tests/e2e.
@@ -6,7 +6,8 @@ until a history delivers them. The adapters are tested on real answers in tests/
 
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import wraps
 from typing import Any
@@ -23,6 +24,10 @@ CODES = {
 }
 
 
+THING_TYPE = "lorawan"
+"""The type of all things: the rule for registry events asks for it."""
+
+
 @dataclass
 class Message:
     """A message of a queue, and how often it was delivered."""
@@ -36,7 +41,7 @@ def operation(carry_out: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(carry_out)
     def call(self: "Account", **request: Any) -> Any:
-        self.called.add(carry_out.__name__)
+        self.called[carry_out.__name__] += 1
         hit = self.faults.strike("AWS", carry_out.__name__)
         if hit and not hit.after:
             raise _error(carry_out.__name__, hit.status)
@@ -55,8 +60,8 @@ def _error(name: str, status: int | None) -> Exception:
     return ClientError(answer, _operation_name(name))
 
 
-def _refusal(name: str, code: str) -> ClientError:
-    answer = {"Error": {"Code": code, "Message": code}, "ResponseMetadata": {"HTTPStatusCode": 404}}
+def _refusal(name: str, code: str, status: int = 404) -> ClientError:
+    answer = {"Error": {"Code": code, "Message": code}, "ResponseMetadata": {"HTTPStatusCode": status}}
     return ClientError(answer, _operation_name(name))
 
 
@@ -65,19 +70,38 @@ def _operation_name(method: str) -> str:
     return method.title().replace("_", "")
 
 
+def registry_queue(stack: str) -> str:
+    """The URL of a stack's queue of registry events and work items."""
+    return f"{stack}-registry"
+
+
+def sync_queue(stack: str) -> str:
+    """The URL of a stack's queue of ticks and runs."""
+    return f"{stack}-sync"
+
+
 @dataclass
 class Account:
-    """An account with the things of one stack. `events_enabled`: whether changes of things send events now."""
+    """A region of an account with the things of its `stacks`, each of which has a rule for registry events.
 
-    stack_name: str
+    `events_enabled`: whether changes of things send events now. `on_change`: called with the name and the attributes
+    before and after each change of a thing that the product makes.
+    """
+
+    stacks: tuple[str, ...]
     events_enabled: bool = True
     things: dict[str, dict[str, str]] = field(default_factory=dict)
-    versions: dict[str, int] = field(default_factory=dict)
+    versions: Counter[str] = field(default_factory=Counter)
     shadows: dict[str, dict[str, Any]] = field(default_factory=dict)
     log: list[dict[str, Any]] = field(default_factory=list)
-    queues: dict[str, list[Message]] = field(default_factory=lambda: {"registry": [], "sync": []})
+    queues: dict[str, list[Message]] = field(default_factory=dict)
     faults: Faults = field(default_factory=Faults)
-    called: set[str] = field(default_factory=set)
+    called: Counter[str] = field(default_factory=Counter)
+    on_change: Callable[[str, Mapping[str, str], Mapping[str, str]], None] = lambda _name, _before, _after: None
+
+    def __post_init__(self) -> None:
+        for stack in self.stacks:
+            self.queues |= {registry_queue(stack): [], sync_queue(stack): []}
 
     # The operations of boto3 -----------------------------------------------------------------------------------------
 
@@ -89,22 +113,12 @@ class Account:
     def describe_thing(self, *, thingName: str) -> dict[str, Any]:  # noqa: N803
         if thingName not in self.things:
             raise _refusal("describe_thing", "ResourceNotFoundException")
-        return {
-            "thingName": thingName,
-            "thingTypeName": "lorawan",
-            "attributes": dict(self.things[thingName]),
-            "version": self.versions[thingName],
-        }
+        return self._thing(thingName)
 
     @operation
     def list_things(self, *, attributeName: str, attributeValue: str, **_: Any) -> dict[str, Any]:  # noqa: N803
-        return {
-            "things": [
-                {"thingName": name, "attributes": dict(attributes)}
-                for name, attributes in self.things.items()
-                if attributes.get(attributeName) == attributeValue
-            ]
-        }
+        named = [name for name, attributes in self.things.items() if attributes.get(attributeName) == attributeValue]
+        return {"things": [self._thing(name) for name in named]}
 
     def get_paginator(self, _operation: str) -> "Account":
         return self
@@ -114,21 +128,33 @@ class Account:
 
     @operation
     def create_thing(self, *, thingName: str, attributePayload: Any, **_: Any) -> None:  # noqa: N803
-        if thingName in self.things:
-            raise _refusal("create_thing", "ResourceAlreadyExistsException")
-        self.put(thingName, attributePayload["attributes"])
+        attributes = attributePayload["attributes"]
+        if thingName not in self.things:
+            self.put(thingName, attributes)
+            self.on_change(thingName, {}, self.things[thingName])
+        elif self.things[thingName] != attributes:
+            raise _refusal("create_thing", "ResourceAlreadyExistsException", 409)
 
     @operation
-    def update_thing(self, *, thingName: str, attributePayload: Any, expectedVersion: int = 0) -> None:  # noqa: N803
+    def update_thing(
+        self,
+        *,
+        thingName: str,  # noqa: N803
+        attributePayload: Any,  # noqa: N803
+        expectedVersion: int | None = None,  # noqa: N803
+        **_: Any,
+    ) -> None:
         if thingName not in self.things:
             raise _refusal("update_thing", "ResourceNotFoundException")
-        if expectedVersion not in (0, self.versions[thingName]):
-            raise _refusal("update_thing", "VersionConflictException")
-        self.put(thingName, self.things[thingName] | attributePayload["attributes"])
+        if expectedVersion not in (None, self.versions[thingName]):
+            raise _refusal("update_thing", "VersionConflictException", 409)
+        before = dict(self.things[thingName])
+        self.put(thingName, (before if attributePayload.get("merge") else {}) | attributePayload["attributes"])
+        self.on_change(thingName, before, self.things[thingName])
 
     @operation
     def update_thing_shadow(self, *, thingName: str, shadowName: str, payload: bytes) -> dict[str, Any]:  # noqa: N803
-        reported = json.loads(payload)["state"]["reported"]["provisioning"]
+        reported = json.loads(payload)["state"]["reported"].get("provisioning") or {}
         merged = self.shadows.get(thingName, {}) | reported
         self.shadows[thingName] = {name: value for name, value in merged.items() if value is not None}
         return {"payload": io.BytesIO(b"{}")}
@@ -141,6 +167,10 @@ class Account:
         return {"payload": io.BytesIO(json.dumps(document).encode())}
 
     @operation
+    def publish(self, *, topic: str, payload: bytes, **_: Any) -> None:
+        """A message for the subscribers, of whom there are none."""
+
+    @operation
     def put_log_events(self, *, logEvents: list[dict[str, Any]], **_: Any) -> None:  # noqa: N803
         self.log += [json.loads(each["message"]) for each in logEvents]
 
@@ -149,26 +179,31 @@ class Account:
         return {"Attributes": {name: str(len(self.queues[QueueUrl])) for name in AttributeNames}}
 
     @operation
-    def send_message(self, *, QueueUrl: str, MessageBody: str, **_: str) -> dict[str, Any]:  # noqa: N803
+    def send_message(self, *, QueueUrl: str, MessageBody: str, **_: Any) -> dict[str, Any]:  # noqa: N803
         self.queues[QueueUrl].append(Message(MessageBody))
         return {"MessageId": f"message-{len(self.queues[QueueUrl])}"}
 
+    def _thing(self, name: str) -> dict[str, Any]:
+        described = {"attributes": dict(self.things[name]), "version": self.versions[name]}
+        return {"thingName": name, "thingTypeName": THING_TYPE, **described}
+
     # Changes that people make ----------------------------------------------------------------------------------------
 
-    def put(self, name: str, attributes: dict[str, str]) -> None:
+    def put(self, name: str, attributes: Mapping[str, str]) -> None:
         """Create or change a thing; an empty value removes an attribute."""
         operation = "UPDATED" if name in self.things else "CREATED"
         self.things[name] = {key: value for key, value in attributes.items() if value}
-        self.versions[name] = self.versions.get(name, 0) + 1
+        self.versions[name] += 1
         self._announce(operation, name, self.things[name])
 
     def delete(self, name: str) -> None:
         """Delete a thing and its shadow."""
         self.shadows.pop(name, None)
-        self.versions.pop(name)
+        self.versions.pop(name, None)
         self._announce("DELETED", name, self.things.pop(name))
 
-    def _announce(self, operation: str, name: str, attributes: dict[str, str]) -> None:
-        if self.events_enabled and attributes.get("stackName") == self.stack_name:
+    def _announce(self, operation: str, name: str, attributes: Mapping[str, str]) -> None:
+        stack = attributes.get("stackName")
+        if self.events_enabled and stack in self.stacks:
             event = {"operation": operation, "thingName": name, "attributes": dict(attributes)}
-            self.queues["registry"].append(Message(json.dumps(event)))
+            self.queues[registry_queue(stack)].append(Message(json.dumps(event)))

@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from handlers import batches
 from local.things_stack import ThingsStack as Simulation
 from tests.sizes import SOAK, size
-from tests.unit.histories.account import Account, Message
+from tests.unit.histories.account import THING_TYPE, Account, Message, registry_queue, sync_queue
 from tests.unit.histories.wire import Killed, Wire
 from thingbridge.aws.queues import Queue
 from thingbridge.aws.shadows import Shadows
@@ -49,9 +49,10 @@ from thingbridge.things_stack.client import ThingsStack
 from thingbridge.things_stack.transport import Transport
 
 APPLICATION, STACK, THING = "farm-app", "Farm", "barn"
-OWNER = Owner("eu-west-1", "123456789012", STACK)
 SERVERS = ("identity", "join", "network", "application")
-ATTEMPTS = {"registry": 5, "sync": 3}
+OWNER = Owner("eu-west-1", "111122223333", STACK)
+REGISTRY, SYNC_QUEUE = registry_queue(STACK), sync_queue(STACK)
+ATTEMPTS = {REGISTRY: 5, SYNC_QUEUE: 3}
 PLANS = ("EU_863_870_TTN", "EU_868_1")
 CLAIMABLE = "70B3D57ED0000000"
 _serial = itertools.count(1)
@@ -175,7 +176,7 @@ class World:
     key: str
     claim: bool
     scrub_keys: bool
-    account: Account = field(default_factory=lambda: Account(STACK))
+    account: Account = field(default_factory=lambda: Account((STACK,)))
     dead: list[str] = field(default_factory=list)
     killed: bool = False
     on_thing_deleted: OnThingDeleted = OnThingDeleted.DELETE
@@ -227,17 +228,17 @@ class World:
     # Queues ------------------------------------------------------------------------------------------------------
 
     def tick(self, mode: SyncMode) -> None:
-        self.account.queues["sync"].append(Message(json.dumps({"start": "now", "mode": mode})))
+        self.account.queues[SYNC_QUEUE].append(Message(json.dumps({"start": "now", "mode": mode})))
 
     def deliver(self, position: int, repeat: bool) -> None:
         """Deliver one of the waiting events and work items to the flow `registry`."""
-        waiting = self.account.queues["registry"]
+        waiting = self.account.queues[REGISTRY]
         if waiting:
             message = waiting.pop(position % len(waiting))
             batch = {"Records": [{"messageId": "1", "body": message.body}]}
             registry = self.registry()
             self._after(
-                "registry",
+                REGISTRY,
                 message,
                 self._succeeds(lambda: not batches.handle_each(batch, registry.handle)["batchItemFailures"]),
                 repeat,
@@ -245,11 +246,11 @@ class World:
 
     def run(self, short: bool, repeat: bool) -> None:
         """Deliver the first message of its queue to the flow `sync`."""
-        if self.account.queues["sync"]:
-            message = self.account.queues["sync"].pop(0)
+        if self.account.queues[SYNC_QUEUE]:
+            message = self.account.queues[SYNC_QUEUE].pop(0)
             tick = Tick("1", message.body, sent_at=time.time(), first_delivery=message.received == 0)
             sync = self.sync(short)
-            self._after("sync", message, self._succeeds(lambda: sync.handle(tick) is None), repeat)
+            self._after(SYNC_QUEUE, message, self._succeeds(lambda: sync.handle(tick) is None), repeat)
 
     def _succeeds(self, call: Callable[[], bool]) -> bool:
         try:
@@ -270,11 +271,11 @@ class World:
         elif not done and message.received >= ATTEMPTS[queue]:
             self.dead.append(message.body)
         elif not done:
-            self.account.queues[queue].insert(0 if queue == "sync" else len(self.account.queues[queue]), message)
+            self.account.queues[queue].insert(0 if queue == SYNC_QUEUE else len(self.account.queues[queue]), message)
 
     def work_off(self) -> None:
         """Deliver until nothing waits."""
-        while self.account.queues["sync"] or self.account.queues["registry"]:
+        while self.account.queues[SYNC_QUEUE] or self.account.queues[REGISTRY]:
             self.run(short=False, repeat=False)
             self.deliver(0, repeat=False)
 
@@ -297,7 +298,7 @@ class World:
     def registry(self) -> Registry:
         clients: Any = self.account
         things, things_stack, log = Things(clients), self.things_stack(), ThingsLog(clients, "log")
-        stack = StackOfThings(STACK, "lorawan", ThingNameScheme.DEV_EUI)
+        stack = StackOfThings(STACK, THING_TYPE, ThingNameScheme.DEV_EUI)
         standing = StandingThings(stack, things, TokenBucket(rate=1, sleep=at_once))
         return Registry(
             rules=RegistryRules(OWNER, PLANS[0], self.on_thing_deleted, self.scrub_keys),
@@ -313,13 +314,13 @@ class World:
 
     def sync(self, short: bool) -> Sync:
         clients: Any = self.account
-        things_stack, queue = self.things_stack(), Queue(clients, "registry")
+        things_stack, queue = self.things_stack(), Queue(clients, REGISTRY)
         return Sync(
             owner=OWNER,
             mode=SyncMode.APPLY,
             on_thing_deleted=self.on_thing_deleted,
             registries=lambda: Registries(STACK, Things(clients), things_stack, queue, sleep=at_once),
-            queue=Queue(clients, "sync"),
+            queue=Queue(clients, SYNC_QUEUE),
             remaining_seconds=TimeLeft(short),
         )
 
@@ -377,13 +378,13 @@ def meanwhile(world: World, what: str) -> None:
     """A change that a person makes, and perhaps the call of the function that its event causes at once."""
     world.change(*(UPDATE if what == "thing changed" else DELETE))
     if what == "deletion carried out":
-        world.deliver(len(world.account.queues["registry"]) - 1, repeat=False)
+        world.deliver(len(world.account.queues[REGISTRY]) - 1, repeat=False)
 
 
 def steps_taken(world: World) -> set[str]:
     """The steps that the history of a world includes."""
     requests = [(each.method, each.path) for each in world.simulation.requests]
-    return world.account.called | {
+    return set(world.account.called) | {
         step
         for step, (method, path) in STEPS.items()
         if any(called == method and re.search(path, at) for called, at in requests)

@@ -91,12 +91,12 @@ def test_a_device_that_was_found_counts_as_seen() -> None:
     assert first
     assert second
     assert (first.seen, second.seen) == (False, True)
-    assert list(index.unmatched()) == [Unmatched("two", MarkedBy.THIS_STACK, kept=False)]
+    assert list(index.unmatched()) == [Unmatched("two", MarkedBy.THIS_STACK, kept=False, room=True)]
 
 
 def test_a_device_that_is_kept_without_a_thing_is_known_by_its_mark() -> None:
     index = index_of(ListedDevice("one", eui(1), Mark("barn", FARM, KEPT)))
-    assert list(index.unmatched()) == [Unmatched("one", MarkedBy.THIS_STACK, kept=True)]
+    assert list(index.unmatched()) == [Unmatched("one", MarkedBy.THIS_STACK, kept=True, room=True)]
 
 
 def test_two_devices_with_one_dev_eui_are_seen_together_and_the_mark_of_either_counts() -> None:

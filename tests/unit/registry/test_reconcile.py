@@ -25,6 +25,7 @@ COMPLETE = {
         (MarkedBy.NOBODY, {}, Decision.MARK_DEVICE),
         (MarkedBy.NOBODY, {"room": False}, Decision.UNMARKABLE),
         (MarkedBy.NEIGHBOUR, {}, Decision.IN_STEP),
+        (MarkedBy.NEIGHBOUR, {"handed_over": True}, Decision.DIFFERING),
         (MarkedBy.STRANGER, {}, Decision.IN_STEP),
         (MarkedBy.THIS_STACK, {"seen": True}, Decision.DUPLICATE),
         (MarkedBy.NOBODY, {"seen": True}, Decision.DUPLICATE),
@@ -33,7 +34,9 @@ COMPLETE = {
 def test_a_pair_is_marked_compared_or_reported_as_a_duplicate(
     by: MarkedBy, pair: dict[str, bool], decision: Decision
 ) -> None:
-    assert reconcile.for_pair(by, **{"same": False, "seen": False, "room": True, **pair}) is decision
+    assert (
+        reconcile.for_pair(by, **{"same": False, "handed_over": False, "seen": False, "room": True, **pair}) is decision
+    )
 
 
 @pytest.mark.parametrize(
@@ -70,10 +73,11 @@ def test_a_thing_without_a_device_gets_one_if_it_has_keys_and_a_complete_descrip
     assert reconcile.for_thing_alone({**COMPLETE, **changes}) is decision
 
 
-def test_a_device_without_a_thing_is_new_unless_a_stack_of_the_account_and_region_marked_it() -> None:
+def test_a_device_without_a_thing_is_new_unless_a_stack_has_marked_it_or_none_can() -> None:
     for choice in OnThingDeleted:
         assert reconcile.for_device_alone(MarkedBy.NOBODY, choice) is Decision.CREATE_THING
-        assert reconcile.for_device_alone(MarkedBy.STRANGER, choice) is Decision.CREATE_THING
+        assert reconcile.for_device_alone(MarkedBy.NOBODY, choice, room=False) is Decision.UNMARKABLE
+        assert reconcile.for_device_alone(MarkedBy.STRANGER, choice) is Decision.LEAVE_DEVICE
         assert reconcile.for_device_alone(MarkedBy.NEIGHBOUR, choice) is Decision.LEAVE_DEVICE
         assert reconcile.for_device_alone(MarkedBy.THIS_STACK, choice, kept=True) is Decision.KEEP_DEVICE
     assert reconcile.for_device_alone(MarkedBy.THIS_STACK, OnThingDeleted.DELETE) is Decision.DELETE_DEVICE

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.sizes import size
 from thingbridge.errors import BadInput
 from thingbridge.registry import sync
-from thingbridge.registry.marks import KEPT, Mark, Owner
+from thingbridge.registry.marks import KEPT, UNFINISHED, Mark, Owner
 from thingbridge.registry.reconcile import Decision, ListedDevice, OnThingDeleted
 from thingbridge.registry.sync import (
     DEVICES_PER_PAGE,
@@ -176,10 +176,19 @@ def test_a_kept_device_is_counted_and_no_work_and_no_deletion() -> None:
     assert (counts[Count.RETAINED], counts.get(Count.REFUSED), registries.sent) == (50, None, [])
 
 
-def test_a_device_with_a_mark_of_another_stack_of_the_account_is_left_to_it() -> None:
+def test_a_device_with_a_mark_of_another_stack_is_left_to_it() -> None:
     registries = InMemory([device(1, Mark("x", ORCHARD)), device(2, Mark("x", ELSEWHERE))], [])
     counts = run_once(registries)
-    assert (counts[Count.FOREIGN], registries.sent) == (1, [WorkItem(device_id="dev-2")])
+    assert (counts[Count.FOREIGN], registries.sent) == (2, [])
+
+
+@pytest.mark.parametrize("digest", [UNFINISHED, KEPT])
+@pytest.mark.parametrize(("owner", "taken"), [(ORCHARD, True), (ELSEWHERE, False)], ids=["neighbour", "stranger"])
+def test_a_mark_that_comes_with_a_thing_is_taken(owner: Owner, digest: str, taken: bool) -> None:
+    moved = thing(1)
+    registries = InMemory([device(1, Mark(moved.name, owner, digest)), device(2, Mark("x", owner, digest))], [moved])
+    run_once(registries)
+    assert registries.sent == ([WorkItem(thing_name=moved.name)] if taken else [])
 
 
 def test_a_device_without_room_for_a_mark_is_counted_and_no_work() -> None:

@@ -1,8 +1,8 @@
 """The deletion of an end device whose thing was deleted: only on proof, looked at again just before.
 
-The event says that a thing is gone. The device goes with it if no other thing of the account and region stands for it,
-and no other stack has marked it. Otherwise it is kept, and the log of the deleted thing says why. What the comparison
-deletes is in `devices`.
+The event says that a thing is gone. The device goes with it if its mark proves that it was this thing's, or that of
+another thing of this stack that is gone as well, and if no other thing of the account and region stands for it.
+Otherwise it is kept, and the log of the deleted thing says why. What the comparison deletes is in `devices`.
 """
 
 from collections.abc import Sequence
@@ -54,7 +54,11 @@ class Deletions:
 
     def _is_kept(self, thing_name: str, device: EndDeviceIdentifiers, mark: Mark | None) -> bool:
         """Whether the device is kept, which is recorded on the deleted thing."""
-        if mark and mark.owner != self.owner:
+        if mark is None:
+            reason = "it has no mark, so nothing proves that it was this thing's alone: delete it in The Things Stack"
+            self._record(thing_name, "WARN", device, kept_for=None, reason=reason)
+            return True
+        if mark.owner != self.owner:
             reason = (
                 f"it has the mark of {mark.owner}: delete it in The Things Stack, or remove its attribute "
                 f"{marks.ATTRIBUTE} there if that stack is gone"
@@ -64,21 +68,29 @@ class Deletions:
         keeper = self._keeper(thing_name, device, mark)
         if keeper is None:
             return False
+        stands = standing.stands_for(device, keeper.attributes)
         ours = events.belongs_to(keeper.attributes, self.owner.stack_name)
-        if ours and mark and mark.thing_name != keeper.name:
+        if stands and ours and mark.thing_name != keeper.name:
             # Without a digest: the comparison checks whether the device is in step with this thing.
             marking.write(self.things_stack, device.device_id, Mark(keeper.name, self.owner))
-        reason = f"the thing {keeper.name} stands for it"
-        if not ours and not standing.has_eui_of(device, keeper.attributes):
+        reason = f"the thing {keeper.name} {'stands for it' if stands else 'is the one of its mark'}"
+        if stands and not ours and not standing.has_eui_of(device, keeper.attributes):
             reason += ", if it is of the same application: if not, delete the device in The Things Stack"
         self._record(thing_name, "INFO", device, kept_for=keeper.name, reason=reason)
         return True
 
-    def _keeper(self, thing_name: str, device: EndDeviceIdentifiers, mark: Mark | None) -> Thing | None:
-        """The thing for which the device is kept. One that has lost its attributes may get them back from the mark."""
-        look = self.standing.look(device, thing_name, *([mark.thing_name] if mark else []))
-        marked = look.named.get(mark.thing_name) if mark else None
-        return look.standing or (marked if marked and standing.names_no_device(marked.attributes) else None)
+    def _keeper(self, thing_name: str, device: EndDeviceIdentifiers, mark: Mark) -> Thing | None:
+        """The thing for which the device is kept: one that stands for it, or else the one that its mark names.
+
+        The marked thing may have lost its attributes, and get them back from the mark; or it stands for another device
+        now, and only the comparison can say what that means for this one. If it is the deleted thing itself, made anew
+        for another device, the device has had its day.
+        """
+        look = self.standing.look(device, thing_name, mark.thing_name)
+        marked = look.named.get(mark.thing_name)
+        if marked and marked.name == thing_name and not standing.names_no_device(marked.attributes):
+            marked = None
+        return look.standing or marked
 
     def _record(self, thing_name: str, level: str, device: EndDeviceIdentifiers, **fields: object) -> None:
         self.log.record(thing_name, level, "end_device_kept", device_id=device.device_id, **fields)

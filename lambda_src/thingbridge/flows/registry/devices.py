@@ -5,21 +5,22 @@ of its mark is gone and no other stands for it. A thing without a device is hand
 `things`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from thingbridge.aws.things import Thing, Things
 from thingbridge.aws.things_log import ThingsLog
+from thingbridge.errors import Refused
 from thingbridge.flows import end_devices, marking
 from thingbridge.flows.marking import Marking
 from thingbridge.flows.registry.standing import StandingThings
 from thingbridge.flows.thing_directory import ThingDirectory
 from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
 from thingbridge.registry import identity, standing
-from thingbridge.registry.attributes import DeviceReference
-from thingbridge.registry.identity import StackOfThings
+from thingbridge.registry.attributes import Attribute, DeviceReference
+from thingbridge.registry.identity import MismatchingStack, StackOfThings
 from thingbridge.registry.marks import KEPT, Mark, Owner
 from thingbridge.registry.reconcile import OnThingDeleted
-from thingbridge.registry.standing import Fate
+from thingbridge.registry.standing import Fate, Verdict
 from thingbridge.things_stack.client import ThingsStack
 
 
@@ -45,19 +46,40 @@ class DevicesWithoutThing:
             return
         device, mark = found
         if mark is None or mark.owner != self.owner:
-            self._find_or_create_thing(device)
+            self._find_or_create_thing(device, marked=mark is not None)
         else:
             self._settle_marked(device, mark, may_delete)
 
-    def _find_or_create_thing(self, device: EndDeviceIdentifiers) -> None:
+    def _find_or_create_thing(self, device: EndDeviceIdentifiers, *, marked: bool) -> None:
         self.standing.pace.acquire()
         # A new directory each time: one that remembers would not notice a thing that was deleted in the meantime.
-        thing_name = ThingDirectory(self.things, self.stack, self.log).find_or_create(device)
+        directory = ThingDirectory(self.things, self.stack, self.log)
+        try:
+            thing_name = directory.find_or_create(device)
+        except Refused as error:
+            if not marked:
+                self._remember(device, error)
+            raise
         match self._mark(device, thing_name):
             case Marking.WRITTEN:
                 self._record(thing_name, "end_device_marked", device)
             case Marking.NO_ROOM:
                 self._record(thing_name, "end_device_without_mark", device, reason=marking.NO_ROOM)
+
+    def _remember(self, device: EndDeviceIdentifiers, error: Refused) -> None:
+        """The device can't get a thing: its mark remembers it, or each comparison would try again.
+
+        Another stack's thing stands for it, whose mark it gets; or the name is taken by a thing of another device.
+        """
+        name = identity.thing_name(device, self.stack.thing_name_scheme, self.stack.name)
+        mark = Mark(name, self.owner, KEPT)
+        if isinstance(error, MismatchingStack):
+            thing = self.things.describe(error.thing_name)
+            stack_name = thing.attributes.get(Attribute.STACK_NAME) if thing else None
+            mark = Mark(error.thing_name, self.owner, KEPT)
+            if stack_name:
+                mark = Mark(error.thing_name, replace(self.owner, stack_name=stack_name))
+        marking.write(self.things_stack, device.device_id, mark)
 
     def _settle_marked(self, device: EndDeviceIdentifiers, mark: Mark, may_delete: bool) -> None:
         look = self.standing.look(device, mark.thing_name)
@@ -68,8 +90,7 @@ class DevicesWithoutThing:
                 self._mark(device, look.standing.name)
                 self._record(look.standing.name, "end_device_marked", device)
             case Fate.RELEASE:
-                if marking.release(self.things_stack, device.device_id, mark):
-                    self._record(mark.thing_name, "end_device_released", device, reason=verdict.reason)
+                self._hand_over(device, mark, verdict)
             case Fate.RESTORE_THING if marked:
                 self._restore(device, marked)
             case Fate.KEEP:
@@ -85,6 +106,18 @@ class DevicesWithoutThing:
         # differs, and sends it.
         attributes = identity.thing_attributes(device, self.stack.name)
         return marking.write(self.things_stack, device.device_id, Mark.of(thing_name, attributes, self.owner))
+
+    def _hand_over(self, device: EndDeviceIdentifiers, mark: Mark, verdict: Verdict) -> None:
+        """The thing was given to another stack, and the mark goes with it.
+
+        Without any mark, the device would look like a new one to this stack, in each comparison.
+        """
+        if verdict.given is None:
+            return
+        name, stack_name = verdict.given
+        successor = Mark(name, replace(self.owner, stack_name=stack_name))
+        if marking.hand_over(self.things_stack, device.device_id, mark, successor):
+            self._record(mark.thing_name, "end_device_released", device, reason=verdict.reason)
 
     def _restore(self, device: EndDeviceIdentifiers, thing: Thing) -> None:
         """Give a thing back what names its device; keys are known to nobody else, and the device keeps its own."""

@@ -103,7 +103,8 @@ class Registry:
         if compared and self._is_refused(thing):
             return
         device_id = self._bring_in_step(thing, operation)
-        if compared or device_id:
+        # A new thing marks its device, described or not: without a mark, the device could not go with it.
+        if compared or device_id or operation is Operation.CREATED:
             outcome = self._mark(thing, device_id)
             if outcome is Marking.NO_ROOM and operation is Operation.CREATED:
                 self.log.record(

@@ -1,0 +1,34 @@
+"""Nothing that lives is lost, whatever happens to things and devices in several places, in any order.
+
+Generated histories in a world of two regions, four stacks and two applications: what people do on both sides, events
+that come late, twice and in any order, comparisons in parts, and calls that fail. What must hold after every step is in
+`witness`; here is what must hold once everything was delivered.
+"""
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+
+from tests.sizes import size
+from tests.unit.histories.places import World
+from tests.unit.histories.settled import settle
+from tests.unit.histories.steps import Step, histories, play
+from thingbridge.registry.reconcile import OnThingDeleted
+
+many = settings(
+    max_examples=size(250, 5000),
+    phases=[phase for phase in Phase if phase is not Phase.explain],
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+
+
+@pytest.mark.parametrize("on_thing_deleted", list(OnThingDeleted))
+@pytest.mark.parametrize("scrub_keys", [False, True], ids=["keys kept", "keys scrubbed"])
+def test_nothing_that_lives_is_lost_in_any_place(on_thing_deleted: OnThingDeleted, scrub_keys: bool) -> None:
+    @many
+    @given(histories)
+    def live(history: list[Step]) -> None:
+        world = World(on_thing_deleted, scrub_keys)
+        play(world, history)
+        settle(world, allowed=10)
+
+    live()
