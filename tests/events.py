@@ -15,6 +15,7 @@ All are about one device: the thing `tank-7` of the stack `farm`, in the applica
 import base64
 import json
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +25,11 @@ FOLDER: Final = Path(__file__).parent / "data" / "events"
 def load(name: str) -> Any:
     """A fresh copy of an example by its name, such as `things_stack/uplink`."""
     return json.loads((FOLDER / f"{name}.json").read_text())
+
+
+def just_now() -> str:
+    """A `received_at` in time: the examples are long ago, so that they are late messages."""
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
 
 
 def rule_output(message: Mapping[str, Any] | bytes, topic: str = "thethings/lorawan/farm/uplink") -> dict[str, Any]:

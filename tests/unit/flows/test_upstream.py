@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import boto3
@@ -39,7 +38,7 @@ BODY = {
 
 def in_time(body: dict[str, Any]) -> dict[str, Any]:
     """The message as if the network had received it just now."""
-    return {**body, "received_at": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"}
+    return {**body, "received_at": events.just_now()}
 
 
 @pytest.fixture

@@ -51,10 +51,12 @@ def wrapped(encryption: Encryption) -> dict[str, str]:
     return key_envelope.wrapped(KEY, encryption.kek, encryption.label)
 
 
-def uplink(envelope: dict[str, str], f_cnt: int = 1, session_key_id: str = SESSION_KEY_ID) -> dict[str, Any]:
+def uplink(
+    envelope: dict[str, str], f_cnt: int = 1, session_key_id: str = SESSION_KEY_ID, **others: Any
+) -> dict[str, Any]:
     cipher = base64.b64encode(crypt_uplink(KEY, IDS["dev_addr"], f_cnt, b"level 42")).decode()
     content = {"session_key_id": session_key_id, "f_cnt": f_cnt, "frm_payload": cipher, "app_s_key": envelope}
-    return {**UPLINK, "uplink_message": {**UPLINK["uplink_message"], **content}}
+    return {**UPLINK, "uplink_message": {**UPLINK["uplink_message"], **content, **others}}
 
 
 def downlink(kind: str, **content: Any) -> dict[str, Any]:
@@ -76,9 +78,9 @@ def test_a_warm_uplink_costs_no_more_calls_than_without_encryption(
     flow: Upstream, wrapped: dict[str, str], calls: Calls
 ) -> None:
     calls()
-    publish(flow, uplink(wrapped))
+    publish(flow, uplink(wrapped, received_at=events.just_now()))
     assert calls()["UpdateItem"] == 2
-    published = publish(flow, uplink(wrapped, f_cnt=2))
+    published = publish(flow, uplink(wrapped, f_cnt=2, received_at=events.just_now()))
     assert calls() == {"Publish": 1, "UpdateThingShadow": 1}
     assert payload(published) == b"level 42"
 
