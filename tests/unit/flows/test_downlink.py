@@ -212,6 +212,27 @@ def stacks(iot: Any, clients: Clients, queue: Queue, log: ThingsLog) -> list[Dow
     return [requests_of(name, clients, queue, log) for name in names]
 
 
+def test_the_uplink_of_a_thing_of_no_stack_is_recorded_in_its_log(
+    stacks: list[DownlinkRequests], clients: Clients, log: ThingsLog
+) -> None:
+    stack_name = CASE["uplink_received_by_stack"]
+    upstream = composition.upstream(
+        {
+            "STACK_NAME": stack_name,
+            "THINGS_LOG_GROUP": GROUP,
+            "THING_TYPE_NAME": CASE["thing"]["thingType"],
+            "THING_NAME_SCHEME": "DevEUI",
+            "SHADOW": "{}",
+        },
+        clients,
+    )
+    uplink = events.load("things_stack/uplink")
+    ids = {**uplink["end_device_ids"], "dev_eui": CASE["thing"]["attributes"]["devEUI"]}
+    upstream.handle(events.rule_output({**uplink, "end_device_ids": ids}, f"thethings/lorawan/{stack_name}/uplink"))
+    (entry,) = log.entries(CASE["thing"]["name"])
+    assert CASE["expected"]["recorded_for_the_uplink"] in entry["reason"]
+
+
 @pytest.mark.parametrize("order", list(permutations(range(3))))
 def test_the_sender_of_a_request_for_a_thing_of_no_stack_learns_it_once(
     stacks: list[DownlinkRequests], queue: Queue, log: ThingsLog, order: Sequence[int]

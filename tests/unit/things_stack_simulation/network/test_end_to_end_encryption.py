@@ -320,3 +320,30 @@ def test_the_kek_needs_the_rights_to_read_and_write_keys(simulation: ThingsStack
     assert reader.call("DELETE", settings).status_code == 403
     assert reader.call("GET", settings).status_code == 404
     assert with_rights("RIGHT_APPLICATION_SETTINGS_BASIC").call("GET", settings).status_code == 403
+
+
+def test_the_acknowledgement_of_a_confirmed_uplink_takes_a_counter_of_the_application(
+    simulation: ThingsStack, encrypted: str, client: Client
+) -> None:
+    application = confirmed(simulation, encrypted)
+    push(client, application.downlink(1))
+    simulation.network.uplink(APP, encrypted)
+    simulation.network.uplink(APP, encrypted, confirmed=True)
+    assert kinds(simulation)[-1] == "downlink_queue_invalidated"
+    assert simulation.network.published[-1].message["downlink_queue_invalidated"]["last_f_cnt_down"] == 2
+    assert error_of(push(client, application.downlink(2))) == (400, "pkg/networkserver:f_cnt_too_low")
+    assert kinds(simulation)[-1] == "downlink_failed"
+    simulation.assert_no_violations()
+
+
+def test_no_downlink_is_accepted_after_a_join_that_the_device_did_not_receive(
+    simulation: ThingsStack, encrypted: str, client: Client
+) -> None:
+    application = confirmed(simulation, encrypted)
+    simulation.network.join(APP, encrypted, accepted=False)
+    simulation.network.uplink(APP, encrypted)
+    assert error_of(push(client, application.downlink(1))) == (400, "pkg/networkserver:f_cnt_too_low")
+    application = confirmed(simulation, encrypted)
+    push(client, application.downlink(1))
+    assert len(client.json("GET", DOWN)["downlinks"]) == 1
+    simulation.assert_no_violations()
