@@ -5,21 +5,17 @@ others. Lambda deletes every message that is not reported (`ReportBatchItemFailu
 the pause that is set here, until the queue moves it to its dead-letter queue. What a message means is up to the flows.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from handlers.context import LambdaContext
 from thingbridge.aws.queues import Redelivery
 from thingbridge.diagnostics import emit
 from thingbridge.errors import ThingbridgeError, Unexpected
 from thingbridge.messaging import envelopes, rule_payload
 from thingbridge.messaging.envelopes import RuleOutput
-
-if TYPE_CHECKING:
-    from handlers.composition import LambdaContext
 
 Failures = dict[str, list[dict[str, str]]]
 

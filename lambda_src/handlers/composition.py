@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from handlers.context import LambdaContext
 from thingbridge.aws.clients import Clients
 
 if TYPE_CHECKING:
@@ -37,17 +38,6 @@ Environment = Mapping[str, str]
 
 CLIENTS: Final = Clients()
 """The clients of this execution environment."""
-
-
-class LambdaContext(Protocol):
-    """The part of Lambda's context object that the functions use."""
-
-    @property
-    def invoked_function_arn(self) -> str:
-        """The function's ARN, which names its region and account."""
-
-    def get_remaining_time_in_millis(self) -> int:
-        """Milliseconds until Lambda ends the invocation."""
 
 
 class RuleOutputHandler(Protocol):

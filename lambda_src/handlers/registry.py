@@ -4,6 +4,7 @@ import os
 from typing import Any
 
 from handlers import batches, composition
+from handlers.context import LambdaContext
 from thingbridge.diagnostics import emit
 from thingbridge.registry import events
 
@@ -11,7 +12,7 @@ _flow = composition.registry(os.environ)
 _retries = composition.retries(os.environ)
 
 
-def handler(event: dict[str, Any], context: composition.LambdaContext) -> batches.Failures | None:
+def handler(event: dict[str, Any], context: LambdaContext) -> batches.Failures | None:
     """Handle a batch of SQS records, or an event that the rule could not queue. Returns the ids of those to retry."""
     try:
         if "Records" not in event:

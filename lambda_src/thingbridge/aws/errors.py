@@ -28,6 +28,9 @@ REFUSALS: Final[Mapping[str, frozenset[str]]] = {
     "GetItem": frozenset({"ValidationException"}),
     "UpdateItem": frozenset({"ValidationException", "ItemCollectionSizeLimitExceededException"}),
     "SendMessage": frozenset({"InvalidMessageContents", "InvalidParameterValue"}),
+    # The message is being handled by another invocation, or was deleted.
+    "ChangeMessageVisibility": frozenset({"MessageNotInflight", "ReceiptHandleIsInvalid"}),
+    "PutParameter": frozenset({"ValidationException"}),  # the text is too long
     # Names that a person gave to the command line.
     "DescribeLogGroups": frozenset({"InvalidParameterException"}),
     "FilterLogEvents": frozenset({"InvalidParameterException"}),
@@ -73,6 +76,7 @@ _FIXES: Final[Mapping[tuple[str, str], str]] = {
     ),
     ("GetItem", "ResourceNotFoundException"): _NO_TABLE,
     ("UpdateItem", "ResourceNotFoundException"): _NO_TABLE,
+    ("DescribeTable", "ResourceNotFoundException"): _NO_TABLE,
     ("GetSecretValue", "ResourceNotFoundException"): "the secret or its value does not exist: run `terraform apply`",
     ("GetSecretValue", "InvalidRequestException"): (
         "if the secret is being deleted, restore it with `aws secretsmanager restore-secret`"

@@ -13,7 +13,7 @@ class Parameters:
         self._clients = clients
 
     def read(self, name: str) -> str | None:
-        """The text of a parameter, None if there is none. Raises Busy, NotPermitted or Refused."""
+        """The text of a parameter, None if there is none. Raises Busy or NotPermitted."""
         with translate_errors(f"read the parameter {name}"):
             try:
                 answer = self._clients("ssm").get_parameter(Name=name)

@@ -9,7 +9,7 @@ from thingbridge.aws.errors import translate_errors
 
 
 def current_version(clients: Clients, arn: str) -> str:
-    """The ID of the version that readers of a secret get. Raises Busy, NotPermitted or Refused."""
+    """The ID of the version that readers of a secret get. Raises Busy or Misconfigured."""
     with translate_errors(f"read the secret {arn}"):
         return str(clients("secretsmanager").get_secret_value(SecretId=arn)["VersionId"])
 
@@ -22,7 +22,7 @@ class SecretVersion:
         self._texts: dict[str, str] = {}
 
     def read(self, arn: str, *, refresh: bool = False) -> str:
-        """The secret's text, read once, and again with `refresh`. Raises Busy, NotPermitted or Refused."""
+        """The secret's text, read once, and again with `refresh`. Raises Busy or Misconfigured."""
         if refresh or arn not in self._texts:
             with translate_errors(f"read the version {self._version_id} of the secret {arn}"):
                 answer = self._clients("secretsmanager").get_secret_value(SecretId=arn, VersionId=self._version_id)

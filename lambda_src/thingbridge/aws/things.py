@@ -1,7 +1,7 @@
 """The thing registry: things read, listed, created and changed. Which thing stands for a device: `flows`."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from botocore.exceptions import ClientError
@@ -26,7 +26,7 @@ class Thing:
     name: str
     attributes: dict[str, str]
     type_name: str | None = None
-    version: int | None = None
+    version: int | None = field(default=None, compare=False)
 
 
 class VersionConflict(Busy):

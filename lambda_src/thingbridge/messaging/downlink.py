@@ -37,6 +37,9 @@ FORBIDDEN_F_PORT: Final = 224
 MARK: Final = "thingbridge:"
 """Beginning of the correlation id by which the downlinks of a request are found again in the queue of their device."""
 
+LATEST: Final = 253_402_300_800_000
+"""Milliseconds since 1970 that no message was received at: the year 10000."""
+
 
 class NotSendable(Refused):
     """A downlink can't be sent. The text is for the sender of its request: it names nothing of the AWS account."""
@@ -86,7 +89,9 @@ def receive(event: Mapping[str, Any]) -> ReceivedRequest:
 def received_at(event: Mapping[str, Any]) -> float | None:
     """When the rule received the message of its output, in seconds since 1970; None if the output does not say so."""
     at = event.get("receivedAt")
-    return at / 1000 if isinstance(at, int | float) and not isinstance(at, bool) else None
+    if isinstance(at, bool) or not isinstance(at, int | float) or not 0 <= at < LATEST:
+        return None
+    return at / 1000
 
 
 def mark(event: Mapping[str, Any]) -> str:
@@ -100,7 +105,7 @@ def mark_of_returned(downlink: Mapping[str, Any]) -> str:
 
 
 def _mark(*parts: object) -> str:
-    return MARK + hashlib.sha256("\n".join(map(str, parts)).encode()).hexdigest()[:32]
+    return MARK + hashlib.sha256("\n".join(map(str, parts)).encode(errors="surrogatepass")).hexdigest()[:32]
 
 
 def marked(downlink: Mapping[str, Any], own: str) -> dict[str, Any]:

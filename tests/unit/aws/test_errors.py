@@ -21,12 +21,14 @@ from thingbridge.aws.certificates import ClientCertificates
 from thingbridge.aws.clients import Clients
 from thingbridge.aws.errors import REFUSALS, NotPermitted, translate_errors
 from thingbridge.aws.logs import Logs
-from thingbridge.aws.queues import Queue, queue_url
+from thingbridge.aws.parameters import Parameters
+from thingbridge.aws.queues import Queue, Redelivery, queue_url
 from thingbridge.aws.secrets import Secrets
 from thingbridge.aws.sessions import SessionTable
 from thingbridge.aws.shadow_states import ShadowStates
-from thingbridge.aws.shadows import Shadows
-from thingbridge.aws.things import Things
+from thingbridge.aws.shadows import ShadowFull, Shadows
+from thingbridge.aws.stacks import Stacks
+from thingbridge.aws.things import Things, VersionConflict
 from thingbridge.aws.things_log import ThingsLog
 from thingbridge.errors import Busy, Misconfigured, Refused, ThingbridgeError
 
@@ -74,6 +76,7 @@ CALLS: dict[tuple[str, str], Callable[[Clients], Any]] = {
     ("iot", "ListThings"): lambda clients: Things(clients).page("farm"),
     ("iot", "CreateThing"): lambda clients: Things(clients).create("barn", {"stackName": "farm"}, "lorawan"),
     ("iot", "UpdateThing"): lambda clients: Things(clients).update("barn", {"deviceID": "tank-7"}),
+    ("iot", "ListTopicRules"): lambda clients: Stacks(clients).exists("farm"),
     ("iot", "DeleteThing"): lambda clients: Things(clients).delete("barn"),
     ("iot", "DescribeThingType"): lambda clients: Account(clients).ensure_thing_type("lorawan", "", ["devEUI"]),
     ("iot", "CreateThingType"): lambda clients: Account(clients).ensure_thing_type("missing", "", ["devEUI"]),
@@ -97,6 +100,10 @@ CALLS: dict[tuple[str, str], Callable[[Clients], Any]] = {
     ("sqs", "GetQueueAttributes"): lambda clients: Queue(clients, ADDRESS).waiting(),
     ("sqs", "SendMessage"): lambda clients: Queue(clients, ADDRESS).send_delayed("{}", 1),
     ("sqs", "GetQueueUrl"): lambda clients: queue_url(clients, "farm-registry"),
+    ("ssm", "GetParameter"): lambda clients: Parameters(clients).read("/farm/record"),
+    ("ssm", "PutParameter"): lambda clients: Parameters(clients).write("/farm/record", "{}"),
+    ("sqs", "ChangeMessageVisibility"): lambda clients: delay_a_message(clients),
+    ("dynamodb", "DescribeTable"): lambda clients: SessionTable(clients, "farm").created_at(),
     ("dynamodb", "GetItem"): lambda clients: ShadowStates(clients, "farm-shadows").read("barn"),
     ("dynamodb", "UpdateItem"): lambda clients: SessionTable(clients, "farm").mark_queued_again("tank-7", "AYxy", [1]),
 }
@@ -121,7 +128,7 @@ MEANING: dict[str, dict[str, type[Exception] | None]] = {
     "UpdateThing": {
         "InvalidRequestException": Refused,
         "ResourceNotFoundException": Refused,
-        "VersionConflictException": Busy,
+        "VersionConflictException": VersionConflict,
     },
     "DeleteThing": {
         "InvalidRequestException": Refused,
@@ -160,7 +167,7 @@ MEANING: dict[str, dict[str, type[Exception] | None]] = {
         "ConflictException": Busy,
         "InvalidRequestException": Refused,
         "MethodNotAllowedException": Busy,
-        "RequestEntityTooLargeException": Refused,
+        "RequestEntityTooLargeException": ShadowFull,
         "UnsupportedDocumentEncodingException": Refused,
     },
     "GetThingShadow": {
@@ -220,6 +227,33 @@ MEANING: dict[str, dict[str, type[Exception] | None]] = {
         "QueueDoesNotExist": HANDLED,
         "UnsupportedOperation": Busy,
     },
+    # What an apply writes and reads: whatever goes wrong fails the apply, with AWS's words.
+    "GetParameter": {
+        "InternalServerError": Busy,
+        "InvalidKeyId": Busy,
+        "ParameterNotFound": HANDLED,
+        "ParameterVersionNotFound": Busy,
+    },
+    "PutParameter": dict.fromkeys(
+        (
+            *("HierarchyLevelLimitExceededException", "HierarchyTypeMismatchException", "IncompatiblePolicyException"),
+            *("InternalServerError", "InvalidAllowedPatternException", "InvalidKeyId", "TooManyUpdates"),
+            *("InvalidPolicyAttributeException", "InvalidPolicyTypeException", "ParameterAlreadyExists"),
+            *("ParameterLimitExceeded", "ParameterMaxVersionLimitExceeded", "ParameterPatternMismatchException"),
+            *("PoliciesLimitExceededException", "UnsupportedParameterType"),
+        ),
+        Busy,
+    ),
+    "ChangeMessageVisibility": {
+        "InvalidAddress": Busy,
+        "InvalidSecurity": Busy,
+        "MessageNotInflight": Refused,
+        "QueueDoesNotExist": Misconfigured,
+        "ReceiptHandleIsInvalid": Refused,
+        "UnsupportedOperation": Busy,
+    },
+    "ListTopicRules": {"InvalidRequestException": Busy, "InternalException": Busy},
+    "DescribeTable": {"ResourceNotFoundException": Misconfigured},
     "GetItem": {"ResourceNotFoundException": Misconfigured},
     "UpdateItem": {
         "ConditionalCheckFailedException": Busy,  # where there is no condition
@@ -235,6 +269,11 @@ MEANING: dict[str, dict[str, type[Exception] | None]] = {
 def delete_a_certificate(clients: Clients) -> None:
     created = clients("iot").create_keys_and_certificate(setAsActive=False)
     ClientCertificates(clients).delete(created["certificateId"])
+
+
+def delay_a_message(clients: Clients) -> None:
+    clients("sqs").create_queue(QueueName="work")
+    Redelivery(clients).delay("arn:aws:sqs:eu-west-1:123456789012:work", "receipt", 5)
 
 
 def enable_events_that_are_off(clients: Clients) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from thingbridge.aws.clients import Clients
 from thingbridge.aws.secret_versions import SecretVersion, current_version
-from thingbridge.errors import Refused
+from thingbridge.errors import Misconfigured
 
 
 def test_a_former_version_keeps_its_text(clients: Clients, calls: Callable[[], dict[str, int]]) -> None:
@@ -23,7 +23,7 @@ def test_a_former_version_keeps_its_text(clients: Clients, calls: Callable[[], d
     assert calls() == {"GetSecretValue": 1}
 
 
-def test_a_version_that_is_gone_is_refused(clients: Clients) -> None:
+def test_a_version_that_is_gone_is_for_an_operator(clients: Clients) -> None:
     arn = clients("secretsmanager").create_secret(Name="key", SecretString="first")["ARN"]
-    with pytest.raises(Refused):
+    with pytest.raises(Misconfigured):
         SecretVersion(clients, "00000000-0000-0000-0000-000000000000").read(arn)

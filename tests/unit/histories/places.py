@@ -170,7 +170,7 @@ class Function:
         return Upstream(
             stack_name=self.place.stack,
             shadow_settings=ShadowSettings(metrics=True, min_interval_seconds=0, decoded_payload=False),
-            directory=ThingDirectory(Things(self.clients), self.stack),
+            directory=ThingDirectory(Things(self.clients), self.stack, self.log),
             broker=Broker(self.clients),
             shadow_writer=ImmediateShadowWriter(RecordedShadows(Shadows(self.clients, SHADOW_NAME), self.log)),
             decoder=PackagedCodecs(),

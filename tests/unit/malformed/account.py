@@ -16,9 +16,10 @@ from botocore.exceptions import ClientError, ParamValidationError
 from botocore.validate import ParamValidator
 
 from thingbridge.aws.clients import Clients
+from thingbridge.flows.unowned_requests import ELECTION_SHADOW, ELECTION_THING
 
 _OPERATIONS: Final = {
-    "iot": ("DescribeThing", "ListThings", "CreateThing", "UpdateThing"),
+    "iot": ("DescribeThing", "ListThings", "CreateThing", "UpdateThing", "ListTopicRules"),
     "iot-data": ("Publish", "UpdateThingShadow", "GetThingShadow"),
     "sqs": ("SendMessage", "GetQueueAttributes"),
     "logs": ("PutLogEvents", "CreateLogStream"),
@@ -48,7 +49,9 @@ def descriptions() -> Mapping[str, Any]:
 
 
 class Account:
-    """An account with some things. `document`: the shadow `lorawan` of every thing; `secrets`: by ARN.
+    """An account with some things and no rules. `document`: the shadow `lorawan` of every thing; `secrets`: by ARN.
+
+    `election`: the shadow in which the stacks elect the one that answers a request for a thing of none.
 
     `published`, `log` and `queued`: what was sent since `clear`.
     """
@@ -57,6 +60,7 @@ class Account:
         self._clients, self._shapes, self.secrets = clients, shapes, secrets
         self.things: dict[str, dict[str, str]] = {}
         self.document: dict[str, Any] = {}
+        self.election: dict[str, Any] = {}
         self.published: list[tuple[str, bytes]] = []
         self.log: list[dict[str, Any]] = []
         self.queued: list[str] = []
@@ -78,7 +82,7 @@ class Account:
 
     def clear(self) -> None:
         """Forget what was sent."""
-        self.published, self.log, self.queued = [], [], []
+        self.published, self.log, self.queued, self.election = [], [], [], {}
 
     # Things --------------------------------------------------------------------------------------------------------
 
@@ -93,11 +97,11 @@ class Account:
         found = [name for name, values in self.things.items() if values.get(attributeName) == attributeValue]
         return {"things": [{"thingName": name, "attributes": dict(self.things[name])} for name in found]}
 
-    def get_paginator(self, _operation: str) -> "Account":
-        return self
+    def get_paginator(self, operation: str) -> "_Paginator":
+        return _Paginator(getattr(self, operation))
 
-    def paginate(self, **request: Any) -> Iterator[dict[str, Any]]:
-        yield self.list_things(**request)
+    def _list_topic_rules(self, **_: Any) -> dict[str, Any]:
+        return {"rules": []}
 
     def _create_thing(self, *, thingName: str, attributePayload: Any, **_: Any) -> None:  # noqa: N803
         _check_name(thingName)
@@ -119,19 +123,27 @@ class Account:
 
     def _update_thing_shadow(self, *, thingName: str, shadowName: str, payload: bytes) -> Any:  # noqa: N803
         _check_name(thingName)
-        _check(shadowName == "lorawan", shadowName)
         state = json.loads(payload)["state"]
         _check_shadow(state, 0)
+        if (thingName, shadowName) == (ELECTION_THING, ELECTION_SHADOW):
+            reported = {**self.election.get("state", {}).get("reported", {}), **state["reported"]}
+            self.election = {"state": {"reported": reported}, "version": self.election.get("version", 0) + 1}
+            return {"payload": io.BytesIO(b"{}")}
+        _check(shadowName == "lorawan", shadowName)
         if len(payload) > _MAX_SHADOW:
             raise _refusal("UpdateThingShadow", "RequestEntityTooLargeException", 413)
         return {"payload": io.BytesIO(b"{}")}
 
     def _get_thing_shadow(self, *, thingName: str, shadowName: str) -> Any:  # noqa: N803
         _check_name(thingName)
-        _check(shadowName == "lorawan", shadowName)
-        if not self.document:
+        document = self.document
+        if (thingName, shadowName) == (ELECTION_THING, ELECTION_SHADOW):
+            document = self.election
+        else:
+            _check(shadowName == "lorawan", shadowName)
+        if not document:
             raise _refusal("GetThingShadow", "ResourceNotFoundException", 404)
-        return {"payload": io.BytesIO(json.dumps(self.document).encode())}
+        return {"payload": io.BytesIO(json.dumps(document).encode())}
 
     # The rest ------------------------------------------------------------------------------------------------------
 
@@ -151,6 +163,16 @@ class Account:
 
     def _get_secret_value(self, *, SecretId: str, **_: Any) -> dict[str, str]:  # noqa: N803
         return {"SecretString": self.secrets[SecretId]}
+
+
+class _Paginator:
+    """All of a listing, in one page."""
+
+    def __init__(self, listing: Callable[..., dict[str, Any]]) -> None:
+        self._listing = listing
+
+    def paginate(self, **request: Any) -> Iterator[dict[str, Any]]:
+        yield self._listing(**request)
 
 
 def _refusal(operation: str, code: str, status: int) -> ClientError:

@@ -25,7 +25,10 @@ from thingbridge.lorawan import key_envelope
 from thingbridge.messaging.codecs import Codec
 
 MESSAGES: Final = messages()
-RECORDS: Final = {"message_dropped", "decoded_payload_left_out", "codec_failed", "payload_not_decrypted"}
+RECORDS: Final = {
+    *("message_dropped", "decoded_payload_left_out", "codec_failed", "payload_not_decrypted"),
+    *("session_key_ignored", "uplink_simulated"),
+}
 
 
 def key(envelope: Mapping[str, Any]) -> dict[str, Any]:
