@@ -72,7 +72,7 @@ class UnownedRequests:
     def _elected(self, request: ReceivedRequest) -> bool:
         """Whether this stack answers; the same each time the request is handled."""
         own = Claim(self.stack_name, request.received_at or self.now())
-        key = hashlib.sha256(request.content.encode()).hexdigest()[:16]
+        key = hashlib.sha256(request.content.encode(errors="surrogatepass")).hexdigest()[:16]
         for pause in self.pauses:
             document = self.shadows.document(ELECTION_THING)
             if document is None:

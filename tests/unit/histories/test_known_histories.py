@@ -23,6 +23,7 @@ from tests.unit.histories.steps import (
     register,
     remove,
 )
+from tests.unit.histories.witness import mark_of
 from thingbridge.registry.reconcile import OnThingDeleted
 
 TANK, OTHER, _, BELL = HARDWARE
@@ -140,6 +141,29 @@ def test_a_thing_that_is_made_anew_in_another_spelling_keeps_its_device(
     assert exists(world)
 
 
+def test_a_thing_that_is_made_anew_with_another_key_loses_neither(world: World, farm: Function) -> None:
+    make(world, farm)
+    remove(world, DUBLIN, BARN)
+    put(world, DUBLIN, BARN, described(farm, TANK, NAMED) | {"appKey": KEYS[1]})
+    in_order(world, farm, (1, 0))
+    settle(world)
+    device = world.cluster.servers.join.devices[FARM, TANK.device_id]
+    assert KEYS[1] in (attributes(world).get("appKey"), device["root_keys"]["app_key"]["key"])
+
+
+def test_a_device_that_got_its_thing_by_sending_goes_with_it_before_any_comparison(
+    world: World, farm: Function
+) -> None:
+    register(world, TANK, FARM, 0)
+    put(world, DUBLIN, BARN, described(farm, TANK, BARE | NAMED))
+    world.work_off()
+    remove(world, DUBLIN, BARN)
+    world.work_off()
+    assert not exists(world)
+    settle(world)
+    assert world.things() == []
+
+
 def test_the_last_thing_of_a_device_takes_it_along(world: World, farm: Function) -> None:
     make(world, farm)
     put(world, DUBLIN, SHED, described(farm, TANK, LOWER))
@@ -223,6 +247,26 @@ def test_a_thing_that_is_given_to_another_stack_releases_its_device(world: World
     assert exists(world)
 
 
+@pytest.mark.parametrize("other", ["Field", "Elsewhere"])
+@pytest.mark.parametrize("missed", [False, True], ids=["events", "events missed"])
+def test_a_thing_that_is_given_back_gets_its_device_back(
+    world: World, farm: Function, other: str, missed: bool
+) -> None:
+    make(world, farm)
+    for stack in (other, "Farm"):
+        farm.account.events_enabled = not missed
+        put(world, DUBLIN, BARN, {**attributes(world), "stackName": stack})
+        settle(world)
+    ((_, record),) = world.witness.records()
+    mark = mark_of(record)
+    assert mark
+    assert farm.place.has(mark)
+    farm.account.events_enabled = True
+    remove(world, DUBLIN, BARN)
+    settle(world)
+    assert not exists(world)
+
+
 @pytest.mark.parametrize("count", [4, 12])
 @pytest.mark.parametrize("other", ["Field", "Elsewhere"])
 def test_a_fleet_that_is_given_to_another_stack_does_not_hold_the_guard_shut(
@@ -262,6 +306,14 @@ def test_a_device_with_attributes_of_its_own_is_compared_without_work(
     assert exists(world)
     failed = {name for name, shadow in farm.account.shadows.items() if shadow.get("state") == "failed"}
     assert failed == set()
+
+
+def test_a_device_whose_thing_has_its_name_taken_is_compared_without_work(world: World, farm: Function) -> None:
+    register(world, TANK, FARM, 0)
+    for region in (DUBLIN, OHIO):
+        put(world, region, str(TANK.dev_eui), {"stackName": "Farm", "deviceID": BELL.device_id})
+    settle(world)
+    assert exists(world)
 
 
 def test_a_device_without_a_dev_eui_is_compared_without_work(world: World, farm: Function) -> None:

@@ -72,13 +72,14 @@ class DevicesWithoutThing:
         Another stack's thing stands for it, whose mark it gets; or the name is taken by a thing of another device.
         """
         name = identity.thing_name(device, self.stack.thing_name_scheme, self.stack.name)
-        mark = Mark(name, self.owner, KEPT)
-        if isinstance(error, MismatchingStack):
-            thing = self.things.describe(error.thing_name)
-            stack_name = thing.attributes.get(Attribute.STACK_NAME) if thing else None
-            mark = Mark(error.thing_name, self.owner, KEPT)
-            if stack_name:
-                mark = Mark(error.thing_name, replace(self.owner, stack_name=stack_name))
+        mismatch = error if isinstance(error, MismatchingStack) else None
+        thing = self.things.describe(mismatch.thing_name if mismatch else name)
+        if thing is None:
+            return
+        stack_name = thing.attributes.get(Attribute.STACK_NAME)
+        mark = Mark(thing.name, self.owner, KEPT)
+        if mismatch and stack_name:
+            mark = Mark(thing.name, replace(self.owner, stack_name=stack_name))
         marking.write(self.things_stack, device.device_id, mark)
 
     def _settle_marked(self, device: EndDeviceIdentifiers, mark: Mark, may_delete: bool) -> None:
