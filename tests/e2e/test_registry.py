@@ -116,12 +116,14 @@ def test_a_busy_server_is_tried_again(farm: Bridge) -> None:
     eventually("the device on four servers", lambda: farm.on_servers(device.device_id) == ALL_SERVERS)
 
 
-def test_a_thing_made_for_an_uplink_is_no_work(farm: Bridge) -> None:
-    device = farm.joined_device()
+def test_a_thing_made_for_an_uplink_is_only_tied_to_its_device(farm: Bridge) -> None:
     requests = len(farm.things_stack.requests)
+    device = farm.joined_device()
     create(farm, other := farm.new_device(registered=False), f"after-{device.device_id}")
     eventually("a later device", lambda: farm.on_servers(other.device_id) == ALL_SERVERS)
-    assert not [each for each in list(farm.things_stack.requests)[requests:] if device.device_id in each.path]
+    made = list(farm.things_stack.requests)[requests:]
+    about = [each for each in made if device.device_id in each.path and each.user_agent.startswith("python-requests")]
+    assert [each.operation for each in about if each.method != "GET"] == ["EndDeviceRegistry_Update"]
 
 
 def provisioning(bridge: Bridge, thing_name: str) -> dict[str, str]:

@@ -118,6 +118,8 @@ FUNCTION_ENVIRONMENT = {
     "APPLICATION_ID": "farm-app",
     "API_KEY_SECRET_ARN": "key",
     "WEBHOOK_SECRET_ARN": "secret",
+    "MAXIMUM_RECEIVE_COUNT": "10",
+    "PARAMETER_PATH": "/thethings/lorawan/Farm/configure",
     "SHADOW": "{}",
     "SHADOW_STATES_TABLE": "states",
     "SHADOW_QUEUE_URL": "shadow",
