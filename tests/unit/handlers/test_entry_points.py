@@ -60,7 +60,7 @@ def start(function: str, environment: dict[str, str]) -> subprocess.CompletedPro
 
 def test_every_function_has_an_environment_here() -> None:
     entry_points = {path.stem for path in (LAMBDA_SRC / "handlers").glob("*.py")}
-    assert entry_points - {"__init__", "batches", "composition", "settings"} == ENVIRONMENTS.keys()
+    assert entry_points - {"__init__", "batches", "composition", "context", "settings"} == ENVIRONMENTS.keys()
 
 
 @pytest.mark.parametrize("function", ENVIRONMENTS)
