@@ -33,7 +33,7 @@ from thingbridge.aws.logs import Logs, function_log_group
 SERVERS = ("identity", "join", "network", "application")
 SIZE = size(300, 1_000)
 DRIFT = 0.05
-PATIENCE = 120.0
+PATIENCE = size(120.0, 600.0)
 """Seconds for the devices of the whole fleet: the queue's function makes ten at a time, two of it at once."""
 THINGS_PER_PAGE = 250
 DEVICES_PER_PAGE = 1_000
