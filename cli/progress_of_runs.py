@@ -44,14 +44,14 @@ class ProgressOfRuns:
         run = str(entry.get("run") or self._runs.get(str(entry.get("message_id")), ""))
         ours = run == self._run_id
         match event:
-            case "sync_gave_up" if ours:
+            case "sync_stopped" if ours:
                 raise Failed(f"the run {run} gave up: {reason}")
             case "sync_tick_dropped" if ours:
                 raise Failed(
                     f"the run {run} was dropped, because the run before it has just compared both registries: "
                     "run the command again if something changed since"
                 )
-            case "event_is_a_dead_letter" if ours:
+            case "event_moved_to_dead_letters" if ours:
                 raise Failed(
                     f"the run {run} failed {entry.get('attempt')} times: {reason}. Its message is in the dead-letter "
                     "queue of sync; the next run on schedule starts anew"
@@ -59,7 +59,7 @@ class ProgressOfRuns:
             case "sync_begins" if ours:
                 self.begun, self.state = True, "it keeps running, and its function logs the outcome"
                 return f"Run {run} compares both registries …"
-            case "event_comes_again" if run:
+            case "event_will_be_retried" if run:
                 pause = f"the next one follows in {entry.get('seconds')} s"
                 again = f"attempt {entry.get('attempt')} failed ({reason}), {pause}"
                 return f"Run {run}: {again}" if ours else f"Waiting for the run {run}: its {again}"

@@ -71,7 +71,7 @@ class Retries:
         try:
             self.redelivery.delay(record["eventSourceARN"], record["receiptHandle"], seconds)
         except ThingbridgeError as error:
-            emit("WARN", "pause_not_set", message_id=record["messageId"], reason=str(error))
+            emit("WARN", "retry_delay_not_set", message_id=record["messageId"], reason=str(error))
 
 
 def handle_each(
@@ -92,7 +92,7 @@ def handle_each(
     records = sorted(batch["Records"], key=_received)
     for number, record in enumerate(records):
         if share and not share.begin(len(records) - number):
-            emit("INFO", "event_not_begun", message_id=record["messageId"])
+            emit("INFO", "event_deferred", message_id=record["messageId"])
             pause = 0
         else:
             try:
@@ -122,9 +122,9 @@ def _log(record: dict[str, Any], error: Exception, pause: int, *, last: bool) ->
     reason = str(Unexpected.describe(error))
     delivery = {"message_id": record["messageId"], "attempt": _received(record), "reason": reason}
     if last:
-        emit("ERROR", "event_is_a_dead_letter", **delivery)
+        emit("ERROR", "event_moved_to_dead_letters", **delivery)
     else:
-        emit("WARN", "event_comes_again", **delivery, seconds=pause)
+        emit("WARN", "event_will_be_retried", **delivery, seconds=pause)
 
 
 def _received(record: dict[str, Any]) -> int:

@@ -166,7 +166,7 @@ class Sync:
         elif (stopped.token, stopped.listed) == (run.token, run.listed) and run.part > 1:
             metrics.emit(self.owner.stack_name, {Count.FAILED: 1}, self.now())
             emit(
-                "ERROR", "sync_gave_up", run=run.run_id, reason="one call is too short to list the devices and one page"
+                "ERROR", "sync_stopped", run=run.run_id, reason="one call is too short to list the devices and one page"
             )
         else:
             deduplication_id = f"{run.run_id}-{stopped.part}"
@@ -187,7 +187,7 @@ class _Report:
         if decision is Decision.DELETE_DEVICE:
             emit("WARN", "sync_would_delete", run=self._run_id, device_id=what)
         else:
-            emit("WARN", "sync_thing_needs_a_look", what=what, why=decision)
+            emit("WARN", "sync_thing_needs_attention", what=what, why=decision)
 
     def refused(self, deletions: int, marked: int) -> None:
         emit(

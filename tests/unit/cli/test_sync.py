@@ -97,7 +97,7 @@ def test_a_refusal_names_the_way_out(run: Run, function: Function) -> None:
 
 
 def test_a_run_that_gives_up_fails_with_its_reason(run: Run, clients: Clients, queue: str, time_passes: Time) -> None:
-    time_passes.then = [Function(clients, queue, event="sync_gave_up", reason="one call is too short").run]
+    time_passes.then = [Function(clients, queue, event="sync_stopped", reason="one call is too short").run]
     result = run("sync")
     assert result.exit_code == 1
     assert "gave up: one call is too short" in result.stderr
@@ -112,7 +112,7 @@ LOGGED = {
         [
             {"event": "sync_failed", "run": "other", "message_id": "m", "reason": "the registry is busy"},
             {
-                "event": "event_comes_again",
+                "event": "event_will_be_retried",
                 "message_id": "m",
                 "attempt": 2,
                 "reason": "the registry is busy",
@@ -124,7 +124,7 @@ LOGGED = {
     "its own failure": (
         [
             {"event": "sync_failed", "run": "…", "message_id": "…", "reason": "busy"},
-            {"event": "event_comes_again", "message_id": "…", "attempt": 1, "reason": "busy", "seconds": 5},
+            {"event": "event_will_be_retried", "message_id": "…", "attempt": 1, "reason": "busy", "seconds": 5},
         ],
         "attempt 1 failed (busy), the next one follows in 5 s",
     ),
@@ -170,7 +170,7 @@ def test_a_run_whose_turn_does_not_come_is_said_to_wait(run: Run, queue: str) ->
     [
         ({"event": "sync_tick_dropped", "run": "…"}, "was dropped, because the run before it"),
         (
-            {"event": "event_is_a_dead_letter", "message_id": "…", "attempt": 4, "reason": "busy"},
+            {"event": "event_moved_to_dead_letters", "message_id": "…", "attempt": 4, "reason": "busy"},
             "failed 4 times: busy. Its message is in the dead-letter queue",
         ),
     ],

@@ -430,4 +430,4 @@ def test_a_device_id_that_another_device_has_is_not_deleted(farm: Stack, applica
     application.register("tank-7", OTHER_EUI)
     farm.deliver("DELETED", "barn", {"devEUI": EUI, "deviceID": "tank-7", "stackName": "farm"})
     assert application.device_ids() == ["tank-7"]
-    assert farm.events("barn") == ["end_device_not_in_step"]
+    assert farm.events("barn") == ["end_device_not_synchronised"]
