@@ -97,7 +97,7 @@ def code(error: ClientError) -> str:
 
 
 def text(operation: str, error: ClientError) -> str:
-    """What AWS answered, after what it answered to."""
+    """The operation, and what AWS answered."""
     return f"{operation}: {code(error)}: {error.response.get('Error', {}).get('Message', '')}"
 
 

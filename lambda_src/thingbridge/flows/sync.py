@@ -35,7 +35,7 @@ LONGEST_PAUSE: Final = 120
 """Seconds after which a run that failed is tried again, at most: until then it blocks the group."""
 
 PATIENCE: Final = 60.0
-"""Seconds for which one call of The Things Stack is retried: after that, the run comes again from its queue."""
+"""Seconds for which one call of The Things Stack is retried: after that, the run is retried from its queue."""
 
 THING_PAGES_PER_SECOND: Final = 6.0
 """Below the 10 per second that AWS allows an account, because other functions look things up as well."""
@@ -155,7 +155,7 @@ class Sync:
             raise
 
     def _compare(self, run: Run) -> None:
-        """Do a part of a run, and send the rest of it."""
+        """Carry out a part of a run, and send the rest of it to the queue."""
         report = _Report(run.run_id, self.owner.stack_name)
         rules = Rules(self.owner, self.on_thing_deleted, report.example, report.refused)
         stopped, finished = sync.resume(run, self.registries(), rules, self.remaining_seconds)

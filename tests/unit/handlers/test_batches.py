@@ -1,4 +1,4 @@
-"""Batches of SQS messages: each is handled in a share of the time, and only those that failed come again."""
+"""Batches of SQS messages: each is handled in a share of the time, and only those that failed are delivered again."""
 
 import json
 from typing import Any
@@ -150,7 +150,7 @@ def test_messages_that_failed_before_are_handled_last() -> None:
     assert handled == ["b", "c", "a"]
 
 
-# When messages come again
+# When messages are delivered again
 
 
 class Noted(Redelivery):
@@ -206,7 +206,7 @@ def test_after_its_last_attempt_a_message_becomes_a_dead_letter_at_once_and_the_
     assert (entry["level"], entry["event"], entry["attempt"]) == ("ERROR", "event_moved_to_dead_letters", MOST)
 
 
-def test_a_message_for_which_no_time_is_left_comes_again_at_once(
+def test_a_message_for_which_no_time_is_left_is_delivered_again_at_once(
     invocation: Time, retries: Retries, noted: Noted, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # Calls of AWS have time-outs of their own, and may take longer than a share.
@@ -222,7 +222,7 @@ def test_a_message_for_which_no_time_is_left_comes_again_at_once(
     assert [(each["event"], each["message_id"]) for each in log(capsys)] == [("event_deferred", "2")]
 
 
-def test_a_pause_that_sqs_refuses_leaves_the_queues_own(
+def test_if_sqs_refuses_a_delay_the_visibility_timeout_of_the_queue_applies(
     retries: Retries, noted: Noted, capsys: pytest.CaptureFixture[str]
 ) -> None:
     noted.refusal = Misconfigured("a right is missing")

@@ -209,7 +209,7 @@ def test_a_fault_of_this_product_is_reported_on_the_thing_and_raised(
     assert status(clients)["reason"].startswith("unexpected KeyError at ")
 
 
-def test_a_device_that_the_things_stack_fails_on_is_given_up_while_time_is_left_for_others(
+def test_a_device_that_the_things_stack_fails_on_leaves_time_for_others(
     handle: Handle, iot: Any, simulation: Simulation
 ) -> None:
     create(iot)
