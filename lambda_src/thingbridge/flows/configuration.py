@@ -15,7 +15,7 @@ Settings = Mapping[str, Any]
 """What one part is configured with, as Terraform writes it; it names secrets and holds none."""
 
 MOST_LEFT: Final = 2
-"""Former places whose removal is retried: a parameter holds 4,096 characters, and a destroy tries each."""
+"""Former places that are kept for another try: a parameter holds 4,096 characters, and a destroy tries each."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Record:
         return (*((self.current,) if self.current else ()), *self.others)
 
     def begun(self, place: Place) -> Self:
-        """The record while `place` is being configured: nothing is known to be complete."""
+        """While `place` is configured: what was completed is no longer known to hold."""
         known = any(each == place for each in self.places)
         return replace(self, configuration="", attempt="", others=self.others if known else (*self.others, place))
 

@@ -167,7 +167,7 @@ def test_a_device_whose_thing_is_renamed_while_it_is_made_is_not_taken_back(
     assert application.knowing(DEVICE_ID) == WHOLE
 
 
-def test_deleting_a_thing_that_nothing_stands_in_for_deletes_its_device(farm: Stack, application: Application) -> None:
+def test_a_deleted_thing_that_nothing_stands_in_for_takes_its_device(farm: Stack, application: Application) -> None:
     old = made(farm)
     farm.iot.delete_thing(thingName="barn")
     farm.deliver("DELETED", "barn", old)
