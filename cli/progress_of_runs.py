@@ -1,7 +1,7 @@
 """What the log of the function `sync` says about a run that waits in its queue, as sentences for the person who waits.
 
-The function works on one message at a time, so a run waits until the one before it ends or gives up. Reading the log is
-up to the caller.
+The function works on one message at a time, so a run waits until the one before it has ended or failed. Reading the log
+is up to the caller.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from cli.errors import Failed
 
 
 class ProgressOfRuns:
-    """Reads the entries of a log again and again, and says each thing once. `outcome`: the run's own summary.
+    """Reads the entries of a log repeatedly, and says each thing once. `outcome`: the run's own summary.
 
-    `begun`: whether its turn has come. `state`: what the run was doing when the log was last read.
+    `begun`: whether it has started. `state`: what the run was doing when the log was last read.
     """
 
     def __init__(self, run_id: str) -> None:
@@ -24,7 +24,7 @@ class ProgressOfRuns:
         self._runs: dict[str, str] = {}
         self.begun = False
         self.outcome: dict[str, Any] | None = None
-        self.state = "it waits in its queue: another run may be at work, and the function's log says more"
+        self.state = "it waits in its queue: another run may be active, and the function's log says more"
 
     def read(self, entries: Iterable[dict[str, Any]]) -> Iterator[str]:
         """What is new. Raises Failed when the run has ended without a result."""
@@ -44,25 +44,25 @@ class ProgressOfRuns:
         run = str(entry.get("run") or self._runs.get(str(entry.get("message_id")), ""))
         ours = run == self._run_id
         match event:
-            case "sync_gave_up" if ours:
-                raise Failed(f"the run {run} gave up: {reason}")
+            case "sync_stopped" if ours:
+                raise Failed(f"the run {run} stopped: {reason}")
             case "sync_tick_dropped" if ours:
                 raise Failed(
                     f"the run {run} was dropped, because the run before it has just compared both registries: "
                     "run the command again if something changed since"
                 )
-            case "event_is_a_dead_letter" if ours:
+            case "event_moved_to_dead_letters" if ours:
                 raise Failed(
                     f"the run {run} failed {entry.get('attempt')} times: {reason}. Its message is in the dead-letter "
-                    "queue of sync; the next run on schedule starts anew"
+                    "queue of sync; the next scheduled run compares everything again"
                 )
             case "sync_begins" if ours:
                 self.begun, self.state = True, "it keeps running, and its function logs the outcome"
                 return f"Run {run} compares both registries …"
-            case "event_comes_again" if run:
-                pause = f"the next one follows in {entry.get('seconds')} s"
+            case "event_will_be_retried" if run:
+                pause = f"the next one starts in {entry.get('seconds')} s"
                 again = f"attempt {entry.get('attempt')} failed ({reason}), {pause}"
                 return f"Run {run}: {again}" if ours else f"Waiting for the run {run}: its {again}"
             case "sync_begins" | "sync_continues":
-                return f"Waiting for the run {run}, which is at work …" if not ours else None
+                return f"Waiting for the run {run}, which is active …" if not ours else None
         return None

@@ -44,7 +44,7 @@ _MEANING: Final = {
 POLL_SECONDS: Final = 1.0
 
 USUAL_START: Final = 10.0
-"""Seconds within which a run begins that has none before it."""
+"""Seconds within which a run starts if no other run is queued."""
 
 
 def sync(
@@ -115,7 +115,7 @@ def _outcome(stack: AppliedStack, run_id: str, began: float, timeout: int) -> di
         if progress.outcome:
             return progress.outcome
         if patient and not progress.begun and deadline - stack.clock.now() < timeout - USUAL_START:
-            say("Waiting for its turn: another run is at work, or has failed and is tried again within two minutes …")
+            say("Waiting: another run is active, or has failed and is retried within two minutes …")
             patient = False
         stack.clock.sleep(POLL_SECONDS)
     raise NotKnownInTime(f"the run {run_id} did not end within {timeout} s: {progress.state}")

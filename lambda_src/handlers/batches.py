@@ -1,8 +1,9 @@
-"""A batch of SQS messages, handled one by one: what fails comes again by itself, after a pause that grows.
+"""A batch of SQS messages, handled one by one: what fails is delivered again, after a growing delay.
 
 The messages of a batch share the time of the invocation, so that one that waits for a slow server leaves time for the
-others. Lambda deletes every message that is not reported (`ReportBatchItemFailures`); a reported one comes again after
-the pause that is set here, until the queue moves it to its dead-letter queue. What a message means is up to the flows.
+others. Lambda deletes every message that is not reported (`ReportBatchItemFailures`); a reported one is delivered again
+after the delay that is set here, until the queue moves it to its dead-letter queue. What a message means is up to the
+flows.
 """
 
 import json
@@ -23,7 +24,7 @@ PAUSES: Final = (5, 30, 120, 600)
 """Seconds after a message's first, second, third and each later failure. SQS counts the deliveries."""
 
 LEAST_TIME: Final = 5.0
-"""Seconds that must be left to begin with another message; what is not begun comes again at once."""
+"""Seconds that must be left to start another message; one that is not started is delivered again at once."""
 
 
 class Share:
@@ -51,14 +52,14 @@ class Share:
 
 @dataclass(frozen=True)
 class Retries:
-    """When the messages of a function's queue come again, and after how many deliveries no more."""
+    """When the messages of a function's queue are delivered again, and how often at most."""
 
     redelivery: Redelivery
     maximum_receive_count: int
     longest_pause: int = PAUSES[-1]
 
     def pause(self, record: dict[str, Any]) -> int:
-        """Seconds until a message that failed comes again; 0 after its last delivery, when it is moved."""
+        """Seconds until a failed message is delivered again; 0 after its last delivery, when it is moved."""
         received = _received(record)
         return 0 if self.is_last(record) else min(self.longest_pause, PAUSES[min(received, len(PAUSES)) - 1])
 
@@ -67,11 +68,11 @@ class Retries:
         return _received(record) >= self.maximum_receive_count
 
     def delay(self, record: dict[str, Any], seconds: int) -> None:
-        """Set when a message comes again. If SQS refuses that, it comes after the queue's visibility timeout."""
+        """Set when a message is delivered again; if SQS refuses that, the queue's visibility timeout decides."""
         try:
             self.redelivery.delay(record["eventSourceARN"], record["receiptHandle"], seconds)
         except ThingbridgeError as error:
-            emit("WARN", "pause_not_set", message_id=record["messageId"], reason=str(error))
+            emit("WARN", "retry_delay_not_set", message_id=record["messageId"], reason=str(error))
 
 
 def handle_each(
@@ -82,17 +83,17 @@ def handle_each(
     retries: Retries | None = None,
     rule_output: RuleOutput = rule_payload.output,
 ) -> Failures:
-    """Call `handle` with the body of each record. Returns the ids of the messages that come again.
+    """Call `handle` with the body of each record. Returns the ids of the messages to be delivered again.
 
     Messages that were delivered less often are handled first: the others failed before. `share`: the time that `handle`
-    may use; None: it needs no limit. `retries` None: what fails comes again after the queue's visibility timeout.
-    `rule_output`: what the rule that feeds the queue passes on.
+    may use; None: it needs no limit. `retries` None: what fails is delivered again after the queue's visibility
+    timeout. `rule_output`: what the rule that feeds the queue passes on.
     """
     failures = []
     records = sorted(batch["Records"], key=_received)
     for number, record in enumerate(records):
         if share and not share.begin(len(records) - number):
-            emit("INFO", "event_not_begun", message_id=record["messageId"])
+            emit("INFO", "event_deferred", message_id=record["messageId"])
             pause = 0
         else:
             try:
@@ -122,9 +123,9 @@ def _log(record: dict[str, Any], error: Exception, pause: int, *, last: bool) ->
     reason = str(Unexpected.describe(error))
     delivery = {"message_id": record["messageId"], "attempt": _received(record), "reason": reason}
     if last:
-        emit("ERROR", "event_is_a_dead_letter", **delivery)
+        emit("ERROR", "event_moved_to_dead_letters", **delivery)
     else:
-        emit("WARN", "event_comes_again", **delivery, seconds=pause)
+        emit("WARN", "event_will_be_retried", **delivery, seconds=pause)
 
 
 def _received(record: dict[str, Any]) -> int:

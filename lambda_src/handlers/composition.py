@@ -48,7 +48,7 @@ class RuleOutputHandler(Protocol):
 
 
 def retries(environment: Environment, clients: Clients = CLIENTS, *, longest_pause: int | None = None) -> Retries:
-    """When the messages come again that a function's queue delivered, for every function that works on a queue."""
+    """When failed messages are delivered again, for every function that works on a queue."""
     from handlers.batches import PAUSES, Retries
     from handlers.settings import WorkQueueSettings
     from thingbridge.aws.queues import Redelivery

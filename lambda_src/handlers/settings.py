@@ -50,7 +50,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class WorkQueueSettings(Settings):
-    """The settings of a function that works on a queue, besides its own."""
+    """What every function that works on a queue reads, in addition to its own settings."""
 
     maximum_receive_count: int = field(metadata={"parse": int})
 

@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 class Invocations:
     """Runs the invocations of each function in the order of their arrival, at most `limit` of them at once.
 
-    Functions don't wait for each other. One that waits for an effect of its own queued events would wait for ever if
+    Functions don't wait for each other. One that waits for an effect of its own queued events would wait forever if
     `limit` of it did so at the same time.
     """
 

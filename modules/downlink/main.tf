@@ -10,7 +10,7 @@ locals {
     downlink_replace = "lorawan/+/downlink/replace"
   }
 
-  # The time of receipt tells two equal requests apart, and a repeated invocation from a first one.
+  # The time of receipt distinguishes two equal requests, and a repeated invocation from a first one.
   select = "topic() AS topic, encode(*, 'base64') AS payload, timestamp() AS receivedAt"
 }
 

@@ -10,7 +10,7 @@ locals {
 
   # AWS recommends six times the function's timeout: Lambda holds a batch while it waits for the window, is throttled, and retries. In a
   # FIFO queue a message blocks its group for as long, so there it is what one invocation needs. Only a function that was ended from outside
-  # leaves its messages hidden for so long: for a message that it failed on, the function itself sets when it comes again.
+  # leaves its messages hidden for so long: for a message that it failed on, the function sets when it is delivered again.
   visibility_timeout_seconds = var.fifo ? var.function_timeout + 60 : 6 * var.function_timeout + var.maximum_batching_window_in_seconds
 }
 

@@ -37,7 +37,7 @@ output "static_arn" {
 }
 
 output "work" {
-  description = "Grant to work on the queue: receive messages, delete them, and set when those come again that failed."
+  description = "Grant to work on the queue: receive messages, delete them, and set when failed ones are delivered again."
   value = {
     environment = { MAXIMUM_RECEIVE_COUNT = tostring(var.maximum_receive_count) }
     policy_json = data.aws_iam_policy_document.work.json

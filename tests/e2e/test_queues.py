@@ -172,7 +172,7 @@ def test_no_key_is_in_a_queue_a_log_or_a_shadow_whichever_hop_fails(
     assert not peek(farm, "registry_dead_letters")
 
 
-def test_a_run_that_fails_gives_its_turn_back_at_once(farm: Bridge) -> None:
+def test_a_run_that_fails_makes_way_at_once(farm: Bridge) -> None:
     # 501 is not retried by the client.
     farm.things_stack.faults.add(method="GET", path=f"/applications/{farm.application_id}/devices$", status=501)
     group = f"/aws/lambda/{farm.outputs['function_names']['sync']}"

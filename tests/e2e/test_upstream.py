@@ -137,7 +137,7 @@ def test_a_simulated_uplink_reaches_the_thing_and_leaves_its_shadow_alone(farm: 
     assert farm.thing(f"Farm_{device.device_id}") is None
 
 
-def test_a_message_about_a_device_without_a_thing_makes_none(farm: Bridge) -> None:
+def test_a_message_about_a_device_without_a_thing_creates_none(farm: Bridge) -> None:
     device = farm.new_device(registered=False)
     ids = {"device_id": device.device_id, "dev_eui": device.dev_eui}
     publish_raw(farm, "downlink/failed", json.dumps({"end_device_ids": ids, "downlink_failed": {}}).encode())

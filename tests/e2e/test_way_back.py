@@ -77,12 +77,12 @@ class Shore:
         return seconds
 
     @property
-    def told(self) -> dict[str, Any]:
+    def configured(self) -> dict[str, Any]:
         """All that The Things Stack was configured with, in this application and the other one."""
         server = self.simulation.servers.application
         kinds = {"pubsub": server.pubsubs, "webhook": server.webhooks, "package": server.associations}
         ours = (self.application, OTHER_APPLICATION)
-        told: dict[str, Any] = {
+        configured: dict[str, Any] = {
             f"{kind} of {at[0]}": {
                 name: value for name, value in record.items() if name not in ("created_at", "updated_at")
             }
@@ -92,10 +92,10 @@ class Shore:
         }
         for application in ours:
             if label := self.simulation.servers.join.settings.get(application, {}).get("kek_label"):
-                told[f"label of {application}"] = label
+                configured[f"label of {application}"] = label
             if self.simulation.servers.application.links.get(application, {}).get("skip_payload_crypto"):
-                told[f"skips in {application}"] = True
-        return told
+                configured[f"skips in {application}"] = True
+        return configured
 
     @property
     def certificates(self) -> list[str]:
@@ -129,15 +129,15 @@ def test_a_mistyped_address_is_corrected_by_the_next_apply_and_does_not_block_a_
     for step, expected in zip(case["steps"], case["expected"], strict=True):
         if step == "destroy":
             assert shore.destroy() < 60
-            assert (shore.told, shore.certificates) == ({}, [])
+            assert (shore.configured, shore.certificates) == ({}, [])
         elif expected == "fails":
             assert case["error"] in shore.apply_fails({**right, **case["mistake"]})
         else:
             shore.apply(right)
-            assert shore.told
+            assert shore.configured
             assert len(shore.certificates) == 1
         if step != "destroy":
-            known.append((shore.told, shore.certificates))
+            known.append((shore.configured, shore.certificates))
     assert all(each == known[0] for each in known)
 
 
@@ -147,17 +147,17 @@ def test_another_mode_is_configured_before_what_the_old_one_needs_is_destroyed(s
     (certificate,) = shore.certificates
 
     # The new mode is refused: the old one keeps working, with all that it needs.
-    told = shore.told
+    configured = shore.configured
     wrong = shore.key("NNSXS.WRONG.KEY")
     shore.apply_fails({**shore.given("webhook"), **wrong})
-    assert shore.told == told
+    assert shore.configured == configured
     assert shore.certificates == [certificate]
 
     shore.apply({**shore.given("webhook"), **shore.key(shore.right_key)})
-    assert [kind.partition(" ")[0] for kind in shore.told] == ["webhook"]
+    assert [kind.partition(" ")[0] for kind in shore.configured] == ["webhook"]
     assert shore.certificates == []
     shore.destroy()
-    assert shore.told == {}
+    assert shore.configured == {}
 
 
 def mistakes(shore: Shore, mode: str) -> dict[str, dict[str, Any]]:
@@ -188,21 +188,21 @@ def mistakes(shore: Shore, mode: str) -> dict[str, dict[str, Any]]:
 @pytest.mark.parametrize("mode", MODES)
 def test_every_input_of_every_mode_can_be_corrected(shore: Shore, mode: str) -> None:
     shore.apply(shore.given(mode))
-    told, certificates = shore.told, shore.certificates
+    configured, certificates = shore.configured, shore.certificates
     for name, mistaken in mistakes(shore, mode).items():
         shore.apply_fails(mistaken)
         if name == "secret_version":
             # A new secret can't be taken back: the corrected apply sends it.
             corrected = {**shore.given(mode), "ingest": mistaken["ingest"], **shore.key(shore.right_key)}
             shore.apply(corrected)
-            assert shore.told.keys() == told.keys()
+            assert shore.configured.keys() == configured.keys()
         else:
             shore.apply({**shore.given(mode), **shore.key(shore.right_key)})
-            assert (shore.told, shore.certificates) == (told, certificates), name
+            assert (shore.configured, shore.certificates) == (configured, certificates), name
     for name, mistaken in mistakes(shore, mode).items():
         shore.apply_fails(mistaken)
         shore.destroy()
-        assert (shore.told, shore.certificates) == ({}, []), name
+        assert (shore.configured, shore.certificates) == ({}, []), name
         shore.apply({**shore.given(mode), **shore.key(shore.right_key)})
 
 
@@ -210,14 +210,14 @@ def test_every_input_of_every_mode_can_be_corrected(shore: Shore, mode: str) -> 
 @pytest.mark.parametrize("mode", MODES)
 def test_three_failures_with_three_keys_are_corrected_by_one_apply(shore: Shore, mode: str) -> None:
     shore.apply({**shore.given(mode), "end_to_end_encryption": True})
-    told = shore.told
+    configured = shore.configured
     for number in range(3):
         wrong = {**shore.stack.inputs, **shore.key(f"NNSXS.WRONG.KEY{number}")}
         assert "refuses the API key" in shore.apply_fails(wrong)
     shore.apply({**shore.stack.inputs, **shore.key(shore.right_key)})
-    assert shore.told == told
+    assert shore.configured == configured
     shore.destroy()
-    assert shore.told == {}
+    assert shore.configured == {}
 
 
 @pytest.mark.soak

@@ -72,7 +72,8 @@ _FIXES_OF_ANY_OPERATION: Final[Mapping[str, str]] = {
 
 _FIXES: Final[Mapping[tuple[str, str], str]] = {
     ("CreateThing", "ResourceNotFoundException"): (
-        "the thing type does not exist: create it again with `terraform apply`"
+        "the thing type does not exist: create it again with `terraform apply -replace` for the resource "
+        "aws_lambda_invocation.thing_type[0] of the module integration"
     ),
     ("GetItem", "ResourceNotFoundException"): _NO_TABLE,
     ("UpdateItem", "ResourceNotFoundException"): _NO_TABLE,
@@ -96,7 +97,7 @@ def code(error: ClientError) -> str:
 
 
 def text(operation: str, error: ClientError) -> str:
-    """What AWS answered, after what it answered to."""
+    """The operation, and what AWS answered."""
     return f"{operation}: {code(error)}: {error.response.get('Error', {}).get('Message', '')}"
 
 

@@ -1,4 +1,4 @@
-"""An SQS queue: how many messages wait in it, sending messages to it, and when a received one comes again.
+"""An SQS queue: how many messages wait in it, sending messages to it, and when a received one is delivered again.
 
 Their content is up to the sender.
 """
@@ -62,18 +62,18 @@ class Queue:
 
 
 class Redelivery:
-    """When messages come again that a function received and did not finish. Queues are looked up by name, once."""
+    """When messages that a function did not finish are delivered again. Queues are looked up by name, once."""
 
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
         self._urls: dict[str, str] = {}
 
     def delay(self, queue_arn: str, receipt_handle: str, seconds: int) -> None:
-        """Have a received message come again after `seconds`, instead of after the queue's visibility timeout.
+        """Have a received message delivered again after `seconds`, not after the queue's visibility timeout.
 
         Raises Busy, Misconfigured or Refused.
         """
-        with translate_errors("set when a message comes again"):
+        with translate_errors("set when a message is delivered again"):
             if queue_arn not in self._urls:
                 name = queue_arn.rpartition(":")[2]
                 self._urls[queue_arn] = str(self._clients("sqs").get_queue_url(QueueName=name)["QueueUrl"])

@@ -199,9 +199,10 @@ class SessionTable:
                         raise
 
     def raise_counter(self, device: str, session_key_id: str, at_least: int) -> None:
-        """Issue no counter of a session below `at_least` any more. Without effect on a session that is not known.
+        """Issue no counter of a session below `at_least` any more.
 
-        Nor on a counter that is more than `LONGEST_JUMP` behind: The Things Stack refuses the next push if it must.
+        A session that is not known stays as it is, and so does a counter that is more than `LONGEST_JUMP` behind: The
+        Things Stack refuses the next push if it must.
         """
         values = {":least": {"N": str(at_least)}, ":nearest": {"N": str(max(0, at_least - LONGEST_JUMP))}}
         condition = "#next < :least AND #next >= :nearest"
@@ -244,7 +245,7 @@ class SessionTable:
         return None
 
     def created_at(self) -> float:
-        """When the table was created, in seconds since 1970: this tells it from another one of its name."""
+        """When the table was created, in seconds since 1970: it distinguishes tables of the same name."""
         if self._created_at_known_until < self._now():
             with translate_errors("identify the table of sessions"):
                 table = self._clients("dynamodb").describe_table(TableName=self._name)["Table"]

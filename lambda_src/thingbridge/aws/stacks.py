@@ -1,4 +1,4 @@
-"""Which stacks this account has in this region: those whose rule reads the topic that all of them read."""
+"""Which stacks this account has in this region: those that have a rule for downlink requests."""
 
 import time
 from collections.abc import Callable
@@ -12,7 +12,7 @@ RULE_SUFFIX: Final = "_downlink"
 """Ending of the name of a stack's rule for `topics.DOWNLINK_REQUEST`; the rule exists as long as the stack does."""
 
 KNOWN_FOR: Final = 300.0
-"""Seconds for which a stack that existed is taken to exist. One that did not exist is looked for each time."""
+"""Seconds for which a stack that was found is not looked up again. One that was not found is looked up each time."""
 
 
 class Stacks:

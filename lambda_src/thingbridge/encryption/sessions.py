@@ -94,7 +94,7 @@ def seen(body: Mapping[str, Any]) -> SessionSeen | None:
 
 @dataclass(frozen=True)
 class UsedCounter:
-    """A downlink counter of a session that The Things Stack used by itself."""
+    """A downlink counter of a session that The Things Stack has used."""
 
     session_key_id: str
     f_cnt: int
@@ -169,7 +169,7 @@ def _recorded(session: object, *, joining: bool) -> SessionSeen | None:
 
 
 UNSEEN: Final = 1024
-"""Counters that are left out when a table begins to count in a session that is older than the table: they may have
+"""Counters that are skipped when a table starts counting in a session that is older than the table: they may have
 encrypted payloads that The Things Stack refused or returned, and no longer knows of. A device accepts gaps of up to
 16,384 (MAX_FCNT_GAP, LoRaWAN 1.0.3 §4.3.1.5)."""
 
@@ -177,7 +177,7 @@ _CLOCKS_DIFFER_BY: Final = 10.0
 """Seconds, at most, between the clocks of AWS and The Things Stack."""
 
 _OWN_APPLICATION_COUNTER: Final = "MAC_V1_1"
-"""From this version on, the network has a counter of its own for what it sends by itself."""
+"""From this version on, the network has a counter of its own for what it sends."""
 
 
 def first_f_cnt_down(session: SessionSeen, on_network_server: Mapping[str, Any], table_created_at: float) -> int:

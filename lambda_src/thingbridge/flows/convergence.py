@@ -1,8 +1,8 @@
 """One part of an application's configuration, brought to what is wanted: configured, moved, removed, and recorded.
 
-The flow compares what is wanted with the record of what was configured, and with nothing that its caller says: whoever
-may invoke the function can neither send the API key elsewhere nor have something else removed. The parts are the
-integration (flows/ingest/part.py) and end-to-end encryption (flows/end_to_end_encryption/part.py).
+The flow compares what is wanted with the record of what was configured, not with anything that its caller sends:
+whoever may invoke the function can neither send the API key elsewhere nor have something else removed. The parts are
+the integration (flows/ingest/part.py) and end-to-end encryption (flows/end_to_end_encryption/part.py).
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -70,8 +70,8 @@ class Convergence:
     def apply(self, attempt: str) -> dict[str, Any]:
         """Configure what is wanted, remove what was configured elsewhere; returns both. Can be repeated.
 
-        `attempt` is recorded on success: the next plan finds it. Raises Misconfigured, Busy or Refused, and has
-        recorded before it sends anything that what was completed no longer holds.
+        `attempt` is recorded on success: the next plan finds it. Raises Misconfigured, Busy or Refused. Before anything
+        is sent, the record says that nothing is known to be complete.
         """
         text = self.parameters.read(f"{self.path}/wanted/{self.name}")
         if text is None:

@@ -21,7 +21,7 @@ from thingbridge.shadow.state import DECODED_PAYLOAD, ShadowSettings
 
 ATTEMPTS: Final = 12
 LONGEST_PAUSE: Final = 0.05
-"""How often a shadow is read and written while others write it too, and the longest random pause in seconds."""
+"""Attempts to read and write a shadow that others write too, and the longest random pause in seconds."""
 
 FULL: Final = "the shadow has no room for all members that the decoder has returned: the oldest are removed"
 
@@ -57,7 +57,7 @@ class RecordedShadows:
     def report_newer(self, thing_name: str, state: Mapping[str, Any], received_at: str | None) -> None:
         """Merge what is newer than the shadow, as `report` does, and only into the version that it was compared with.
 
-        Raises Busy when others write the shadow all the time.
+        Raises Busy when others write the shadow before each attempt.
         """
         self._merge_by_version(thing_name, state, received_at)
 
@@ -88,7 +88,7 @@ class RecordedShadows:
     def _merge_by_version(
         self, thing_name: str, state: Mapping[str, Any], received_at: str | None, refusal: Refused | None = None
     ) -> None:
-        """`refusal`: that of a full shadow, which calls for room; None while it is not known to be full."""
+        """`refusal`: why AWS IoT refused a full shadow; None while it is not known to be full."""
         targets = list(room.TARGETS)
         for _ in range(ATTEMPTS):
             newer: Mapping[str, Any] = state

@@ -35,7 +35,7 @@ LONGEST_PAUSE: Final = 120
 """Seconds after which a run that failed is tried again, at most: until then it blocks the group."""
 
 PATIENCE: Final = 60.0
-"""Seconds for which one call of The Things Stack is retried: after that, the run comes again from its queue."""
+"""Seconds for which one call of The Things Stack is retried: after that, the run is retried from its queue."""
 
 THING_PAGES_PER_SECOND: Final = 6.0
 """Below the 10 per second that AWS allows an account, because other functions look things up as well."""
@@ -155,7 +155,7 @@ class Sync:
             raise
 
     def _compare(self, run: Run) -> None:
-        """Do a part of a run, and send the rest of it."""
+        """Carry out a part of a run, and send the rest of it to the queue."""
         report = _Report(run.run_id, self.owner.stack_name)
         rules = Rules(self.owner, self.on_thing_deleted, report.example, report.refused)
         stopped, finished = sync.resume(run, self.registries(), rules, self.remaining_seconds)
@@ -166,7 +166,7 @@ class Sync:
         elif (stopped.token, stopped.listed) == (run.token, run.listed) and run.part > 1:
             metrics.emit(self.owner.stack_name, {Count.FAILED: 1}, self.now())
             emit(
-                "ERROR", "sync_gave_up", run=run.run_id, reason="one call is too short to list the devices and one page"
+                "ERROR", "sync_stopped", run=run.run_id, reason="one call is too short to list the devices and one page"
             )
         else:
             deduplication_id = f"{run.run_id}-{stopped.part}"
@@ -187,7 +187,7 @@ class _Report:
         if decision is Decision.DELETE_DEVICE:
             emit("WARN", "sync_would_delete", run=self._run_id, device_id=what)
         else:
-            emit("WARN", "sync_thing_needs_a_look", what=what, why=decision)
+            emit("WARN", "sync_thing_needs_attention", what=what, why=decision)
 
     def refused(self, deletions: int, marked: int) -> None:
         emit(

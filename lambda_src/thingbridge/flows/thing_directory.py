@@ -47,7 +47,7 @@ class _Memory(Generic[Value]):
 
 @dataclass(frozen=True)
 class _Known:
-    """A device's thing, or why it can't have one. Not the exception: one that is raised again grows each time."""
+    """A device's thing, or why it can't have one. Not the exception: an exception raised again grows each time."""
 
     thing_name: str
     refused_by: type[ThingOfOther] | None = None
@@ -92,7 +92,7 @@ class ThingDirectory:
         return known.name_for(device)
 
     def find_known(self, device: EndDeviceIdentifiers) -> str | None:
-        """Name of the device's thing, None if there is none; for messages that do not make one.
+        """Name of the device's thing, None if there is none; for messages that do not create one.
 
         Raises MismatchingStack, Busy or Misconfigured.
         """

@@ -31,12 +31,12 @@ MOST_ENTRIES: Final = 40
 """Answered requests that the shadow keeps, of 8 KB at most."""
 
 PAUSES: Final = (0.05, 0.1, 0.2, 0.4, 0.8, 1.6)
-"""Seconds between attempts of a write that another stack was ahead of."""
+"""Seconds between attempts, after another stack has written first."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """That a stack answers a request. `at`: when it received it, in seconds since 1970."""
+    """A stack answers a request. `at`: when it received it, in seconds since 1970."""
 
     stack_name: str
     at: float

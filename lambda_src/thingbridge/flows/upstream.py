@@ -85,7 +85,7 @@ class Upstream:
                 self.log.record(thing_name, "ERROR", "shadow_not_written", reason=str(error))
 
     def _thing_of(self, message: UpstreamMessage) -> str | None:
-        """Name of the device's thing; None if there is none, and the message does not make one."""
+        """Name of the device's thing; None if there is none, and the message does not create one."""
         if message.makes_thing:
             return self.directory.find_or_create(message.device)
         return self.directory.find_known(message.device)

@@ -18,7 +18,7 @@ RuleOutput = Callable[[str, bytes], str]
 """What a rule passes on of the bytes that were published on a topic, as the text of a message."""
 
 _DEEPEST: Final = 5
-"""A record can contain a document that contains a record; more levels than these are not made by AWS."""
+"""A record can contain a document that contains a record; AWS makes no more levels than these."""
 
 
 def unwrap(body: str, rule_output: RuleOutput = rule_payload.output) -> str:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from thingbridge.errors import BadInput
 
 MAX_LEVELS: Final = 100
-"""The deepest nesting of objects and lists in a payload: what comes after would recurse too deep."""
+"""The deepest nesting of objects and lists in a payload: deeper ones could not be processed recursively."""
 
 
 def output(topic: str, published: bytes) -> str:
@@ -29,7 +29,7 @@ def raw(event: Mapping[str, Any]) -> bytes:
 
 
 def json_object(payload: bytes, levels: int = MAX_LEVELS) -> dict[str, Any]:
-    """Decode a JSON object in UTF-8 of so many levels at most. Raises BadInput that says what it is instead."""
+    """Decode a JSON object in UTF-8 that has at most `levels` levels. Raises BadInput that says what it is instead."""
     try:
         body = json.loads(payload)
     except (ValueError, RecursionError) as error:  # UnicodeDecodeError is a ValueError

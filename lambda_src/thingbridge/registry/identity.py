@@ -98,7 +98,7 @@ def gained_attributes(device: EndDeviceIdentifiers, attributes: Mapping[str, str
 
 
 def may_have_no_dev_eui(device: EndDeviceIdentifiers) -> bool:
-    """Whether the device's thing may be without a DevEUI: the device has none, or may have been registered without.
+    """Whether the device's thing may have no DevEUI: the device has none, or may have been registered without one.
 
     A device with a JoinEUI of its own joins over the air, for which it needs a DevEUI from the beginning.
     """

@@ -127,8 +127,9 @@ def for_device_alone(
 ) -> Decision:
     """A device without a thing. Marked by this stack, it had one; `kept`: it was looked at, and is kept without one.
 
-    A device that another stack has marked, or that can have no mark (not `room`), gets a thing when it sends. That no
-    thing can be created for it (a neighbour has one) would not be remembered, and be tried again by each comparison.
+    A device that another stack has marked, or that can have no mark (not `room`), gets a thing when it sends. If no
+    thing can be created for it (a neighbour has one), that could not be remembered, and each comparison would try
+    again.
     """
     match by:
         case MarkedBy.NOBODY:

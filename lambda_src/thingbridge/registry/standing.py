@@ -39,7 +39,7 @@ class ThingSeen(Protocol):
 
 @dataclass(frozen=True)
 class Verdict:
-    """A device's fate, and the reason for the log of its thing, with the way out where a person has to act.
+    """A device's fate, and the reason for the log of its thing, with the fix where a person has to act.
 
     `given`: the thing that was given to another stack, if it is released, and that stack.
     """

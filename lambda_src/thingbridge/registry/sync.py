@@ -35,7 +35,7 @@ they are done."""
 
 LOOKED_AT_IF_REFUSED: Final = 100
 """Devices that a run whose deletions are refused has looked at nevertheless: those whose thing was moved, or lost its
-attributes, would otherwise keep the deletions refused for ever."""
+attributes, would otherwise keep the deletions refused forever."""
 
 LAST_PAGE_BEFORE_END: Final = 90.0
 """Seconds that must be left for another page, or for sending the work items at the end of a run."""
@@ -273,7 +273,7 @@ class _Part:
         )
 
     def _looked_at(self, gone: Sequence[str]) -> Sequence[str]:
-        """Some of the devices whose deletion is refused, in each run other ones."""
+        """Some of the devices whose deletion is refused: different ones in each run."""
         first = zlib.crc32(self._run.run_id.encode()) % len(gone)
         return [*gone[first:], *gone[:first]][:LOOKED_AT_IF_REFUSED]
 

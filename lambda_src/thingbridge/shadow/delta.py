@@ -174,7 +174,7 @@ def _noted(change: Change) -> bool:
 
 
 def _seconds(value: object) -> float:
-    """A time of a note, 0 for one that this product did not write."""
+    """A time of a note, 0 if this product did not write the note."""
     return float(value) if isinstance(value, int | float) and abs(value) <= MAX_NUMBER else 0.0
 
 

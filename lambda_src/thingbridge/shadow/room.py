@@ -19,14 +19,14 @@ Well below the limit, so that a shadow that has filled up once does not do so ag
 """
 
 LEAST: Final = 1024
-"""Bytes that are removed at least."""
+"""The fewest bytes that are removed."""
 
 Path = tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Made:
-    """A state that has room: `state` removes members by null; `removed` are their paths in the decoded payload."""
+    """A state that fits: `state` removes members by null; `removed` are their paths in the decoded payload."""
 
     state: Mapping[str, Any]
     removed: tuple[Path, ...]
@@ -43,7 +43,7 @@ def made(document: Mapping[str, Any], state: Mapping[str, Any], target: int) -> 
     if not isinstance(payload, dict):
         return Made(state, ())
     excess = size({"desired": sections.get("desired") or {}, "reported": _merged(reported, state)}) - target
-    # At least so much: AWS IoT refused it, however it counts.
+    # At least `LEAST`: AWS IoT refused the shadow, however it counts.
     excess = max(excess, LEAST)
     metadata = document.get("metadata", {}).get("reported", {}).get(DECODED_PAYLOAD, {})
     removed: set[Path] = set()
@@ -100,7 +100,7 @@ def _joined(nulls: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _merged(reported: Mapping[str, Any], state: Mapping[str, Any]) -> dict[str, Any]:
-    """What AWS IoT makes of a shadow: objects are merged, null removes, anything else replaces."""
+    """A shadow after an update, as AWS IoT merges it: objects are merged, null removes, anything else replaces."""
     merged = dict(reported)
     for name, value in state.items():
         if value is None:

@@ -109,7 +109,7 @@ def received_at(body: Mapping[str, Any]) -> str | None:
 
 
 def _received(*parts: Mapping[str, Any]) -> str | None:
-    """The first usable time of reception, as it was sent. One from before LoRaWAN existed says nothing."""
+    """The first usable time of reception, as it was sent. A time before LoRaWAN existed is not one."""
     times = (part.get("received_at") for part in parts)
     return next((time for time in times if isinstance(time, str) and sortable(time)), None)
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Final
 
 EARLIEST: Final = "2015-01-01"
-"""LoRaWAN 1.0 is from January 2015: an earlier time (year 1, 1970) is a clock that was not set, not a reception."""
+"""LoRaWAN 1.0 is from January 2015: an earlier time (year 1, 1970) comes from a clock that was not set."""
 
 LATE_SECONDS: Final = 5.0
 """A message handled later than this after it was received is late: newer ones may have been handled before."""

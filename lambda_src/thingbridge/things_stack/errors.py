@@ -4,7 +4,8 @@ Shape of an error body: `{"code", "message", "details": [{"namespace", "name", "
 with `error:<namespace>:<name> (<text>)`. The API's gateway answers without `details` when it can't read a request.
 
 Only what The Things Stack itself refuses is a refusal (`Answer.means_no`). The error page of a proxy, or of a server
-that is not The Things Stack, says nothing about a device: least of all its 404 that a device does not exist.
+that is not The Things Stack, says nothing about a device; in particular, its 404 does not mean that a device does not
+exist.
 """
 
 from collections.abc import Iterable, Mapping
@@ -25,7 +26,7 @@ _REFUSALS: Final = frozenset(
         HTTPStatus.NOT_IMPLEMENTED,
     }
 )
-"""Statuses of definite answers (TTS `pkg/errors`: gRPC codes as HTTP statuses). The others may change by themselves."""
+"""Statuses of definite answers (TTS `pkg/errors`: gRPC codes as HTTP statuses). The others may pass."""
 
 _QUEUE_FULL: Final = "downlink_queue_capacity"
 """An answer with status 429 that is not a rate limit: a device may take days to empty its queue."""

@@ -116,7 +116,7 @@ PROBES = (
         "Only the items that a function reports as failed are delivered again, and end as dead letters", failed_items
     ),
     Probe(
-        "A reported message comes again when its function has set it to, not after the queue's visibility timeout",
+        "A function sets when a reported message is delivered again, whatever the queue's visibility timeout",
         sets_when_messages_come_again,
     ),
     Probe("A FIFO queue drops duplicates, and holds a group back until its first message is done", groups),

@@ -10,7 +10,7 @@ from thingbridge.errors import Busy, ThingbridgeError
 
 
 def run(*outcomes: ThingbridgeError | None) -> tuple[int, float, bool]:
-    """Calls made, seconds slept and whether it succeeded, for work with these outcomes, the last of them for ever."""
+    """Calls made, seconds slept and whether it succeeded, for work with these outcomes, the last of them forever."""
     clock, calls = [0.0], []
     remaining = itertools.chain(outcomes, itertools.repeat(outcomes[-1]))
 

@@ -50,7 +50,7 @@ def test_a_message_that_was_not_accepted_is_an_error(
         queue.send(["piece"])
 
 
-def test_a_received_message_comes_again_after_the_given_delay_and_its_queue_is_looked_up_once(
+def test_a_received_message_is_delivered_again_after_the_given_delay_and_its_queue_is_looked_up_once(
     queue: Queue, clients: Clients, url: str, calls: Callable[[], dict[str, int]]
 ) -> None:
     sqs, redelivery = clients("sqs"), Redelivery(clients)

@@ -248,7 +248,7 @@ def test_no_counter_is_issued_before_it_was_compared_with_the_things_stack(table
     assert table.take_counters(DEVICE, "b2xk", 1) == (42, OLD)
 
 
-def test_a_push_that_was_made_up_for_is_remembered(table: SessionTable) -> None:
+def test_a_refused_push_that_succeeded_later_is_remembered(table: SessionTable) -> None:
     assert not table.was_queued(DEVICE, "thingbridge:1")
     table.note_queued(DEVICE, "thingbridge:1")
     assert table.was_queued(DEVICE, "thingbridge:1")

@@ -52,7 +52,7 @@ def test_a_known_row_is_changed_with_one_call_and_read_again_if_it_stays_as_it_i
     assert calls() == {"GetItem": 1}
 
 
-def test_a_remembered_row_that_is_outdated_is_not_taken_for_the_one_in_the_table(
+def test_an_outdated_row_in_memory_is_not_mistaken_for_the_one_in_the_table(
     states: Callable[[], ShadowStates],
 ) -> None:
     one, other = states(), states()

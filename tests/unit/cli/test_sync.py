@@ -89,7 +89,7 @@ def test_a_program_gets_what_would_be_deleted(run: Run, function: Function) -> N
     assert json.loads(run("sync", "--dry-run", "--json").stdout)["would_delete"] == ["tank-7"]
 
 
-def test_a_refusal_names_the_way_out(run: Run, function: Function) -> None:
+def test_a_refusal_names_the_fix(run: Run, function: Function) -> None:
     function.outcome["Refused"] = 8
     result = run("sync")
     assert "deletions refused" in result.stdout
@@ -97,36 +97,36 @@ def test_a_refusal_names_the_way_out(run: Run, function: Function) -> None:
 
 
 def test_a_run_that_gives_up_fails_with_its_reason(run: Run, clients: Clients, queue: str, time_passes: Time) -> None:
-    time_passes.then = [Function(clients, queue, event="sync_gave_up", reason="one call is too short").run]
+    time_passes.then = [Function(clients, queue, event="sync_stopped", reason="one call is too short").run]
     result = run("sync")
     assert result.exit_code == 1
-    assert "gave up: one call is too short" in result.stderr
+    assert "stopped: one call is too short" in result.stderr
 
 
 LOGGED = {
-    "another run at work": (
+    "another active run": (
         [{"event": "sync_begins", "run": "other", "part": 1}],
-        "Waiting for the run other, which is at work …",
+        "Waiting for the run other, which is active …",
     ),
     "another run that failed": (
         [
             {"event": "sync_failed", "run": "other", "message_id": "m", "reason": "the registry is busy"},
             {
-                "event": "event_comes_again",
+                "event": "event_will_be_retried",
                 "message_id": "m",
                 "attempt": 2,
                 "reason": "the registry is busy",
                 "seconds": 30,
             },
         ],
-        "Waiting for the run other: its attempt 2 failed (the registry is busy), the next one follows in 30 s",
+        "Waiting for the run other: its attempt 2 failed (the registry is busy), the next one starts in 30 s",
     ),
     "its own failure": (
         [
             {"event": "sync_failed", "run": "…", "message_id": "…", "reason": "busy"},
-            {"event": "event_comes_again", "message_id": "…", "attempt": 1, "reason": "busy", "seconds": 5},
+            {"event": "event_will_be_retried", "message_id": "…", "attempt": 1, "reason": "busy", "seconds": 5},
         ],
-        "attempt 1 failed (busy), the next one follows in 5 s",
+        "attempt 1 failed (busy), the next one starts in 5 s",
     ),
     "its own turn": ([{"event": "sync_begins", "run": "…", "part": 1}], "compares both registries …"),
 }
@@ -160,9 +160,9 @@ def test_the_command_says_once_what_it_waits_for(
     assert result.stderr.count(line) == 1
 
 
-def test_a_run_whose_turn_does_not_come_is_said_to_wait(run: Run, queue: str) -> None:
+def test_a_run_that_does_not_start_is_reported_as_waiting(run: Run, queue: str) -> None:
     result = run("sync", "--timeout", "30")
-    assert result.stderr.count("Waiting for its turn: another run is at work, or has failed") == 1
+    assert result.stderr.count("Waiting: another run is active, or has failed") == 1
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_a_run_whose_turn_does_not_come_is_said_to_wait(run: Run, queue: str) ->
     [
         ({"event": "sync_tick_dropped", "run": "…"}, "was dropped, because the run before it"),
         (
-            {"event": "event_is_a_dead_letter", "message_id": "…", "attempt": 4, "reason": "busy"},
+            {"event": "event_moved_to_dead_letters", "message_id": "…", "attempt": 4, "reason": "busy"},
             "failed 4 times: busy. Its message is in the dead-letter queue",
         ),
     ],

@@ -75,4 +75,4 @@ def settle(account: ShadowAccount) -> None:
         if not account.deferred:
             return
         deliver(account)
-    raise AssertionError("writes are deferred for ever")
+    raise AssertionError("writes are deferred forever")

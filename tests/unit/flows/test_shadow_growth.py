@@ -96,7 +96,7 @@ def test_what_never_fits_is_recorded_and_the_metrics_are_written(
     assert account.events() == ["shadow_not_written"]
 
 
-def test_a_member_that_was_removed_and_comes_again_is_written(
+def test_a_removed_member_that_is_reported_again_is_written(
     open_writer: Callable[[ShadowAccount], ShadowWriter],
 ) -> None:
     account = ShadowAccount()

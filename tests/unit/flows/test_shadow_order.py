@@ -70,7 +70,7 @@ class Restless(ShadowAccount):
         return answer
 
 
-def test_a_late_message_gives_up_while_others_write_all_the_time() -> None:
+def test_a_late_message_is_retried_later_if_others_write_before_each_attempt() -> None:
     account = Restless()
     account.immediate().write("tank", uplink(0), at(0))
     account.clock.now = NOW + 1000

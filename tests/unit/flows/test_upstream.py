@@ -177,7 +177,7 @@ NO_STACK_NAME = cases.load("5-uplink-of-thing-without-stackname")
 
 
 @pytest.mark.parametrize("message", SIMULATED["messages"].values(), ids=SIMULATED["messages"].keys())
-def test_a_simulated_uplink_reaches_the_devices_thing_and_is_no_radio_contact(
+def test_a_simulated_uplink_reaches_the_devices_thing_and_does_not_count_as_radio_contact(
     flow: Upstream, iot: Any, calls: Callable[[], dict[str, int]], message: dict[str, Any]
 ) -> None:
     create(iot, SIMULATED["thing"]["name"], **SIMULATED["thing"]["attributes"])
@@ -221,7 +221,7 @@ def test_the_uplink_of_a_thing_without_a_stack_name_is_recorded_on_that_thing(fl
     ],
     ids=["failed", "ack", "new kind", "simulated", "simulated with EUIs"],
 )
-def test_only_a_join_or_an_uplink_makes_a_thing_and_other_messages_are_recorded_once(
+def test_only_a_join_or_an_uplink_creates_a_thing_and_other_messages_are_recorded_once(
     flow: Upstream, iot: Any, body: dict[str, Any], event: str, kind: str
 ) -> None:
     flow.handle(events.rule_output(body, f"thethings/lorawan/farm/{event}"))

@@ -84,21 +84,21 @@ class World:
         return {"api_key_version": next(self.versions)}
 
     @property
-    def told(self) -> dict[str, Any]:
+    def configured(self) -> dict[str, Any]:
         """All that The Things Stack is configured with, without the certificate."""
-        server, told = self.simulation.servers.application, dict[str, Any]()
+        server, configured = self.simulation.servers.application, dict[str, Any]()
         for kind, records in (("p", server.pubsubs), ("w", server.webhooks), ("a", server.associations)):
             for at, record in records.items():
                 kept = {name: value for name, value in record.items() if name not in ("created_at", "updated_at")}
                 if "mqtt" in kept:
                     own = ("tls_client_cert", "tls_client_key")
                     kept["mqtt"] = {name: value for name, value in kept["mqtt"].items() if name not in own}
-                told[f"{kind} {at}"] = kept
+                configured[f"{kind} {at}"] = kept
         for application, settings in self.simulation.servers.join.settings.items():
-            told |= {f"label {application}": settings["kek_label"]} if settings.get("kek_label") else {}
+            configured |= {f"label {application}": settings["kek_label"]} if settings.get("kek_label") else {}
         for application, link in server.links.items():
-            told |= {f"skips {application}": True} if link.get("skip_payload_crypto") else {}
-        return told
+            configured |= {f"skips {application}": True} if link.get("skip_payload_crypto") else {}
+        return configured
 
     @property
     def certificates(self) -> list[str]:
@@ -178,14 +178,14 @@ def test_after_a_failed_apply_the_corrected_one_restores_everything_and_the_next
 ) -> None:
     applies, right = world.applies(mode), world.wanted(mode)
     applies.apply(right)
-    told, certificates = world.told, world.certificates
-    assert bool(told) == (mode != "manual")
+    configured, certificates = world.configured, world.certificates
+    assert bool(configured) == (mode != "manual")
     changes = MISTAKES[name](world)
     fails(applies, world.wanted(mode, **changes))
-    assert world.told == told
+    assert world.configured == configured
     corrected = {**right, **(world.key(world.keys["farm-app"]) if "api_key_version" in changes else {})}
     applies.apply(corrected)
-    assert (world.told, world.certificates) == (told, certificates)
+    assert (world.configured, world.certificates) == (configured, certificates)
     assert applies.plan(corrected) is None
 
 
@@ -195,21 +195,21 @@ def test_after_a_failed_apply_a_destroy_leaves_nothing(world: World, mode: str, 
     applies.apply(world.wanted(mode))
     fails(applies, world.wanted(mode, **MISTAKES[name](world)))
     assert "left" not in applies.destroy()
-    assert (world.told, world.certificates) == ({}, [])
+    assert (world.configured, world.certificates) == ({}, [])
 
 
 @pytest.mark.parametrize("mode", MODES)
 def test_three_failures_with_three_keys_are_corrected_by_the_next_apply(world: World, mode: str) -> None:
     applies = world.applies(mode)
     applies.apply(world.wanted(mode))
-    told = world.told
+    configured = world.configured
     for _ in range(3):
         wrong = world.wanted(mode, **world.key(f"{WRONG_KEY}{next(world.versions)}"))
         for _ in range(2):
             assert "refuses the API key" in fails(applies, wrong)
     right = world.wanted(mode, **world.key(world.keys["farm-app"]))
     applies.apply(right)
-    assert world.told == told
+    assert world.configured == configured
     assert applies.plan(right) is None
 
 
@@ -217,17 +217,17 @@ def test_three_failures_with_three_keys_are_corrected_by_the_next_apply(world: W
 def test_an_apply_that_is_interrupted_is_finished_or_undone(world: World, mode: str) -> None:
     applies, right = world.applies(mode), world.wanted(mode)
     applies.apply(right)
-    told = world.told
+    configured = world.configured
     # The other application, where the first write arrives and its answer does not.
     moved = world.wanted(mode, application_id="barn-app", **world.key(world.keys["barn-app"]))
     world.simulation.faults.add(path="/barn-app", method="PUT", status=503, times=50, after=True)
     world.simulation.faults.add(path="/barn-app", method="POST", status=503, times=50, after=True)
     fails(applies, moved)
     world.simulation.faults.clear()
-    assert len(world.told) > len(told)
+    assert len(world.configured) > len(configured)
     corrected = {**right, **world.key(world.keys["farm-app"])}
     applies.apply(corrected)
-    assert world.told == told
+    assert world.configured == configured
     assert len(world.certificates) == (mode == "mqtt")
     assert applies.plan(corrected) is None
 
@@ -239,17 +239,17 @@ def test_a_move_to_another_application_removes_the_old_part_with_the_key_that_ma
     moved = world.wanted(mode, application_id="barn-app", **world.key(world.keys["barn-app"]))
     answer = applies.apply(moved)
     assert len(answer["removed"]) == 1
-    assert all("barn-app" in name for name in world.told)
-    assert world.told
+    assert all("barn-app" in name for name in world.configured)
+    assert world.configured
 
 
 @pytest.mark.parametrize("mode", [mode for mode in MODES if mode != "manual"])
 def test_another_spelling_of_the_same_address_removes_nothing(world: World, mode: str) -> None:
     applies = world.applies(mode)
     applies.apply(world.wanted(mode))
-    told = world.told
+    configured = world.configured
     applies.apply(world.wanted(mode, cluster_address=world.simulation.url.replace("127.0.0.1", "localhost")))
-    assert world.told == told
+    assert world.configured == configured
     assert len(world.certificates) == (mode == "mqtt")
 
 
@@ -305,7 +305,7 @@ def test_whoever_may_invoke_the_function_decides_neither_on_an_address_nor_on_a_
     iot.attach_policy(policyName="theirs", target=theirs["certificateArn"])
     applies = world.applies("mqtt")
     applies.apply(world.wanted("mqtt"))
-    told = world.told
+    configured = world.configured
     with Simulation(port=0) as elsewhere:
         elsewhere.create_application("farm-app")
         there = {"cluster_address": elsewhere.url, "identity_server_address": elsewhere.url}
@@ -314,7 +314,7 @@ def test_whoever_may_invoke_the_function_decides_neither_on_an_address_nor_on_a_
             given = {"resource": "integration", "attempt": "forged", "configuration": "", **forged}
             applies.invoke({**given, "prev_input": forged}, action)
         assert len(elsewhere.requests) == 0
-        assert world.told == told
+        assert world.configured == configured
         applies.invoke({"resource": "integration", **forged}, "delete")
         assert len(elsewhere.requests) == 0
     assert theirs["certificateId"] in world.certificates
@@ -350,8 +350,8 @@ def test_any_history_of_applies_ends_with_what_the_last_one_wants(world: World, 
     right = world.wanted(mode, **world.key(world.keys["farm-app"]))
     applies.apply(right)
     assert applies.plan(right) is None
-    assert all("farm-app" in name for name in world.told)
-    assert len(world.told) == (mode != "manual")
+    assert all("farm-app" in name for name in world.configured)
+    assert len(world.configured) == (mode != "manual")
     assert len(world.certificates) == (mode == "mqtt")
     assert "left" not in applies.destroy()
-    assert (world.told, world.certificates) == ({}, [])
+    assert (world.configured, world.certificates) == ({}, [])

@@ -1,4 +1,4 @@
-"""Batches of SQS messages: each is handled in a share of the time, and only those that failed come again."""
+"""Batches of SQS messages: each is handled in a share of the time, and only those that failed are delivered again."""
 
 import json
 from typing import Any
@@ -78,8 +78,8 @@ def test_only_failed_messages_are_retried_and_each_failure_is_logged(capsys: pyt
     assert failed(batches.handle_each(batch, handle)) == ["1", "2"]
     assert handled == ["first", "busy", "misconfigured", "last"]
     assert [(each["event"], each["message_id"], each["reason"]) for each in log(capsys)] == [
-        ("event_comes_again", "1", "The Things Stack is down"),
-        ("event_comes_again", "2", "a right is missing"),
+        ("event_will_be_retried", "1", "The Things Stack is down"),
+        ("event_will_be_retried", "2", "a right is missing"),
     ]
 
 
@@ -150,7 +150,7 @@ def test_messages_that_failed_before_are_handled_last() -> None:
     assert handled == ["b", "c", "a"]
 
 
-# When messages come again
+# When messages are delivered again
 
 
 class Noted(Redelivery):
@@ -203,10 +203,10 @@ def test_after_its_last_attempt_a_message_becomes_a_dead_letter_at_once_and_the_
     assert failed(batches.handle_each(received(events.sqs_batch("a"), MOST), fail, retries=retries)) == ["0"]
     assert noted.delays == [0]
     (entry,) = log(capsys)
-    assert (entry["level"], entry["event"], entry["attempt"]) == ("ERROR", "event_is_a_dead_letter", MOST)
+    assert (entry["level"], entry["event"], entry["attempt"]) == ("ERROR", "event_moved_to_dead_letters", MOST)
 
 
-def test_a_message_for_which_no_time_is_left_comes_again_at_once(
+def test_a_message_for_which_no_time_is_left_is_delivered_again_at_once(
     invocation: Time, retries: Retries, noted: Noted, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # Calls of AWS have time-outs of their own, and may take longer than a share.
@@ -219,15 +219,15 @@ def test_a_message_for_which_no_time_is_left_comes_again_at_once(
         )
     ) == ["2"]
     assert noted.delays == [0]
-    assert [(each["event"], each["message_id"]) for each in log(capsys)] == [("event_not_begun", "2")]
+    assert [(each["event"], each["message_id"]) for each in log(capsys)] == [("event_deferred", "2")]
 
 
-def test_a_pause_that_sqs_refuses_leaves_the_queues_own(
+def test_if_sqs_refuses_a_delay_the_visibility_timeout_of_the_queue_applies(
     retries: Retries, noted: Noted, capsys: pytest.CaptureFixture[str]
 ) -> None:
     noted.refusal = Misconfigured("a right is missing")
     assert failed(batches.handle_each(events.sqs_batch("a"), fail, retries=retries)) == ["0"]
-    assert [each["event"] for each in log(capsys)] == ["event_comes_again", "pause_not_set"]
+    assert [each["event"] for each in log(capsys)] == ["event_will_be_retried", "retry_delay_not_set"]
 
 
 # What AWS wraps around a message

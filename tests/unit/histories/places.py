@@ -183,10 +183,10 @@ def brief(body: str) -> str:
     """A message as a story shows it."""
     message = json.loads(body)
     attributes = message.pop("attributes", {})
-    told = (name for name in ("devEUI", "deviceID") if name in attributes)
+    shown = (name for name in ("devEUI", "deviceID") if name in attributes)
     if "continue" in message:
         return f"part {message['continue']['part']}"
-    return " ".join([*map(str, message.values()), *(str(attributes[name]) for name in told)])
+    return " ".join([*map(str, message.values()), *(str(attributes[name]) for name in shown)])
 
 
 def at_once(_seconds: float) -> None:
@@ -219,7 +219,7 @@ class World:
         """Region and name of every thing."""
         return [(region, name) for region, account in self.regions.items() for name in account.things]
 
-    def tell(self, line: str) -> None:
+    def note(self, line: str) -> None:
         """Add a line to the story."""
         self.story.append(line)
 
@@ -276,17 +276,17 @@ class World:
         printed: io.StringIO | None = None,
     ) -> bool:
         self.witness.invocation += 1
-        self.tell(f"{at.place} {what}{f' ({failure})' if failure else ''}")
+        self.note(f"{at.place} {what}{f' ({failure})' if failure else ''}")
         arrange(at, failure)
         try:
             with redirect_stdout(printed or io.StringIO()):
                 return call()
         except ThingbridgeError as error:
-            self.tell(f"    fails: {error}")
+            self.note(f"    fails: {error}")
             return False
         except Killed:
             self.witness.killed()
-            self.tell("    is killed")
+            self.note("    is killed")
             return False
         finally:
             for each in (at.account.faults, at.transport.faults, at.transport.kills, at.transport.meanwhile):

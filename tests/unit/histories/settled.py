@@ -10,7 +10,7 @@ from collections import Counter
 
 from local.things_stack.servers import DeviceKey
 from tests.unit.histories.places import Function, World
-from tests.unit.histories.steps import check_step, told
+from tests.unit.histories.steps import check_step, report
 from tests.unit.histories.witness import Place, mark_of, own_attributes, stands_for
 from thingbridge.registry.marks import ATTRIBUTES_PER_DEVICE
 
@@ -35,7 +35,7 @@ def settle(world: World, allowed: int = 0) -> None:
             break
     check_step(world)
     broken = [*unfinished(world), *restless(world, last, this)]
-    assert not broken, told(world, broken)
+    assert not broken, report(world, broken)
 
 
 def compare_everywhere(world: World, allowed: int) -> Counter[str]:

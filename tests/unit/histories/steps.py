@@ -109,8 +109,8 @@ def put(world: World, region: str, name: str, attributes: Mapping[str, str]) -> 
     """Create a thing, or replace its attributes."""
     world.regions[region].put(name, attributes)
     world.witness.thing_made(world.regions[region].things[name])
-    told = " ".join(f"{each}={value}" for each, value in world.regions[region].things[name].items())
-    world.tell(f"person: {name} in {region} is {told}")
+    described = " ".join(f"{each}={value}" for each, value in world.regions[region].things[name].items())
+    world.note(f"person: {name} in {region} is {described}")
 
 
 def merge(world: World, a: int, changes: Mapping[str, str]) -> None:
@@ -125,7 +125,7 @@ def remove(world: World, region: str, name: str) -> dict[str, str]:
     attributes = dict(world.regions[region].things[name])
     world.regions[region].delete(name)
     world.witness.thing_deleted(region, name, attributes, deletes=world.deletes)
-    world.tell(f"person: deletes {name} in {region}")
+    world.note(f"person: deletes {name} in {region}")
     return attributes
 
 
@@ -147,7 +147,7 @@ def rename(world: World, a: int, b: int, c: int, d: int) -> None:
 
 
 def remake(world: World, a: int, b: int, c: int, d: int) -> None:
-    """Delete a thing and make it anew under its name, in another spelling."""
+    """Delete a thing and create it again under its name, in another spelling."""
     if things := world.things():
         region, name = things[a % len(things)]
         put(world, region, name, respelled(remove(world, region, name), c))
@@ -232,7 +232,7 @@ def register(world: World, hardware: Hardware, application_id: str, count: int) 
     servers.network.devices[key] = {"ids": dict(ids), **versions, **joins}
     servers.application.devices[key] = {"ids": dict(ids)}
     world.witness.devices[key] = Device()
-    world.tell(f"person: registers {hardware.device_id} in {application_id} with {count} attributes")
+    world.note(f"person: registers {hardware.device_id} in {application_id} with {count} attributes")
 
 
 def forget(world: World, a: int, b: int, c: int, d: int) -> None:
@@ -245,7 +245,7 @@ def forget(world: World, a: int, b: int, c: int, d: int) -> None:
         for claimed in servers.claiming.devices.values():
             if (claimed.dev_eui, claimed.claimed_by) == (device(b).dev_eui, key[0]):
                 claimed.claimed_by = None
-        world.tell(f"person: deletes {key[1]} in {key[0]}")
+        world.note(f"person: deletes {key[1]} in {key[0]}")
 
 
 def keys_of(world: World, hardware: Hardware) -> list[tuple[str, str]]:
@@ -299,7 +299,7 @@ def deliver(world: World, a: int, b: int, c: int, d: int) -> None:
 
 
 def deliver_again(world: World, a: int, b: int, c: int, d: int) -> None:
-    """An event or work item comes again."""
+    """An event or work item is delivered again."""
     world.deliver_again(place(world, a), b)
 
 
@@ -322,7 +322,7 @@ ON_THINGS: Final[Mapping[str, tuple[int, Deed]]] = {
     "create": (6, create),
     "delete": (4, delete),
     "rename": (4, rename),
-    "make anew": (3, remake),
+    "create again": (3, remake),
     "wipe": (2, wipe),
     "add an attribute": (1, add_attribute),
     "change the plan": (1, change_plan),
@@ -378,9 +378,9 @@ def play(world: World, history: list[Step]) -> None:
 
 def check_step(world: World) -> None:
     """AssertionError with the story so far if anything was broken."""
-    assert not world.witness.broken, told(world, world.witness.broken)
+    assert not world.witness.broken, report(world, world.witness.broken)
 
 
-def told(world: World, broken: list[str]) -> str:
+def report(world: World, broken: list[str]) -> str:
     """A message that says what is broken, and what happened before."""
     return "\n".join([*broken, "after:", *world.story])

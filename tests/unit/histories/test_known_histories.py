@@ -112,7 +112,7 @@ def test_devices_of_two_stacks_with_one_application_are_compared_without_work(wo
     assert exists(world, OTHER)
 
 
-# Renamed, made anew --------------------------------------------------------------------------------------------------
+# Renamed, created again ----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(2))), ids=str)
@@ -130,7 +130,7 @@ def test_a_thing_that_is_renamed_keeps_its_device(
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(2))), ids=str)
 @pytest.mark.parametrize("variant", [KEYS_GIVEN, LOWER, LOWER | NAMED, BARE | LOWER, ID_ALONE])
-def test_a_thing_that_is_made_anew_in_another_spelling_keeps_its_device(
+def test_a_thing_that_is_created_again_in_another_spelling_keeps_its_device(
     world: World, farm: Function, order: tuple[int, ...], variant: int
 ) -> None:
     make(world, farm)
@@ -141,7 +141,7 @@ def test_a_thing_that_is_made_anew_in_another_spelling_keeps_its_device(
     assert exists(world)
 
 
-def test_a_thing_that_is_made_anew_with_another_key_loses_neither(world: World, farm: Function) -> None:
+def test_a_thing_that_is_created_again_with_another_key_loses_neither(world: World, farm: Function) -> None:
     make(world, farm)
     remove(world, DUBLIN, BARN)
     put(world, DUBLIN, BARN, described(farm, TANK, NAMED) | {"appKey": KEYS[1]})
@@ -164,7 +164,7 @@ def test_a_device_that_got_its_thing_by_sending_goes_with_it_before_any_comparis
     assert world.things() == []
 
 
-def test_the_last_thing_of_a_device_takes_it_along(world: World, farm: Function) -> None:
+def test_deleting_the_last_thing_of_a_device_deletes_it(world: World, farm: Function) -> None:
     make(world, farm)
     put(world, DUBLIN, SHED, described(farm, TANK, LOWER))
     world.work_off()
@@ -176,7 +176,7 @@ def test_the_last_thing_of_a_device_takes_it_along(world: World, farm: Function)
     assert world.things() == []
 
 
-def test_a_device_that_was_registered_anew_outlives_the_dead_letter_of_its_old_thing(
+def test_a_device_that_was_registered_again_outlives_the_dead_letter_of_its_old_thing(
     world: World, farm: Function
 ) -> None:
     make(world, farm)
@@ -199,7 +199,7 @@ def test_a_thing_whose_attributes_were_wiped_keeps_its_device(world: World, farm
     assert attributes(world)["room"] == "12"
 
 
-def test_a_wiped_thing_that_is_deleted_takes_its_device_along(world: World, farm: Function) -> None:
+def test_deleting_a_wiped_thing_deletes_its_device(world: World, farm: Function) -> None:
     make(world, farm)
     put(world, DUBLIN, BARN, {"room": "12"})
     world.work_off()
@@ -269,7 +269,7 @@ def test_a_thing_that_is_given_back_gets_its_device_back(
 
 @pytest.mark.parametrize("count", [4, 12])
 @pytest.mark.parametrize("other", ["Field", "Elsewhere"])
-def test_a_fleet_that_is_given_to_another_stack_does_not_hold_the_guard_shut(
+def test_a_fleet_that_is_given_to_another_stack_does_not_keep_deletions_refused(
     world: World, farm: Function, count: int, other: str
 ) -> None:
     hardware = fleet(count)

@@ -131,7 +131,7 @@ AWS_STEPS = (
 FOR_EVER = 1000
 KINDS = (400, 401, 403, 404, 409, 429, 500, "reset", "reset after", "time-out", "killed", "killed after")
 LASTING = (400, 401, 404, 409, 500, "killed")
-"""Of these, the kinds that the client handles differently when they last for ever."""
+"""Of these, the kinds that the client handles differently when they last forever."""
 
 MEANWHILE = ("thing deleted", "deletion carried out", "thing changed")
 """No failures: changes that a person makes while the function waits for this answer."""

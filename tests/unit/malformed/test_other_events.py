@@ -166,7 +166,7 @@ def test_a_shadow_may_report_and_desire_anything(account: Account, queue: Queue)
             account.clear()
             flow = downlink(account, queue, event)
             fault = raised(lambda flow=flow: flow.handle(event))  # type: ignore[misc]
-            # While an older change is being sent, this one comes again: until the note is a minute old.
+            # While an older change is being sent, this one is delivered again, until the note is a minute old.
             found += [f"{where}: {fault}"] if fault and "another change is being sent" not in fault else []
     assert_none(found)
 
@@ -370,7 +370,7 @@ def test_a_replaced_field_is_where_its_path_says() -> None:
 @pytest.mark.parametrize(
     "wrong", [{"f_cnt": []}, {"f_cnt": -1}, {"frm_payload": "!"}, {"correlation_ids": 5, "f_cnt": {}}]
 )
-def test_an_unreadable_downlink_does_not_take_the_others_with_it(
+def test_an_unreadable_downlink_does_not_affect_the_others(
     account: Account, requeue: Any, queue: Queue, wrong: dict[str, Any]
 ) -> None:
     message = events.load("things_stack/downlink_invalidated")

@@ -35,7 +35,7 @@ def test_what_the_rule_selects_is_read_as_the_event_itself() -> None:
 
 
 @pytest.mark.parametrize("published", [b"\xff", b"[]", b"{}", b'{"operation": 1}'])
-def test_bytes_that_are_no_event_are_passed_on_as_nothing(published: bytes) -> None:
+def test_bytes_that_are_not_an_event_become_an_empty_message(published: bytes) -> None:
     assert events.rule_output("$aws/events/thing/barn/created", published) == ""
 
 

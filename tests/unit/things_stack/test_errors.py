@@ -70,7 +70,7 @@ NO_SUCH_PATH = {"code": 5, "message": "Not Found"}
         (503, {"code": 14}, False),
     ],
 )
-def test_what_means_no_is_listed(status: int, body: Any, no: bool) -> None:
+def test_the_answers_that_count_as_a_refusal_are_listed(status: int, body: Any, no: bool) -> None:
     assert errors.read_answer(status, body).means_no is no
 
 

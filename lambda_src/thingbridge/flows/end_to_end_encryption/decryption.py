@@ -18,7 +18,7 @@ from thingbridge.messaging import downlink
 from thingbridge.messaging.upstream import UpstreamMessage
 
 PAUSES: Final = (0.25, 0.75, 1.0, 2.0, 2.0)
-"""Seconds between looks for the success of a push that was refused: a failure is held for 6 seconds at most."""
+"""Seconds between checks whether a refused push succeeded later: a failure is held for 6 seconds at most."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Decryption:
         return replace(message, body=plain, raw=json.dumps(plain, separators=(",", ":")).encode())
 
     def _keep(self, device: str, body: Mapping[str, Any], thing_name: str) -> None:
-        """Keep the session of a message, and the counter that the network used by itself."""
+        """Keep the session of a message, and the counter that the network has used."""
         if seen := sessions.seen(body):
             ignored = self.keys.remember(device, seen)
             if ignored:
@@ -67,7 +67,7 @@ class Decryption:
             self.keys.table.raise_counter(device, used.session_key_id, used.f_cnt + 1)
 
     def _queued_in_the_end(self, device: str, body: Mapping[str, Any]) -> bool:
-        """Whether a message is the failure of a push of this stack that a later push made up for."""
+        """Whether a message is the failure of a push that this stack repeated with success."""
         own = downlink.marks(downlinks.repeated_after_failure(body))
         if not own:
             return False

@@ -148,7 +148,7 @@ class EncryptedDownlinkQueue:
         except ThingsStackBusy as error:
             if not error.uncertain:
                 raise
-            # The same counters once more: if they were accepted, they are not accepted again.
+            # The same counters again: if they were accepted, The Things Stack does not accept them twice.
             push.look = True
             raise _Again(str(error)) from error
 
@@ -161,7 +161,7 @@ class EncryptedDownlinkQueue:
                 taken = table.take_counters(push.key, latest.session_key_id, count, push.retry.at_least)
             except NotCounted:
                 taken = None
-            # That payloads may be sent in plain text is believed of no message, only of the Application Server.
+            # Only the Application Server may say that payloads are sent in plain text, never a message.
             if taken and (taken[1].app_s_key is not None or taken[1].confirmed):
                 return taken
         seen = self._session_in_use(push)

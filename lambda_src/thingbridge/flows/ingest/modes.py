@@ -2,7 +2,7 @@
 
 Each module has the same parts: `RIGHTS`, what the API key needs beyond the rights that every mode needs; `configure`,
 which creates or updates its part in The Things Stack and can be repeated; `remove`, which deletes it there; `release`,
-which deletes what only this mode used in AWS, also when The Things Stack is gone. All modes share `integration` (what
+which deletes what only this mode used in AWS, even when The Things Stack is gone. All modes share `integration` (what
 is configured) and `account` (what AWS provides).
 """
 

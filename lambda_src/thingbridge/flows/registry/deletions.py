@@ -1,4 +1,4 @@
-"""The deletion of an end device whose thing was deleted: only on proof, looked at again just before.
+"""The deletion of an end device whose thing was deleted: only on proof, which is checked just before.
 
 The event says that a thing is gone. The device goes with it if its mark proves that it was this thing's, or that of
 another thing of this stack that is gone as well, and if no other thing of the account and region stands for it.
@@ -47,7 +47,7 @@ class Deletions:
             if found and self._is_kept(thing_name, *found):
                 return
         except Refused as error:
-            # Without a look, nothing is deleted; without a deletion, nothing shows later why the device remains.
+            # Raised, so that it is tried again: nothing would show later why the device was not deleted.
             raise Unfinished(str(error)) from error
         outcome = end_devices.take_back(self.things_stack, reference, steps)
         self.log.record(thing_name, "INFO", f"end_device_{outcome}", device_id=reference.device_id)
@@ -83,8 +83,8 @@ class Deletions:
         """The thing for which the device is kept: one that stands for it, or else the one that its mark names.
 
         The marked thing may have lost its attributes, and get them back from the mark; or it stands for another device
-        now, and only the comparison can say what that means for this one. If it is the deleted thing itself, made anew
-        for another device, the device has had its day.
+        now, and only the comparison can say what that means for this one. If it is the deleted thing itself, created
+        again for another device, the device is deleted.
         """
         look = self.standing.look(device, thing_name, mark.thing_name)
         marked = look.named.get(mark.thing_name)

@@ -1,8 +1,8 @@
 """Work items of what has been failing: each pause before the next attempt is as long as it has failed so far.
 
-A failed event comes again from its queue, and ends in the dead-letter queue. A work item need not: the comparison finds
-the same device again in each of its runs, and sends another item. What is remembered here is the memory of one
-execution environment, of which the function has two; losing it costs attempts. What an item calls for is in `things`.
+A failed event is delivered again, and ends in the dead-letter queue. A work item need not be: each run of the
+comparison finds the same device, and sends another item. The memory is that of one execution environment, of which the
+function has two; losing it costs attempts. What an item calls for is in `things`.
 """
 
 import time
@@ -16,7 +16,7 @@ from thingbridge.registry import events, work_items
 from thingbridge.registry.work_items import WorkItem
 
 PATIENCE: Final = 5.0
-"""Seconds for which one call of The Things Stack is retried: after that, the message comes again from its queue."""
+"""Seconds for which one call of The Things Stack is retried: after that, the message is delivered again."""
 
 PASSING: Final = 600.0
 """Seconds: what has been failing for less than this, about a run's interval, is tried whenever it is due."""
@@ -25,7 +25,7 @@ LONGEST_PAUSE: Final = 3600.0
 """Seconds: what keeps failing is tried once an hour, so what an outage held up is in step an hour after it at most."""
 
 REMEMBERED: Final = 10_000
-"""More failures than these are of the server, not of single devices; the oldest are forgotten."""
+"""Failures remembered: with more, the server fails, not single devices; the oldest are forgotten."""
 
 
 @dataclass(frozen=True)

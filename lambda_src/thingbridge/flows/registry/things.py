@@ -112,7 +112,7 @@ class Registry:
                 )
 
     def _report_failure(self, thing_name: str, thing: Thing | None, error: ThingbridgeError, *, again: bool) -> None:
-        self.log.record(thing_name, "WARN" if again else "ERROR", "end_device_not_in_step", reason=str(error))
+        self.log.record(thing_name, "WARN" if again else "ERROR", "end_device_not_synchronised", reason=str(error))
         if thing:
             digest = marks.digest(thing.attributes)
             self._show(thing_name, status.failed(error, again=again, digest=digest))

@@ -194,14 +194,14 @@ def refused_once(air: Air, schedule: Schedule, simulation: Simulation) -> Publis
     return failure
 
 
-def test_a_failure_that_a_later_push_made_up_for_is_not_published(
+def test_a_failure_is_not_published_if_a_later_push_succeeds(
     air: Air, schedule: Schedule, simulation: Simulation, encryption: Encryption
 ) -> None:
     failure = upstream_message(refused_once(air, schedule, simulation))
     assert Decryption(encryption.keys, log=None).decrypt(failure, "tank-7") is None  # type: ignore[arg-type]
 
 
-def test_a_failure_that_comes_before_the_push_that_makes_up_for_it_is_held(
+def test_a_failure_that_comes_before_the_push_that_succeeds_is_held(
     air: Air, schedule: Schedule, simulation: Simulation, encryption: Encryption, clock: Clock
 ) -> None:
     message = upstream_message(refused_once(air, schedule, simulation))
@@ -220,7 +220,7 @@ def test_a_failure_that_comes_before_the_push_that_makes_up_for_it_is_held(
     assert len(waits) == 2
 
 
-def test_a_failure_that_nothing_makes_up_for_is_published_after_some_seconds(
+def test_a_failure_is_published_after_some_seconds_if_no_later_push_succeeds(
     air: Air, schedule: Schedule, simulation: Simulation, encryption: Encryption, clock: Clock
 ) -> None:
     message = upstream_message(refused_once(air, schedule, simulation))

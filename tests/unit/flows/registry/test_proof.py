@@ -81,7 +81,7 @@ def test_the_same_stack_applied_elsewhere_deletes_no_device_of_the_first(
     assert "it has the mark of the stack farm of the account 123456789012 in eu-west-1" in entry["reason"]
 
 
-# Made anew
+# Created again
 
 
 @pytest.mark.parametrize("created_first", [True, False], ids=["created, deleted", "deleted, created"])
@@ -96,7 +96,7 @@ def test_the_same_stack_applied_elsewhere_deletes_no_device_of_the_first(
     ],
     ids=["other name", "other name, lower case", "lower case", "device id named", "device id alone"],
 )
-def test_a_thing_made_anew_keeps_its_device_and_its_keys_in_any_order_of_the_events(
+def test_a_thing_created_again_keeps_its_device_and_its_keys_in_any_order_of_the_events(
     stack_in: StackIn, application: Application, new_name: str, spelling: dict[str, str], created_first: bool
 ) -> None:
     farm = stack_in(SCRUB_KEYS="true")
@@ -219,7 +219,7 @@ def test_a_thing_of_the_same_name_but_another_type_is_left_alone(farm: Stack, ap
 
 
 @pytest.mark.parametrize("named", [False, True], ids=["by DevEUI", "by device id as well"])
-def test_a_device_whose_thing_now_stands_for_another_is_kept_and_the_log_names_the_way_out(
+def test_a_device_whose_thing_now_stands_for_another_is_kept_and_the_log_names_the_fix(
     farm: Stack, application: Application, named: bool
 ) -> None:
     application.register("tank-7", EUI)
@@ -305,7 +305,7 @@ def test_a_thing_of_another_stack_with_the_same_device_id_alone_is_doubtful_so_t
 # The guard
 
 
-def test_as_many_deletions_as_a_fleet_has_devices_are_refused_and_the_log_names_the_way_out(
+def test_as_many_deletions_as_a_fleet_has_devices_are_refused_and_the_log_names_the_fix(
     farm: Stack, application: Application
 ) -> None:
     devices = fleet(application, 8)
@@ -430,4 +430,4 @@ def test_a_device_id_that_another_device_has_is_not_deleted(farm: Stack, applica
     application.register("tank-7", OTHER_EUI)
     farm.deliver("DELETED", "barn", {"devEUI": EUI, "deviceID": "tank-7", "stackName": "farm"})
     assert application.device_ids() == ["tank-7"]
-    assert farm.events("barn") == ["end_device_not_in_step"]
+    assert farm.events("barn") == ["end_device_not_synchronised"]

@@ -150,7 +150,7 @@ def test_a_failure_that_a_full_shadow_can_not_hold_is_in_the_log(
     answer_with("iot-data", "UpdateThingShadow", 413, "RequestEntityTooLargeException")
     create(iot, THING | {"appKey": "short"})
     handle(event("CREATED"))
-    assert logged(clients) == [("ERROR", "end_device_not_in_step"), ("ERROR", "shadow_not_written")]
+    assert logged(clients) == [("ERROR", "end_device_not_synchronised"), ("ERROR", "shadow_not_written")]
 
 
 def test_used_keys_are_removed_from_the_thing_if_the_stack_scrubs_them(
@@ -180,7 +180,7 @@ def test_a_bad_description_is_reported_on_the_thing_and_not_retried(
     handle(event("CREATED"))
     assert knowing(simulation) == []
     assert (status(clients)["state"], status(clients)["step"]) == ("failed", "attributes")
-    assert logged(clients) == [("ERROR", "end_device_not_in_step")]
+    assert logged(clients) == [("ERROR", "end_device_not_synchronised")]
 
 
 def test_a_busy_server_is_reported_as_retrying_and_raised(
@@ -191,7 +191,7 @@ def test_a_busy_server_is_reported_as_retrying_and_raised(
     with pytest.raises(Busy):
         handle(event("CREATED"), remaining=1.2)
     assert (status(clients)["state"], status(clients)["step"]) == ("retrying", "Network Server")
-    assert logged(clients) == [("WARN", "end_device_not_in_step")]
+    assert logged(clients) == [("WARN", "end_device_not_synchronised")]
     simulation.faults.clear()
     handle(event("CREATED"))
     assert knowing(simulation) == list(SERVERS)
@@ -205,11 +205,11 @@ def test_a_fault_of_this_product_is_reported_on_the_thing_and_raised(
     simulation.servers.identity.devices[APPLICATION, DEVICE_ID] = {"name": "no ids"}
     with pytest.raises(KeyError):
         handle(event("CREATED"))
-    assert (status(clients)["state"], logged(clients)) == ("retrying", [("WARN", "end_device_not_in_step")])
+    assert (status(clients)["state"], logged(clients)) == ("retrying", [("WARN", "end_device_not_synchronised")])
     assert status(clients)["reason"].startswith("unexpected KeyError at ")
 
 
-def test_a_device_that_the_things_stack_fails_on_is_given_up_while_time_is_left_for_others(
+def test_a_device_that_the_things_stack_fails_on_leaves_time_for_others(
     handle: Handle, iot: Any, simulation: Simulation
 ) -> None:
     create(iot)
