@@ -280,13 +280,14 @@ class SessionTable:
     def _write_received(self, device: str, seen: SessionSeen, key_opens: bool) -> dict[str, Any]:
         """Write what a message said; returns the item. The key is left out if the stored one stays.
 
-        A new session counts from the first counter on, whatever the message says: `raise_counter` bounds that.
+        A new session begins where the message says, but within the bounds of `raise_counter`.
         """
-        session = seen.session
+        session, first = seen.session, seen.next_f_cnt_down
+        first = first if first <= FIRST_F_CNT_DOWN + LONGEST_JUMP else FIRST_F_CNT_DOWN
         update = (
             "SET dev_addr = if_not_exists(dev_addr, :dev_addr), expires = :expires, #next = if_not_exists(#next, :next)"
         )
-        names, values = {"#next": "next_f_cnt_down"}, self._values(session, FIRST_F_CNT_DOWN)
+        names, values = {"#next": "next_f_cnt_down"}, self._values(session, first)
         if session.app_s_key is None:
             return self._written(device, session, update, names, values)
         with_key = {**values, ":app_s_key": _map(session.app_s_key), ":opens": {"BOOL": key_opens}}
