@@ -24,7 +24,13 @@ from botocore.exceptions import ClientError
 
 from thingbridge.aws.clients import Clients
 from thingbridge.aws.errors import code, translate_errors
-from thingbridge.encryption.sessions import LAST_FRAME_COUNTER, Session, SessionSeen
+from thingbridge.encryption.sessions import (
+    CLOCKS_DIFFER_BY,
+    FIRST_F_CNT_DOWN,
+    LAST_FRAME_COUNTER,
+    Session,
+    SessionSeen,
+)
 from thingbridge.errors import Busy
 from thingbridge.messaging.downlink import NotSendable
 
@@ -273,12 +279,16 @@ class SessionTable:
     # Inside --------------------------------------------------------------------------------------------------------
 
     def _write_received(self, device: str, seen: SessionSeen, key_opens: bool) -> dict[str, Any]:
-        """Write what a message said; returns the item. The key is left out if the stored one stays."""
-        session = seen.session
+        """Write what a message said; returns the item. The key is left out if the stored one stays.
+
+        A new session begins where the message says, but within the bounds of `raise_counter`.
+        """
+        session, first = seen.session, seen.next_f_cnt_down
+        first = first if first <= FIRST_F_CNT_DOWN + LONGEST_JUMP else FIRST_F_CNT_DOWN
         update = (
             "SET dev_addr = if_not_exists(dev_addr, :dev_addr), expires = :expires, #next = if_not_exists(#next, :next)"
         )
-        names, values = {"#next": "next_f_cnt_down"}, self._values(seen)
+        names, values = {"#next": "next_f_cnt_down"}, self._values(session, first)
         if session.app_s_key is None:
             return self._written(device, session, update, names, values)
         with_key = {**values, ":app_s_key": _map(session.app_s_key), ":opens": {"BOOL": key_opens}}
@@ -303,7 +313,7 @@ class SessionTable:
             "confirmed = :confirmed, key_opens = :opens"
         )
         values = {
-            **self._values(seen),
+            **self._values(session, seen.next_f_cnt_down),
             ":confirmed": {"BOOL": True},
             ":opens": {"BOOL": key_opens and session.app_s_key is not None},
         }
@@ -314,10 +324,10 @@ class SessionTable:
             values[":app_s_key"] = _map(session.app_s_key)
         return self._written(device, session, update, {"#next": "next_f_cnt_down"}, values)
 
-    def _values(self, seen: SessionSeen) -> dict[str, Any]:
+    def _values(self, session: Session, next_f_cnt_down: int) -> dict[str, Any]:
         return {
-            ":dev_addr": {"S": seen.session.dev_addr},
-            ":next": {"N": str(seen.next_f_cnt_down)},
+            ":dev_addr": {"S": session.dev_addr},
+            ":next": {"N": str(next_f_cnt_down)},
             ":expires": self._in(UNUSED_KEPT_FOR),
         }
 
@@ -334,8 +344,12 @@ class SessionTable:
         return dict(answer["Attributes"])
 
     def _make_latest(self, device: str, seen: SessionSeen) -> str | None:
-        """Make it the latest session unless one was seen later; the session that it replaces, if any."""
-        at = seen.at if seen.at is not None else int(self._now() * 1_000_000)
+        """Make it the latest session unless one was seen later; the session that it replaces, if any.
+
+        A message with a time in the future, which is wrong or forged, would otherwise stay the latest until then.
+        """
+        now = int(self._now() * 1_000_000)
+        at = now if seen.at is None else min(seen.at, now + int(CLOCKS_DIFFER_BY * 1_000_000))
         values = {
             ":latest": {"S": seen.session.session_key_id},
             ":at": {"N": str(at)},

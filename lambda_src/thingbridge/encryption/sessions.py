@@ -173,7 +173,7 @@ UNSEEN: Final = 1024
 encrypted payloads that The Things Stack refused or returned, and no longer knows of. A device accepts gaps of up to
 16,384 (MAX_FCNT_GAP, LoRaWAN 1.0.3 §4.3.1.5)."""
 
-_CLOCKS_DIFFER_BY: Final = 10.0
+CLOCKS_DIFFER_BY: Final = 10.0
 """Seconds, at most, between the clocks of AWS and The Things Stack."""
 
 _OWN_APPLICATION_COUNTER: Final = "MAC_V1_1"
@@ -194,7 +194,7 @@ def first_f_cnt_down(session: SessionSeen, on_network_server: Mapping[str, Any],
             if (recorded.get("keys") or {}).get("session_key_id") == session.session.session_key_id:
                 last = max(last, int(recorded.get("last_n_f_cnt_down", 0)))
     began = began_at(session.session.session_key_id)
-    known_since_its_join = began is not None and began > table_created_at + _CLOCKS_DIFFER_BY
+    known_since_its_join = began is not None and began > table_created_at + CLOCKS_DIFFER_BY
     return max(last + 1 + (0 if known_since_its_join else UNSEEN), FIRST_F_CNT_DOWN)
 
 

@@ -7,7 +7,7 @@ so an apply that is interrupted anywhere is finished, or undone, by the next one
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final, Self
 
@@ -15,7 +15,10 @@ Settings = Mapping[str, Any]
 """What one part is configured with, as Terraform writes it; it names secrets and holds none."""
 
 MOST_LEFT: Final = 2
-"""Former places that are kept for another try: a parameter holds 4,096 characters, and a destroy tries each."""
+"""Former places that a completed apply keeps for another try: a destroy tries each."""
+
+LONGEST: Final = 4096
+"""Characters of a parameter (Systems Manager quotas, tier Standard)."""
 
 
 @dataclass(frozen=True)
@@ -88,10 +91,22 @@ class Record:
         """Every place that may hold something."""
         return (*((self.current,) if self.current else ()), *self.others)
 
-    def begun(self, place: Place) -> Self:
-        """While `place` is configured: what was completed is no longer known to hold."""
-        known = any(each == place for each in self.places)
-        return replace(self, configuration="", attempt="", others=self.others if known else (*self.others, place))
+    def begun(self, place: Place, location: Callable[[Place], object]) -> Self:
+        """While `place` is configured: what was completed is no longer known to hold.
+
+        An earlier attempt at the same location gives way: there is one object, and this key has just been accepted.
+        """
+        others = tuple(each for each in self.others if location(each) != location(place))
+        if self.current != place:
+            others = (*others, place)
+        return replace(self, configuration="", attempt="", others=others)
+
+    def fitting(self) -> tuple[Self, Sequence[Place]]:
+        """The record without the oldest of the `others` that a parameter has no room for, and those."""
+        kept = self
+        while len(kept.text) > LONGEST and kept.others:
+            kept = replace(kept, others=kept.others[1:])
+        return kept, self.others[: len(self.others) - len(kept.others)]
 
 
 def digest(text: str) -> str:

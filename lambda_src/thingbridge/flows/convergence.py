@@ -24,6 +24,9 @@ PATIENCE: Final = 15.0
 REMOVAL_PATIENCE: Final = 5.0
 """The same for a removal: what can't be removed is left, as a destroy must end when The Things Stack is gone."""
 
+NO_ROOM: Final = "too many applies failed since: no later one removes it, unless this one succeeds"
+"""Why a place is no longer recorded."""
+
 Connect = Callable[[Application, str, float], ThingsStack]
 """A client for an application, with one version of its API key, that gives up on a call after these seconds."""
 
@@ -81,7 +84,7 @@ class Convergence:
         things_stack = self.connect(wanted.application, version, PATIENCE)
         api_key.check(things_stack, self.part.rights(wanted.settings))
         place = Place(wanted.application, self.part.recorded(wanted.settings), version)
-        self._write(record.begun(place))
+        self._write(record.begun(place, self._location))
 
         def configure() -> None:
             before = record.current
@@ -178,7 +181,10 @@ class Convergence:
         return Record.read(self.parameters.read(f"{self.path}/record/{self.name}"))
 
     def _write(self, record: Record) -> None:
-        self.parameters.write(f"{self.path}/record/{self.name}", record.text)
+        kept, dropped = record.fitting()
+        for place in dropped:
+            emit("WARN", "left_behind", what=self._named(place), reason=NO_ROOM)
+        self.parameters.write(f"{self.path}/record/{self.name}", kept.text)
 
 
 def _application(place: Place) -> tuple[str, str]:

@@ -162,18 +162,22 @@ def delete(things_stack: ThingsStack, device: DeviceReference) -> Outcome:
 
 
 def take_back(things_stack: ThingsStack, device: DeviceReference, steps: Sequence[Step]) -> Outcome:
-    """Delete a device whose thing is gone, and what this call has created of it by carrying out `steps`.
+    """Delete what this call has created by carrying out `steps`, of a device that the Identity Server does not know.
 
     The event of the deletion may have been handled while the steps were carried out. The Identity Server has forgotten
-    the device then, and what the other servers received after that could not be found again. Returns and raises like
-    `delete`.
+    the device then, and what the other servers received after that could not be found again. Returns ABSENT. Raises
+    Unfinished when the Identity Server knows the device by now, and otherwise like `delete`.
     """
-    outcome = delete(things_stack, device)
-    if outcome is Outcome.ABSENT:
+    try:
+        if resolve(things_stack, device) is not None:
+            raise Unfinished(f"{device.device_id} was created while it was deleted")
+        _confirm_absent(things_stack, device)
         for step in reversed(steps):
             if step.server not in (Server.IDENTITY, Server.CLAIMING):
                 things_stack.end_devices.delete(step.server, step.end_device["ids"]["device_id"])
-    return outcome
+    except ThingsStackRefused as error:
+        raise Unfinished(str(error)) from error
+    return Outcome.ABSENT
 
 
 def _unclaim(things_stack: ThingsStack, device_id: str) -> None:

@@ -67,18 +67,18 @@ class Requeue:
         for each in filter(encryption.is_readable, returned.downlinks):
             by_session.setdefault(str(each.get("session_key_id", "")), []).append(each)
         for session_key_id, downlinks in by_session.items():
-            self._queue_session(message, session_key_id, downlinks, returned.last_f_cnt_down + 1)
+            self._queue_session(message, session_key_id, downlinks, returned.last_f_cnt_down)
 
     def _queue_session(
         self,
         message: UpstreamMessage,
         session_key_id: str,
         downlinks: Sequence[Mapping[str, Any]],
-        next_f_cnt_down: int,
+        last_f_cnt_down: int,
     ) -> None:
         """Queue the downlinks of one session, except those that were queued again before.
 
-        `next_f_cnt_down`: the session's lowest free counter.
+        `last_f_cnt_down`: the session's highest used counter as the message says, 0 if it says nothing.
         """
         device = sessions.device_key(message.device)
         stored = self.keys.table.find(device, session_key_id) if session_key_id else None
@@ -92,24 +92,23 @@ class Requeue:
             return
         left = [each for each in downlinks if each.get("f_cnt", 0) not in stored.queued_again]
         if left:
-            latest = self.keys.table.latest(device)
-            at_least = next_f_cnt_down if latest and latest.session_key_id == session_key_id else 0
-            plain = [(each.get("f_cnt", 0), _again(each, key)) for each in left]
-            self._push_and_mark(message, session_key_id, plain, at_least)
+            if last_f_cnt_down:
+                # Raised within bounds, as by `upstream`: a forged message must not use up the session.
+                self.keys.table.raise_counter(device, session_key_id, last_f_cnt_down + 1)
+            self._push_and_mark(message, session_key_id, [(each.get("f_cnt", 0), _again(each, key)) for each in left])
 
     def _push_and_mark(
         self,
         message: UpstreamMessage,
         session_key_id: str,
         downlinks: Sequence[tuple[int, Mapping[str, Any]]],
-        at_least: int,
     ) -> None:
         """Push downlinks (their old counter, the downlink) together; one by one when one of them is refused."""
         reference = DeviceReference(message.device.device_id, message.device.dev_eui, named=True)
         plain = [each for _, each in downlinks]
         repeated = is_late(_received_at(message.body), self.now())
         try:
-            self.queue.schedule(reference, plain, repeated=repeated, at_least=at_least)
+            self.queue.schedule(reference, plain, repeated=repeated)
         except JoinLost as error:
             # The Network Server still has them in the queue of the old session. The next join returns them again, so
             # they are not marked.
@@ -118,7 +117,7 @@ class Requeue:
         except REJECTIONS as error:
             if len(downlinks) > 1:
                 for each in downlinks:
-                    self._push_and_mark(message, session_key_id, [each], at_least)
+                    self._push_and_mark(message, session_key_id, [each])
                 return
             self._record_lost(message, plain, str(error))
         device = sessions.device_key(message.device)

@@ -85,6 +85,10 @@ class RecordedShadows:
         """Record that the oldest members of a decoded payload give way."""
         self.log.record(thing_name, "WARN", "decoded_payload_full", reason=FULL)
 
+    def record_not_readable(self, thing_name: str, error: BadInput) -> None:
+        """Record that the stored state of a shadow begins again, because it can't be read."""
+        self.log.record(thing_name, "ERROR", "shadow_state_not_readable", reason=str(error))
+
     def _merge_by_version(
         self, thing_name: str, state: Mapping[str, Any], received_at: str | None, refusal: Refused | None = None
     ) -> None:
@@ -158,19 +162,28 @@ class PacedShadowWriter:
     now: Callable[[], float] = time.time
 
     def write(self, thing_name: str, state: Mapping[str, Any], received_at: str | None) -> None:
-        """Store a state, and write it if the interval has passed. Raises Busy or Misconfigured."""
+        """Store a state, and write it if the interval has passed. Raises Busy or Misconfigured.
+
+        A row that can't be read begins again with this state: the message was published, and must not come again.
+        """
         now = self.now()
         # A message without a time is as new as its arrival. The time also identifies the owner of a write.
         arrival = time.strftime("%Y-%m-%dT%H:%M:%S.000000000Z", time.gmtime(now))
         at = times.believable(received_at, now) or arrival
         interval, before = self.settings.min_interval_seconds, Row()
+        fault: BadInput | None = None
 
         def receive(text: str | None) -> str:
-            nonlocal before
-            before = Row.read(text)
+            nonlocal before, fault
+            try:
+                before, fault = Row.read(text), None
+            except BadInput as error:
+                before, fault = Row(), error
             return pacing.receive(before, state, at, at, now, interval).text()
 
         row = Row.read(self.states.change(thing_name, receive, now))
+        if fault:
+            self.shadows.record_not_readable(thing_name, fault)
         if row.forgotten and not before.forgotten:
             self.shadows.record_removed(thing_name)
         if row.scheduled is None or row.scheduled.owner != at:
@@ -193,7 +206,7 @@ class PacedShadowWriter:
         text = self.states.read(thing_name)
         try:
             row = Row.read(text)
-        except (ValueError, KeyError, TypeError) as error:
+        except BadInput as error:
             raise BadInput("row", f"of {thing_name} can't be read") from error
         if row.scheduled and row.scheduled.owner == owner:
             self._write_row(thing_name, row, self.now())
@@ -244,5 +257,8 @@ class PacedShadowWriter:
 
 
 def _read(text: str | None, row: Row) -> Row:
-    """The row as it is stored; as it was if it has expired in the meantime."""
-    return Row.read(text) if text else row
+    """The row as it is stored; as it was if it has expired in the meantime, or can't be read."""
+    try:
+        return Row.read(text) if text else row
+    except BadInput:
+        return row

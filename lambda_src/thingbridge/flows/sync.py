@@ -80,7 +80,7 @@ class Tick:
             if "continue" in message:
                 return Run.read(message["continue"])
             mode, allowed = SyncMode(message.get("mode") or mode), int(message.get("allowDeletions") or 0)
-        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+        except (ValueError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise BadInput("message", "must be a tick or the state of a run") from error
         return None if self.first_delivery and now - self.sent_at > STALE_AFTER else Run(self.message_id, mode, allowed)
 

@@ -102,8 +102,16 @@ def _reason(request: ReceivedRequest, thing: Thing | None, owner: str | None) ->
 
 
 def _claims(document: Mapping[str, Any]) -> dict[str, Claim]:
-    answered = document.get("state", {}).get("reported", {}).get("answered") or {}
-    return {key: Claim(str(each["by"]), float(each["at"])) for key, each in answered.items()}
+    answered = document.get("state", {}).get("reported", {}).get("answered")
+    return {key: _claim(each) for key, each in answered.items()} if isinstance(answered, dict) else {}
+
+
+def _claim(entry: object) -> Claim:
+    """A claim as it was written; of anything else in its place, one that is older than all others."""
+    match entry:
+        case {"by": str(stack_name), "at": int() | float() as at}:
+            return Claim(stack_name, float(at))
+    return Claim("", 0.0)
 
 
 def _change(answered: Mapping[str, Claim], key: str, own: Claim) -> dict[str, Any]:

@@ -93,9 +93,9 @@ class Upstream:
     def _readable(self, message: UpstreamMessage, thing_name: str) -> UpstreamMessage | None:
         """The message in readable form: decrypted, and decoded if The Things Stack has not done so.
 
-        None if it is not to be published. A simulated uplink was never encrypted, and is of no session.
+        None if it is not to be published.
         """
-        if self.decryption and not message.is_simulated:
+        if self.decryption:
             decrypted = self.decryption.decrypt(message, thing_name)
             if decrypted is None:
                 return None

@@ -28,7 +28,7 @@ class EndDeviceIdentifiers:
 
 def eui(field: str, value: object) -> str:
     """An EUI-64 (DevEUI, JoinEUI, AppEUI) as 16 upper-case hex digits. Raises BadInput that names `field`."""
-    text = value.upper() if isinstance(value, str) else ""
+    text = _upper(value)
     if not _EUI.fullmatch(text):
         raise BadInput(field, "must be 16 hexadecimal digits")
     return text
@@ -39,7 +39,7 @@ def root_key(field: str, value: object) -> str:
 
     The all-zero key is rejected, as by the Join Server.
     """
-    text = value.upper() if isinstance(value, str) else ""
+    text = _upper(value)
     if not _KEY.fullmatch(text):
         raise BadInput(field, "must be 32 hexadecimal digits")
     if not text.strip("0"):
@@ -49,7 +49,7 @@ def root_key(field: str, value: object) -> str:
 
 def claim_authentication_code(field: str, value: object) -> str:
     """A claim authentication code in upper case (TTS `deviceclaimingserver.proto`). The error never shows it."""
-    text = value.upper() if isinstance(value, str) else ""
+    text = _upper(value)
     if not _CLAIM_CODE.fullmatch(text):
         raise BadInput(field, "must be 1 to 32 letters and digits")
     return text
@@ -67,6 +67,11 @@ def device_id(field: str, value: object) -> str:
 def is_device_id(text: str) -> bool:
     """Whether a text can be a device id of The Things Stack."""
     return len(text) <= TTS_ID_MAX_LENGTH and _TTS_ID.fullmatch(text) is not None
+
+
+def _upper(value: object) -> str:
+    """A text in upper case, empty for anything but ASCII: the upper case of a ligature or a sharp s is two letters."""
+    return value.upper() if isinstance(value, str) and value.isascii() else ""
 
 
 def default_device_id(dev_eui: str) -> str:

@@ -54,6 +54,7 @@ def _fingerprint(mark: Mark) -> int:
 class Entry:
     """A device that was found: who marked it, whether it was found before, and whether it has room for a mark."""
 
+    device_id: str
     marked_by: MarkedBy
     fingerprint: int
     seen: bool
@@ -98,7 +99,10 @@ def is_remembered(text: str) -> bool:
 
 
 class DeviceIndex:
-    """An index of devices: `add` all of them, `close` it, then search it."""
+    """An index of devices: `add` all of them, `close` it, then search it.
+
+    `marked`: the number of devices with a mark of this stack, without those that are kept without a thing.
+    """
 
     def __init__(self, owner: Owner) -> None:
         self._owner = owner
@@ -123,7 +127,7 @@ class DeviceIndex:
         self._flags.append(by.value | (_KEPT if kept else 0) | (0 if device.room else _FULL))
         self._ids += device.device_id.encode()
         self._ends.append(len(self._ids))
-        self.marked += by is MarkedBy.THIS_STACK
+        self.marked += by is MarkedBy.THIS_STACK and not kept
 
     def close(self) -> None:
         """End the adding: builds the order that the searches need."""
@@ -132,21 +136,26 @@ class DeviceIndex:
     def find(self, thing: DeviceReference) -> Entry | None:
         """The device that a thing stands for, None if there is none. It counts as seen from now on.
 
-        A thing without a DevEUI stands for the device with its device id, which may have one.
+        A thing without a DevEUI stands for the device with its device id, which may have one. Of several devices with
+        the DevEUI of a thing, the one with its device id counts, or else one with a mark of this stack.
         """
-        found = self._find(self._keys, self._order, key_of_device(thing.device_id, thing.dev_eui))
+        found = self._find(self._keys, self._order, key_of_device(thing.device_id, thing.dev_eui), thing.device_id)
         if found is None and thing.dev_eui is None:
-            found = self._find(*self._ordered_by_id(), _hashed(thing.device_id))
+            found = self._find(*self._ordered_by_id(), _hashed(thing.device_id), thing.device_id)
         return found
 
-    def _find(self, keys: "array[int]", order: "array[int]", key: int) -> Entry | None:
-        found = None
+    def _find(self, keys: "array[int]", order: "array[int]", key: int, device_id: str) -> Entry | None:
+        def rank(entry: Entry) -> tuple[bool, bool]:
+            return entry.device_id == device_id, entry.marked_by is MarkedBy.THIS_STACK
+
+        found: Entry | None = None
         at = bisect_left(order, key, key=keys.__getitem__)
         while at < len(order) and keys[index := order[at]] == key:
             flags = self._flags[index]
             by = MarkedBy(flags & _MARKED_BY)
-            if found is None or (by is MarkedBy.THIS_STACK and found.marked_by is not by):
-                found = Entry(by, self._fingerprints[index], bool(flags & _SEEN), not flags & _FULL)
+            entry = Entry(self._id(index), by, self._fingerprints[index], bool(flags & _SEEN), not flags & _FULL)
+            if found is None or rank(entry) > rank(found):
+                found = entry
             self._flags[index] |= _SEEN
             at += 1
         return found

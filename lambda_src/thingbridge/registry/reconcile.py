@@ -45,6 +45,7 @@ class Decision(StrEnum):
     UNMARKABLE = "unmarkable"
     DUPLICATE = "duplicate"
     INCOMPLETE = "incomplete"
+    MISNAMED = "deviceID and devEUI name different devices"
 
 
 WORK: Final = frozenset(
@@ -88,15 +89,20 @@ def marked_by(mark: Mark | None, owner: Owner) -> MarkedBy:
     return MarkedBy.NEIGHBOUR if owner.is_neighbour_of(mark.owner) else MarkedBy.STRANGER
 
 
-def for_pair(by: MarkedBy, *, same: bool, handed_over: bool, seen: bool, room: bool) -> Decision:
+def for_pair(
+    by: MarkedBy, *, same: bool, handed_over: bool, seen: bool, room: bool, misnamed: bool = False
+) -> Decision:
     """A thing of the stack and its device.
 
     `by`: who marked the device; `same`: the mark names this thing and its current state; `handed_over`: a neighbour's
     mark comes with the thing; `seen`: the device was found for another thing of the stack before; `room`: the device
-    can have the mark that it needs.
+    can have the mark that it needs; `misnamed`: the thing has the device's DevEUI, and the device id of another device
+    or of none. What the thing describes then goes to no device, and only a person knows which of the two is meant.
     """
     if seen:
         return Decision.DUPLICATE
+    if misnamed:
+        return Decision.MISNAMED
     if by is MarkedBy.NEIGHBOUR and handed_over:
         return Decision.DIFFERING
     if by in (MarkedBy.NEIGHBOUR, MarkedBy.STRANGER):

@@ -86,6 +86,7 @@ COUNTED_AS: Final = {
     Decision.UNMARKABLE: Count.UNMARKABLE,
     Decision.DUPLICATE: Count.FAILED,
     Decision.INCOMPLETE: Count.FAILED,
+    Decision.MISNAMED: Count.FAILED,
 }
 
 
@@ -229,14 +230,15 @@ class _Part:
             self.counts[COUNTED_AS[decision]] += 1
             if decision in WORK:
                 self._add(WorkItem(thing_name=thing.name))
-            elif decision in (Decision.DUPLICATE, Decision.INCOMPLETE):
+            elif decision in (Decision.DUPLICATE, Decision.INCOMPLETE, Decision.MISNAMED):
                 self._rules.example(decision, thing.name)
 
     def _about(self, index: DeviceIndex, thing: ListedThing) -> Decision:
         try:
-            found = index.find(attributes.reference(thing.attributes))
+            reference = attributes.reference(thing.attributes)
         except BadInput:
             return Decision.INCOMPLETE
+        found = index.find(reference)
         if found is None:
             return reconcile.for_thing_alone(thing.attributes)
         self.counts[Count.SEEN] += not found.seen
@@ -247,6 +249,7 @@ class _Part:
             handed_over=found.may_be_marked_as(expected),
             seen=found.seen,
             room=found.room and expected.fits,
+            misnamed=reference.named and reference.device_id != found.device_id,
         )
 
     def conclude(self, index: DeviceIndex) -> None:

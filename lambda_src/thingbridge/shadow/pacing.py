@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from thingbridge.errors import BadInput
 from thingbridge.shadow.state import DECODED_PAYLOAD
 
 OVERDUE_SECONDS: Final = 1800.0
@@ -83,10 +84,16 @@ class Row:
 
     @classmethod
     def read(cls, text: str | None) -> "Row":
-        """The row that `text` returned; an empty row for None."""
+        """The row that `text` returned; an empty row for None. Raises BadInput for any other text."""
         if text is None:
             return cls()
-        row = json.loads(text)
+        try:
+            return cls._read(json.loads(text))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise BadInput("row", "is not a stored state of a shadow") from error
+
+    @classmethod
+    def _read(cls, row: Mapping[str, Any]) -> "Row":
         fields = {tuple(path): (at, value) for path, at, value in row["fields"]}
         unwritten = {tuple(path) for path in row["unwritten"]}
         written = {path: value for path, (_, value) in fields.items() if path not in unwritten}

@@ -17,7 +17,7 @@ from thingbridge.aws.sessions import (
     NotCounted,
     SessionTable,
 )
-from thingbridge.encryption.sessions import Session, SessionSeen
+from thingbridge.encryption.sessions import CLOCKS_DIFFER_BY, Session, SessionSeen
 from thingbridge.errors import Busy, Refused
 
 DEVICE = "A81758FFFE0312AB"
@@ -125,8 +125,8 @@ def test_counters_continue_where_the_things_stack_is_and_never_go_back(table: Se
 
 
 def test_a_session_without_counters_left_is_refused(table: SessionTable) -> None:
-    table.write(DEVICE, SessionSeen(OLD, at=1, next_f_cnt_down=2**32 - 1))
-    counted(table)
+    table.write(DEVICE, SessionSeen(OLD, at=1, next_f_cnt_down=1))
+    counted(table, 2**32 - 1)
     assert table.take_counters(DEVICE, "b2xk", 1) == (2**32 - 1, OLD)
     with pytest.raises(Refused, match="join again"):
         table.take_counters(DEVICE, "b2xk", 1)
@@ -208,6 +208,18 @@ def test_a_message_raises_a_counter_but_not_without_bounds(table: SessionTable) 
         assert table.take_counters(DEVICE, "b2xk", 1) == (expected, OLD)
     table.raise_counter(DEVICE, "bm9uZQ==", 9)
     assert "bm9uZQ==" not in items()
+
+
+def test_the_first_message_of_a_session_does_not_use_up_its_counters(table: SessionTable) -> None:
+    table.write(DEVICE, SessionSeen(OLD, at=1, next_f_cnt_down=2**32 - 1))
+    counted(table, 7)
+    assert table.take_counters(DEVICE, "b2xk", 1) == (7, OLD)
+
+
+def test_a_message_from_the_future_does_not_stay_the_latest(table: SessionTable) -> None:
+    table.write(DEVICE, SessionSeen(OLD, at=int((NOW + 86_400) * 1e6), next_f_cnt_down=1))
+    table.write(DEVICE, SessionSeen(NEW, at=int((NOW + CLOCKS_DIFFER_BY) * 1e6), next_f_cnt_down=1))
+    assert latest_of(table) == "bmV3"
 
 
 def test_a_warm_message_writes_only_a_counter_that_has_advanced(

@@ -274,6 +274,16 @@ def test_equal_requests_are_answered_each_unless_they_come_within_seconds(stacks
     assert len(rejections()) == 2
 
 
+@pytest.mark.parametrize("answered", [7, {"": 7}, {"x": {"by": "barn"}}, {"x": {"by": "barn", "at": "noon"}}])
+def test_a_shadow_of_answers_that_somebody_wrote_into_does_not_stop_the_answers(
+    stacks: list[DownlinkRequests], clients: Clients, answered: object
+) -> None:
+    Shadows(clients, ELECTION_SHADOW).report(ELECTION_THING, {"answered": answered})
+    for stack in stacks:
+        stack.handle(case_request())
+    assert len(rejections()) == 1
+
+
 def test_many_answered_requests_stay_within_the_size_of_a_shadow(
     stacks: list[DownlinkRequests], clients: Clients
 ) -> None:

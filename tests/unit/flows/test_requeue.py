@@ -13,8 +13,10 @@ from tests import events
 from tests.unit.conftest import APPLICATION, Clock
 from tests.unit.flows.conftest import DEVICE, Air, Encryption
 from thingbridge.aws.clients import Clients
+from thingbridge.aws.sessions import LONGEST_JUMP
 from thingbridge.aws.things import Things
 from thingbridge.aws.things_log import ThingsLog
+from thingbridge.encryption.sessions import LAST_FRAME_COUNTER
 from thingbridge.flows.end_to_end_encryption.downlinks import EncryptedDownlinkQueue
 from thingbridge.flows.requeue import Requeue
 from thingbridge.flows.thing_directory import ThingDirectory
@@ -91,6 +93,18 @@ def test_an_invalidated_queue_is_queued_again_in_its_order_with_new_counters(
     for _ in again:
         air.uplink()
     assert air.received() == [b"\1", b"\2", b"\3"]
+
+
+def test_a_forged_invalidation_does_not_use_up_the_counters_of_a_session(
+    air: Air, schedule: Schedule, simulation: Simulation, requeue: Requeued
+) -> None:
+    air.activate()
+    schedule(ONE)
+    message = invalidate(simulation)
+    message.message["downlink_queue_invalidated"]["last_f_cnt_down"] = LAST_FRAME_COUNTER - 1
+    assert requeue(message) == []
+    schedule(TWO)
+    assert [each["f_cnt"] < LONGEST_JUMP for each in air.queue()] == [True, True]
 
 
 def test_the_queue_before_a_rejoin_is_retried_until_the_device_has_sent(

@@ -173,6 +173,28 @@ def test_a_row_that_can_not_be_read_is_bad_input(writer: Writer, clients: Client
         writer().write_scheduled(json.dumps({"thing": "tank", "owner": at(1)}))
 
 
+def test_a_row_that_can_not_be_read_begins_again_with_the_next_message(
+    writer: Writer, reported: Reported, clients: Clients
+) -> None:
+    ShadowStates(clients, "farm-shadow-states").change("tank", lambda _: '{"fields": []}', NOW)
+    for second in (1, 2):
+        writer().write("tank", {"rssi": -75}, at(second))
+    assert reported() == {"rssi": -75}
+    (entry,) = ThingsLog(clients, GROUP).entries("tank")
+    assert (entry["event"], entry["level"]) == ("shadow_state_not_readable", "ERROR")
+
+
+def test_a_row_that_becomes_unreadable_while_it_is_written_does_not_fail_the_write(
+    writer: Writer, reported: Reported, clients: Clients
+) -> None:
+    states = ShadowStates(clients, "farm-shadow-states")
+    clients("iot-data").meta.events.register(
+        "before-call.iot-data-plane.UpdateThingShadow", lambda **_: states.change("tank", lambda _: "{}", NOW) and None
+    )
+    writer().write("tank", {"rssi": -75}, at(1))
+    assert reported() == {"rssi": -75}
+
+
 def test_a_deferred_write_that_fails_is_named_and_the_others_are_done(
     clients: Clients, queue_url: str, deferred: list[dict[str, Any]], reported: Reported
 ) -> None:

@@ -176,7 +176,16 @@ def test_a_run_that_makes_no_progress_gives_up(function: Function, capsys: pytes
 
 
 @pytest.mark.parametrize(
-    "body", ["no JSON", "[]", '{"mode": "repair"}', '{"allowDeletions": "all"}', '{"continue": {}}', '{"continue": 7}']
+    "body",
+    [
+        "no JSON",
+        "[]",
+        '{"mode": "repair"}',
+        '{"allowDeletions": "all"}',
+        '{"allowDeletions": Infinity}',
+        '{"continue": {}}',
+        '{"continue": 7}',
+    ],
 )
 def test_a_message_that_can_not_be_read_is_logged_and_not_retried(
     function: Function, body: str, capsys: pytest.CaptureFixture[str]

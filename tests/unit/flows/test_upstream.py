@@ -361,10 +361,10 @@ def test_a_decoded_payload_that_a_shadow_can_not_hold_is_recorded() -> None:
     assert recorder.states == []
 
 
-def test_a_simulated_uplink_is_decoded_but_neither_decrypted_nor_reported() -> None:
+def test_a_simulated_uplink_is_decoded_but_not_reported() -> None:
     recorder = Recorder()
     recorder.output = {"level": 5}
-    flow = recorder.flow(ShadowSettings(decoded_payload=True), decryption=object())
+    flow = recorder.flow(ShadowSettings(decoded_payload=True))
     flow.handle(events.rule_output(SIMULATED["messages"]["without EUIs"]))
     ((topic, payload),) = recorder.published
     assert topic == "lorawan/my:tank/uplink"

@@ -4,6 +4,7 @@ Every mode and every input, against a simulated The Things Stack and an AWS acco
 """
 
 import itertools
+import json
 import random
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from tests.sizes import size
 from tests.unit.flows.applies import Applies
 from thingbridge.aws.clients import Clients
 from thingbridge.errors import ThingbridgeError
+from thingbridge.flows.configuration import LONGEST
 
 APPLICATIONS = ("farm-app", "barn-app")
 ROLE = "arn:aws:iam::111122223333:role/Farm-things-stack-eu-west-1"
@@ -211,6 +213,28 @@ def test_three_failures_with_three_keys_are_corrected_by_the_next_apply(world: W
     applies.apply(right)
     assert world.configured == configured
     assert applies.plan(right) is None
+
+
+@pytest.mark.parametrize("elsewhere", [False, True], ids=["one place", "many places"])
+def test_however_many_applies_are_interrupted_the_record_has_room_for_the_next_one(
+    world: World, elsewhere: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    applies, right = world.applies("package"), world.wanted("package")
+    applies.apply(right)
+    told = world.told
+    for number in range(1, 9):
+        world.simulation.faults.add(path="/as/", method="PUT", status=400, times=50)
+        changes = {"f_port": number if elsewhere else 198, "external_id": 99 * "b"}
+        key = world.key(world.simulation.create_api_key("farm-app"))
+        fails(applies, world.wanted("package", **changes, **key))
+        world.simulation.faults.clear()
+        assert len(json.dumps(applies.record, separators=(",", ":"))) <= LONGEST
+        assert len(applies.record["others"]) == 1 or elsewhere
+    assert ('"event": "left_behind"' in capsys.readouterr().out) == elsewhere
+    corrected = {**right, **world.key(world.keys["farm-app"])}
+    applies.apply(corrected)
+    assert world.told == told
+    assert applies.plan(corrected) is None
 
 
 @pytest.mark.parametrize("mode", [mode for mode in MODES if mode != "manual"])

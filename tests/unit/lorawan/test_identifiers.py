@@ -1,5 +1,7 @@
 """Identifiers and keys: which are accepted, how they are spelled, and what the error says."""
 
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -25,6 +27,19 @@ def test_anything_else_is_bad_input_that_names_the_field(value: object) -> None:
 def test_an_eui_with_a_trailing_newline_is_bad_input() -> None:
     with pytest.raises(BadInput):
         identifiers.eui("devEUI", "A81758FFFE0312AB\n")
+
+
+@pytest.mark.parametrize(
+    ("read", "text"),
+    [
+        (identifiers.eui, "A81758FFFE0312\N{LATIN SMALL LIGATURE FF}"),
+        (identifiers.root_key, 30 * "1" + "\N{LATIN SMALL LIGATURE FF}"),
+        (identifiers.claim_authentication_code, "STRA\N{LATIN SMALL LETTER SHARP S}E"),
+    ],
+)
+def test_letters_whose_upper_case_would_fit_are_bad_input(read: Callable[[str, object], str], text: str) -> None:
+    with pytest.raises(BadInput):
+        read("field", text)
 
 
 @pytest.mark.parametrize("key", ["0" * 32, "1" * 31, "G" * 32, None])

@@ -136,6 +136,32 @@ def test_each_kind_of_difference_is_sent_and_nothing_else() -> None:
     }
 
 
+@pytest.mark.parametrize("device_id", ["dev-9", "dev-2"], ids=["of no device", "of another device"])
+def test_a_thing_whose_device_id_is_not_that_of_its_dev_eui_needs_a_look_and_no_work(device_id: str) -> None:
+    examples: list[tuple[Decision, str]] = []
+    misnamed = thing(1, creates=True, deviceID=device_id)
+    registries = InMemory([marked(1), marked(2)], [misnamed, thing(2)])
+    counts = run_once(registries, examples=examples)
+    assert registries.sent == []
+    assert examples == [(Decision.MISNAMED, misnamed.name)]
+    assert (counts[Count.FAILED], counts[Count.IN_STEP]) == (1, 1)
+
+
+def test_of_two_devices_with_one_dev_eui_the_thing_stands_for_the_one_it_names() -> None:
+    named = thing(1, deviceID="dev-0")
+    twin = ListedDevice("dev-0", eui(1), Mark.of(named.name, named.attributes, FARM))
+    registries = InMemory([marked(1), twin], [named])
+    assert run_once(registries)[Count.IN_STEP] == 1
+
+
+def test_devices_that_are_kept_without_a_thing_make_no_deletion_look_small() -> None:
+    kept = [device(number, Mark(f"thing-{number}", FARM, KEPT)) for number in range(100, 200)]
+    registries = InMemory([*kept, *(marked(number) for number in range(8))], [])
+    refusals: list[tuple[int, int]] = []
+    assert run_once(registries, refusals=refusals)[Count.REFUSED] == 8
+    assert refusals == [(8, 8)]
+
+
 def test_two_registries_in_step_need_no_work() -> None:
     registries = InMemory([marked(n) for n in range(20)], [thing(n) for n in range(20)])
     counts = run_once(registries)

@@ -34,9 +34,11 @@ class Decryption:
         """The message with its payloads in plain text and without its key; unchanged where nothing is encrypted.
 
         None for the failure of a push that was repeated with success, which is not published. A message that can't be
-        decrypted is recorded, and delivered as received: losing it would be worse. Raises Busy or Misconfigured, so
-        that it is retried.
+        decrypted is recorded, and delivered as received: losing it would be worse. A simulated uplink was never
+        encrypted, and is of no session. Raises Busy or Misconfigured, so that it is retried.
         """
+        if message.is_simulated:
+            return _replaced(message, messages.undecryptable(message.body))
         device = sessions.device_key(message.device)
         if self._queued_in_the_end(device, message.body):
             return None
@@ -46,10 +48,7 @@ class Decryption:
         except (BadInput, Refused) as error:
             self._record_undecryptable(message, thing_name, error)
             plain = messages.undecryptable(message.body)
-            plain = plain if plain != message.body else None
-        if plain is None:
-            return message
-        return replace(message, body=plain, raw=json.dumps(plain, separators=(",", ":")).encode())
+        return _replaced(message, plain)
 
     def _keep(self, device: str, body: Mapping[str, Any], thing_name: str) -> None:
         """Keep the session of a message, and the counter that the network has used."""
@@ -81,3 +80,10 @@ class Decryption:
     def _record_undecryptable(self, message: UpstreamMessage, thing_name: str, error: BadInput | Refused) -> None:
         label = {"kek_label": error.label} if isinstance(error, KeyNotReadable) and error.label else {}
         self.log.record(thing_name, "ERROR", "payload_not_decrypted", message=message.event, reason=str(error), **label)
+
+
+def _replaced(message: UpstreamMessage, body: Mapping[str, Any] | None) -> UpstreamMessage:
+    """The message with another body; byte for byte as received if there is none, or the same one."""
+    if body is None or body == message.body:
+        return message
+    return replace(message, body=body, raw=json.dumps(body, separators=(",", ":")).encode())

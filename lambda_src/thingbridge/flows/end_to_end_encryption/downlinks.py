@@ -93,19 +93,18 @@ class EncryptedDownlinkQueue:
         *,
         replace: bool = False,
         repeated: bool = False,
-        at_least: int = 0,
     ) -> None:
         """Queue `ApplicationDownlink` objects in plain text, encrypted for the session that the device is in.
 
-        `repeated`: they may have been queued before. `at_least`: the lowest counter that The Things Stack accepts, if
-        known. Raises Busy when the device has to send first, or when others were faster every time; NotSendable when it
-        is in no session that takes them; ThingsStackRefused when The Things Stack refuses for good.
+        `repeated`: they may have been queued before. Raises Busy when the device has to send first, or when others were
+        faster every time; NotSendable when it is in no session that takes them; ThingsStackRefused when The Things
+        Stack refuses for good.
         """
         encryption.check_encryptable(downlinks)
         if not downlinks:
             schedule(self.things_stack, device, (), replace=replace)
             return
-        push = _Push(device, downlinks, replace, Retry(at_least), look=repeated, refused=repeated)
+        push = _Push(device, downlinks, replace, Retry(), look=repeated, refused=repeated)
         until = self.now() + min(self.patience, self.things_stack.remaining_seconds() - MARGIN)
         pause = FIRST_PAUSE
         while True:

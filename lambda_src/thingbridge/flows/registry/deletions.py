@@ -12,7 +12,7 @@ from thingbridge.aws.things import Thing
 from thingbridge.aws.things_log import ThingsLog
 from thingbridge.errors import Refused
 from thingbridge.flows import end_devices, marking
-from thingbridge.flows.end_devices import Unfinished
+from thingbridge.flows.end_devices import Outcome, Unfinished
 from thingbridge.flows.registry.standing import StandingThings
 from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
 from thingbridge.registry import events, marks, standing
@@ -49,7 +49,14 @@ class Deletions:
         except Refused as error:
             # Raised, so that it is tried again: nothing would show later why the device was not deleted.
             raise Unfinished(str(error)) from error
-        outcome = end_devices.take_back(self.things_stack, reference, steps)
+        outcome = Outcome.ABSENT
+        if found:
+            # The device that was looked at, and no other one that the attributes of the thing mean by now.
+            device, _ = found
+            reference = DeviceReference(device.device_id, device.dev_eui, named=True)
+            outcome = end_devices.delete(self.things_stack, reference)
+        if outcome is Outcome.ABSENT:
+            outcome = end_devices.take_back(self.things_stack, reference, steps)
         self.log.record(thing_name, "INFO", f"end_device_{outcome}", device_id=reference.device_id)
 
     def _is_kept(self, thing_name: str, device: EndDeviceIdentifiers, mark: Mark | None) -> bool:

@@ -85,6 +85,13 @@ def test_a_warm_uplink_costs_no_more_calls_than_without_encryption(
     assert payload(published) == b"level 42"
 
 
+def test_a_key_in_plain_text_leaves_a_simulated_uplink_as_well(flow: Upstream, clients: Clients) -> None:
+    publish(flow, UPLINK)
+    published = publish(flow, {**uplink({"key": base64.b64encode(KEY).decode()}), "simulated": True})
+    assert json.loads(published)["simulated"] is True
+    assert "app_s_key" not in json.loads(published)["uplink_message"]
+
+
 def test_a_downlink_event_of_a_session_that_another_execution_environment_saw_costs_one_read(
     flow: Upstream, clients: Clients, encryption: Encryption, wrapped: dict[str, str], calls: Calls
 ) -> None:

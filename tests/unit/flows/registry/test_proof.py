@@ -4,12 +4,25 @@ Each test plays changes that people make to things, with the events that they ca
 """
 
 import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from tests import cases
 from tests.unit.flows.registry.conftest import ACCOUNT, REGION, SERVERS, Application, Stack, StackIn
+from thingbridge.aws.things import Things
+from thingbridge.aws.things_log import ThingsLog
+from thingbridge.errors import Busy
+from thingbridge.flows.registry.deletions import Deletions
+from thingbridge.flows.registry.standing import StandingThings
+from thingbridge.pacing import TokenBucket
+from thingbridge.registry.attributes import reference
+from thingbridge.registry.identity import StackOfThings, ThingNameScheme
+from thingbridge.registry.marks import Owner
+from thingbridge.things_stack.client import ThingsStack
 
 EUI = "A81758FFFE0312AB"
 OTHER_EUI = "A81758FFFE0312AC"
@@ -165,6 +178,40 @@ def test_a_device_whose_thing_is_renamed_while_it_is_made_is_not_taken_back(
     farm.deliver("CREATED", "barn", attributes)
     assert describe(thingName="shed")
     assert application.knowing(DEVICE_ID) == WHOLE
+
+
+@dataclass
+class Meanwhile:
+    """The end devices of an application, among which one appears right after it was looked for."""
+
+    end_devices: Any
+    appear: Callable[[], None]
+
+    def search(self, dev_eui: str) -> Any:
+        found = self.end_devices.search(dev_eui)
+        if found is None:
+            self.appear()
+        return found
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.end_devices, name)
+
+
+def test_a_device_that_appears_while_a_deletion_finds_none_is_looked_at_again(
+    farm: Stack, application: Application, things_stack: ThingsStack
+) -> None:
+    farm.put("shed", devEUI=EUI)
+    owner, stack = Owner(REGION, ACCOUNT, "farm"), StackOfThings("farm", "lorawan", ThingNameScheme.DEV_EUI)
+    devices = Meanwhile(things_stack.end_devices, lambda: application.register("tank-7", EUI))
+    deletions = Deletions(
+        owner,
+        StandingThings(stack, Things(farm.clients), TokenBucket(rate=100)),
+        SimpleNamespace(end_devices=devices),  # type: ignore[arg-type]
+        ThingsLog(farm.clients, farm.environment["THINGS_LOG_GROUP"]),
+    )
+    with pytest.raises(Busy):
+        deletions.follow("barn", reference({"devEUI": EUI, "stackName": "farm"}))
+    assert application.knowing("tank-7") == WHOLE
 
 
 def test_a_deleted_thing_that_nothing_stands_in_for_takes_its_device(farm: Stack, application: Application) -> None:
