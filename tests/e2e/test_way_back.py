@@ -36,13 +36,14 @@ class Shore:
         accepted = inputs(simulation, self.name, self.application)
         del accepted["registry_sync"]
         self.stack = Stack(directory, accepted, environment=aws.environment(), source=CONFIGURE_ALONE)
+        self._right = dict(accepted)
         self.right_key: str = accepted["application_api_key"]
         self._key_version, self._applied = 1, False
 
     def given(self, mode: str) -> dict[str, Any]:
         """The right inputs for a mode."""
         mqtt = {"server_url": self.aws.mqtt_url, "ca_certificate": self.aws.mqtt_authority()}
-        return {**self.stack.inputs, "ingest": {"mode": mode, **({"mqtt": mqtt} if mode == "mqtt" else {})}}
+        return {**self._right, "ingest": {"mode": mode, **({"mqtt": mqtt} if mode == "mqtt" else {})}}
 
     def key(self, key: str) -> dict[str, Any]:
         """Inputs with another API key, in a version of its own."""
