@@ -118,7 +118,7 @@ class Transport:
                         continue
                     raise error_answer
                 who = "The Things Stack" if answer.is_of_things_stack else urlsplit(url).netloc
-                reason = f"{who} answered {answer.status}: {answer.message}"
+                reason = f"{who} answered {answer.status}: {answer.text}"
                 if not repeatable and answer.status != HTTPStatus.TOO_MANY_REQUESTS:
                     raise ThingsStackBusy(operation, reason, uncertain=True)
                 wait = _retry_after(response)
