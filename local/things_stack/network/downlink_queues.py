@@ -45,6 +45,7 @@ class DownlinkQueues:
         formatters = {} if skips else downlinks.formatters_of(self._servers.application, device)
         items = [downlinks.prepare(item, formatters) for item in sent]
         try:
+            downlinks.check_times(items)
             self._enqueue(device, sessions, items, replace=replace)
         except ApiError as error:
             details = error.error_details() | ({"details": error.details} if error.details else {})
@@ -64,7 +65,7 @@ class DownlinkQueues:
     def items(self, device: DeviceKey) -> list[Json]:
         """The queue of a device. ApiError: the Application Server does not know it."""
         if device not in self._servers.application.devices:
-            raise ApiError(errors.NOT_FOUND, "pkg/redis:not_found", "entity not found")
+            raise errors.not_found()
         sessions = self._activations.sessions(device)
         if not sessions.all:
             return []
