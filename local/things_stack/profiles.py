@@ -16,10 +16,12 @@ AWS_IOT_PACKAGE = "aws-iot"
 class Profile:
     """What one deployment has.
 
-    `packages`: application package → its default FPort. `has_aws_iot`: whether the provider `aws_iot` of a pub/sub
-    publishes. `claims`: whether the Device Claiming Server is connected with The Things Join Server.
+    `longest_page`: the most items on a page of a list, whatever its `limit`. `packages`: application package → its
+    default FPort. `has_aws_iot`: whether the provider `aws_iot` of a pub/sub publishes. `claims`: whether the Device
+    Claiming Server is connected with The Things Join Server.
     """
 
+    longest_page: int
     packages: Mapping[str, int]
     has_aws_iot: bool
     claims: bool
@@ -30,6 +32,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
         # v3.32.1, as configured without changes. A pub/sub with the provider `aws_iot` is accepted and publishes
         # nothing: the provider is not part of the open source. Claiming is answered with `claiming_not_supported`.
         "open-source": Profile(
+            longest_page=1000,
             packages=MappingProxyType(
                 {"lora-cloud-device-management-v1": 199, "lora-cloud-geolocation-v3": 197, "alcsync-v1": 202}
             ),
@@ -38,6 +41,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
         ),
         # The Things Stack Cloud and The Things Network, as their documentation of integrations and of claiming has it.
         "hosted": Profile(
+            longest_page=100,
             packages=MappingProxyType(
                 {
                     "alcsync-v1": 202,

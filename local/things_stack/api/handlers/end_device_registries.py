@@ -83,7 +83,7 @@ def create(call: Call) -> Json:
 
 def _check_addresses(call: Call, sent: Json) -> None:
     """An application that is bound to servers has no devices on others."""
-    bound = call.cluster.servers.identity.applications[call.application_id]
+    bound = call.cluster.servers.identity.applications.get(call.application_id, {})
     for server in ("network", "application", "join"):
         address, expected = sent.get(f"{server}_server_address"), bound.get(f"{server}_server_address")
         if address and expected and address.split(":")[0] != expected.split(":")[0]:
@@ -119,14 +119,14 @@ def _matches(device: Json, query: Json) -> bool:
 
 
 def list_devices(call: Call) -> Json:
-    """List and search: pages from 1 (0 means 1), everything on one page without a limit. X-Total-Count counts all."""
+    """List and search: pages from 1 (0 means 1), as long as the deployment allows. X-Total-Count counts all."""
     found = [device for (application_id, _), device in call.cluster.servers.identity.devices.items()
              if application_id == call.application_id and _matches(device, call.query)]  # fmt: skip
     order = call.query.get("order", "device_id")
     field = order.lstrip("-")
     found.sort(key=lambda device: str(device["ids"].get(field, device.get(field, ""))), reverse=order.startswith("-"))
     call.headers["X-Total-Count"] = str(len(found))
-    limit = call.query.get("limit", 0) or len(found)
+    limit = min(call.query.get("limit", 0) or len(found), call.cluster.profile.longest_page)
     start = (max(call.query.get("page", 1), 1) - 1) * limit
     page = found[start : start + limit]
     return {"end_devices": [field_masks.select(device, call.mask) for device in page]} if page else {}
