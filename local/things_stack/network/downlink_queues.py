@@ -24,6 +24,9 @@ TRANSMISSION_FAILED = ApiError(
     2, "pkg/networkserver:transmission", "downlink transmission failed with result `{result}`", {"result": "TX_FREQ"}
 )
 
+_ONLY_QUEUED = ("confirmed_retry", "class_b_c")
+"""What the Network Server leaves out of a downlink that it reports as sent."""
+
 
 class DownlinkQueues:
     """The queues in the sessions of `activations`, and the transmission errors that were requested."""
@@ -52,11 +55,8 @@ class DownlinkQueues:
             for item in items:
                 send(device, "downlink_failed", {"downlink": item, "error": details})
             raise
-        first = sessions.all[0]
-        numbered = first.queue[len(first.queue) - len(items) :]
-        for item, queued in zip(items, numbered, strict=False):
-            numbers = {"f_cnt": queued["f_cnt"], "session_key_id": queued["session_key_id"]}
-            send(device, "downlink_queued", item | numbers)
+        for item in items:  # with session and counter only where the application chose them
+            send(device, "downlink_queued", item)
         self._activations.record(device)
         if self._servers.network.devices[device].get("supports_class_c"):
             self.transmit(device, sessions, send)
@@ -101,7 +101,8 @@ class DownlinkQueues:
             session.dev_addr, item["f_port"], item["f_cnt"], base64.b64decode(item.get("frm_payload", "")),
             confirmed=item.get("confirmed", False),
         )  # fmt: skip
-        send(device, "downlink_sent", readable)
+        sent = {name: value for name, value in readable.items() if name not in _ONLY_QUEUED}
+        send(device, "downlink_sent", sent)
 
     def settle_confirmed(self, device: DeviceKey, session: Session, ack: bool, send: Send) -> None:
         """The ACK bit of an uplink settles the confirmed downlink before it. After a nack the Application Server queues

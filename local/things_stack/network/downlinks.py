@@ -68,7 +68,7 @@ def check_times(items: list[Json]) -> None:
     for item in items:
         at = item.get("class_b_c", {}).get("absolute_time")
         if at is not None and datetime.fromisoformat(at) < datetime.now(UTC):
-            raise ApiError(INVALID_ARGUMENT, "pkg/networkserver:downlink_expired", "the time of a downlink is past")
+            raise ApiError(FAILED_PRECONDITION, "pkg/networkserver:downlink_expired", "the time of a downlink is past")
 
 
 def no_payload() -> ApiError:
