@@ -139,18 +139,18 @@ def test_each_kind_of_difference_is_sent_and_nothing_else() -> None:
     }
 
 
+def test_two_registries_in_step_need_no_work() -> None:
+    registries = InMemory([marked(n) for n in range(20)], [thing(n) for n in range(20)])
+    counts = run_once(registries)
+    assert (counts[Count.IN_STEP], counts[Count.SEEN], registries.sent) == (20, 40, [])
+
+
 @pytest.mark.parametrize("counted", [True, False], ids=["the server counts them", "the server does not"])
 def test_a_page_shorter_than_requested_is_not_the_last(counted: bool) -> None:
     registries = InMemory([device(number) for number in range(25)], longest_page=10, counted=counted)
     counts = run_once(registries)
     assert counts[Count.SEEN] == 25
     assert counts[Count.DEVICE_CALLS] == (3 if counted else 4)
-
-
-def test_two_registries_in_step_need_no_work() -> None:
-    registries = InMemory([marked(n) for n in range(20)], [thing(n) for n in range(20)])
-    counts = run_once(registries)
-    assert (counts[Count.IN_STEP], counts[Count.SEEN], registries.sent) == (20, 40, [])
 
 
 def test_a_report_sends_nothing_and_counts_the_same() -> None:
