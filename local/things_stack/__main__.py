@@ -9,6 +9,7 @@ import signal
 import threading
 from pathlib import Path
 
+from local.things_stack.profiles import PROFILES
 from local.things_stack.providers.aws_access import AwsAccess
 from local.things_stack.simulation import ThingsStack
 
@@ -20,6 +21,9 @@ def main() -> None:
         "--identity-port",
         type=int,
         help="port of the Identity Server, if it is to have its own; 0 selects a free one",
+    )
+    parser.add_argument(
+        "--profile", choices=sorted(PROFILES), default="hosted", help="the deployment that is simulated"
     )
     parser.add_argument("--state", type=Path, help="JSON file for the simulation's addresses, written once it listens")
     parser.add_argument(
@@ -34,7 +38,7 @@ def main() -> None:
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    with ThingsStack(options.port, aws=aws, identity_port=options.identity_port) as simulation:
+    with ThingsStack(options.port, aws=aws, identity_port=options.identity_port, profile=options.profile) as simulation:
         if options.state is not None:
             written = options.state.with_suffix(".new")
             written.write_text(json.dumps({

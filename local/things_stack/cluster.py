@@ -12,7 +12,7 @@ from typing import Any
 from local.things_stack.description.messages import EUI, IDENTIFIER, KEY, MAC_VERSION, PHY_VERSION
 from local.things_stack.description.schema import Problem, Scalar, read
 from local.things_stack.network.network import Network
-from local.things_stack.providers import packages
+from local.things_stack.profiles import PROFILES
 from local.things_stack.providers.aws_access import AwsAccess
 from local.things_stack.providers.integrations import Integrations
 from local.things_stack.servers import Claimable, Servers
@@ -22,19 +22,32 @@ HOST = "127.0.0.1"
 
 
 class Cluster:
-    """Servers, network, integrations and application packages. `lock` guards the servers' records."""
+    """Servers, network, integrations and application packages of a deployment with `profile`. `lock` guards the records
+    of the servers."""
 
-    def __init__(self, aws: AwsAccess | None = None) -> None:
+    def __init__(self, aws: AwsAccess | None = None, profile: str = "hosted") -> None:
         self.lock = threading.RLock()
         self.servers = Servers()
-        self.packages = packages.HOSTED
-        self.integrations = Integrations(aws, self._push)
+        self.profile = PROFILES[profile]
+        self.packages = self.profile.packages
+        self.integrations = Integrations(aws, self._push, has_aws_iot=self.profile.has_aws_iot)
         self.network = Network(self.servers, self.lock, self.integrations.deliver)
 
     def create_application(self, application_id: str) -> None:
         """Idempotent. ValueError: not an application id."""
         with self.lock:
             self.servers.identity.create_application(application_id)
+
+    def set_application_addresses(
+        self, application_id: str, *, network_server_address: str = "", application_server_address: str = "",
+        join_server_address: str = "",
+    ) -> None:  # fmt: skip
+        """Binds an application to servers: devices with other addresses are refused. "": to none."""
+        addresses = {"network_server_address": network_server_address, "join_server_address": join_server_address,
+                     "application_server_address": application_server_address}  # fmt: skip
+        with self.lock:
+            bound = {name: address for name, address in addresses.items() if address}
+            self.servers.identity.applications[application_id] = bound
 
     def create_api_key(self, application_id: str, rights: Iterable[str] | None = None) -> str:
         """The token of a new key, `NNSXS.…`. `rights` None: the eight that the integration's documentation requires."""

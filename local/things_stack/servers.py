@@ -37,15 +37,15 @@ class DeviceServer:
 
 @dataclass
 class IdentityServer(DeviceServer):
-    """End devices, the ids of applications, and API keys by key id."""
+    """End devices, applications by id, each with the addresses of its servers (none: any), and API keys by key id."""
 
-    applications: set[str] = field(default_factory=set)
+    applications: dict[str, dict[str, str]] = field(default_factory=dict)
     api_keys: dict[str, ApiKey] = field(default_factory=dict)
 
     def create_application(self, application_id: str) -> None:
         if not (re.fullmatch(ID_GRAMMAR, application_id) and len(application_id) <= 36):
             raise ValueError(f"{application_id!r} is not a valid application id")
-        self.applications.add(application_id)
+        self.applications.setdefault(application_id, {})
 
     def create_api_key(self, application_id: str, rights: tuple[str, ...] | None) -> ApiKey:
         """A key with `rights` (None: the eight rights that the documentation of the integration requires)."""

@@ -15,11 +15,13 @@ class ThingsStack(Cluster):
     """One deployment on this machine. State is in memory; threads end with `stop`.
 
     With `identity_port` (0: a free one) the Identity Server listens only on an address of its own, as eu1 does for the
-    other clusters; without it, one address serves everything, as on an Enterprise host.
+    other clusters; without it, one address serves everything, as on an Enterprise host. `profile`: see `profiles`.
     """
 
-    def __init__(self, port: int = 0, *, aws: AwsAccess | None = None, identity_port: int | None = None) -> None:
-        super().__init__(aws)
+    def __init__(
+        self, port: int = 0, *, aws: AwsAccess | None = None, identity_port: int | None = None, profile: str = "hosted"
+    ) -> None:
+        super().__init__(aws, profile)
         self.faults, self.log = Faults(), RequestLog()
         self.requests, self.violations = self.log.requests, self.log.violations
         cluster = ALL_SERVERS if identity_port is None else ALL_SERVERS - {"IS"}

@@ -8,7 +8,7 @@ from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
 from thingbridge.registry import marks
 from thingbridge.registry.marks import Mark
 from thingbridge.registry.provisioning import Server
-from thingbridge.registry.reconcile import ListedDevice
+from thingbridge.registry.reconcile import DevicePage, ListedDevice
 from thingbridge.things_stack.client import ThingsStack
 
 NO_ROOM: Final = (
@@ -30,17 +30,19 @@ class Marking(StrEnum):
     NO_ROOM = "no room"
 
 
-def page(things_stack: ThingsStack, number: int, limit: int) -> list[ListedDevice]:
+def page(things_stack: ThingsStack, number: int, limit: int) -> DevicePage:
     """A page of the application's devices with their marks, from 1."""
-    return [
+    listed, total = things_stack.end_devices.page(number, limit, ("ids", "attributes"))
+    devices = [
         ListedDevice(
             each["ids"]["device_id"],
             each["ids"].get("dev_eui"),
             marks.read(each.get("attributes") or {}),
             marks.has_room(each.get("attributes") or {}),
         )
-        for each in things_stack.end_devices.page(number, limit, ("ids", "attributes"))
+        for each in listed
     ]
+    return DevicePage(devices, total)
 
 
 def read(things_stack: ThingsStack, device_id: str) -> tuple[EndDeviceIdentifiers, Mark | None] | None:

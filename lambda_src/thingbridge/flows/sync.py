@@ -20,7 +20,7 @@ from thingbridge.flows import marking
 from thingbridge.pacing import TokenBucket
 from thingbridge.registry import sync
 from thingbridge.registry.marks import Owner
-from thingbridge.registry.reconcile import Decision, ListedDevice, OnThingDeleted
+from thingbridge.registry.reconcile import Decision, DevicePage, OnThingDeleted
 from thingbridge.registry.sync import DEVICES_PER_PAGE, Count, ListedThing, Rules, Run, SyncMode
 from thingbridge.registry.work_items import WorkItem
 from thingbridge.things_stack.client import ThingsStack
@@ -104,7 +104,7 @@ class Registries:
         rate = THING_PAGES_BESIDE_WORK if self._waiting else THING_PAGES_PER_SECOND
         self._thing_pace = TokenBucket(rate=rate, now=now, sleep=sleep)
 
-    def devices(self, page: int) -> Sequence[ListedDevice]:
+    def devices(self, page: int) -> DevicePage:
         """A page of the application's devices, from 1."""
         self._device_pace.acquire()
         return marking.page(self._things_stack, page, DEVICES_PER_PAGE)

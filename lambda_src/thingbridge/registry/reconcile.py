@@ -4,7 +4,7 @@ A listing may be minutes old when its decision is carried out, so a decision is 
 flow that carries it out reads both sides again. `device_index` holds a million devices, `sync` goes through the pages.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 from typing import Final
@@ -69,6 +69,14 @@ class ListedDevice:
     dev_eui: str | None
     mark: Mark | None
     room: bool = True
+
+
+@dataclass(frozen=True)
+class DevicePage:
+    """A page of the application's end devices. `total`: how many there are on all pages; None if that is unknown."""
+
+    devices: Sequence[ListedDevice]
+    total: int | None
 
 
 class MarkedBy(Enum):

@@ -20,7 +20,7 @@ from thingbridge.errors import BadInput
 from thingbridge.registry import attributes, device_index, reconcile
 from thingbridge.registry.device_index import DeviceIndex, Unmatched
 from thingbridge.registry.marks import Mark, Owner
-from thingbridge.registry.reconcile import WORK, Decision, ListedDevice, OnThingDeleted
+from thingbridge.registry.reconcile import WORK, Decision, DevicePage, OnThingDeleted
 from thingbridge.registry.work_items import WorkItem
 
 DEVICES_PER_PAGE: Final = 1000
@@ -101,8 +101,8 @@ class ListedThing:
 class Registries(Protocol):
     """Both sides and the queue between them. An exception ends the call; its message is then delivered again."""
 
-    def devices(self, page: int) -> Sequence[ListedDevice]:
-        """A page of the application's devices, from 1; the last one is shorter than DEVICES_PER_PAGE."""
+    def devices(self, page: int) -> DevicePage:
+        """A page of the application's devices, from 1, of DEVICES_PER_PAGE or as many as the server allows."""
 
     def things(self, token: str | None) -> tuple[Sequence[ListedThing], str | None]:
         """A page of the stack's things, and the token of the next page."""
@@ -209,14 +209,16 @@ class _Part:
 
     def index_devices(self) -> DeviceIndex:
         index = DeviceIndex(self._rules.owner)
-        page, full = 1, True
-        while full:
-            devices = self._registries.devices(page)
+        number, listed, more = 1, 0, True
+        while more:
+            page = self._registries.devices(number)
             self.counts[Count.DEVICE_CALLS] += 1
-            for device in devices:
+            for device in page.devices:
                 index.add(device)
-            full = len(devices) == DEVICES_PER_PAGE
-            page += 1
+            listed += len(page.devices)
+            # A page shorter than what was asked for is not the last: a deployment may have a lower limit.
+            more = bool(page.devices) and (page.total is None or listed < page.total)
+            number += 1
         index.close()
         if self._run.seen:
             self.counts[Count.DEFERRED] += index.recall(self._run.seen)

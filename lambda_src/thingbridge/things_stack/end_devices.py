@@ -62,16 +62,19 @@ class EndDevices:
             return False
         return True
 
-    def page(self, page: int, limit: int, paths: Sequence[str]) -> Sequence[dict[str, Any]]:
-        """EndDeviceRegistry.List: a page (from 1) of the application's devices on the Identity Server, by device id."""
-        answer = self._transport.call(
+    def page(self, page: int, limit: int, paths: Sequence[str]) -> tuple[Sequence[dict[str, Any]], int | None]:
+        """EndDeviceRegistry.List: a page (from 1) of the application's devices on the Identity Server, by device id.
+
+        Returns the devices, which may be fewer than `limit` on any page, and how many there are on all pages.
+        """
+        answer, total = self._transport.listing(
             "GET",
             self._collection,
             f"list page {page} of the devices",
             identity_server=True,
             query={"order": "device_id", "limit": str(limit), "page": str(page), "field_mask": ",".join(paths)},
         )
-        return list(answer.get("end_devices", ()))
+        return list(answer.get("end_devices", ())), total
 
     def set_attributes(self, device_id: str, attributes: Mapping[str, str]) -> None:
         """EndDeviceRegistry.Update: replace the attributes of a device on the Identity Server."""

@@ -30,6 +30,7 @@ LONGEST_PAUSE: Final = 5.0
 MARGIN: Final = 1.0
 """Seconds left for the caller to record the outcome once the transport has given up."""
 
+_TOTAL_HEADER: Final = "X-Total-Count"
 _RETRY_AFTER_HEADERS: Final = ("Retry-After", "X-Rate-Limit-Retry", "X-Ratelimit-Retry")
 
 
@@ -71,7 +72,17 @@ class Transport:
         except NotFound:
             return None
 
-    def call(
+    def listing(self, method: str, path: str, operation: str, **arguments: Any) -> tuple[dict[str, Any], int | None]:
+        """`call` for a page of a list. Returns the answer and the number of items on all pages, None if unknown."""
+        answer, headers = self.exchange(method, path, operation, **arguments)
+        total = headers.get(_TOTAL_HEADER, "")
+        return answer, int(total) if total.isdecimal() else None
+
+    def call(self, method: str, path: str, operation: str, **arguments: Any) -> dict[str, Any]:
+        """The answer of one operation: `exchange` without the headers."""
+        return self.exchange(method, path, operation, **arguments)[0]
+
+    def exchange(
         self,
         method: str,
         path: str,
@@ -81,11 +92,11 @@ class Transport:
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
         repeatable: bool = True,
-    ) -> dict[str, Any]:
+    ) -> tuple[dict[str, Any], Mapping[str, str]]:
         """Call one operation; retried while the server is busy and time is left, and once with a refreshed API key.
 
-        `operation` begins the text of an error. Not `repeatable`: not sent again once the server may have accepted it,
-        which the error says (`uncertain`).
+        Returns the answer and its headers. `operation` begins the text of an error. Not `repeatable`: not sent again
+        once the server may have accepted it, which the error says (`uncertain`).
         """
         url = (self._identity_server if identity_server else self._cluster) + path
         pause, refreshed, left = FIRST_PAUSE, False, self.remaining_seconds()
@@ -109,7 +120,7 @@ class Transport:
             else:
                 body_read = _json_object(response)
                 if response.status_code < 300 and body_read is not None:
-                    return body_read
+                    return body_read, response.headers
                 answer = read_answer(response.status_code, body_read)
                 if answer.means_no:
                     error_answer = refused(operation, answer)
@@ -118,7 +129,7 @@ class Transport:
                         continue
                     raise error_answer
                 who = "The Things Stack" if answer.is_of_things_stack else urlsplit(url).netloc
-                reason = f"{who} answered {answer.status}: {answer.message}"
+                reason = f"{who} answered {answer.status}: {answer.text}"
                 if not repeatable and answer.status != HTTPStatus.TOO_MANY_REQUESTS:
                     raise ThingsStackBusy(operation, reason, uncertain=True)
                 wait = _retry_after(response)

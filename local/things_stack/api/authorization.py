@@ -8,7 +8,13 @@ from __future__ import annotations
 from werkzeug.wrappers import Request
 
 from local.things_stack.api.call import Call
-from local.things_stack.description.errors import INVALID_ARGUMENT, PERMISSION_DENIED, UNAUTHENTICATED, ApiError
+from local.things_stack.description.errors import (
+    INVALID_ARGUMENT,
+    NOT_FOUND,
+    PERMISSION_DENIED,
+    UNAUTHENTICATED,
+    ApiError,
+)
 from local.things_stack.servers import ApiKey, IdentityServer
 
 
@@ -26,7 +32,9 @@ def authenticate(request: Request, identity: IdentityServer) -> ApiKey | None:
         raise ApiError(INVALID_ARGUMENT, "pkg/auth:token", "invalid token")
     key = identity.api_keys.get(parts[1])
     if key is None:
-        raise ApiError(UNAUTHENTICATED, "pkg/identityserver:api_key_not_found", "API key not found")
+        absent = ApiError(NOT_FOUND, "pkg/identityserver/store:api_key_not_found", "no API key `{api_key_id}`",
+                          {"api_key_id": parts[1]})  # fmt: skip
+        raise ApiError(UNAUTHENTICATED, "pkg/identityserver:api_key_not_found", "API key not found", cause=absent)
     if key.secret != parts[2]:
         raise ApiError(UNAUTHENTICATED, "pkg/identityserver:invalid_authorization", "invalid authorization")
     return key

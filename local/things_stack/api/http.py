@@ -32,7 +32,7 @@ from local.things_stack.api.handlers import (
 from local.things_stack.api.request_log import RequestLog
 from local.things_stack.api.routes import match
 from local.things_stack.cluster import Cluster
-from local.things_stack.description.errors import NOT_FOUND, UNIMPLEMENTED, ApiError
+from local.things_stack.description.errors import NOT_FOUND, UNIMPLEMENTED, ApiError, GatewayError
 from local.things_stack.description.operations import Operation
 from local.things_stack.description.proto3_json import Json
 from local.things_stack.description.schema import Problem
@@ -95,8 +95,8 @@ class Api:
         parameters, problems = reading.read(request, operation, values)
         for problem in problems:
             self.log.violation(request, problem)
-        if problems:
-            raise reading.error_for(problems)
+        if error := reading.error_for(problems):
+            raise error
         key = authorization.authenticate(request, self.cluster.servers.identity)
         call = Call(self.cluster, operation, parameters.path, parameters.query, parameters.body, parameters.mask, key)
         authorization.authorize(call)
@@ -114,14 +114,14 @@ class Api:
         found = match(request.path)
         if not found:
             self.log.violation(request, Problem("path", request.path, "is not a path of the API"))
-            raise ApiError(NOT_FOUND, "pkg/errors/web:unknown", "Not Found")
+            raise GatewayError(NOT_FOUND, "Not Found")
         served = [(operation, values) for operation, values in found if operation.method == request.method]
         if not served:
             self.log.violation(request, Problem("method", request.method, f"is not a method of {request.path}"))
-            raise ApiError(UNIMPLEMENTED, "pkg/errors/web:unknown", "Method Not Allowed")
+            raise GatewayError(UNIMPLEMENTED, "Method Not Allowed")
         operation, values = served[0]
         if operation.server not in self.servers:
             reason = f"does not serve {operation.server}: {request.path}"
             self.log.violation(request, Problem("host", self.listener, reason))
-            raise ApiError(NOT_FOUND, "pkg/errors/web:unknown", "Not Found")
+            raise GatewayError(NOT_FOUND, "Not Found")
         return operation, values

@@ -47,11 +47,16 @@ def read(request: Request, operation: Operation, values: dict[str, str]) -> tupl
     return Parameters(path, query, body, mask), problems
 
 
-def error_for(problems: list[Problem]) -> ApiError:
-    """The answer to a request with `problems`: about its field mask if that is the only mismatch, else the first."""
-    if all(problem.kind == "mask" for problem in problems):
-        return errors.forbidden_paths([problem.where for problem in problems])
-    return errors.validation(problems[0].where, problems[0].reason)
+def error_for(problems: list[Problem]) -> ApiError | None:
+    """The answer to a request with `problems`, in the order in which the Stack finds them: what can't be read, the
+    field mask, values. None: the Stack ignores them, as it ignores fields that it does not know."""
+    heeded = [problem for problem in problems if problem.kind != "field"]
+    for problem in heeded:
+        if problem.unreadable is not None:
+            return errors.unreadable(problem.unreadable, problem.reason)
+    if forbidden := [problem.where for problem in heeded if problem.kind == "mask"]:
+        return errors.forbidden_paths(forbidden)
+    return errors.validation(heeded[0].where, heeded[0].reason) if heeded else None
 
 
 def _read_path(name: str, value: str, problems: list[Problem]) -> str:
@@ -88,7 +93,7 @@ def _read_body(request: Request, operation: Operation, problems: list[Problem]) 
     try:
         body = json.loads(raw or b"{}")
     except ValueError:
-        problems.append(Problem("type", "body", "must be JSON"))
+        problems.append(Problem("type", "body", "must be JSON", ""))
         return {}
     read: Json = schema.read(body, operation.body, "", problems)
     return read

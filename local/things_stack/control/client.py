@@ -116,6 +116,9 @@ class Control(_Caller):
     def create_application(self, application_id: str) -> None:
         self._call("create_application", application_id=application_id)
 
+    def set_application_addresses(self, application_id: str, **addresses: str) -> None:
+        self._call("set_application_addresses", application_id=application_id, **addresses)
+
     def create_api_key(self, application_id: str, rights: list[str] | None = None) -> str:
         return str(self._call("create_api_key", application_id=application_id, rights=rights))
 

@@ -32,6 +32,7 @@ def functions(cluster: Cluster, faults: Faults, log: RequestLog) -> Functions:
     network, integrations = cluster.network, cluster.integrations
     return {
         "create_application": cluster.create_application,
+        "set_application_addresses": cluster.set_application_addresses,
         "create_api_key": cluster.create_api_key,
         "delete_api_key": cluster.delete_api_key,
         "register_device": cluster.register_device,

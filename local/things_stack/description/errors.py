@@ -17,13 +17,15 @@ HTTP_STATUS = {
     FAILED_PRECONDITION: 400, ABORTED: 409, UNIMPLEMENTED: 501, INTERNAL: 500, UNAVAILABLE: 503, UNAUTHENTICATED: 401,
     2: 500, 4: 504,
 }  # fmt: skip
+_STEP = re.compile(r"[^.\[]+(?:\[[^\]]*\])?")
+"""One field of a path, with the index or key in it."""
 _TYPES = "type.googleapis.com/ttn.lorawan.v3."
 
 
 @dataclass(eq=False)
 class ApiError(Exception):
     """An error of the Stack. `source` is its namespace and name ("pkg/networkserver:field_value"), `text` the message
-    format with `{attribute}` placeholders."""
+    format with `{attribute}` placeholders, `cause` the error that it was raised for."""
 
     code: int
     source: str
@@ -31,6 +33,7 @@ class ApiError(Exception):
     attributes: dict[str, Any] = field(default_factory=dict)
     details: list[dict[str, Any]] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
+    cause: ApiError | None = None
 
     def __str__(self) -> str:
         filled = re.sub(r"\{(\w+)\}", lambda match: str(self.attributes.get(match[1], match[0])), self.text)
@@ -46,6 +49,8 @@ class ApiError(Exception):
         details: dict[str, Any] = {"namespace": namespace, "name": name, "message_format": self.text}
         if self.attributes:
             details["attributes"] = self.attributes
+        if self.cause is not None:
+            details["cause"] = self.cause.error_details()
         return details | {"correlation_id": uuid.uuid4().hex, "code": self.code}
 
     def body(self) -> dict[str, Any]:
@@ -53,9 +58,38 @@ class ApiError(Exception):
         return {"code": self.code, "message": str(self), "details": [details, *self.details]}
 
 
+class GatewayError(ApiError):
+    """An error of the gateway in front of the Stack, which has a message and no details."""
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(code, "", message)
+
+    def body(self) -> dict[str, Any]:
+        return {"code": self.code, "message": self.text}
+
+
 def validation(path: str, reason: str) -> ApiError:
-    attributes = {"field": path, "reason": reason, "name": path.rsplit(".", 1)[-1]}
-    return ApiError(INVALID_ARGUMENT, "pkg/errors:validation", "invalid `{field}`: {reason}", attributes)
+    """An error for each message on the way to `path` (`downlinks[0].f_port`), around that of the field itself."""
+    error: ApiError | None = None
+    for name in reversed(_STEP.findall(path)):
+        attributes = {"field": name, "reason": reason if error is None else "a field in it is invalid", "name": name}
+        error = ApiError(
+            INVALID_ARGUMENT, "pkg/errors:validation", "invalid `{field}`: {reason}", attributes, cause=error
+        )
+    assert error is not None
+    if path == "application_id":  # the whole request is an identifier
+        return ApiError(INVALID_ARGUMENT, "pkg/ttnpb:identifiers", "invalid identifiers", cause=error)
+    return error
+
+
+def unreadable(path: str, reason: str) -> ApiError:
+    """A body that is no message of the operation: a value at `path` ("": the body itself) can't be read."""
+    return GatewayError(INVALID_ARGUMENT, f'unmarshal error at path "{path}": {reason}' if path else f"body: {reason}")
+
+
+def not_found() -> ApiError:
+    """What the store of a server answers for a key that is not there."""
+    return ApiError(NOT_FOUND, "pkg/redis:not_found", "entity not found")
 
 
 def forbidden_paths(paths: list[str]) -> ApiError:

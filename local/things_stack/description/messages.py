@@ -31,7 +31,7 @@ NET_ID = Scalar("hex", longest=3)
 KEY = Scalar("hex", longest=16)
 BYTES = Scalar("bytes")
 ADDRESS = Scalar("string", rf"(?:{HOST_GRAMMAR}(?::[0-9]{{1,5}})?)?", longest=128)
-F_PORT = Scalar("int", most=255)
+F_PORT = Scalar("int", most=255, none_of=(224,))
 
 # Enumerations --------------------------------------------------------------------------------------------------------
 MAC_VERSIONS = ("MAC_V1_0", "MAC_V1_0_1", "MAC_V1_0_2", "MAC_V1_0_3", "MAC_V1_0_4", "MAC_V1_1")
@@ -41,14 +41,15 @@ MAC_VERSION = Scalar("enum", one_of=MAC_VERSIONS, aliases={
 })  # fmt: skip
 PHY_VERSION = Scalar("enum", one_of=(
     "PHY_V1_0", "PHY_V1_0_1", "PHY_V1_0_2_REV_A", "PHY_V1_0_2_REV_B", "PHY_V1_0_3_REV_A", "PHY_V1_1_REV_A",
-    "PHY_V1_1_REV_B", "TS001_V1_0", "TS001_V1_0_1", "RP001_V1_0_2", "RP001_V1_0_2_REV_B", "RP001_V1_0_3_REV_A",
-    "RP001_V1_1_REV_A", "RP001_V1_1_REV_B", "RP002_V1_0_0", "RP002_V1_0_1", "RP002_V1_0_2", "RP002_V1_0_3",
+    "PHY_V1_1_REV_B", "RP002_V1_0_0", "RP002_V1_0_1", "RP002_V1_0_2", "RP002_V1_0_3",
     "RP002_V1_0_4",
 ), aliases={
-    "1.0": "TS001_V1_0", "1.0.0": "TS001_V1_0", "1.0.1": "TS001_V1_0_1", "1.0.2": "RP001_V1_0_2",
-    "1.0.2-a": "RP001_V1_0_2", "1.0.2-b": "RP001_V1_0_2_REV_B", "1.0.3-a": "RP001_V1_0_3_REV_A",
-    "1.1-a": "RP001_V1_1_REV_A", "1.1.0-a": "RP001_V1_1_REV_A", "1.1-b": "RP001_V1_1_REV_B",
-    "1.1.0-b": "RP001_V1_1_REV_B",
+    "1.0": "PHY_V1_0", "1.0.0": "PHY_V1_0", "1.0.1": "PHY_V1_0_1", "1.0.2": "PHY_V1_0_2_REV_A",
+    "1.0.2-a": "PHY_V1_0_2_REV_A", "1.0.2-b": "PHY_V1_0_2_REV_B", "1.0.3-a": "PHY_V1_0_3_REV_A",
+    "1.1-a": "PHY_V1_1_REV_A", "1.1.0-a": "PHY_V1_1_REV_A", "1.1-b": "PHY_V1_1_REV_B", "1.1.0-b": "PHY_V1_1_REV_B",
+    "TS001_V1_0": "PHY_V1_0", "TS001_V1_0_1": "PHY_V1_0_1", "RP001_V1_0_2": "PHY_V1_0_2_REV_A",
+    "RP001_V1_0_2_REV_B": "PHY_V1_0_2_REV_B", "RP001_V1_0_3_REV_A": "PHY_V1_0_3_REV_A",
+    "RP001_V1_1_REV_A": "PHY_V1_1_REV_A", "RP001_V1_1_REV_B": "PHY_V1_1_REV_B",
 })  # fmt: skip
 PRIORITY = Scalar("enum", one_of=("LOWEST", "LOW", "BELOW_NORMAL", "NORMAL", "ABOVE_NORMAL", "HIGH", "HIGHEST"))
 FORMATTER = Scalar("enum", one_of=(
@@ -116,7 +117,7 @@ NS_DEVICE: Message = {
     "ids": DEVICE_IDS, **_STAMPS, "version_ids": VERSION_IDS, "lorawan_version": MAC_VERSION,
     "lorawan_phy_version": PHY_VERSION, "frequency_plan_id": TEXT, "supports_join": BOOL, "supports_class_b": BOOL,
     "supports_class_c": BOOL, "mac_settings": MAC_SETTINGS, "session": SESSION, "pending_session": SESSION,
-    "multicast": BOOL,
+    "mac_state": {}, "multicast": BOOL,
     "battery_percentage": NUMBER, "downlink_margin": INT32,
 }  # fmt: skip
 AS_DEVICE: Message = {

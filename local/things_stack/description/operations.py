@@ -152,6 +152,7 @@ OPERATIONS: tuple[Operation, ...] = (
     Operation("AppAs_DownlinkQueueList", "AS", "GET", f"/as/{_DEVICE_NAMED}/down", (TRAFFIC_READ,), _IDS),
     *_setting("ApplicationPubSubRegistry", _PUBSUB_READ, _PUBSUB_SET, f"{_PUBSUBS}/{{pub_sub_id}}", "pubsub", PUBSUB,
               TRAFFIC_READ),
+    Operation("ApplicationPubSubRegistry_GetFormats", "AS", "GET", "/as/pubsub-formats"),
     Operation("ApplicationPubSubRegistry_List", "AS", "GET", _PUBSUBS, (TRAFFIC_READ,), _MASK, None, PUBSUB),
     *_setting("ApplicationWebhookRegistry", _WEBHOOK_READ, _WEBHOOK_SET, f"{_WEBHOOKS}/{{webhook_id}}", "webhook",
               WEBHOOK, TRAFFIC_READ),

@@ -29,6 +29,7 @@ class Scalar:
     least: float | None = None
     most: float | None = None
     one_of: tuple[str, ...] = ()
+    none_of: tuple[int, ...] = ()
     aliases: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
@@ -55,11 +56,13 @@ Type = Scalar | Many | Table | Message
 
 @dataclass(frozen=True)
 class Problem:
-    """One error in a request: `kind` is field, type, enum, grammar, mask, query, path, method or host."""
+    """One error in a request: `kind` is field, type, enum, grammar, mask, query, path, method or host. `unreadable` is
+    the path that the answer names if the value can't be read at all, None if it is read and then found invalid."""
 
     kind: str
     where: str
     reason: str
+    unreadable: str | None = None
 
 
 def read(value: Any, expected: Type, where: str, problems: list[Problem]) -> Any:
@@ -69,28 +72,28 @@ def read(value: Any, expected: Type, where: str, problems: list[Problem]) -> Any
             return _read_scalar(value, expected, where, problems)
         case Many():
             if not isinstance(value, list):
-                problems.append(Problem("type", where, "must be a list"))
+                problems.append(_not_of_type(where, "must be a list"))
                 return []
             if expected.longest is not None and len(value) > expected.longest:
                 problems.append(Problem("grammar", where, f"must have at most {expected.longest} items"))
             return [read(item, expected.of, f"{where}[{i}]", problems) for i, item in enumerate(value)]
         case Table():
             if not isinstance(value, dict):
-                problems.append(Problem("type", where, "must be an object"))
+                problems.append(_not_of_type(where, "must be an object"))
                 return {}
             if expected.longest is not None and len(value) > expected.longest:
                 problems.append(Problem("grammar", where, f"must have at most {expected.longest} entries"))
             for key in value:
                 if expected.key and not re.fullmatch(expected.key, key):
-                    problems.append(Problem("grammar", f"{where}.{key}", f"the key must match {expected.key}"))
-            return {key: read(item, expected.of, f"{where}.{key}", problems) for key, item in value.items()}
+                    problems.append(Problem("grammar", f"{where}[{key}]", f"the key must match {expected.key}"))
+            return {key: read(item, expected.of, f"{where}[{key}]", problems) for key, item in value.items()}
         case _:
             return _read_message(value, expected, where, problems)
 
 
 def _read_message(value: Any, expected: Message, where: str, problems: list[Problem]) -> dict[str, Any]:
     if not isinstance(value, dict):
-        problems.append(Problem("type", where, "must be an object"))
+        problems.append(_not_of_type(where, "must be an object"))
         return {}
     known = {}
     for name, item in value.items():
@@ -102,6 +105,11 @@ def _read_message(value: Any, expected: Message, where: str, problems: list[Prob
     return known
 
 
+def _not_of_type(where: str, reason: str, kind: str = "type") -> Problem:
+    """A value that can't be read: the answer names the message that it is in, without index."""
+    return Problem(kind, where, reason, re.sub(r"\[[^\]]*\]$", "", where.rpartition(".")[0]))
+
+
 class _Wrong(Exception):
     """Raised by a reader: the problem's kind and reason."""
 
@@ -110,7 +118,13 @@ def _read_scalar(value: Any, expected: Scalar, where: str, problems: list[Proble
     try:
         return _READERS[expected.kind](value, expected)
     except _Wrong as wrong:
-        problems.append(Problem(wrong.args[0], where, wrong.args[1]))
+        kind, reason = wrong.args
+        if expected.kind == "hex":  # read by code of its own, which knows the whole path
+            problems.append(Problem(kind, where, reason, where))
+        elif kind in ("type", "enum"):
+            problems.append(_not_of_type(where, reason, kind))
+        else:
+            problems.append(Problem(kind, where, reason))
         return [] if expected.kind == MASK else value
 
 
@@ -126,6 +140,8 @@ def _int(value: Any, expected: Scalar) -> int:
     least = 0 if expected.least is None else expected.least
     if value < least or (expected.most is not None and value > expected.most):
         raise _Wrong("grammar", f"must be between {least} and {expected.most}")
+    if value in expected.none_of:
+        raise _Wrong("grammar", f"must not be {value}")
     return value
 
 
@@ -165,7 +181,7 @@ def _text(value: Any) -> str:
 def _string(value: Any, expected: Scalar) -> str:
     text = _text(value)
     if expected.one_of and text not in expected.one_of:
-        raise _Wrong("enum", f"is not one of {', '.join(expected.one_of)}")
+        raise _Wrong("grammar", f"is not one of {', '.join(expected.one_of)}")
     if len(text) < expected.shortest:
         raise _Wrong("grammar", f"must have at least {expected.shortest} characters")
     if expected.longest is not None and len(text) > expected.longest:
@@ -183,10 +199,17 @@ def _enum(value: Any, expected: Scalar) -> str:
 
 
 def _hex(value: Any, expected: Scalar) -> str:
+    """Hexadecimal, or base64 as proto3 JSON has bytes."""
     digits = 2 * (expected.longest or 0)
-    if not re.fullmatch(f"[0-9A-Fa-f]{{{digits}}}", _text(value)):
+    if re.fullmatch(f"[0-9A-Fa-f]{{{digits}}}", _text(value)):
+        return str(value).upper()
+    try:
+        decoded = base64.b64decode(value, validate=True)
+    except binascii.Error:
+        decoded = b""
+    if len(decoded) != expected.longest:
         raise _Wrong("grammar", f"must be {digits} hexadecimal digits")
-    return str(value).upper()
+    return decoded.hex().upper()
 
 
 def _bytes(value: Any, expected: Scalar) -> str:

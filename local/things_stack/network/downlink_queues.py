@@ -24,6 +24,9 @@ TRANSMISSION_FAILED = ApiError(
     2, "pkg/networkserver:transmission", "downlink transmission failed with result `{result}`", {"result": "TX_FREQ"}
 )
 
+_ONLY_QUEUED = ("confirmed_retry", "class_b_c")
+"""What the Network Server leaves out of a downlink that it reports as sent."""
+
 
 class DownlinkQueues:
     """The queues in the sessions of `activations`, and the transmission errors that were requested."""
@@ -45,17 +48,15 @@ class DownlinkQueues:
         formatters = {} if skips else downlinks.formatters_of(self._servers.application, device)
         items = [downlinks.prepare(item, formatters) for item in sent]
         try:
+            downlinks.check_times(items)
             self._enqueue(device, sessions, items, replace=replace)
         except ApiError as error:
             details = error.error_details() | ({"details": error.details} if error.details else {})
             for item in items:
                 send(device, "downlink_failed", {"downlink": item, "error": details})
             raise
-        first = sessions.all[0]
-        numbered = first.queue[len(first.queue) - len(items) :]
-        for item, queued in zip(items, numbered, strict=False):
-            numbers = {"f_cnt": queued["f_cnt"], "session_key_id": queued["session_key_id"]}
-            send(device, "downlink_queued", item | numbers)
+        for item in items:  # with session and counter only where the application chose them
+            send(device, "downlink_queued", item)
         self._activations.record(device)
         if self._servers.network.devices[device].get("supports_class_c"):
             self.transmit(device, sessions, send)
@@ -64,7 +65,7 @@ class DownlinkQueues:
     def items(self, device: DeviceKey) -> list[Json]:
         """The queue of a device. ApiError: the Application Server does not know it."""
         if device not in self._servers.application.devices:
-            raise ApiError(errors.NOT_FOUND, "pkg/redis:not_found", "entity not found")
+            raise errors.not_found()
         sessions = self._activations.sessions(device)
         if not sessions.all:
             return []
@@ -100,7 +101,8 @@ class DownlinkQueues:
             session.dev_addr, item["f_port"], item["f_cnt"], base64.b64decode(item.get("frm_payload", "")),
             confirmed=item.get("confirmed", False),
         )  # fmt: skip
-        send(device, "downlink_sent", readable)
+        sent = {name: value for name, value in readable.items() if name not in _ONLY_QUEUED}
+        send(device, "downlink_sent", sent)
 
     def settle_confirmed(self, device: DeviceKey, session: Session, ack: bool, send: Send) -> None:
         """The ACK bit of an uplink settles the confirmed downlink before it. After a nack the Application Server queues

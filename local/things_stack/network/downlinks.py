@@ -8,6 +8,7 @@ applicationserver/payload.go.
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from local.things_stack.description.errors import FAILED_PRECONDITION, INVALID_ARGUMENT, ApiError
 from local.things_stack.description.proto3_json import Json
@@ -60,6 +61,14 @@ def prepare(item: Json, formatters: Json) -> Json:
                            "downlink maximum retries exceed configured maximum of {max}",
                            {"max": MOST_ATTEMPTS})  # fmt: skip
     return item
+
+
+def check_times(items: list[Json]) -> None:
+    """ApiError of the Network Server: the absolute time of a downlink is past."""
+    for item in items:
+        at = item.get("class_b_c", {}).get("absolute_time")
+        if at is not None and datetime.fromisoformat(at) < datetime.now(UTC):
+            raise ApiError(FAILED_PRECONDITION, "pkg/networkserver:downlink_expired", "the time of a downlink is past")
 
 
 def no_payload() -> ApiError:

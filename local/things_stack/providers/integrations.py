@@ -42,10 +42,11 @@ class Provider(Protocol):
 
 
 class Integrations:
-    """Every running integration by (kind, application id, id); kind is pubsub, webhook or package."""
+    """Every running integration by (kind, application id, id); kind is pubsub, webhook or package. `has_aws_iot`: the
+    deployment has the provider `aws_iot`."""
 
-    def __init__(self, aws: AwsAccess | None, push: Push) -> None:
-        self._aws, self._push = aws, push
+    def __init__(self, aws: AwsAccess | None, push: Push, *, has_aws_iot: bool = True) -> None:
+        self._aws, self._push, self._has_aws_iot = aws, push, has_aws_iot
         self._running: dict[tuple[str, str, str], Provider] = {}
         self._changed = threading.Condition()
 
@@ -105,7 +106,7 @@ class Integrations:
         status = Status()
         if kind == "webhook":
             return WebhookProvider(record, self._aws, status, self._notify)
-        if "aws_iot" in record:
+        if "aws_iot" in record and self._has_aws_iot:
             return AwsIotProvider(record["aws_iot"], self._aws, status, push, self._notify)
         if "mqtt" in record:
             return MqttProvider(record, status, push, self._notify)
@@ -117,13 +118,13 @@ class Integrations:
 
 
 class Unavailable:
-    """A provider that the simulation accepts but does not implement."""
+    """A provider that is accepted, but that the deployment does not have or the simulation does not implement."""
 
     def __init__(self, status: Status, changed: Changed) -> None:
         self.status, self._changed = status, changed
 
     def start(self) -> None:
-        self.status.state, self.status.reason = "failed", "the simulation does not implement this provider"
+        self.status.state, self.status.reason = "failed", "this deployment does not have the provider"
         self._changed()
 
     def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""Application packages: which ones a hosted deployment has, and the settings of `aws-iot`.
+"""The settings of the application package `aws-iot`. Which packages a deployment has is in `profiles`.
 
 What is known of `aws-iot` is that it assumes a role and publishes to AWS IoT, like the provider `aws_iot`. The names of
 the fields of its `data` are not public; those here are the simulation's own, and no others are accepted.
@@ -10,10 +10,6 @@ from local.things_stack.description import errors, schema
 from local.things_stack.description.messages import AWS_IOT
 from local.things_stack.description.proto3_json import Json
 from local.things_stack.description.schema import Message, Problem
-
-AWS_IOT_PACKAGE = "aws-iot"
-HOSTED = {"alcsync-v1": 202, AWS_IOT_PACKAGE: 198, "lora-cloud-geolocation-v3": 197, "storage-integration": 200}
-"""Package → its default FPort, on a hosted deployment. Open source has neither `aws-iot` nor `storage-integration`."""
 
 DATA: Message = {
     "region": AWS_IOT["region"],

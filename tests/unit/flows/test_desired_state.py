@@ -170,7 +170,7 @@ def test_a_refused_change_is_reported_where_its_sender_looks_and_not_retried(
     flow.handle(event)
     flow.handle(event)
     assert queue.levels() == []
-    reason = "push: The Things Stack answered 400: it is too long"
+    reason = "push: The Things Stack answered 400: it is too long (too_long)"
     assert [(each["event"], each["reason"]) for each in log.entries("tank")] == [("downlink_rejected", reason)]
     note = shadows.reported("tank")["deltaDownlink"]
     assert (note["state"], note["reason"]) == ("refused", reason)

@@ -150,7 +150,10 @@ def test_a_refusal_of_the_things_stack_is_answered_and_not_retried(flow: Downlin
     flow.handle(REQUEST)
     ((topic, answer),) = rejections()
     assert topic == "lorawan/tank-7/downlink/rejected"
-    assert (answer["field"], answer["reason"]) == (None, "push: The Things Stack answered 400: it is too long")
+    assert (answer["field"], answer["reason"]) == (
+        None,
+        "push: The Things Stack answered 400: it is too long (too_long)",
+    )
 
 
 def test_a_busy_things_stack_or_registry_is_raised_so_that_the_request_is_retried(
@@ -185,7 +188,7 @@ def test_a_refused_api_key_and_a_session_that_takes_nothing_are_answered(flow: D
         queue.error = error
         flow.handle(REQUEST)
     reasons = [answer["reason"] for _, answer in rejections()]
-    assert reasons == ["push: The Things Stack answered 403: no right", "has to join"]
+    assert reasons == ["push: The Things Stack answered 403: no right (rights)", "has to join"]
 
 
 # Things of no stack ---------------------------------------------------------------------------------------------------

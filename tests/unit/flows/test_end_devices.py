@@ -55,6 +55,19 @@ def reference(device: NewDevice) -> DeviceReference:
     return DeviceReference(device.device_id, device.dev_eui, named=True)
 
 
+def test_the_device_of_an_application_on_other_servers_is_refused_with_the_address_to_set(
+    simulation: Simulation, open_client: Open
+) -> None:
+    device = new_device()
+    simulation.set_application_addresses(APPLICATION, network_server_address="eu1.example.com")
+    try:
+        with pytest.raises(Refused, match="set cluster_address to eu1.example.com"):
+            create(open_client(), device)
+    finally:
+        simulation.set_application_addresses(APPLICATION)
+    assert knowing(open_client(), device) == []
+
+
 def test_a_device_is_created_on_all_servers_and_can_join(simulation: Simulation, open_client: Open) -> None:
     device = new_device()
     assert create(open_client(), device) is Outcome.CREATED

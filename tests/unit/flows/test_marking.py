@@ -39,7 +39,7 @@ def test_a_mark_is_written_once_and_read(open_client: Open, simulation: Simulati
     assert found
     assert found[1] == MARK
     assert found[0].dev_eui
-    listed = {device.device_id: device.mark for device in marking.page(client, 1, 1000)}
+    listed = {device.device_id: device.mark for device in marking.page(client, 1, 1000).devices}
     assert listed[device_id] == MARK
 
 
@@ -76,7 +76,7 @@ def test_a_device_with_ten_attributes_is_left_as_it_is(
     client = open_client()
     assert marking.write(client, device_id, MARK) is Marking.NO_ROOM
     assert kept(simulation, device_id) == own
-    assert [each.room for each in marking.page(client, 1, 1000) if each.device_id == device_id] == [False]
+    assert [each.room for each in marking.page(client, 1, 1000).devices if each.device_id == device_id] == [False]
 
 
 def test_a_mark_that_is_too_long_removes_an_earlier_one(
@@ -128,6 +128,7 @@ def test_devices_are_listed_in_pages(open_client: Open, simulation: Simulation) 
         name = f"paged-{number}"
         simulation.register_device(APPLICATION, device_id=name, dev_eui=f"A81758FFFF{number:06X}")
     client = open_client()
-    everything = [device.device_id for device in marking.page(client, 1, 1000)]
-    paged = [device.device_id for page in (1, 2, 3) for device in marking.page(client, page, 2)]
+    everything = [device.device_id for device in marking.page(client, 1, 1000).devices]
+    paged = [device.device_id for page in (1, 2, 3) for device in marking.page(client, page, 2).devices]
     assert paged == everything[:6]
+    assert marking.page(client, 1, 2).total == len(everything)

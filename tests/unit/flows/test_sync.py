@@ -107,6 +107,16 @@ def test_a_tick_compares_both_registries_and_sends_what_is_out_of_step(
     assert logged["metrics"]["StackName"] == "farm"
 
 
+def test_all_devices_are_listed_from_a_deployment_with_short_pages(
+    function: Function, simulation: Simulation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(simulation.profile.longest_page + 1):
+        register(simulation, number)
+    function.call(message({"start": "now", "mode": "report"}))
+    counts = lines(capsys)["synchronised"]
+    assert (counts["Seen"], counts["ListDevicesCalls"]) == (101, 2)
+
+
 @pytest.mark.parametrize(
     ("tick", "settings"), [({"mode": "report"}, {}), ({}, {"SYNC_MODE": "report"})], ids=["the message", "the settings"]
 )

@@ -53,7 +53,7 @@ class Shortcut(Transport):
         self.happens: Callable[[], None] = lambda: None
         self.called: list[tuple[str, str]] = []
 
-    def call(
+    def exchange(
         self,
         method: str,
         path: str,
@@ -63,7 +63,7 @@ class Shortcut(Transport):
         query: Mapping[str, str] | None = None,
         body: Mapping[str, Any] | None = None,
         repeatable: bool = True,
-    ) -> dict[str, Any]:
+    ) -> tuple[dict[str, Any], Mapping[str, str]]:
         self.called.append((method, path))
         fault, kill = self.faults.strike(method, path), self.kills.strike(method, path)
         if kill and not kill.after:
@@ -84,19 +84,19 @@ class Shortcut(Transport):
 
     def _carry_out(
         self, method: str, path: str, query: Mapping[str, str], body: Mapping[str, Any] | None
-    ) -> dict[str, Any]:
+    ) -> tuple[dict[str, Any], Mapping[str, str]]:
         operation, values = _served(method, API_PREFIX + path)
         problems: list[Problem] = []
         sent = schema.read(body, operation.body, "", problems) if body else {}
-        if problems:
-            raise reading.error_for(problems)
+        if error := reading.error_for(problems):
+            raise error
         typed = {name: int(value) if name in ("limit", "page") else value for name, value in query.items()}
         mask = [*filter(None, query.get("field_mask", "").split(",")), *sent.get("field_mask", ())]
         call = Call(self._on, operation, dict(values), typed, copy.deepcopy(sent), mask, None)
         afterwards = self._watch(call)
         answer: dict[str, Any] = copy.deepcopy(HANDLERS[operation.name](call))
         afterwards()
-        return answer
+        return answer, call.headers
 
 
 def _failed(operation: str, status: int | None) -> Exception:

@@ -29,6 +29,7 @@ from thingbridge.errors import BadInput, Refused
 from thingbridge.lorawan import key_envelope
 from thingbridge.registry.attributes import Attribute
 from thingbridge.registry.device_index import is_remembered
+from thingbridge.registry.reconcile import DevicePage
 from thingbridge.registry.sync import Run, SyncMode
 from thingbridge.registry.work_items import WorkItem
 
@@ -237,8 +238,8 @@ def test_the_attributes_of_a_thing_may_be_anything(account: Account, registry: C
 class NoRegistries:
     """Both registries without anything in them."""
 
-    def devices(self, _page: int) -> Sequence[Any]:
-        return ()
+    def devices(self, _page: int) -> DevicePage:
+        return DevicePage((), 0)
 
     def things(self, token: str | None) -> tuple[Sequence[Any], str | None]:
         assert token is None or token

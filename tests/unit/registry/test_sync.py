@@ -12,7 +12,7 @@ from tests.sizes import size
 from thingbridge.errors import BadInput
 from thingbridge.registry import sync
 from thingbridge.registry.marks import KEPT, UNFINISHED, Mark, Owner
-from thingbridge.registry.reconcile import Decision, ListedDevice, OnThingDeleted
+from thingbridge.registry.reconcile import Decision, DevicePage, ListedDevice, OnThingDeleted
 from thingbridge.registry.sync import (
     DEVICES_PER_PAGE,
     LONGEST_BACKLOG,
@@ -41,9 +41,12 @@ class InMemory:
     sent: list[WorkItem] = field(default_factory=list)
     waiting: int = 0
     page_size: int = 5
+    longest_page: int = DEVICES_PER_PAGE
+    counted: bool = True
 
-    def devices(self, page: int) -> Sequence[ListedDevice]:
-        return self.end_devices[(page - 1) * DEVICES_PER_PAGE : page * DEVICES_PER_PAGE]
+    def devices(self, page: int) -> DevicePage:
+        listed = self.end_devices[(page - 1) * self.longest_page : page * self.longest_page]
+        return DevicePage(listed, len(self.end_devices) if self.counted else None)
 
     def things(self, token: str | None) -> tuple[Sequence[ListedThing], str | None]:
         start = int(token or 0)
@@ -166,6 +169,14 @@ def test_two_registries_in_step_need_no_work() -> None:
     registries = InMemory([marked(n) for n in range(20)], [thing(n) for n in range(20)])
     counts = run_once(registries)
     assert (counts[Count.IN_STEP], counts[Count.SEEN], registries.sent) == (20, 40, [])
+
+
+@pytest.mark.parametrize("counted", [True, False], ids=["the server counts them", "the server does not"])
+def test_a_page_shorter_than_requested_is_not_the_last(counted: bool) -> None:
+    registries = InMemory([device(number) for number in range(25)], longest_page=10, counted=counted)
+    counts = run_once(registries)
+    assert counts[Count.SEEN] == 25
+    assert counts[Count.DEVICE_CALLS] == (3 if counted else 4)
 
 
 def test_a_report_sends_nothing_and_counts_the_same() -> None:

@@ -32,6 +32,17 @@ def test_a_push_to_a_full_queue_is_not_retried(simulation: Simulation, open_clie
     assert len(simulation.requests) == seen + 1
 
 
+def test_an_encoder_that_does_not_end_refuses_the_downlink(simulation: Simulation, open_client: Open) -> None:
+    endless = {
+        "down_formatter": "FORMATTER_JAVASCRIPT",
+        "down_formatter_parameter": "function encodeDownlink() { for (;;) {} }",
+    }
+    simulation.register_device(APPLICATION, device_id="endless-1", dev_eui="A81758FFFE0F0003", formatters=endless)
+    simulation.network.join(APPLICATION, "endless-1")
+    with pytest.raises(ThingsStackRefused, match="504: script timeout"):
+        open_client().downlink_queue.schedule("endless-1", [{"f_port": 1, "decoded_payload": {}}], replace=False)
+
+
 def test_a_push_that_may_have_been_accepted_is_not_sent_again(simulation: Simulation, open_client: Open) -> None:
     simulation.faults.add(method="POST", path="/down/push", reset=True, times=5)
     seen = len(simulation.requests)

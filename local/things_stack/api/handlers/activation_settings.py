@@ -5,7 +5,7 @@ from __future__ import annotations
 from local.things_stack.api import records
 from local.things_stack.api.call import Call, Handler
 from local.things_stack.description import errors, field_masks
-from local.things_stack.description.errors import INVALID_ARGUMENT, ApiError
+from local.things_stack.description.errors import INVALID_ARGUMENT, NOT_FOUND, ApiError
 from local.things_stack.description.proto3_json import Json
 
 _FIELD_MASK = "pkg/joinserver:field_mask", "invalid field mask"
@@ -16,7 +16,9 @@ _NOT_FOUND = (
 
 
 def get_settings(call: Call) -> Json:
-    settings = records.find(call.cluster.servers.join.settings, call.application_id, _NOT_FOUND)
+    settings = call.cluster.servers.join.settings.get(call.application_id)
+    if settings is None:
+        raise ApiError(NOT_FOUND, *_NOT_FOUND, cause=errors.not_found())
     return records.without_times(field_masks.select(settings, call.mask))
 
 

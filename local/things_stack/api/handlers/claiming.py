@@ -6,6 +6,8 @@ claimer creates it on the Identity, Network and Application Server.
 
 from __future__ import annotations
 
+import base64
+
 from local.things_stack.api.call import Call, Handler
 from local.things_stack.description.errors import (
     ABORTED,
@@ -27,11 +29,15 @@ def supports_claiming(join_eui: str) -> bool:
     return join_eui == "70B3D57ED0000000" or join_eui.startswith("EC656E00000000")
 
 
-def _claimable(call: Call, join_eui: str, dev_eui: str) -> Claimable:
-    if not supports_claiming(join_eui):
+def _check_supported(call: Call, join_eui: str) -> None:
+    if not (call.cluster.profile.claims and supports_claiming(join_eui)):
         raise ApiError(
             ABORTED, f"{_DCS}:claiming_not_supported", "claiming not supported for JoinEUI `{eui}`", {"eui": join_eui}
         )
+
+
+def _claimable(call: Call, join_eui: str, dev_eui: str) -> Claimable:
+    _check_supported(call, join_eui)
     device = call.cluster.servers.claiming.devices.get((join_eui, dev_eui))
     if device is None:
         raise ApiError(NOT_FOUND, f"{_TTJS}:device_not_provisioned", "device with EUI `{dev_eui}` not provisioned",
@@ -39,15 +45,25 @@ def _claimable(call: Call, join_eui: str, dev_eui: str) -> Claimable:
     return device
 
 
+def _join_eui_of(qr_code: str) -> str:
+    """The JoinEUI in a QR code (base64) by TR005: `LW:D0:<JoinEUI>:<DevEUI>:…`."""
+    parts = base64.b64decode(qr_code).decode(errors="replace").split(":")
+    if len(parts) < 4:
+        raise ApiError(INVALID_ARGUMENT, f"{_DCS}:qr_code_data", "the QR code has no JoinEUI")
+    return parts[2]
+
+
 def claim_info(call: Call) -> Json:
     join_eui = call.body.get("join_eui", "0" * 16)
-    return {"join_eui": join_eui} | ({"supports_claiming": True} if supports_claiming(join_eui) else {})
+    supported = call.cluster.profile.claims and supports_claiming(join_eui)
+    return {"join_eui": join_eui} | ({"supports_claiming": True} if supported else {})
 
 
 def claim(call: Call) -> Json:
     identifiers = call.body.get("authenticated_identifiers")
     if identifiers is None:
         if "qr_code" in call.body:
+            _check_supported(call, _join_eui_of(call.body["qr_code"]))
             raise ApiError(UNIMPLEMENTED, f"{_DCS}:qr_code", "the simulation does not read QR codes")
         raise ApiError(INVALID_ARGUMENT, f"{_DCS}:no_join_eui", "extract JoinEUI from request")
     join_eui, dev_eui = identifiers.get("join_eui", "0" * 16), identifiers.get("dev_eui", "0" * 16)

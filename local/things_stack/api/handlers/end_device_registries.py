@@ -13,11 +13,12 @@ from local.things_stack.api.call import Call, Handler
 from local.things_stack.description import errors, field_masks
 from local.things_stack.description.errors import ALREADY_EXISTS, INVALID_ARGUMENT, NOT_FOUND, ApiError
 from local.things_stack.description.proto3_json import Json, rfc3339
-from local.things_stack.network.frequency_plans import FREQUENCY_PLANS
+from local.things_stack.network.frequency_plans import FREQUENCY_PLANS, has_band
 from local.things_stack.servers import DeviceServer
 
 _NAMESPACE = {"NS": "pkg/networkserver", "AS": "pkg/applicationserver", "JS": "pkg/joinserver"}
 _EUIS = ("dev_eui", "join_eui")
+_BAND = ("lorawan_phy_version", "frequency_plan_id")
 _STAMPS = ("created_at", "updated_at")
 
 
@@ -67,23 +68,36 @@ def create(call: Call) -> Json:
     if "device_id" not in sent.get("ids", {}):
         raise errors.validation("end_device.ids.device_id", "value length must be at least 1")
     call.path["device_id"] = sent["ids"]["device_id"]
+    _check_addresses(call, sent)
     registered = call.cluster.servers.identity.devices
     if call.device in registered:
-        raise ApiError(
-            ALREADY_EXISTS, "pkg/util/store:id_taken", "ID already taken, choose a different one and try again"
-        )
+        exists = ApiError(ALREADY_EXISTS, "pkg/util/store:already_exists", "already exists")
+        raise ApiError(ALREADY_EXISTS, "pkg/util/store:id_taken", "this ID is taken: choose another one", cause=exists)
     device = {**sent, "ids": _identifiers(call, sent)}
     for (application_id, device_id), other in registered.items():
         if None not in _euis(device) and _euis(other) == _euis(device):
             raise _euis_taken("pkg/identityserver", _euis(device), application_id, device_id)
     registered[call.device] = _stamped({name: value for name, value in device.items() if name not in _STAMPS})
-    return registered[call.device]
+    return {"version_ids": {}, "lora_alliance_profile_ids": {}} | registered[call.device]
+
+
+def _check_addresses(call: Call, sent: Json) -> None:
+    """An application that is bound to servers has no devices on others."""
+    bound = call.cluster.servers.identity.applications.get(call.application_id, {})
+    for server in ("network", "application", "join"):
+        address, expected = sent.get(f"{server}_server_address"), bound.get(f"{server}_server_address")
+        if address and expected and address.split(":")[0] != expected.split(":")[0]:
+            raise ApiError(INVALID_ARGUMENT, f"pkg/identityserver:{server}_server_address_mismatch",
+                           f"the {server} server is at `{{expected}}`, not at `{{address}}`",
+                           {"address": address, "expected": expected})  # fmt: skip
 
 
 def update(call: Call) -> Json:
     device = _registered(call)
     paths = records.writable(call.mask)
     field_masks.copy_paths(device, call.body.get("end_device", {}), paths)
+    if not device.get("attributes"):  # an empty map is the same as none
+        device.pop("attributes", None)
     return field_masks.select(_stamped(device), paths)
 
 
@@ -105,14 +119,14 @@ def _matches(device: Json, query: Json) -> bool:
 
 
 def list_devices(call: Call) -> Json:
-    """List and search: pages from 1 (0 means 1), everything on one page without a limit. X-Total-Count counts all."""
+    """List and search: pages from 1 (0 means 1), as long as the deployment allows. X-Total-Count counts all."""
     found = [device for (application_id, _), device in call.cluster.servers.identity.devices.items()
              if application_id == call.application_id and _matches(device, call.query)]  # fmt: skip
     order = call.query.get("order", "device_id")
     field = order.lstrip("-")
     found.sort(key=lambda device: str(device["ids"].get(field, device.get(field, ""))), reverse=order.startswith("-"))
     call.headers["X-Total-Count"] = str(len(found))
-    limit = call.query.get("limit", 0) or len(found)
+    limit = min(call.query.get("limit", 0) or len(found), call.cluster.profile.longest_page)
     start = (max(call.query.get("page", 1), 1) - 1) * limit
     page = found[start : start + limit]
     return {"end_devices": [field_masks.select(device, call.mask) for device in page]} if page else {}
@@ -122,6 +136,9 @@ def list_devices(call: Call) -> Json:
 def _device(call: Call) -> Json:
     device = _server(call).devices.get(call.device)
     if device is None:
+        reads = call.operation.method == "GET"
+        if reads and call.operation.server in ("NS", "AS"):
+            raise errors.not_found()
         if call.operation.server == "AS":
             raise errors.application_server_device_not_found(call.device)
         raise ApiError(NOT_FOUND, f"{_NAMESPACE[call.operation.server]}:device_not_found", "device not found")
@@ -162,15 +179,24 @@ def _check_network_server(call: Call, sent: Json, known: Json | None) -> None:
     plan = sent.get("frequency_plan_id")
     if "frequency_plan_id" in call.mask and plan not in FREQUENCY_PLANS:
         raise ApiError(NOT_FOUND, "pkg/frequencyplans:not_found", "frequency plan `{id}` not found", {"id": plan})
+    _check_band({**(known or {}), **{path: sent.get(path) for path in _BAND if path in call.mask}})
     if known is None:
         joins = "supports_join" in call.mask and bool(sent.get("supports_join"))
         if not joins and not (sent.get("multicast") or field_masks.value_at(sent, "session.dev_addr")):
-            raise errors.field_value(namespace, "session")
+            raise errors.field_value(namespace, "session.dev_addr")
         for name in _EUIS:
             if joins and name not in sent.get("ids", {}):
                 raise errors.field_value(namespace, f"ids.{name}")
     elif "supports_join" in call.mask and bool(sent.get("supports_join")) != bool(known.get("supports_join")):
         raise errors.field_value(namespace, "supports_join")
+
+
+def _check_band(device: Json) -> None:
+    phy_version, plan = (device[path] for path in _BAND)
+    if not has_band(phy_version, plan):
+        raise ApiError(INVALID_ARGUMENT, "pkg/networkserver/internal:no_band_version",
+                       "the band `{id}` is not in version `{ver}`",
+                       {"id": FREQUENCY_PLANS[plan][0], "ver": phy_version})  # fmt: skip
 
 
 def _check_join_server(call: Call, sent: Json) -> None:

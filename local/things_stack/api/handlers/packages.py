@@ -9,8 +9,8 @@ from local.things_stack.api import records
 from local.things_stack.api.call import Call, Handler
 from local.things_stack.description import field_masks
 from local.things_stack.description.proto3_json import Json
+from local.things_stack.profiles import AWS_IOT_PACKAGE
 from local.things_stack.providers import packages
-from local.things_stack.providers.packages import AWS_IOT_PACKAGE
 
 
 def list_packages(call: Call) -> Json:
@@ -23,13 +23,13 @@ def set_association(call: Call) -> Json:
     Stack."""
     at = call.application_id, call.path["f_port"]
     sent, associations = call.body.get("default", {}), call.cluster.servers.application.associations
-    if sent.get("package_name") == AWS_IOT_PACKAGE and "data" in call.mask:
+    has_aws_iot = AWS_IOT_PACKAGE in call.cluster.packages
+    if has_aws_iot and sent.get("package_name") == AWS_IOT_PACKAGE and "data" in call.mask:
         packages.check(sent.get("data", {}))
     ids = {"application_ids": {"application_id": at[0]}, "f_port": int(at[1])}
     answer = records.write(associations, at, sent, call.mask, ids)
     call.cluster.integrations.stop("package", *at)
-    runs = associations[at].get("package_name") == AWS_IOT_PACKAGE and AWS_IOT_PACKAGE in call.cluster.packages
-    if runs and "data" in associations[at]:
+    if has_aws_iot and associations[at].get("package_name") == AWS_IOT_PACKAGE and "data" in associations[at]:
         call.cluster.integrations.start("package", *at, {"aws_iot": packages.as_pubsub(associations[at]["data"])})
     return answer
 
@@ -42,10 +42,10 @@ def get_association(call: Call) -> Json:
 
 
 def delete_association(call: Call) -> Json:
+    """Idempotent, as in the Stack: what does not exist is deleted."""
     at = call.application_id, call.path["f_port"]
-    records.find(call.cluster.servers.application.associations, at)
     call.cluster.integrations.stop("package", *at)
-    del call.cluster.servers.application.associations[at]
+    call.cluster.servers.application.associations.pop(at, None)
     return {}
 
 

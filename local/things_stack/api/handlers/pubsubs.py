@@ -25,31 +25,41 @@ def set_pubsub(call: Call) -> Json:
         if chooses and at in pubsubs and provider not in sent:
             pubsubs[at].pop(provider, None)
     ids = {"application_ids": {"application_id": at[0]}, "pub_sub_id": at[1]}
-    answer = records.write(pubsubs, at, sent, call.mask, ids)
+    records.write(pubsubs, at, sent, call.mask, ids)
     call.cluster.integrations.start("pubsub", *at, pubsubs[at])
-    return answer
+    return _answer(call, pubsubs[at])
 
 
 def get_pubsub(call: Call) -> Json:
     at = call.application_id, call.path["pub_sub_id"]
-    return field_masks.select(records.find(call.cluster.servers.application.pubsubs, at), call.mask)
+    return _answer(call, records.find(call.cluster.servers.application.pubsubs, at))
 
 
 def list_pubsubs(call: Call) -> Json:
     pubsubs = call.cluster.servers.application.pubsubs
     own = [record for at, record in pubsubs.items() if at[0] == call.application_id]
-    return {"pubsubs": [field_masks.select(record, call.mask) for record in own]}
+    return {"pubsubs": [_answer(call, record) for record in own]}
+
+
+def list_formats(call: Call) -> Json:  # noqa: ARG001
+    return {"formats": {"json": "JSON"}}
+
+
+def _answer(call: Call, record: Json) -> Json:
+    """The paths of the field mask, and the format, which is answered without being asked for."""
+    return field_masks.select(record, ["format", *records.writable(call.mask)])
 
 
 def delete_pubsub(call: Call) -> Json:
+    """Idempotent, as in the Stack: what does not exist is deleted."""
     at = call.application_id, call.path["pub_sub_id"]
-    records.find(call.cluster.servers.application.pubsubs, at)
     call.cluster.integrations.stop("pubsub", *at)
-    del call.cluster.servers.application.pubsubs[at]
+    call.cluster.servers.application.pubsubs.pop(at, None)
     return {}
 
 
 HANDLERS: dict[str, Handler] = {
+    "ApplicationPubSubRegistry_GetFormats": list_formats,
     "ApplicationPubSubRegistry_Set": set_pubsub,
     "ApplicationPubSubRegistry_Get": get_pubsub,
     "ApplicationPubSubRegistry_List": list_pubsubs,

@@ -58,7 +58,7 @@ def test_each_server_stores_only_what_it_was_sent(simulation: ThingsStack, clien
     assert client.call("GET", f"/js{DEVICES}/{DEVICE}").status_code == 404
     assert list(simulation.servers.network.devices) == [(APP, DEVICE)]
     kept = client.json("GET", f"/ns{DEVICES}/{DEVICE}", field_mask=",".join(NS_FIELDS))
-    assert (kept["lorawan_version"], kept["lorawan_phy_version"]) == ("MAC_V1_0_3", "RP001_V1_0_3_REV_A")
+    assert (kept["lorawan_version"], kept["lorawan_phy_version"]) == ("MAC_V1_0_3", "PHY_V1_0_3_REV_A")
     simulation.assert_no_violations()
 
 

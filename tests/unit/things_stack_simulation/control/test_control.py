@@ -38,6 +38,9 @@ def test_another_process_can_call_the_same_methods(control: Control) -> None:
     assert control.health()["address"] != control.health()["identity_address"]
     control.create_application(APP)
     assert control.create_api_key(APP).startswith("NNSXS.")
+    control.set_application_addresses(APP, join_server_address="eu1.example.com")
+    assert control.servers["identity"]["applications"][APP] == {"join_server_address": "eu1.example.com"}
+    control.set_application_addresses(APP)
     control.register_device(APP, device_id=DEVICE, dev_eui=DEV_EUI)
     assert control.network.join(APP, DEVICE)["kind"] == "join_accept"
     uplink = control.network.uplink(APP, DEVICE, f_port=3, frm_payload=b"\xff\x00")

@@ -70,6 +70,17 @@ def test_push_appends_and_replace_replaces(simulation: ThingsStack, joined: str,
     simulation.assert_no_violations()
 
 
+def test_a_queued_downlink_is_published_without_session_and_a_sent_one_without_its_attempts(
+    simulation: ThingsStack, joined: str, client: Client
+) -> None:
+    push(client, {**ITEM, "confirmed": True})
+    simulation.network.uplink(APP, joined)
+    queued, _, sent = (each.message for each in list(simulation.network.published)[-3:])
+    fields = {"f_port", "frm_payload", "confirmed", "priority", "correlation_ids"}
+    assert set(queued["downlink_queued"]) == fields | {"confirmed_retry"}
+    assert set(sent["downlink_sent"]) == fields | {"session_key_id", "f_cnt"}
+
+
 def test_one_downlink_follows_each_uplink(simulation: ThingsStack, joined: str, client: Client) -> None:
     push(client, ITEM, {**ITEM, "f_port": 16})
     simulation.network.uplink(APP, joined)
