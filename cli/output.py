@@ -68,6 +68,11 @@ def say(text: str) -> None:
     err().print(text, soft_wrap=True)
 
 
+def count(number: int, what: str) -> str:
+    """A number of something in words: `1 thing`, `2,003 things`."""
+    return f"{number:,} {what}" + ("" if number == 1 else "s")
+
+
 def print_json(value: Any) -> None:
     """The result for a program."""
     typer.echo(json.dumps(value, indent=2))
