@@ -15,7 +15,7 @@ from cli.aws import AppliedStack, owner, sentence, stack_of
 from cli.device_record import DeviceRecord, canonical, differences, fault, record, without_secrets
 from cli.errors import Failed, WrongUsage
 from cli.options import THING_TYPE, AsJson, Profile, Region, ShowKeys, StackName, ThingNames, ThingType
-from cli.output import HIDDEN, count, out, plain, print_json, progress, say, shown
+from cli.output import HIDDEN, count, fitted, out, plain, print_json, progress, say, shown
 from cli.provisioning import READS_PER_SECOND
 from thingbridge.aws.things import Thing
 from thingbridge.errors import BadInput, ThingbridgeError
@@ -86,7 +86,7 @@ def list_(
     if as_json:
         print_json([_as_json(thing, keys=False) for thing in found])
         return
-    table = Table(*(Column(each, overflow="fold") for each in _LISTED))
+    rows = []
     for thing in found:
         of = canonical(thing.attributes) | {
             name: thing.attributes.get(name, "")
@@ -99,9 +99,15 @@ def list_(
             Attribute.REGIONAL_PARAMETERS_VERSION,
             Attribute.FREQUENCY_PLAN_ID,
         )
-        table.add_row(thing.name, *(of.get(each) or "–" for each in columns))
+        rows.append((thing.name, *(of.get(each) or "–" for each in columns)))
+    console = out()
+    table, left_out = fitted(console, _LISTED, rows, _LISTED[2:])
     if found:
-        out().print(table)
+        console.print(table)
+    if left_out:
+        say(
+            f"This terminal is too narrow for {', '.join(reversed(left_out))}: a wider one, a pipe or --json shows all."
+        )
     say(f"{count(len(found), 'thing')} of the stack {stack}" if found else f"The stack {stack} has no things yet.")
 
 
