@@ -188,7 +188,7 @@ variable "identity_server_address" {
 variable "ingest" {
   description = "How messages are received, and the settings of each mode: docs/ingest.md helps to choose. mode \"pubsub\", \"package\" and \"manual\": with the cross-account role; \"webhook\": posted to a function's URL; \"mqtt\": with a client certificate. All but \"manual\" are configured in The Things Stack by the apply."
   type = object({
-    mode = optional(string, "pubsub")
+    mode = string # Required: Terraform drops attributes that it does not know, so a misspelt one would select the default.
     mqtt = optional(object({
       ca_certificate      = optional(string)
       certificate_version = optional(number, 1)
@@ -208,7 +208,7 @@ variable "ingest" {
       secret_version       = optional(number, 1)
     }), {})
   })
-  default  = {}
+  default  = { mode = "pubsub" }
   nullable = false
 
   validation {

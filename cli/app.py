@@ -6,7 +6,8 @@ in time · 130 Ctrl-C.
 
 from __future__ import annotations
 
-from typing import Any
+from importlib.metadata import version
+from typing import Annotated, Any
 
 import typer
 from rich.text import Text
@@ -14,7 +15,7 @@ from typer.core import TyperGroup
 
 from cli import sync, things, transfer
 from cli.aws import ERRORS, sentence
-from cli.errors import Failed
+from cli.errors import Failed, Interrupted
 from cli.output import err, plain
 
 
@@ -28,6 +29,8 @@ class _SentencesForErrors(TyperGroup):
             text, exit_code = str(error), error.exit_code
         except ERRORS as error:
             text, exit_code = sentence(error), 1
+        except KeyboardInterrupt:
+            text, exit_code = "interrupted", Interrupted.exit_code
         err().print(Text.assemble(("✗", "bold red"), f" {plain(text)}"), soft_wrap=True)
         raise typer.Exit(exit_code)
 
@@ -36,18 +39,25 @@ app = typer.Typer(
     cls=_SentencesForErrors,
     pretty_exceptions_enable=False,
     no_args_is_help=True,
-    help="Things of a Thingbridge stack: list, create and claim them, import and export whole fleets.",
 )
+
+
+def _show_version(requested: bool) -> None:
+    if requested:
+        typer.echo(f"thingbridge {version('thingbridge')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _thingbridge(
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Things of a Thingbridge stack: list, create and claim them, import and export whole fleets."""
+
+
 app.add_typer(things.app, name="things")
 app.command(name="import")(transfer.import_)
 app.command()(transfer.export)
 app.command()(sync.sync)
-
-
-def main() -> None:
-    """The console script."""
-    app(prog_name="thingbridge")
-
-
-if __name__ == "__main__":
-    main()

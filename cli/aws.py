@@ -166,7 +166,7 @@ def sentence(error: BotoCoreError | ThingbridgeError) -> str:
         case UnauthorizedSSOTokenError() | TokenRetrievalError():
             return "the AWS login has expired: renew it with `aws sso login`"
         case (ConnectionError() | HTTPClientError()) as cause:
-            return f"AWS does not answer: {cause} (check AWS_ENDPOINT_URL, if it is set)"
+            return f"AWS does not answer: {cause} (check --region, and AWS_ENDPOINT_URL if it is set)"
         case ClientError() as cause if code(cause) in _EXPIRED or not _names_its_fix(error):
             return _client_error(cause, permitted=not isinstance(error, NotPermitted))
     return str(error)

@@ -7,6 +7,12 @@ class Failed(Exception):
     exit_code = 1
 
 
+class WrongUsage(Failed):
+    """An option has a value that no stack could take; nothing was called."""
+
+    exit_code = 2
+
+
 class NotKnownInTime(Failed):
     """The outcome that the command waited for is not known yet; it may still arrive."""
 

@@ -9,19 +9,20 @@ from __future__ import annotations
 import json
 import sys
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column, Table
 from rich.text import Text
 
 from thingbridge.registry.attributes import SECRETS
 
 HIDDEN: Final = "hidden, --show-keys shows it"
-_WIDE: Final = 160
-"""Columns of a pipe or a build's log, which have no width: enough that no table is cut."""
+_WIDE: Final = 10_000
+"""Columns of a pipe or a file, which have no width: enough that every table has the width of its content."""
 
 _UNPRINTABLE: Final = frozenset({"Cc", "Cs", "Zl", "Zp"})
 """Unicode categories: control characters, halves of surrogate pairs, and separators of lines and paragraphs."""
@@ -66,6 +67,30 @@ def _spelled(character: str) -> str:
 def say(text: str) -> None:
     """A line for a person, which is not part of the result."""
     err().print(text, soft_wrap=True)
+
+
+def count(number: int, what: str) -> str:
+    """A number of something in words: `1 thing`, `2,003 things`."""
+    return f"{number:,} {what}" + ("" if number == 1 else "s")
+
+
+def fitted(
+    console: Console, names: Sequence[str], rows: Iterable[Sequence[str]], optional: Sequence[str]
+) -> tuple[Table, list[str]]:
+    """A table that is no wider than the console, and the columns that were left out for it, the last `optional` first.
+
+    What is still too wide is folded within its column.
+    """
+    kept, left_out, cells = list(names), list[str](), [dict(zip(names, row, strict=True)) for row in rows]
+    remaining, unlimited = list(optional), console.options.update(max_width=_WIDE)
+    while True:
+        table = Table(*(Column(each, overflow="fold") for each in kept))
+        for row in cells:
+            table.add_row(*(row[each] for each in kept))
+        if not remaining or console.measure(table, options=unlimited).maximum <= console.width:
+            return table, left_out
+        left_out.append(remaining.pop())
+        kept.remove(left_out[-1])
 
 
 def print_json(value: Any) -> None:

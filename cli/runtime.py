@@ -1,10 +1,12 @@
 """What the commands take from their surroundings: AWS, and time. A caller may give its own `Runtime` as click's `obj`.
 
-The region, the profile and `AWS_ENDPOINT_URL` are boto3's own.
+The profile and `AWS_ENDPOINT_URL` are boto3's own. The region is that of AWS's own tools: `AWS_REGION` before
+`AWS_DEFAULT_REGION` and the profile's, of which boto3 does not know the first.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -36,7 +38,8 @@ def connect(profile: str | None, region: str | None) -> Clients:
     Raises botocore's ProfileNotFound.
     """
     # None instead of an empty name: boto3 would look for a profile without a name.
-    return Clients(boto3.Session(profile_name=profile or None, region_name=region or None), config=CONFIG)
+    region = region or os.environ.get("AWS_REGION") or None
+    return Clients(boto3.Session(profile_name=profile or None, region_name=region), config=CONFIG)
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from rich.text import Text
 from cli import provisioning
 from cli.aws import AppliedStack, owner, sentence, stack_of
 from cli.device_record import DeviceRecord, canonical, differences, fault, record, without_secrets
-from cli.errors import Failed
+from cli.errors import Failed, WrongUsage
 from cli.options import THING_TYPE, AsJson, Profile, Region, ShowKeys, StackName, ThingNames, ThingType
-from cli.output import HIDDEN, out, plain, print_json, progress, say, shown
+from cli.output import HIDDEN, count, fitted, out, plain, print_json, progress, say, shown
 from cli.provisioning import READS_PER_SECOND
 from thingbridge.aws.things import Thing
 from thingbridge.errors import BadInput, ThingbridgeError
@@ -86,7 +86,7 @@ def list_(
     if as_json:
         print_json([_as_json(thing, keys=False) for thing in found])
         return
-    table = Table(*(Column(each, overflow="fold") for each in _LISTED))
+    rows = []
     for thing in found:
         of = canonical(thing.attributes) | {
             name: thing.attributes.get(name, "")
@@ -99,10 +99,16 @@ def list_(
             Attribute.REGIONAL_PARAMETERS_VERSION,
             Attribute.FREQUENCY_PLAN_ID,
         )
-        table.add_row(thing.name, *(of.get(each) or "–" for each in columns))
+        rows.append((thing.name, *(of.get(each) or "–" for each in columns)))
+    console = out()
+    table, left_out = fitted(console, _LISTED, rows, _LISTED[2:])
     if found:
-        out().print(table)
-    say(f"{len(found)} things of the stack {stack}" if found else f"The stack {stack} has no things yet.")
+        console.print(table)
+    if left_out:
+        say(
+            f"This terminal is too narrow for {', '.join(reversed(left_out))}: a wider one, a pipe or --json shows all."
+        )
+    say(f"{count(len(found), 'thing')} of the stack {stack}" if found else f"The stack {stack} has no things yet.")
 
 
 @app.command()
@@ -268,7 +274,7 @@ def _checked(values: Mapping[Attribute, str | None], name: str | None) -> Device
         return record({str(attribute): value for attribute, value in values.items()}, name)
     except BadInput as error:
         text = f"--name {error.reason}" if error.field == "thingName" else fault(error, OPTIONS)
-        raise Failed(text) from error
+        raise WrongUsage(text) from error
 
 
 def _create(stack: AppliedStack, device: DeviceRecord, thing_type: str, timeout: float | None, as_json: bool) -> None:
@@ -346,7 +352,12 @@ def _list_failed(stack: AppliedStack, things: Sequence[Thing], as_json: bool) ->
         table.add_row(name, dev_eui, provisioning.description(reported))
     if found:
         out().print(table)
-    say(f"{len(found):,} of {len(named):,} things are without the device that they describe")
+    verb = (
+        "is without the device that it describes"
+        if 1 in (len(found), len(named))
+        else ("are without the device that they describe")
+    )
+    say(f"{len(found):,} of {count(len(named), 'thing')} {verb}")
 
 
 def _as_json(thing: Thing, *, keys: bool) -> dict[str, Any]:

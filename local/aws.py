@@ -46,6 +46,10 @@ def functions() -> dict[str, str]:
     return {"architecture": processor, "runtime": f"python3.{sys.version_info.minor}"}
 
 
+OWN_ENDPOINT = "THINGBRIDGE_LOCAL_ENDPOINT"
+"""Variable that `thingbridge-local env` sets beside AWS_ENDPOINT_URL, to the same value."""
+
+
 class LocalAws:
     """One emulated AWS account. `start()` it, or use a running one with `attach`.
 
@@ -84,8 +88,13 @@ class LocalAws:
 
     @classmethod
     def from_environment(cls, directory: Path, environment: Mapping[str, str] = os.environ) -> LocalAws:
-        """The one that AWS_ENDPOINT_URL or LOCALSTACK_HOST names, with its credentials; a new one if neither is set."""
+        """The one that AWS_ENDPOINT_URL or LOCALSTACK_HOST names, with its credentials; a new one if neither is set.
+
+        An address that `thingbridge-local env` set is not the user's own: its environment is up, or has ended.
+        """
         url = environment.get("AWS_ENDPOINT_URL", "").strip()
+        if url == environment.get(OWN_ENDPOINT):
+            url = ""
         if not url and (host := environment.get("LOCALSTACK_HOST", "").strip()):
             scheme = "https" if environment.get("USE_SSL") in ("1", "true") else "http"
             url = f"{scheme}://{host if ':' in host else f'{host}:4566'}"

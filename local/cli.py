@@ -1,7 +1,7 @@
 """The `thingbridge-local` command: the local environment for people and for make.
 
 It parses, calls one function and prints; what it calls is in local/environment.py, inspection.py and demo.py.
-Every error that a person can act on is one sentence and exit code 1.
+Every error that a person can act on is one sentence, and exit code 2 for an argument that can't be used, 1 otherwise.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,8 +27,10 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from cli.output import plain
 from local import demo as transcript
 from local import inspection, terraform
+from local.aws import OWN_ENDPOINT
 from local.environment import APPLICATION, ENVIRONMENTS, Environment, NotUp, clear
 from local.inspection import NotSeen, payload_hex, readable
 from local.mqtt import MqttError
@@ -71,8 +74,13 @@ class WrongInput(Exception):
     """An argument can't be used; the message is a sentence."""
 
 
+class NotThere(Exception):
+    """What an argument names does not exist; the message is a sentence."""
+
+
 EXPECTED = (
     NotUp,
+    NotThere,
     NotSeen,
     StartFailed,
     TerraformError,
@@ -158,7 +166,8 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
 @app.command()
 def env(context: typer.Context) -> None:
     """Shell lines that point the AWS CLI, any SDK and Terraform to this AWS: eval "$(thingbridge-local env)"."""
-    for name, value in _running(context).aws.settings().items():
+    settings = _running(context).aws.settings()
+    for name, value in (settings | {OWN_ENDPOINT: settings["AWS_ENDPOINT_URL"]}).items():
         typer.echo(f"export {name}={shlex.quote(value)}")
 
 
@@ -239,7 +248,7 @@ def watch(
     count: Annotated[int | None, typer.Option(min=1, help="Number of messages after which to stop.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Show messages on AWS IoT as they arrive, until Ctrl-C."""
+    """Show messages on AWS IoT as they arrive, one line each, until Ctrl-C. With --json, the whole messages."""
     with (
         contextlib.suppress(KeyboardInterrupt),
         _running(context).aws.mqtt(f"watch-{secrets.token_hex(4)}") as connection,
@@ -252,8 +261,7 @@ def watch(
                 line = {"topic": message.topic, "received_at": message.received_at, "payload": body}
                 typer.echo(json.dumps(line))
             else:
-                out.print(Text(message.topic, style=_colour(message.topic)))
-                out.print_json(data=body) if isinstance(body, dict | list) else out.print(Text(str(body)))
+                _print_line(message.received_at, message.topic, inspection.summary(body))
             if number == count:
                 return
 
@@ -281,7 +289,7 @@ def thing(context: typer.Context, name: str, as_json: AsJson = False) -> None:
     environment = _running(context)
     found = inspection.thing(environment.aws, name)
     if found is None:
-        raise WrongInput(f"the thing {name} does not exist: `thingbridge-local things` lists the existing ones")
+        raise NotThere(f"the thing {name} does not exist: `thingbridge-local things` lists the existing ones")
     group = environment.stack.output().get("things_log_group_name", "")
     view = {
         "thing": inspection.as_json(found),
@@ -324,6 +332,13 @@ def _object(text: str | None) -> dict[str, Any] | None:
     if not isinstance(value, dict):
         raise WrongInput(f"--json must be a JSON object such as '{{\"temperature\": 21.5}}'; got {text!r}")
     return value
+
+
+def _print_line(at: float, topic: str, text: str) -> None:
+    """A message in one line, which ends where the terminal does; in a pipe it is complete."""
+    time = datetime.fromtimestamp(at).astimezone().strftime("%H:%M:%S")
+    line = Text.assemble((time, "dim"), "  ", (topic, _colour(topic)), "  ", plain(text))
+    out.print(line, no_wrap=True, overflow="ellipsis", crop=out.is_terminal, soft_wrap=not out.is_terminal)
 
 
 def _colour(topic: str) -> str:
@@ -382,7 +397,7 @@ def main(words: Sequence[str] | None = None, directories: Directories | None = N
         app(words, prog_name="thingbridge-local", obj=directories)
     except EXPECTED as error:
         err.print(f"[bold red]✗[/] {escape(_sentence(error))}", soft_wrap=True)
-        sys.exit(1)
+        sys.exit(2 if isinstance(error, WrongInput) else 1)
 
 
 if __name__ == "__main__":

@@ -130,6 +130,35 @@ def readable(payload: bytes) -> Any:
         return payload.hex()
 
 
+def summary(body: Any) -> str:
+    """A message as `readable` returns it, in a few words: what a device sent or receives, or why a request failed."""
+    if not isinstance(body, dict):
+        return json.dumps(body) if isinstance(body, list) else str(body)
+    kind = next((name for name in body if name in _KINDS or name.startswith("downlink_")), "")
+    found = body[kind] if isinstance(body.get(kind), dict) else body
+    if kind == "downlink_failed":
+        return _error(found.get("error"))
+    parts = [f"{label} {found[name]}" for name, label in _SHOWN if found.get(name) not in (None, "")]
+    if found.get("frm_payload"):
+        parts.append(payload_hex(found["frm_payload"]))
+    if found.get("decoded_payload"):
+        parts.append(json.dumps(found["decoded_payload"]))
+    return " · ".join(parts) or json.dumps(body)
+
+
+def _error(error: Any) -> str:
+    """What TTS says about a downlink that failed."""
+    if not isinstance(error, dict):
+        return "failed"
+    return str(error.get("message_format") or error.get("name") or "failed")
+
+
+_KINDS = frozenset({"uplink_message", "join_accept", "location_solved", "service_data"})
+_SHOWN = (("field", "field"), ("reason", "reason"), ("dev_addr", "DevAddr"),
+          ("f_port", "FPort"), ("f_cnt", "counter"))  # fmt: skip
+"""Fields of a message that a line shows, with their labels."""
+
+
 def payload_hex(frm_payload: str | None) -> str:
     """`frm_payload` (base64) as upper-case hex with spaces; "–" if there is none."""
     return base64.b64decode(frm_payload).hex(" ").upper() if frm_payload else "–"

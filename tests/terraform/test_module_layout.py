@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.terraform.interface import DEFAULT, TYPE, blocks, described, tables
+from tests.terraform.interface import variables as interface_variables
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 MODULES = sorted(folder for folder in (REPOSITORY / "modules").iterdir() if folder.is_dir())
 # Call nothing. All but the last are about AWS; the last knows the addresses of The Things Stack and creates nothing.
@@ -32,24 +35,11 @@ FILES = sorted(
     for pattern in ("*.tf", "modules/*/*.tf", "examples/*/*.tf", "tests/terraform/**/*.hcl", "tests/terraform/**/*.tf")
     for file in REPOSITORY.glob(pattern)
 )
-_BLOCK = re.compile(r'^(variable|output) "(\w+)" \{\n(.*?)^\}', re.MULTILINE | re.DOTALL)
-_DESCRIPTION = re.compile(r'^  description = "((?:[^"\\]|\\.)*)"$', re.MULTILINE)
-_TYPE = re.compile(r"^  type\s+= (.+?)\n(?=  \w|\n|\Z)", re.MULTILINE | re.DOTALL)
 _CALL = re.compile(r'^module "\w+" \{\n\s+source\s+= "([^"]+)"$', re.MULTILINE)
-_DEFAULT = re.compile(r"^  default\s+= (.+)$", re.MULTILINE)
 
 
 def name(path: Path) -> str:
     return str(path.relative_to(REPOSITORY)) if path != REPOSITORY else "root"
-
-
-def blocks(module: Path, file: str) -> dict[str, str]:
-    return {label: body for _, label, body in _BLOCK.findall((module / file).read_text())}
-
-
-def described(body: str) -> str:
-    found = _DESCRIPTION.search(body)
-    return found[1].replace('\\"', '"').replace("<", "\\<") if found else ""
 
 
 @pytest.mark.parametrize("module", MODULES, ids=name)
@@ -63,10 +53,10 @@ def test_a_variable_says_what_it_is(module: Path) -> None:
     faults = []
     variables = blocks(module, "variables.tf")
     for label, body in variables.items():
-        default = _DEFAULT.search(body)
+        default = DEFAULT.search(body)
         if len(described(body)) < 10:
             faults.append(f"{label}: no description")
-        exact_type = _TYPE.search(body)
+        exact_type = TYPE.search(body)
         if not exact_type or re.search(r"\bany\b", exact_type[1]):
             faults.append(f"{label}: no exact type")
         if default and default[1] != "null" and not re.search(r"^  nullable\s+= false$", body, re.MULTILINE):
@@ -89,17 +79,18 @@ def test_an_output_says_what_it_is(module: Path) -> None:
     assert not [label for label, body in outputs.items() if len(described(body)) < 10]
 
 
-@pytest.mark.parametrize("module", MODULES, ids=name)
+@pytest.mark.parametrize("module", ROOT_AND_MODULES, ids=name)
 def test_a_readme_lists_every_variable_and_output(module: Path) -> None:
-    rows = []
-    for label, body in blocks(module, "variables.tf").items():
-        default = _DEFAULT.search(body)
-        shown = "required" if default is None else f"`{default[1]}`"
-        rows.append(f"| `{label}` | {shown} | {described(body)} |")
-    rows += [f"| `{label}` | {described(body)} |" for label, body in blocks(module, "outputs.tf").items()]
     readme = (module / "README.md").read_text()
-    table = [line for line in readme.splitlines() if line.startswith("| `")]
-    assert table == rows, "the tables should be:\n" + "\n".join(rows)
+    assert tables(module) in readme, "run `python tests/terraform/interface.py`"
+
+
+def test_the_root_shows_what_an_object_holds_that_is_not_set() -> None:
+    (shown,) = [row for row in interface_variables(REPOSITORY) if row.startswith("| `registry_sync` |")]
+    assert '`{ enabled = true, mode = "apply", schedule = "rate(10 minutes)" }`' in shown
+    (shown,) = [row for row in interface_variables(REPOSITORY) if row.startswith("| `ingest` |")]
+    assert '{ mode = "' in shown
+    assert "webhook = { reserved_concurrency = null, secret_version = 1 }" in shown
 
 
 @pytest.mark.parametrize("module", MODULES, ids=name)

@@ -323,7 +323,7 @@ ROOT_CASES = [
     ),
     case(
         ROOT,
-        {"ingest": {"webhook": {"secret_version": 0}, "mqtt": {"certificate_version": 1.5}}},
+        {"ingest": {"mode": "pubsub", "webhook": {"secret_version": 0}, "mqtt": {"certificate_version": 1.5}}},
         "ingest.webhook.secret_version must be a whole number from 1; got 0.",
         "ingest.mqtt.certificate_version must be a whole number from 1; got 1.5.",
     ),
@@ -351,7 +351,7 @@ ROOT_CASES = [
     ),
     case(
         ROOT,
-        {"ingest": {}},
+        {"ingest": {"mode": "pubsub"}},
         "default_frequency_plan_id must be set in an AWS region without a usual frequency plan; "
         'got null in "mx-central-1".',
         f'ingest.mode must not be "pubsub" outside of the AWS regions that The Things Stack connects to '
@@ -714,3 +714,16 @@ def test_every_rule_of_a_module_is_broken_by_a_case(module: str) -> None:
 
 def test_every_module_is_here() -> None:
     assert set(ACCEPTED) == {ROOT, *(folder.name for folder in (REPOSITORY / "modules").iterdir() if folder.is_dir())}
+
+
+def test_a_misspelt_mode_of_ingest_is_refused(tmp_path: Path, terraform: Callable[..., Any]) -> None:
+    """Terraform drops attributes that it does not know: without a required one, this would be the default mode."""
+    written = re.search(r'^variable "ingest" \{\n.*?^  \}\)\n', variables(ROOT).read_text(), re.MULTILINE | re.DOTALL)
+    assert written
+    (tmp_path / "stack").mkdir()
+    (tmp_path / "stack" / "variables.tf").write_text(f"{written[0]}}}\n")
+    (tmp_path / "main.tf").write_text('module "stack" {\n  source = "./stack"\n  ingest = { mod = "mqtt" }\n}\n')
+    terraform(tmp_path, "init", "-no-color")
+    refused = terraform(tmp_path, "validate", "-no-color", check=False)
+    assert refused.returncode == 1
+    assert 'attribute "mode" is required' in refused.stdout + refused.stderr

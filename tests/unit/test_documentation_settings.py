@@ -97,7 +97,7 @@ def test_the_rights_of_the_modes_and_of_encryption_are_documented_on_their_pages
 def test_the_modes_of_ingest_and_their_default_are_documented(document: str) -> None:
     rows = documents.table(documents.read(document), "`ingest.mode`")
     variables = documents.read("variables.tf")
-    (default,) = re.findall(r'mode = optional\(string, "(\w+)"\)\n    mqtt', variables)
+    (default,) = re.findall(r'^  default  = \{ mode = "(\w+)" \}$', variables, re.MULTILINE)
     (accepted,) = re.findall(r"^    condition += contains\((\[.*\]), var\.ingest\.mode\)$", variables, re.MULTILINE)
     assert {codes(row[0])[0] for row in rows} == set(IngestMode) == set(json.loads(accepted))
     assert [codes(row[0])[0] for row in rows if "(default)" in row[0]] == [default]

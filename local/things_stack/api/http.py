@@ -94,7 +94,8 @@ class Api:
         operation, values = self._operation(request)
         parameters, problems = reading.read(request, operation, values)
         for problem in problems:
-            self.log.violation(request, problem)
+            if problem.kind != reading.ELSEWHERE:
+                self.log.violation(request, problem)
         if error := reading.error_for(problems):
             raise error
         key = authorization.authenticate(request, self.cluster.servers.identity)

@@ -20,6 +20,13 @@ from local.things_stack.description.operations import Operation
 from local.things_stack.description.proto3_json import Json
 from local.things_stack.description.schema import Message, Problem
 
+ELSEWHERE = "elsewhere"
+"""Kind of a problem that breaks no description: the request is for what other deployments have."""
+
+HOSTED_ONLY = {"ApplicationWebhookRegistry_Set": ("webhook", "queue")}
+"""Fields that are not in the published description and that hosted deployments have, by operation: where in the body,
+and the field. As in the open source, the field of a body is ignored and its path in a mask is forbidden."""
+
 
 @dataclass
 class Parameters:
@@ -43,7 +50,12 @@ def read(request: Request, operation: Operation, values: dict[str, str]) -> tupl
             problems.append(Problem("grammar", name, f"is {in_body!r} in the body and {value!r} in the path"))
     named = [*query.get("field_mask", []), *body.get("field_mask", [])]
     mask, forbidden = _read_mask(named, operation.masked or {})
-    problems += [Problem("mask", part, f"is not a path that {operation.name} accepts") for part in forbidden]
+    hosted = HOSTED_ONLY.get(operation.name)
+    problems += [
+        Problem(ELSEWHERE if hosted and part.split(".")[0] == hosted[1] else "mask", part,
+                f"is not a path that {operation.name} accepts")
+        for part in forbidden
+    ]  # fmt: skip
     return Parameters(path, query, body, mask), problems
 
 
@@ -54,7 +66,7 @@ def error_for(problems: list[Problem]) -> ApiError | None:
     for problem in heeded:
         if problem.unreadable is not None:
             return errors.unreadable(problem.unreadable, problem.reason)
-    if forbidden := [problem.where for problem in heeded if problem.kind == "mask"]:
+    if forbidden := [problem.where for problem in heeded if problem.kind in ("mask", ELSEWHERE)]:
         return errors.forbidden_paths(forbidden)
     return errors.validation(heeded[0].where, heeded[0].reason) if heeded else None
 
@@ -95,6 +107,10 @@ def _read_body(request: Request, operation: Operation, problems: list[Problem]) 
     except ValueError:
         problems.append(Problem("type", "body", "must be JSON", ""))
         return {}
+    if operation.name in HOSTED_ONLY and isinstance(body, dict):
+        within, field = HOSTED_ONLY[operation.name]
+        if isinstance(body.get(within), dict):
+            body[within].pop(field, None)
     read: Json = schema.read(body, operation.body, "", problems)
     return read
 

@@ -190,6 +190,9 @@ WEBHOOK: Message = {
     "headers": Table(Scalar("string", longest=4096), key=".{1,64}", longest=50),
     "format": Scalar("string", ID_GRAMMAR, longest=20), "downlink_api_key": Scalar("string", longest=128),
     "template_fields": Table(TEXT), "field_mask": FIELD_MASK, "paused": BOOL,
+    "health_status": {
+        "healthy": {}, "unhealthy": {"failed_attempts": Scalar("int64"), "last_failed_attempt_at": Scalar("time")},
+    },
     **dict.fromkeys(UP_KINDS, _PATH),
 }  # fmt: skip
 CLAIM: Message = {

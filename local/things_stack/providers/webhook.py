@@ -1,22 +1,29 @@
-"""Webhook integrations: one HTTP POST per message, in order, at most once, with a timeout of five seconds."""
+"""Webhook integrations: one HTTP POST per message, in order, at most once, with a timeout of five seconds.
+
+After ten failures in a row a webhook is not called any more, as its `health_status` says. A request that clears this
+field ends that (`pkg/applicationserver/io/web`, `health.go`).
+"""
 
 from __future__ import annotations
 
 import re
 import threading
+import time
 from collections.abc import Callable
 from queue import SimpleQueue
 from urllib.parse import quote
 
 import requests
 
-from local.things_stack.description.proto3_json import Json
+from local.things_stack.description.proto3_json import Json, rfc3339
 from local.things_stack.network.application_up import Published
 from local.things_stack.providers.aws_access import AwsAccess
 from local.things_stack.providers.status import Status
 
 TIMEOUT = 5.0
 """Seconds."""
+MOST_FAILURES = 10
+"""Failures in a row after which a webhook is not called."""
 _VARIABLES = {
     "appID": "application_id", "applicationID": "application_id", "appEUI": "join_eui", "joinEUI": "join_eui",
     "devID": "device_id", "deviceID": "device_id", "devEUI": "dev_eui", "devAddr": "dev_addr",
@@ -63,14 +70,26 @@ class WebhookProvider:
         with requests.Session() as session:
             session.trust_env = False
             while (job := self._queue.get()) is not None:
+                if self._failures() >= MOST_FAILURES:
+                    continue
                 url, body = job
                 url, host = self._aws.reach(url) if self._aws else (url, {})
                 try:
                     headers = {**self._headers(), **host}
                     session.post(url, data=body, headers=headers, timeout=TIMEOUT).raise_for_status()
+                    self._record["health_status"] = {"healthy": {}}
                     self._report("connected", "")
                 except requests.RequestException as error:
+                    self._record["health_status"] = {
+                        "unhealthy": {
+                            "failed_attempts": str(self._failures() + 1),
+                            "last_failed_attempt_at": rfc3339(time.time_ns()),
+                        }
+                    }
                     self._report("failed", str(error))
+
+    def _failures(self) -> int:
+        return int(self._record.get("health_status", {}).get("unhealthy", {}).get("failed_attempts", 0))
 
     def _headers(self) -> dict[str, str]:
         """The headers of the webhook can't replace those that the Stack sets. The URLs for downlinks are sent only with

@@ -1,11 +1,13 @@
 """What reaches a terminal is text, whatever others have written into names, attributes, shadows and logs."""
 
+import io
 import json
 import time
 import unicodedata
 from typing import Any
 
 import pytest
+from rich.console import Console
 from rich.table import Table
 
 from cli import output
@@ -119,3 +121,29 @@ def test_an_outcome_that_no_stack_reports_is_shown_as_text(
     assert result.exit_code == 0
     assert "Device: " in result.stdout
     assert obeyed(result.output) == []
+
+
+LISTED = ("Thing", "DevEUI", "Device", "LoRaWAN")
+ROW = ("A81758FFFE0312AB", "A81758FFFE0312AB", "eui-a81758fffe0312ab", "1.0.3")
+
+
+@pytest.mark.parametrize(
+    ("width", "left_out"), [(120, []), (65, ["LoRaWAN"]), (45, ["LoRaWAN", "Device"]), (20, ["LoRaWAN", "Device"])]
+)
+def test_a_table_fits_the_terminal_and_names_what_it_leaves_out(width: int, left_out: list[str]) -> None:
+    console = Console(file=io.StringIO(), width=width)
+    table, missing = output.fitted(console, LISTED, [ROW], LISTED[2:])
+    console.print(table)
+    printed = console.file.getvalue()  # type: ignore[attr-defined]
+    assert missing == left_out
+    assert max(map(len, printed.splitlines())) <= width
+    assert (ROW[0] in printed) is (width > 40)
+
+
+def test_a_table_in_a_file_is_as_wide_as_its_content(run: Run, add_thing: AddThing) -> None:
+    long = "tank-" + 100 * "7"
+    add_thing(long, devEUI="A81758FFFE0312AB", deviceID="pump-12", frequencyPlanID="EU_863_870_TTN_" + 40 * "X")
+    result = run("things", "list")
+    assert long in result.stdout
+    assert "EU_863_870_TTN_" + 40 * "X" in result.stdout
+    assert "too narrow" not in result.stderr

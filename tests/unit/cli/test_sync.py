@@ -9,6 +9,7 @@ import pytest
 
 from tests.unit.cli.conftest import Run, Time
 from thingbridge.aws.clients import Clients
+from thingbridge.aws.queues import Queue
 from thingbridge.flows.sync import MESSAGE_GROUP
 
 GROUP = "/aws/lambda/Farm-sync"
@@ -198,3 +199,75 @@ def test_an_outcome_that_does_not_arrive_in_time_is_not_a_failure_of_the_run(
     assert result.exit_code == 3
     assert "did not end within 7 s: it waits in its queue" in result.output
     assert time_passes.seconds == pytest.approx(7, abs=1)
+
+
+@pytest.fixture
+def work(clients: Clients) -> str:
+    """The queue of the function `registry`."""
+    return str(clients("sqs").create_queue(QueueName="Farm-registry")["QueueUrl"])
+
+
+def fixes(clients: Clients, work: str, number: int) -> list[Callable[[], None]]:
+    """What happens while the command waits: the function `registry` fixes one difference after another."""
+
+    def fix() -> None:
+        (received,) = clients("sqs").receive_message(QueueUrl=work)["Messages"]
+        clients("sqs").delete_message(QueueUrl=work, ReceiptHandle=received["ReceiptHandle"])
+
+    return [fix] * number
+
+
+def test_the_work_is_followed_to_its_end(
+    run: Run, function: Function, clients: Clients, work: str, time_passes: Time
+) -> None:
+    def find() -> None:
+        function.outcome |= {"Sent": 3}
+        for number in range(3):
+            clients("sqs").send_message(QueueUrl=work, MessageBody=str(number))
+        function.run()
+
+    time_passes.then = [find, *fixes(clients, work, 3)]
+    result = run("sync", "--wait")
+    assert result.exit_code == 0, result.output
+    assert "All 3 differences were handled" in result.stderr
+    assert time_passes.seconds >= 4
+    assert Queue(clients, work).waiting() == 0
+
+
+def test_work_that_takes_longer_is_not_a_failure(
+    run: Run, function: Function, clients: Clients, work: str, time_passes: Time
+) -> None:
+    function.outcome |= {"Sent": 2}
+    for number in range(2):
+        clients("sqs").send_message(QueueUrl=work, MessageBody=str(number))
+    time_passes.then = [function.run, *fixes(clients, work, 1)]
+    result = run("sync", "--wait", "--timeout", "20")
+    assert result.exit_code == 3
+    assert "1 difference is still waiting to be handled" in result.stderr
+
+
+def test_without_waiting_the_command_says_what_is_left_to_do(run: Run, function: Function) -> None:
+    function.outcome |= {"Sent": 230}
+    assert "The stack now works on 230 differences; --wait waits until they are handled." in run("sync").stderr
+
+
+def test_the_table_has_no_names_of_metrics(run: Run, function: Function) -> None:
+    function.outcome |= {"Sent": 2, "ListThingsCalls": 4, "QueueCalls": 3, "Parts": 1}
+    result = run("sync")
+    rows = [line.split("│")[1].strip() for line in result.stdout.splitlines() if line.startswith("│")]
+    assert rows == ["things and devices", "devices without a thing"]
+
+
+def test_a_program_gets_the_calls_of_the_run(run: Run, function: Function) -> None:
+    function.outcome |= {"ListThingsCalls": 4}
+    assert json.loads(run("sync", "--json").stdout)["ListThingsCalls"] == 4
+
+
+def test_ctrl_c_leaves_the_run_alone_and_says_so(run: Run, queue: str, time_passes: Time) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    time_passes.then = [interrupt]
+    result = run("sync")
+    assert result.exit_code == 130
+    assert "continues without this command" in result.stderr

@@ -78,7 +78,7 @@ def test_a_wrong_value_is_rejected_under_its_option_before_anything_is_created(
     run: Run, stack: Any, changes: tuple[str, str], message: str
 ) -> None:
     result = run(*CREATE, *changes)
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert message in result.stderr
     assert KEY[:-1] not in result.output
     assert stack.list_things()["things"] == []

@@ -22,7 +22,9 @@ def test_a_key_with_the_documented_rights_passes_in_every_mode(open_client: Open
 
 def test_a_key_of_another_application_is_refused(simulation: Simulation, open_client: Open) -> None:
     simulation.create_application("other-app")
-    with pytest.raises(Misconfigured, match=f"made for the application {APPLICATION}"):
+    with pytest.raises(
+        Misconfigured, match=f"made for the application {APPLICATION}, and raise application_api_key_version"
+    ):
         api_key.check(open_client(simulation.create_api_key("other-app")), {})
 
 
@@ -45,7 +47,7 @@ def test_a_missing_right_is_named_as_the_console_names_it(
 
 def test_a_wrong_key_and_an_address_where_nothing_answers_are_named(open_client: Open) -> None:
     for key in ("NNSXS.WRONG.KEY", "no key at all"):
-        with pytest.raises(Misconfigured, match="refuses the API key"):
+        with pytest.raises(Misconfigured, match="refuses the API key.*raise application_api_key_version"):
             api_key.check(open_client(key), {})
     with pytest.raises(Busy, match=r"no answer from 127.0.0.1:9.*check cluster_address"):
         api_key.check(open_client(remaining=1.1, address="http://127.0.0.1:9"), {})

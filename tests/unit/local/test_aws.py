@@ -10,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from local import mqtt
-from local.aws import LocalAws
+from local.aws import OWN_ENDPOINT, LocalAws
 from local.bootstrap import Environment
 from local.emulator.probes import Account
 from local.inspection import eventually
@@ -25,6 +25,21 @@ def test_an_emulator_that_the_user_names_is_used_and_never_stopped(tmp_path: Pat
     named.stop()
     host = LocalAws.from_environment(tmp_path, {"LOCALSTACK_HOST": "here", "AWS_ACCESS_KEY_ID": "mine"})
     assert (host.endpoint_url, host.access_key) == ("http://here:4566", "mine")
+
+
+class Started(LocalAws):
+    """Starts without a process."""
+
+    def start(self) -> LocalAws:
+        return self
+
+
+def test_a_shell_that_followed_the_hint_of_env_starts_an_aws_of_its_own(tmp_path: Path) -> None:
+    """`eval "$(thingbridge-local env)"` names the AWS of an environment that may have ended since."""
+    ended = {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", OWN_ENDPOINT: "http://127.0.0.1:1"}
+    assert Started.from_environment(tmp_path, ended).endpoint_url == ""
+    another = ended | {"AWS_ENDPOINT_URL": "http://127.0.0.1:2"}
+    assert Started.from_environment(tmp_path, another).endpoint_url == "http://127.0.0.1:2"
 
 
 def test_no_aws_setting_of_the_user_reaches_a_child_process(tmp_path: Path) -> None:

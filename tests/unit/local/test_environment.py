@@ -124,7 +124,7 @@ def test_an_invalid_payload_is_rejected_under_its_option(
     words: list[str],
     sentence: str,
 ) -> None:
-    assert command(tmp_path, *words) == 1
+    assert command(tmp_path, *words) == 2
     assert sentence in capsys.readouterr().err
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from local import inspection
 from local.aws import LocalAws
-from local.inspection import NotSeen, eventually
+from local.inspection import NotSeen, eventually, summary
 from thingbridge.aws.logs import Logs, function_log_group
 from thingbridge.aws.queues import queue_url
 from thingbridge.aws.shadows import Shadows
@@ -98,3 +98,34 @@ def test_a_functions_own_log_is_read_from_all_its_streams(barn: LocalAws) -> Non
 def test_what_does_not_appear_in_time_is_named() -> None:
     with pytest.raises(NotSeen, match=r"not seen within 0 s: the thing"):
         eventually("the thing", lambda: None, timeout=0)
+
+
+@pytest.mark.parametrize(
+    ("body", "line"),
+    [
+        (
+            {
+                "end_device_ids": {"device_id": "tank-7"},
+                "uplink_message": {
+                    "f_port": 2,
+                    "f_cnt": 7,
+                    "frm_payload": "CDVk",
+                    "decoded_payload": {"moisture": 21.01},
+                    "rx_metadata": [{"rssi": -71}],
+                },
+            },
+            'FPort 2 · counter 7 · 08 35 64 · {"moisture": 21.01}',
+        ),
+        ({"end_device_ids": {"dev_addr": "2600ABCD"}, "downlink_ack": {"f_port": 1, "frm_payload": "Kgc="}},
+         "FPort 1 · 2A 07"),
+        ({"downlink_failed": {"downlink": {}, "error": {"name": "f_cnt_too_low", "message_format": "too low"}}},
+         "too low"),
+        ({"field": "bytes", "reason": "must be base64", "request": {}}, "field bytes · reason must be base64"),
+        ({"anything": [1]}, '{"anything": [1]}'),
+        ({"uplink_message": "no object"}, '{"uplink_message": "no object"}'),
+        ([1, "a"], '[1, "a"]'),
+        ("text", "text"),
+    ],
+)  # fmt: skip
+def test_a_message_is_summed_up_in_one_line(body: Any, line: str) -> None:
+    assert summary(body) == line

@@ -5,22 +5,32 @@ Works on every deployment. (`applicationserver_web.proto`, `pkg/applicationserve
 
 from typing import Any, Final
 
+from thingbridge.diagnostics import emit
 from thingbridge.flows.api_key import INTEGRATION_RIGHTS
 from thingbridge.flows.ingest.account import Account
 from thingbridge.flows.ingest.integration import Integration
 from thingbridge.messaging.topics import UPSTREAM_EVENTS
 from thingbridge.messaging.webhook import SECRET_HEADER
 from thingbridge.things_stack.client import ThingsStack
+from thingbridge.things_stack.errors import ApiKeyRefused, ThingsStackRefused
 
 RIGHTS: Final = INTEGRATION_RIGHTS
+
+_RESUMES: Final = ("health_status", "paused")
+"""Fields that are cleared: The Things Stack stops calling a webhook that failed too often in a row, and a person can
+pause one. Without a health status it is called again at once."""
+
+_CLEARED: Final = (*_RESUMES, "downlink_api_key")
+"""In the mask although they are not sent, which removes what was set by other means."""
 
 
 def configure(
     things_stack: ThingsStack, integration: Integration, _previous: Integration | None, account: Account
 ) -> None:
-    """Set the address, the secret and a path for every kind of message. `settings`: `url`, `secret_arn`.
+    """Set the address, the secret and a path for every kind of message, and resume a webhook that is switched off.
 
-    No `downlink_api_key`: with one, The Things Stack would include a key for downlinks in every message.
+    `settings`: `url`, `secret_arn`. No `downlink_api_key`: with one, The Things Stack would include a key for downlinks
+    in every message.
     """
     webhook: dict[str, Any] = {
         "base_url": integration.settings["url"].rstrip("/"),
@@ -28,8 +38,30 @@ def configure(
         "headers": {SECRET_HEADER: account.secret(integration.settings["secret_arn"])},
         **{kind: {"path": f"/{event}"} for kind, event in UPSTREAM_EVENTS.items()},
     }
-    # In the mask although it is not sent: this removes a key that was set by other means.
-    things_stack.webhooks.set(integration.id, webhook, (*webhook, "downlink_api_key"))
+    before = things_stack.webhooks.get(integration.id, _RESUMES) or {}
+    things_stack.webhooks.set(integration.id, webhook, (*webhook, *_CLEARED))
+    failures = before.get("health_status", {}).get("unhealthy")
+    if failures or before.get("paused"):
+        emit(
+            "WARN",
+            "webhook_resumed",
+            webhook_id=integration.id,
+            paused=bool(before.get("paused")),
+            failed_attempts=int((failures or {}).get("failed_attempts", 0)),
+        )
+    _enable_queue(things_stack, integration)
+
+
+def _enable_queue(things_stack: ThingsStack, integration: Integration) -> None:
+    """Have The Things Stack repeat what is not accepted, where it can.
+
+    The field is not part of the open source, and hosted deployments have it with some subscriptions. A request of its
+    own, because a field mask with an unknown path is refused as a whole.
+    """
+    try:
+        things_stack.webhooks.set(integration.id, {"queue": {"enabled": True}}, ("queue.enabled",))
+    except (ApiKeyRefused, ThingsStackRefused) as error:
+        emit("INFO", "webhook_without_queue", webhook_id=integration.id, reason=str(error))
 
 
 def remove(things_stack: ThingsStack, integration: Integration) -> None:

@@ -1,0 +1,72 @@
+"""docs/permissions.md: the policy of whoever applies covers what the modules contain."""
+
+import json
+import re
+from fnmatch import fnmatchcase
+from typing import Any
+
+import pytest
+
+from tests import documents
+
+(POLICY,) = (json.loads(block) for block in documents.blocks(documents.read("docs/permissions.md"), "json"))
+STATEMENTS: list[dict[str, Any]] = POLICY["Statement"]
+PLACE = "eu-west-1:111122223333"
+# A resource of each type, by the name that the stack `farm` gives it, and the action that creates it.
+CREATED = {
+    "aws_cloudformation_stack": ("cloudformation:CreateStack", f"cloudformation:{PLACE}:stack/farm-webhook-url/1"),
+    "aws_cloudwatch_log_group": ("logs:CreateLogGroup", f"logs:{PLACE}:log-group:/thethings/lorawan/farm/things"),
+    "aws_dynamodb_table": ("dynamodb:CreateTable", f"dynamodb:{PLACE}:table/farm-sessions"),
+    "aws_iam_role": ("iam:CreateRole", "iam::111122223333:role/farm-upstream-eu-west-1"),
+    "aws_iam_role_policy": ("iam:PutRolePolicy", "iam::111122223333:role/farm_upstream-rule-eu-west-1"),
+    "aws_iot_policy": ("iot:CreatePolicy", f"iot:{PLACE}:policy/farm-things-stack"),
+    "aws_iot_topic_rule": ("iot:CreateTopicRule", f"iot:{PLACE}:rule/farm_upstream"),
+    "aws_lambda_event_source_mapping": ("lambda:DeleteEventSourceMapping", f"lambda:{PLACE}:event-source-mapping:1"),
+    "aws_lambda_function": ("lambda:CreateFunction", f"lambda:{PLACE}:function:farm-upstream"),
+    "aws_lambda_function_event_invoke_config": (
+        "lambda:PutFunctionEventInvokeConfig",
+        f"lambda:{PLACE}:function:farm-upstream",
+    ),
+    "aws_lambda_function_url": ("lambda:CreateFunctionUrlConfig", f"lambda:{PLACE}:function:farm-webhook"),
+    "aws_lambda_invocation": ("lambda:InvokeFunction", f"lambda:{PLACE}:function:farm-configure"),
+    "aws_lambda_layer_version": ("lambda:PublishLayerVersion", f"lambda:{PLACE}:layer:farm-cryptography"),
+    "aws_lambda_permission": ("lambda:AddPermission", f"lambda:{PLACE}:function:farm-upstream"),
+    "aws_scheduler_schedule": ("scheduler:CreateSchedule", f"scheduler:{PLACE}:schedule/default/farm-sync"),
+    "aws_secretsmanager_secret": ("secretsmanager:CreateSecret", f"secretsmanager:{PLACE}:secret:farm/AppSKeyKEK-a1"),
+    "aws_secretsmanager_secret_version": (
+        "secretsmanager:PutSecretValue",
+        f"secretsmanager:{PLACE}:secret:farm/WebhookSecret-a1",
+    ),
+    "aws_sqs_queue": ("sqs:CreateQueue", f"sqs:{PLACE}:farm-sync.fifo"),
+    "aws_ssm_parameter": ("ssm:PutParameter", f"ssm:{PLACE}:parameter/thethings/lorawan/farm/configure/wanted/x"),
+}
+
+
+def listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def allowed(action: str, resource: str) -> bool:
+    return any(
+        any(fnmatchcase(action, each) for each in listed(statement["Action"]))
+        and any(fnmatchcase(f"arn:aws:{resource}", each) for each in listed(statement["Resource"]))
+        for statement in STATEMENTS
+    )
+
+
+def test_every_type_of_resource_in_the_modules_has_an_example_here() -> None:
+    files = [*documents.ROOT.glob("*.tf"), *documents.ROOT.glob("modules/*/*.tf")]
+    types = {each for file in files for each in re.findall(r'^resource "(aws_\w+)"', file.read_text(), re.MULTILINE)}
+    assert types == set(CREATED)
+
+
+@pytest.mark.parametrize("type_", CREATED)
+def test_a_resource_of_this_stack_may_be_created_and_one_of_another_may_not(type_: str) -> None:
+    action, resource = CREATED[type_]
+    assert allowed(action, resource)
+    if type_ != "aws_lambda_event_source_mapping":  # AWS names these by itself
+        assert not allowed(action, resource.replace("farm", "orchard"))
+
+
+def test_a_role_is_passed_to_the_functions() -> None:
+    assert allowed("iam:PassRole", CREATED["aws_iam_role"][1])
