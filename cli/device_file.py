@@ -1,10 +1,11 @@
-"""Files of end devices: The Things Stack's CSV and JSON lines, read and written row by row, never as a whole.
+"""Files of end devices: CSV and JSON as The Things Stack and spreadsheets write them, row by row, never as a whole.
 
-What a row means: device_record.py.
+What a row means: device_record.py. Where an object in a JSON file ends: json_objects.py.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
 import json
 import re
@@ -14,6 +15,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final, TextIO
 
+from cli import json_objects
 from cli.device_record import (
     COLUMNS,
     THING_NAME_COLUMN,
@@ -34,6 +36,9 @@ _NAME: Final = re.compile(r"(?!.*[0-9A-F]{16})[a-z_@][\w. -]{0,49}", re.IGNORECA
 
 _UNNAMED: Final = "something without a name"
 _IGNORED_AT_MOST: Final = 100
+
+_NO_OBJECT: Final = "must be a whole JSON object, as `jq .` writes it"
+_NOT_CLOSED: Final = "is not closed: the file ends within it, and nothing after this row was read"
 
 
 class Format(StrEnum):
@@ -70,16 +75,16 @@ class DeviceFile:
     def rows(self) -> Iterator[Row]:
         """Every row, in order; empty rows are skipped. Raises Failed when the file can't be read."""
         try:
-            with self.path.open(encoding="utf-8-sig", newline="") as file:
+            with self.path.open(encoding=_encoding(self.path), newline="") as file:
                 start = file.readline()
                 while start and not start.strip():
                     start = file.readline()
                 if not start:
                     raise Failed(f"{self.path} is empty: it must have a header row and a row for each device")
                 file.seek(0)
-                yield from self._json(file) if start.lstrip().startswith("{") else self._csv(file)
-        except UnicodeDecodeError as error:
-            raise Failed(f"{self.path} must be UTF-8 text: save it as “CSV UTF-8”") from error
+                yield from self._json(file) if start.lstrip().startswith(("{", "[")) else self._csv(file)
+        except UnicodeError as error:
+            raise Failed(f"{self.path} must be UTF-8 or UTF-16 text: save it as “CSV UTF-8”") from error
         except OSError as error:
             raise Failed(f"{self.path} can't be read: {error.strerror}") from error
 
@@ -132,22 +137,20 @@ class DeviceFile:
         return self._row(number, values, values.pop(THING_NAME_COLUMN, None), COLUMNS)
 
     def _json(self, file: TextIO) -> Iterator[Row]:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
+        for part in json_objects.parts(file):
             try:
-                value = json.loads(line)
+                value = json.loads(part.text)
                 if not isinstance(value, dict):
                     raise ValueError
                 values, thing_name, ignored = from_json(value)
             except BadInput as error:
-                yield Row(number, None, fault(error, {}))
+                yield Row(part.number, None, fault(error, {}))
             except (ValueError, RecursionError):
-                yield Row(number, None, "must be a whole JSON object on one line, as `jq -c .` writes it")
+                yield Row(part.number, None, _NO_OBJECT if part.closed else _NOT_CLOSED)
             else:
                 self._ignore(ignored)
                 own = "ids" not in value
-                row = self._row(number, values, thing_name, {} if own else COLUMNS)
+                row = self._row(part.number, values, thing_name, {} if own else COLUMNS)
                 # An end device of The Things Stack may have keys of its session as well.
                 yield row if own else replace(row, has_secrets=True)
 
@@ -159,6 +162,17 @@ class DeviceFile:
             return Row(number, record(values, thing_name, self.defaults), has_secrets=has_secrets)
         except BadInput as error:
             return Row(number, None, fault(error, spellings), has_secrets)
+
+
+def _encoding(path: Path) -> str:
+    """The encoding of a file by its first bytes: UTF-8 unless they are those of UTF-16."""
+    with path.open("rb") as file:
+        start = file.read(2)
+    if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        return "utf-16"
+    if len(start) == 2 and 0 in start:  # a file without a byte order mark: its first character is ASCII
+        return "utf-16-le" if start[0] else "utf-16-be"
+    return "utf-8-sig"
 
 
 class DeviceWriter:

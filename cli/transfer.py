@@ -57,7 +57,7 @@ def import_(
     context: typer.Context,
     file: Annotated[
         Path,
-        typer.Argument(exists=True, dir_okay=False, readable=True, show_default=False, help="CSV or JSON lines."),
+        typer.Argument(exists=True, dir_okay=False, readable=True, show_default=False, help="CSV or JSON."),
     ],
     stack: StackName,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")] = False,
@@ -81,7 +81,7 @@ def import_(
     region: Region = None,
     as_json: AsJson = False,
 ) -> None:
-    """Create a thing for every device of a file: The Things Stack's CSV, or JSON lines.
+    """Create a thing for every device of a file: The Things Stack's CSV or JSON.
 
     Every row is checked before anything is created. After an interruption, the same command continues.
     """

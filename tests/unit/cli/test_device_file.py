@@ -76,8 +76,8 @@ def test_json_lines_are_read_by_line(tmp_path: Path) -> None:
     assert second.device
     assert (second.number, second.device.thing_name) == (3, "tank")
     assert "stackName" not in second.device.attributes
-    assert "jq -c" in third.fault
-    assert "jq -c" in fourth.fault
+    assert "must be a whole JSON object" in third.fault
+    assert "must be a whole JSON object" in fourth.fault
     assert file.ignored == {"room"}
 
 
