@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from itertools import chain
 from pathlib import Path
 from typing import Any, Final, TextIO
 
@@ -22,6 +23,7 @@ from cli.device_record import (
     DeviceRecord,
     column,
     fault,
+    from_cell,
     from_json,
     record,
     to_columns,
@@ -33,6 +35,8 @@ from thingbridge.registry.attributes import SECRETS, Attribute
 
 _NAME: Final = re.compile(r"(?!.*[0-9A-F]{16})[a-z_@][\w. -]{0,49}", re.IGNORECASE)
 """The name of a column or field, as opposed to a value in its place, which may be a key."""
+
+_SEPARATOR: Final = re.compile(r'"?sep=([;,\t|])"?[;,]*', re.IGNORECASE)
 
 _UNNAMED: Final = "something without a name"
 _IGNORED_AT_MOST: Final = 100
@@ -93,19 +97,16 @@ class DeviceFile:
         return any(row.has_secrets for row in self.rows())
 
     def _csv(self, file: TextIO) -> Iterator[Row]:
-        header_line = file.readline()
-        while not header_line.strip():
-            header_line = file.readline()
-        file.seek(0)
-        delimiter = max(";,\t", key=header_line.count)
-        # Strict: a quote that is never closed would otherwise swallow the rest of the file as one value.
-        reader = enumerate(csv.reader(file, delimiter=delimiter, strict=True), 1)
         try:
-            header = next(cells for _, cells in reader if any(cell.strip() for cell in cells))
+            first, delimiter, number = _header_line(file)
+            # Strict: a quote that is never closed would otherwise swallow the rest of the file as one value.
+            cells_of = csv.reader(chain([first], file), delimiter=delimiter, skipinitialspace=True, strict=True)
+            reader = enumerate(cells_of, number)
+            header = _without_empty_end(next(cells for _, cells in reader if any(cell.strip() for cell in cells)), 0)
             attributes = self._columns([name.strip() for name in header])
             for number, cells in reader:
                 if any(cell.strip() for cell in cells):
-                    yield self._csv_row(number, cells, header, attributes)
+                    yield self._csv_row(number, _without_empty_end(cells, len(header)), header, attributes)
         except csv.Error as error:
             raise Failed(f"{self.path} is not valid CSV: {error}") from error
 
@@ -133,7 +134,11 @@ class DeviceFile:
     def _csv_row(self, number: int, cells: list[str], header: list[str], attributes: list[str | None]) -> Row:
         if len(cells) != len(header):
             return Row(number, None, f"must have {len(header)} fields, as the header has; got {len(cells)}")
-        values = {known: cell.strip() for known, cell in zip(attributes, cells, strict=True) if known}
+        given = {known: cell.strip() for known, cell in zip(attributes, cells, strict=True) if known}
+        try:
+            values = {known: from_cell(known, cell) for known, cell in given.items()}
+        except BadInput as error:
+            return Row(number, None, fault(error, COLUMNS), any(given.get(each) for each in SECRETS))
         return self._row(number, values, values.pop(THING_NAME_COLUMN, None), COLUMNS)
 
     def _json(self, file: TextIO) -> Iterator[Row]:
@@ -162,6 +167,32 @@ class DeviceFile:
             return Row(number, record(values, thing_name, self.defaults), has_secrets=has_secrets)
         except BadInput as error:
             return Row(number, None, fault(error, spellings), has_secrets)
+
+
+def _header_line(file: TextIO) -> tuple[str, str, int]:
+    """The header of a CSV file, the character that separates its columns, and its row in a spreadsheet.
+
+    A line `sep=;` before it, which Excel reads and writes, says which character that is. Spreadsheets don't show it.
+    """
+    number, separator = 1, ""
+    while line := file.readline():
+        if named := _SEPARATOR.fullmatch(line.rstrip("\r\n")):
+            separator = named[1]
+        elif line.strip():
+            break
+        else:
+            number += 1
+    if not line:
+        raise csv.Error("it has no header")
+    return line, separator or max(";,\t", key=line.count), number
+
+
+def _without_empty_end(cells: list[str], least: int) -> list[str]:
+    """A row without the empty cells that a spreadsheet adds at its end, but at least `least` of them."""
+    used = len(cells)
+    while used > least and not cells[used - 1].strip():
+        used -= 1
+    return cells[:used]
 
 
 def _encoding(path: Path) -> str:

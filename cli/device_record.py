@@ -38,6 +38,14 @@ _ALIASES: Final = {"app_eui": Attribute.JOIN_EUI}
 _VALUE: Final = re.compile(r"[a-zA-Z0-9_.,@/:#=\[\]-]{1,800}")
 """The values that AWS IoT allows for an attribute (`CreateThing`)."""
 
+_DIGITS: Final = {Attribute.DEV_EUI: 16, Attribute.JOIN_EUI: 16, Attribute.APP_KEY: 32, Attribute.NWK_KEY: 32}
+
+_FORMULA: Final = re.compile(r'="([^"]*)"')
+"""A text as a formula: people write EUIs like this, because Excel leaves it alone."""
+
+_POWER_OF_TEN: Final = re.compile(r"\d+(?:[.,]\d+)?E\+\d+", re.IGNORECASE)
+_BETWEEN_DIGITS: Final = re.compile(r"[\s:-]")
+
 _PATHS: Final = {
     Attribute.DEV_EUI: ("ids", "dev_eui"),
     Attribute.JOIN_EUI: ("ids", "join_eui"),
@@ -73,6 +81,35 @@ def column(name: str) -> Attribute | None:
     """The attribute that a column of a CSV file holds, None if a thing has none for it."""
     known = {spelling: attribute for attribute, spelling in COLUMNS.items()} | _ALIASES
     return known.get(name.strip().lower())
+
+
+def from_cell(name: str, cell: str) -> str:
+    """What a cell of a spreadsheet says, without what was written around an EUI or key to read it better.
+
+    `00-11-AA-22-BB-33-CC-26`, `00 11 …` and `="0011…"` are 16 or 32 hexadecimal digits. Raises BadInput for a number,
+    which the spreadsheet has rounded or whose zeros it has removed: only who wrote the file knows the digits.
+    """
+    if written := _FORMULA.fullmatch(cell):
+        cell = written[1].strip()
+    digits = _DIGITS.get(name)
+    if digits is None or (name == Attribute.NWK_KEY and not cell.strip("0")):
+        # Devices before LoRaWAN 1.1 have no NwkKey; lists often have zeros in its place, and Excel has one.
+        return cell
+    if _POWER_OF_TEN.fullmatch(cell):
+        raise BadInput(
+            name,
+            "was turned into a power of ten by a spreadsheet: format the column as text and enter the digits again",
+        )
+    if cell.isdecimal() and len(cell) < digits:
+        raise BadInput(
+            name,
+            f"must be {digits} hexadecimal digits: a spreadsheet removes zeros from the beginning of a number; "
+            "format the column as text and enter the digits again",
+        )
+    if cell[:2] in ("0x", "0X"):
+        raise BadInput(name, f"must be {digits} hexadecimal digits, without 0x")
+    joined = _BETWEEN_DIGITS.sub("", cell)
+    return joined if len(joined) == digits and joined.isalnum() else cell
 
 
 def from_json(value: Mapping[str, Any]) -> tuple[dict[str, Any], str | None, set[str]]:

@@ -114,11 +114,11 @@ class _Reader:
             self._held = piece[-1] if held else ""
             return len(piece)
         self._value.append(piece[at : found.end()])
-        token = found.group()
-        if token == '"':
+        sign = found.group()
+        if sign == '"':
             self._in_text = not self._in_text
-        elif not token.startswith("\\"):
-            self._depth += 1 if token in "{[" else -1
+        elif not sign.startswith("\\"):
+            self._depth += 1 if sign in "{[" else -1
         return found.end()
 
     def _start(self, text: str) -> None:

@@ -81,3 +81,37 @@ def test_a_device_that_is_longer_than_what_is_read_at_once_is_read(tmp_path: Pat
     quotes = '\\"{[' * 50_000
     rows, _ = read(tmp_path, json.dumps([{**DEVICES[0], "name": quotes}, {**DEVICES[1], "name": "x" + quotes}]))
     assert len(made(rows)) == 2
+
+
+# CSV -----------------------------------------------------------------------------------------------------------------
+
+EXCEL: Any = cases.load("6-csv-of-a-german-excel")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16-le"])
+def test_a_list_of_a_german_excel_is_read_and_its_spoilt_numbers_are_named(tmp_path: Path, encoding: str) -> None:
+    rows, file = read(tmp_path, EXCEL["text"], encoding)
+    imported = {str(row.number): row.device.attributes["devEUI"] for row in rows if row.device}
+    failed = {str(row.number): row.fault for row in rows if row.fault}
+    assert (imported, failed) == (EXCEL["expected"]["imported"], EXCEL["expected"]["failed"])
+    assert file.ignored == set(EXCEL["expected"]["ignored"])
+    assert rows[1].device
+    assert rows[1].device.attributes["appKey"] == "00112233445566778899AABBCCDDEEFF"
+
+
+@pytest.mark.parametrize("first", ["sep=,", '"sep=,"', "SEP=,"])
+def test_the_line_that_names_the_separator_is_not_a_row(tmp_path: Path, first: str) -> None:
+    lines = EXCEL["text"].removeprefix("\ufeff").split("\r\n")[1:3]
+    for before in ("", "\n"):
+        text = "\n".join((first, before + lines[0].replace(";", ","), lines[1].replace("; ", ",").replace(";", ",")))
+        rows, _ = read(tmp_path, text.replace("Gerät, Nord", "Gerät"))
+        assert [attributes["devEUI"] for attributes in made(rows)] == ["0011AA22BB33CC25"]
+        assert [row.number for row in rows] == [2 + len(before)]
+
+
+def test_a_column_of_keys_with_a_number_shows_no_digit_of_it(tmp_path: Path) -> None:
+    for spoilt in ("1,12233445566779E+30", "112233445566778899", "0x00112233445566778899AABBCCDDEEFF"):
+        rows, _ = read(tmp_path, f"dev_eui;join_eui;app_key\n0011AA22BB33CC25;0011AA22BB000000;{spoilt}\n")
+        assert rows[0].fault.startswith("app_key ")
+        assert spoilt[:4] not in rows[0].fault
+        assert rows[0].has_secrets
