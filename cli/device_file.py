@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import chain
 from pathlib import Path
@@ -19,13 +20,16 @@ from typing import Any, Final, TextIO
 from cli import json_objects
 from cli.device_record import (
     COLUMNS,
+    SESSION_COLUMNS,
     THING_NAME_COLUMN,
     DeviceRecord,
+    check_row_joins,
     column,
     fault,
     from_cell,
     from_json,
     record,
+    row_has_session,
     to_columns,
     to_json,
 )
@@ -57,24 +61,28 @@ class Row:
     """One row: its number as a spreadsheet or an editor shows it, and the device, or what is wrong with it.
 
     `has_secrets`: something is written where a key or claim code belongs. A row that can't be read may have some.
+    `has_session`: the device has a session, which a thing can't carry.
     """
 
     number: int
     device: DeviceRecord | None
     fault: str = ""
     has_secrets: bool = True
+    has_session: bool = False
 
 
 @dataclass
 class DeviceFile:
     """A file with a device in each row. `defaults`: attributes for devices that have none of their own.
 
-    `ignored` fills while rows are read: columns or fields that a thing can't carry.
+    `ignored` fills while rows are read: columns or fields that a thing can't carry. `now`: when claim codes must be
+    valid.
     """
 
     path: Path
     defaults: Mapping[str, str] = field(default_factory=dict)
     ignored: set[str] = field(default_factory=set)
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def rows(self) -> Iterator[Row]:
         """Every row, in order; empty rows are skipped. Raises Failed when the file can't be read."""
@@ -114,7 +122,11 @@ class DeviceFile:
         found: list[str | None] = [
             THING_NAME_COLUMN if name.lower() == THING_NAME_COLUMN else column(name) for name in header
         ]
-        self._ignore(name for name, known in zip(header, found, strict=True) if not known and name)
+        self._ignore(
+            name
+            for name, known in zip(header, found, strict=True)
+            if not known and name and name.lower() not in SESSION_COLUMNS
+        )
         if Attribute.DEV_EUI not in found:
             raise Failed(
                 f"{self.path} has no column dev_eui: its first row must be the header of The Things Stack's CSV, "
@@ -135,11 +147,16 @@ class DeviceFile:
         if len(cells) != len(header):
             return Row(number, None, f"must have {len(header)} fields, as the header has; got {len(cells)}")
         given = {known: cell.strip() for known, cell in zip(attributes, cells, strict=True) if known}
+        by_column = {name.strip().lower(): cell.strip() for name, cell in zip(header, cells, strict=True)}
+        has_session = row_has_session(by_column)
         try:
+            check_row_joins(by_column)
             values = {known: from_cell(known, cell) for known, cell in given.items()}
         except BadInput as error:
-            return Row(number, None, fault(error, COLUMNS), any(given.get(each) for each in SECRETS))
-        return self._row(number, values, values.pop(THING_NAME_COLUMN, None), COLUMNS)
+            has_secrets = has_session or any(given.get(each) for each in SECRETS)
+            return Row(number, None, fault(error, COLUMNS), has_secrets, has_session)
+        row = self._row(number, values, values.pop(THING_NAME_COLUMN, None), COLUMNS)
+        return replace(row, has_secrets=row.has_secrets or has_session, has_session=has_session)
 
     def _json(self, file: TextIO) -> Iterator[Row]:
         for part in json_objects.parts(file):
@@ -147,17 +164,17 @@ class DeviceFile:
                 value = json.loads(part.text)
                 if not isinstance(value, dict):
                     raise ValueError
-                values, thing_name, ignored = from_json(value)
+                described = from_json(value, self.now)
             except BadInput as error:
                 yield Row(part.number, None, fault(error, {}))
             except (ValueError, RecursionError):
                 yield Row(part.number, None, _NO_OBJECT if part.closed else _NOT_CLOSED)
             else:
-                self._ignore(ignored)
+                self._ignore(described.ignored)
                 own = "ids" not in value
-                row = self._row(part.number, values, thing_name, {} if own else COLUMNS)
+                row = self._row(part.number, described.values, described.thing_name, {} if own else COLUMNS)
                 # An end device of The Things Stack may have keys of its session as well.
-                yield row if own else replace(row, has_secrets=True)
+                yield row if own else replace(row, has_secrets=True, has_session=described.has_session)
 
     def _row(
         self, number: int, values: Mapping[str, Any], thing_name: str | None, spellings: Mapping[Attribute, str]

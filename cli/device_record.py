@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from thingbridge.errors import BadInput
@@ -38,7 +39,12 @@ _ALIASES: Final = {"app_eui": Attribute.JOIN_EUI}
 _VALUE: Final = re.compile(r"[a-zA-Z0-9_.,@/:#=\[\]-]{1,800}")
 """The values that AWS IoT allows for an attribute (`CreateThing`)."""
 
-_DIGITS: Final = {Attribute.DEV_EUI: 16, Attribute.JOIN_EUI: 16, Attribute.APP_KEY: 32, Attribute.NWK_KEY: 32}
+_DIGITS: Final[Mapping[str, int]] = {
+    Attribute.DEV_EUI: 16,
+    Attribute.JOIN_EUI: 16,
+    Attribute.APP_KEY: 32,
+    Attribute.NWK_KEY: 32,
+}
 
 _FORMULA: Final = re.compile(r'="([^"]*)"')
 """A text as a formula: people write EUIs like this, because Excel leaves it alone."""
@@ -66,6 +72,15 @@ _MUCH: Final = 16
 """Characters of a key that are a large part of it: half."""
 
 _CARRIED: Final = frozenset({path[0] for path in _PATHS.values()} | {"supports_join"})
+
+_SESSION_FIELDS: Final = frozenset({"session", "pending_session", "mac_state", "pending_mac_state"})
+"""Fields of an `EndDevice` that only a device has that has joined, or is activated by personalization."""
+
+SESSION_COLUMNS: Final = frozenset(
+    {"dev_addr", "app_s_key", "f_nwk_s_int_key", "s_nwk_s_int_key", "nwk_s_enc_key"}
+    | {"last_f_cnt_up", "last_n_f_cnt_down", "last_a_f_cnt_down"}
+)
+"""Columns of The Things Stack's CSV that hold a session."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +115,7 @@ def from_cell(name: str, cell: str) -> str:
             name,
             "was turned into a power of ten by a spreadsheet: format the column as text and enter the digits again",
         )
-    if cell.isdecimal() and len(cell) < digits:
+    if cell.isdecimal() and digits - 6 <= len(cell) < digits:
         raise BadInput(
             name,
             f"must be {digits} hexadecimal digits: a spreadsheet removes zeros from the beginning of a number; "
@@ -112,23 +127,94 @@ def from_cell(name: str, cell: str) -> str:
     return joined if len(joined) == digits and joined.isalnum() else cell
 
 
-def from_json(value: Mapping[str, Any]) -> tuple[dict[str, Any], str | None, set[str]]:
-    """One object of a JSON file → values by attribute, the thing's name if it is given, the ignored fields.
+@dataclass(frozen=True)
+class Described:
+    """What an object or row describes: values by attribute, the thing's name if it is given, and what is left out.
+
+    `ignored`: fields that a thing can't carry. `has_session`: the device is active on another network, or application.
+    """
+
+    values: dict[str, Any]
+    thing_name: str | None
+    ignored: set[str]
+    has_session: bool = False
+
+
+def from_json(value: Mapping[str, Any], now: datetime) -> Described:
+    """One object of a JSON file. `now`: the time that a claim code must be valid at.
 
     Either an `EndDevice` of The Things Stack (it has `ids`) or a flat object of a thing's attributes. Raises BadInput
-    for a device that is activated by personalization.
+    for a device that is activated by personalization, and for a claim code outside its time without root keys.
     """
     if "ids" not in value:
         known = {str(name): value.get(name) for name in Attribute if value.get(name)}
         own = {"thingName", *Attribute}
-        return known, value.get("thingName"), {str(name) for name in value} - own
-    if value.get("supports_join") is False:
+        return Described(known, value.get("thingName"), {str(name) for name in value} - own)
+    has_session = any(value.get(each) for each in _SESSION_FIELDS)
+    _check_joins(value, has_session=has_session)
+    found = {str(attribute): _at(value, path) for attribute, path in _PATHS.items()}
+    ignored = set(value) - _CARRIED - _SESSION_FIELDS
+    if found[Attribute.CLAIM_AUTHENTICATION_CODE]:
+        if found[Attribute.APP_KEY]:
+            # The code is for handing the device over later; whoever has its keys need not claim it.
+            del found[Attribute.CLAIM_AUTHENTICATION_CODE]
+            ignored.add("claim_authentication_code")
+        else:
+            _check_validity(value["claim_authentication_code"], now)
+    return Described({name: each for name, each in found.items() if each}, None, ignored, has_session)
+
+
+def _check_joins(value: Mapping[str, Any], *, has_session: bool) -> None:
+    """Raise BadInput for an `EndDevice` that is activated by personalization. JSON of protobuf omits what is false."""
+    joins = value.get("supports_join")
+    if joins is False:
         raise BadInput(
             "supports_join",
             "must be true: only a device that joins over the air can be created from a thing; got false",
         )
-    found = {str(attribute): _at(value, path) for attribute, path in _PATHS.items()}
-    return {name: each for name, each in found.items() if each}, None, set(value) - _CARRIED
+    if has_session and not joins:
+        raise BadInput(
+            "supports_join",
+            "must be true: only a device that joins over the air can be created from a thing; without it, a device "
+            "with a session is activated by personalization",
+        )
+
+
+def check_row_joins(given: Mapping[str, str]) -> None:
+    """Raise BadInput for a row, by column, with a session and without a root key: activated by personalization."""
+    keys = (COLUMNS[each] for each in SECRETS)
+    if row_has_session(given) and not any(given.get(each) for each in keys):
+        raise BadInput(
+            COLUMNS[Attribute.APP_KEY],
+            "is missing, and the row has a session: only a device that joins over the air can be created from a thing, "
+            "not one that is activated by personalization",
+        )
+
+
+def row_has_session(given: Mapping[str, str]) -> bool:
+    """Whether a row, by column, has a session."""
+    return any(given.get(each) for each in SESSION_COLUMNS)
+
+
+def _check_validity(code: Mapping[str, Any], now: datetime) -> None:
+    """Raise BadInput when a claim code (TTS `EndDeviceAuthenticationCode`) is not valid at `now`."""
+    for bound, too_early, fault_of_it in (
+        ("valid_from", True, "is valid only from"),
+        ("valid_to", False, "was valid only until"),
+    ):
+        if not (given := code.get(bound)):
+            continue
+        field = f"claim_authentication_code.{bound}"
+        try:
+            at = datetime.fromisoformat(given if isinstance(given, str) else "")
+        except ValueError as error:
+            raise BadInput(field, "must be a time such as 2026-01-31T12:00:00Z") from error
+        at = at if at.tzinfo else at.replace(tzinfo=UTC)
+        if now < at if too_early else now > at:
+            raise BadInput(
+                "claim_authentication_code",
+                f"{fault_of_it} {at.isoformat()}: ask for a valid one, or give the device's root keys",
+            )
 
 
 def record(

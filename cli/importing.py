@@ -55,7 +55,7 @@ class Import:
     """One import of a file. `update`: things that differ get the file's values. `dry_run`: nothing is written.
 
     `created`, with `remember`: for each created thing its row, and what its shadow reported before (of an earlier
-    thing of that name, if anything).
+    thing of that name, if anything). `sessions`: devices that passed the check and have a session, which is left out.
     """
 
     stack: AppliedStack
@@ -68,6 +68,7 @@ class Import:
     remember: bool = False
     created: dict[str, tuple[int, Any]] = field(default_factory=dict)
     counts: Counter[Outcome] = field(default_factory=Counter)
+    sessions: int = 0
 
     def check(self) -> Iterator[RowResult | None]:
         """Read the whole file without AWS: a failed result for a row that can't be imported, None for any other."""
@@ -76,6 +77,8 @@ class Import:
             name = row.device.thing_name if row.device else ""
             if reason:
                 self.counts[Outcome.FAILED] += 1
+            elif row.has_session:
+                self.sessions += 1
             yield RowResult(row.number, name, Outcome.FAILED, reason) if reason else None
 
     def read_things(self) -> Iterator[Thing]:

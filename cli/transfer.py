@@ -112,6 +112,8 @@ def import_(
             remember=wait,
         )
         rows = _check(work, failures, as_json)
+        if not as_json:
+            _show_left_out(work)
         if failures.count and not skip_invalid:
             _show(work, rows, failures, as_json, report, stopped=True)
             raise Failed(
@@ -260,19 +262,27 @@ def _show(
                 "dryRun": work.dry_run,
                 **({"devices": dict(sorted(devices.items()))} if devices is not None else {}),
                 "ignored": ignored,
+                "sessions": work.sessions,
                 "failures": [{"row": f.number, "thingName": f.thing_name, "reason": f.reason} for f in failures.kept],
                 "awsCalls": calls,
             }
         )
         return
-    if ignored:
-        say(f"Ignored, because a thing can't carry it: {', '.join(ignored)}.")
     _show_failures(failures, report)
     if not stopped:
         _show_counts(work, rows, calls)
     if devices:
         states = ", ".join(f"{count:,} {state}" for state, count in sorted(devices.items()) if count)
         out().print(f"{_count(devices.total(), 'device')}: {states or 'none to wait for'}")
+
+
+def _show_left_out(work: Import) -> None:
+    """Say what of the file the things won't have, before any of them is created."""
+    if ignored := sorted(work.file.ignored):
+        say(f"Ignored, because a thing can't carry it: {', '.join(ignored)}.")
+    if work.sessions:
+        whose = "1 device has a session" if work.sessions == 1 else f"{work.sessions:,} devices have a session"
+        say(f"{whose}, which is NOT taken over: such a device is not heard until it joins again.")
 
 
 def _show_failures(failures: Failures, report: Path | None) -> None:

@@ -1,10 +1,13 @@
 """A device as a row and as attributes: what is accepted, how it is spelled, when two are the same."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from cli.device_record import canonical, differences, from_json, record, to_columns, to_json
 from thingbridge.errors import BadInput
 
+NOW = datetime(2026, 11, 27, tzinfo=UTC)
 KEY = "0123456789ABCDEF0123456789ABCDEF"
 DEVICE = {
     "devEUI": "a81758fffe000001",
@@ -82,7 +85,7 @@ def test_an_invalid_value_is_rejected_by_attribute(changes: dict[str, str], name
 
 
 def test_an_end_device_of_the_things_stack_is_read_and_its_other_fields_are_named() -> None:
-    values, name, ignored = from_json(
+    described = from_json(
         {
             "ids": {"device_id": "tank-7", "dev_eui": DEVICE["devEUI"], "join_eui": DEVICE["joinEUI"]},
             "name": "Tank",
@@ -91,16 +94,17 @@ def test_an_end_device_of_the_things_stack_is_read_and_its_other_fields_are_name
             "lorawan_version": "MAC_V1_1",
             "lorawan_phy_version": "PHY_V1_1_REV_B",
             "root_keys": {"app_key": {"key": KEY}, "nwk_key": {"key": KEY}},
-        }
+        },
+        NOW,
     )
-    assert (name, ignored) == (None, {"name", "mac_settings"})
-    assert record(values).attributes["deviceID"] == "tank-7"
-    assert record(values).attributes["nwkKey"] == KEY
+    assert (described.thing_name, described.ignored) == (None, {"name", "mac_settings"})
+    assert record(described.values).attributes["deviceID"] == "tank-7"
+    assert record(described.values).attributes["nwkKey"] == KEY
 
 
 def test_a_device_activated_by_personalization_is_rejected() -> None:
     with pytest.raises(BadInput, match="joins over the air"):
-        from_json({"ids": {"dev_eui": DEVICE["devEUI"]}, "supports_join": False})
+        from_json({"ids": {"dev_eui": DEVICE["devEUI"]}, "supports_join": False}, NOW)
 
 
 @pytest.mark.parametrize(

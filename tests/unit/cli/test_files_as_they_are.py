@@ -1,6 +1,7 @@
 """Files as other programs write them: each case has a file and what an import makes of it."""
 
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,8 @@ import pytest
 
 from cli.device_file import DeviceFile, Row
 from tests import cases
+from tests.unit.cli.conftest import Run
+from tests.unit.cli.test_import import FAST, attributes
 
 
 def read(directory: Path, text: str, encoding: str = "utf-8") -> tuple[list[Row], DeviceFile]:
@@ -27,7 +30,7 @@ def test_regional_parameters_are_read_by_the_name_of_their_specification(tmp_pat
     case: Any = cases.load("6-regional-parameters-by-specification")
     rows, _ = read(tmp_path, case["text"])
     for name, expected in case["expected"].items():
-        assert [attributes[name] for attributes in made(rows)] == expected
+        assert [each[name] for each in made(rows)] == expected
 
 
 # JSON ----------------------------------------------------------------------------------------------------------------
@@ -54,7 +57,7 @@ DEVICES = json.loads("[" + STREAM["text"].replace("}\n{", "}, {") + "]")
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
 def test_json_is_read_in_any_layout(tmp_path: Path, text: str, encoding: str) -> None:
     rows, _ = read(tmp_path, text, encoding)
-    assert [attributes["devEUI"] for attributes in made(rows)] == STREAM["expected"]["devEUI"]
+    assert [each["devEUI"] for each in made(rows)] == STREAM["expected"]["devEUI"]
     assert len({row.number for row in rows}) == len(rows)
 
 
@@ -83,6 +86,53 @@ def test_a_device_that_is_longer_than_what_is_read_at_once_is_read(tmp_path: Pat
     assert len(made(rows)) == 2
 
 
+CLAIMS: Any = cases.load("6-claim-code-beside-root-keys")
+
+
+@pytest.mark.parametrize(("device", "expected"), zip(CLAIMS["devices"], CLAIMS["expected"], strict=True))
+def test_root_keys_win_over_a_claim_code_which_must_be_valid_alone(
+    tmp_path: Path, device: dict[str, Any], expected: dict[str, str]
+) -> None:
+    path = tmp_path / "devices"
+    path.write_text(json.dumps(device), encoding="utf-8")
+    file = DeviceFile(path, now=datetime.fromisoformat(CLAIMS["now"]))
+    (row,) = file.rows()
+    got = row.device.attributes if row.device else {}
+    assert row.fault == expected.get("fault", "")
+    for name in ("appKey", "claimAuthenticationCode"):
+        assert got.get(name) == expected.get(name)
+    assert ("claim_authentication_code" in file.ignored) == ("appKey" in expected)
+
+
+SESSIONS: Any = cases.load("6-devices-with-a-session")
+
+
+@pytest.mark.parametrize("text", [json.dumps(SESSIONS["joins"]), SESSIONS["csv"]["joins"]], ids=["JSON", "CSV"])
+def test_an_import_says_that_sessions_are_not_taken_over_before_it_creates_anything(
+    run: Run, stack: Any, tmp_path: Path, text: str
+) -> None:
+    file = tmp_path / "devices"
+    file.write_text(text, encoding="utf-8")
+    result = run("import", file, *FAST)
+    assert result.exit_code == 0
+    assert SESSIONS["expected"]["said"] in " ".join(result.stderr.split())
+    assert list(attributes(stack)) == [SESSIONS["expected"]["thing"]]
+    answer = json.loads(run("import", file, "--json", *FAST).stdout)
+    assert (answer["sessions"], answer["unchanged"]) == (1, 1)
+    assert not {"session", "dev_addr"} & set(answer["ignored"])
+
+
+@pytest.mark.parametrize(
+    "text", [json.dumps(SESSIONS["personalized"]), SESSIONS["csv"]["personalized"]], ids=["JSON", "CSV"]
+)
+def test_a_device_that_is_activated_by_personalization_is_not_taken_for_one_that_joins(
+    tmp_path: Path, text: str
+) -> None:
+    (row,), _ = read(tmp_path, text)
+    assert SESSIONS["expected"]["refused"] in row.fault
+    assert "activated by personalization" in row.fault
+
+
 # CSV -----------------------------------------------------------------------------------------------------------------
 
 EXCEL: Any = cases.load("6-csv-of-a-german-excel")
@@ -105,7 +155,7 @@ def test_the_line_that_names_the_separator_is_not_a_row(tmp_path: Path, first: s
     for before in ("", "\n"):
         text = "\n".join((first, before + lines[0].replace(";", ","), lines[1].replace("; ", ",").replace(";", ",")))
         rows, _ = read(tmp_path, text.replace("Gerät, Nord", "Gerät"))
-        assert [attributes["devEUI"] for attributes in made(rows)] == ["0011AA22BB33CC25"]
+        assert [each["devEUI"] for each in made(rows)] == ["0011AA22BB33CC25"]
         assert [row.number for row in rows] == [2 + len(before)]
 
 
