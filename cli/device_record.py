@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from thingbridge.errors import BadInput
-from thingbridge.lorawan import identifiers, versions
+from thingbridge.lorawan import identifiers, mac_settings, versions
 from thingbridge.messaging.topics import THING_NAME
 from thingbridge.registry import attributes as registry
 from thingbridge.registry.attributes import SECRETS, Attribute
@@ -28,8 +28,13 @@ COLUMNS: Final = {
     Attribute.APP_KEY: "app_key",
     Attribute.NWK_KEY: "nwk_key",
     Attribute.CLAIM_AUTHENTICATION_CODE: "claim_authentication_code",
+    Attribute.SUPPORTS_CLASS_B: "supports_class_b",
+    Attribute.SUPPORTS_CLASS_C: "supports_class_c",
+    Attribute.SUPPORTS_32_BIT_F_CNT: "supports_32_bit_f_cnt",
+    Attribute.RX1_DELAY: "rx1_delay",
 }
-"""Attribute → column (The Things Stack, "CSV File Reference"). The column of the claim code is Thingbridge's own."""
+"""Attribute → column (The Things Stack, "CSV File Reference"). Those of the claim code and of class B are
+Thingbridge's own."""
 
 THING_NAME_COLUMN: Final = "thing_name"
 """Thingbridge's own column; The Things Stack ignores columns that it does not know."""
@@ -45,6 +50,14 @@ _DIGITS: Final[Mapping[str, int]] = {
     Attribute.APP_KEY: 32,
     Attribute.NWK_KEY: 32,
 }
+
+_FLAGS: Final = frozenset({Attribute.SUPPORTS_CLASS_B, Attribute.SUPPORTS_CLASS_C, Attribute.SUPPORTS_32_BIT_F_CNT})
+
+_SPELLINGS_OF_FLAGS: Final = {
+    **dict.fromkeys(("1", "t", "wahr", "vrai", "verdadero"), "true"),
+    **dict.fromkeys(("0", "f", "falsch", "faux", "falso"), "false"),
+}
+"""As The Things Stack reads them, and as Excel writes them in the language of its user."""
 
 _FORMULA: Final = re.compile(r'="([^"]*)"')
 """A text as a formula: people write EUIs like this, because Excel leaves it alone."""
@@ -62,6 +75,10 @@ _PATHS: Final = {
     Attribute.APP_KEY: ("root_keys", "app_key", "key"),
     Attribute.NWK_KEY: ("root_keys", "nwk_key", "key"),
     Attribute.CLAIM_AUTHENTICATION_CODE: ("claim_authentication_code", "value"),
+    Attribute.SUPPORTS_CLASS_B: ("supports_class_b",),
+    Attribute.SUPPORTS_CLASS_C: ("supports_class_c",),
+    Attribute.SUPPORTS_32_BIT_F_CNT: ("mac_settings", "supports_32_bit_f_cnt"),
+    Attribute.RX1_DELAY: ("mac_settings", "rx1_delay"),
 }
 """Attribute → its place in The Things Stack's `EndDevice` object ("JSON File Reference")."""
 
@@ -106,6 +123,8 @@ def from_cell(name: str, cell: str) -> str:
     """
     if written := _FORMULA.fullmatch(cell):
         cell = written[1].strip()
+    if name in _FLAGS:
+        return _SPELLINGS_OF_FLAGS.get(cell.lower(), cell)
     digits = _DIGITS.get(name)
     if digits is None or (name == Attribute.NWK_KEY and not cell.strip("0")):
         # Devices before LoRaWAN 1.1 have no NwkKey; lists often have zeros in its place, and Excel has one.
@@ -147,13 +166,13 @@ def from_json(value: Mapping[str, Any], now: datetime) -> Described:
     for a device that is activated by personalization, and for a claim code outside its time without root keys.
     """
     if "ids" not in value:
-        known = {str(name): value.get(name) for name in Attribute if value.get(name)}
+        known = {str(name): each for name in Attribute if (each := _written(name, value.get(name)))}
         own = {"thingName", *Attribute}
         return Described(known, value.get("thingName"), {str(name) for name in value} - own)
     has_session = any(value.get(each) for each in _SESSION_FIELDS)
     _check_joins(value, has_session=has_session)
-    found = {str(attribute): _at(value, path) for attribute, path in _PATHS.items()}
-    ignored = set(value) - _CARRIED - _SESSION_FIELDS
+    found = {str(attribute): _written(attribute, _at(value, path)) for attribute, path in _PATHS.items()}
+    ignored = set(value) - _CARRIED - _SESSION_FIELDS | _ignored_mac_settings(value.get("mac_settings"))
     if found[Attribute.CLAIM_AUTHENTICATION_CODE]:
         if found[Attribute.APP_KEY]:
             # The code is for handing the device over later; whoever has its keys need not claim it.
@@ -162,6 +181,23 @@ def from_json(value: Mapping[str, Any], now: datetime) -> Described:
         else:
             _check_validity(value["claim_authentication_code"], now)
     return Described({name: each for name, each in found.items() if each}, None, ignored, has_session)
+
+
+def _ignored_mac_settings(settings: Any) -> set[str]:
+    if not isinstance(settings, Mapping):
+        return {"mac_settings"} if settings else set()
+    return {f"mac_settings.{name}" for name in settings if ("mac_settings", name) not in _PATHS.values()}
+
+
+def _written(name: str, value: Any) -> Any:
+    """A MAC setting as text. In an `EndDevice` it may be an object of its own, which can be unset."""
+    if name not in registry.MAC_SETTINGS:
+        return value
+    if isinstance(value, Mapping):
+        value = value.get("value", False if name in _FLAGS else None)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int) else value
 
 
 def _check_joins(value: Mapping[str, Any], *, has_session: bool) -> None:
@@ -337,6 +373,8 @@ _READ: Final[Mapping[str, Callable[[str, str], str]]] = {
     Attribute.CLAIM_AUTHENTICATION_CODE: identifiers.claim_authentication_code,
     Attribute.LORAWAN_VERSION: versions.mac_version,
     Attribute.REGIONAL_PARAMETERS_VERSION: versions.phy_version,
+    **dict.fromkeys(_FLAGS, lambda name, value: str(mac_settings.flag(name, value)).lower()),
+    Attribute.RX1_DELAY: lambda name, value: str(mac_settings.rx_delay(name, value)),
 }
 
 

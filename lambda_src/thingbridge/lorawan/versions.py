@@ -1,7 +1,7 @@
 """LoRaWAN and Regional Parameters versions: every documented spelling → the enumeration of The Things Stack.
 
-Source of the names: LoRaWAN TS001 and RP001/RP002; enumerations: The Things Stack `lorawan.proto`; spellings of profiles:
-the Device Repository for LoRaWAN.
+Source of the names: LoRaWAN TS001 and RP001/RP002; enumerations: The Things Stack `lorawan.proto`;
+spellings of profiles: the Device Repository for LoRaWAN.
 """
 
 import re

@@ -89,7 +89,7 @@ def test_an_end_device_of_the_things_stack_is_read_and_its_other_fields_are_name
         {
             "ids": {"device_id": "tank-7", "dev_eui": DEVICE["devEUI"], "join_eui": DEVICE["joinEUI"]},
             "name": "Tank",
-            "mac_settings": {"rx1_delay": "RX_DELAY_5"},
+            "mac_settings": {"use_adr": {"value": True}},
             "supports_join": True,
             "lorawan_version": "MAC_V1_1",
             "lorawan_phy_version": "PHY_V1_1_REV_B",
@@ -97,7 +97,7 @@ def test_an_end_device_of_the_things_stack_is_read_and_its_other_fields_are_name
         },
         NOW,
     )
-    assert (described.thing_name, described.ignored) == (None, {"name", "mac_settings"})
+    assert (described.thing_name, described.ignored) == (None, {"name", "mac_settings.use_adr"})
     assert record(described.values).attributes["deviceID"] == "tank-7"
     assert record(described.values).attributes["nwkKey"] == KEY
 

@@ -11,6 +11,7 @@ from cli.device_file import DeviceFile, Row
 from tests import cases
 from tests.unit.cli.conftest import Run
 from tests.unit.cli.test_import import FAST, attributes
+from thingbridge.registry.attributes import MAC_SETTINGS
 
 
 def read(directory: Path, text: str, encoding: str = "utf-8") -> tuple[list[Row], DeviceFile]:
@@ -160,8 +161,45 @@ def test_the_line_that_names_the_separator_is_not_a_row(tmp_path: Path, first: s
 
 
 def test_a_column_of_keys_with_a_number_shows_no_digit_of_it(tmp_path: Path) -> None:
-    for spoilt in ("1,12233445566779E+30", "112233445566778899", "0x00112233445566778899AABBCCDDEEFF"):
+    for spoilt in ("1,12233445566779E+30", "11223344556677889911223344", "0x00112233445566778899AABBCCDDEEFF"):
         rows, _ = read(tmp_path, f"dev_eui;join_eui;app_key\n0011AA22BB33CC25;0011AA22BB000000;{spoilt}\n")
         assert rows[0].fault.startswith("app_key ")
         assert spoilt[:4] not in rows[0].fault
         assert rows[0].has_secrets
+
+
+# Classes and MAC settings --------------------------------------------------------------------------------------------
+
+RELAYS: Any = cases.load("6-class-c-and-receive-delay")
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_class_and_a_receive_delay_become_attributes_of_the_thing(tmp_path: Path, form: str) -> None:
+    rows, file = read(tmp_path, RELAYS[form] if form == "text" else json.dumps(RELAYS[form]))
+    settings = [{name: value for name, value in each.items() if name in MAC_SETTINGS} for each in made(rows)]
+    assert settings == RELAYS["expected"]["things"][: len(rows)]
+    assert sorted(file.ignored) == RELAYS["expected"]["ignored"][form]
+
+
+def test_a_class_or_receive_delay_that_can_not_be_read_fails_the_row(tmp_path: Path) -> None:
+    for column, (value, fault) in RELAYS["expected"]["wrong"].items():
+        header, row, *_ = RELAYS["text"].splitlines()
+        cells = row.split(";")
+        cells[header.split(";").index(column)] = value
+        (failed,), _ = read(tmp_path, f"{header}\n{';'.join(cells)}\n")
+        assert failed.fault == fault
+
+
+def test_attributes_of_a_thing_can_be_written_as_json_means_them(tmp_path: Path) -> None:
+    thing = {
+        "devEUI": "0011AA22BB33CC16",
+        "joinEUI": "0011AA22BB000000",
+        "lorawanVersion": "1.0.3",
+        "regionalParametersVersion": "1.0.3-a",
+        "appKey": "00112233445566778899AABBCCDDEEFF",
+        "supportsClassC": True,
+        "rx1Delay": 5,
+    }
+    ((row,), _) = read(tmp_path, json.dumps(thing))
+    (attributes_of_it,) = made([row])
+    assert (attributes_of_it["supportsClassC"], attributes_of_it["rx1Delay"]) == ("true", "5")

@@ -66,7 +66,16 @@ def test_a_missing_attribute_is_named(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("devEUI", "12"), ("appKey", "12"), ("lorawanVersion", "2"), ("deviceID", "A")]
+    ("name", "value"),
+    [
+        ("devEUI", "12"),
+        ("appKey", "12"),
+        ("lorawanVersion", "2"),
+        ("deviceID", "A"),
+        ("supportsClassC", "yes"),
+        ("supports32BitFCnt", "2"),
+        ("rx1Delay", "16"),
+    ],
 )
 def test_a_wrong_attribute_is_named(name: str, value: str) -> None:
     with pytest.raises(BadInput) as caught:
