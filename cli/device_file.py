@@ -7,21 +7,26 @@ from __future__ import annotations
 
 import codecs
 import csv
+import gzip
+import io
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from itertools import chain
 from pathlib import Path
-from typing import Any, Final, TextIO
+from types import TracebackType
+from typing import Any, Final, Self, TextIO
 
 from cli import json_objects
 from cli.device_record import (
     COLUMNS,
+    DEFAULTS_COLUMN,
     SESSION_COLUMNS,
     THING_NAME_COLUMN,
+    Columns,
     DeviceRecord,
     check_row_joins,
     column,
@@ -30,7 +35,6 @@ from cli.device_record import (
     from_json,
     record,
     row_has_session,
-    to_columns,
     to_json,
 )
 from cli.errors import Failed
@@ -125,7 +129,7 @@ class DeviceFile:
         self._ignore(
             name
             for name, known in zip(header, found, strict=True)
-            if not known and name and name.lower() not in SESSION_COLUMNS
+            if not known and name and name.lower() not in {*SESSION_COLUMNS, DEFAULTS_COLUMN}
         )
         if Attribute.DEV_EUI not in found:
             raise Failed(
@@ -155,6 +159,8 @@ class DeviceFile:
         except BadInput as error:
             has_secrets = has_session or any(given.get(each) for each in SECRETS)
             return Row(number, None, fault(error, COLUMNS), has_secrets, has_session)
+        for column_of_default in by_column.get(DEFAULTS_COLUMN, "").split():
+            values.pop(column(column_of_default) or "", None)
         row = self._row(number, values, values.pop(THING_NAME_COLUMN, None), COLUMNS)
         return replace(row, has_secrets=row.has_secrets or has_session, has_session=has_session)
 
@@ -224,21 +230,42 @@ def _encoding(path: Path) -> str:
 
 
 class DeviceWriter:
-    """Writes things as rows of a file that `DeviceFile` reads. `keys`: include root keys and claim codes."""
+    """Writes things as a file that `DeviceFile` reads. `keys`: include root keys and claim codes.
 
-    def __init__(self, file: TextIO, form: Format, *, keys: bool) -> None:
-        self._file = file
-        self._keys = keys
-        self._csv: csv.DictWriter[str] | None = None
-        if form is Format.CSV:
-            names = [THING_NAME_COLUMN, *COLUMNS.values()]
-            self._csv = csv.DictWriter(file, names, delimiter=";", lineterminator="\n")
-            self._csv.writeheader()
+    Which columns a CSV file has depends on all of its things: they are held, compressed, until the writer is closed.
+    `default_frequency_plan_id` is called if a thing names none.
+    """
+
+    def __init__(
+        self, file: TextIO, form: Format, *, keys: bool, default_frequency_plan_id: Callable[[], str] | None = None
+    ) -> None:
+        self._file, self._form, self._keys = file, form, keys
+        self._plan = default_frequency_plan_id
+        self._columns = Columns(keys)
+        self._held = io.BytesIO()
+        self._holding = gzip.open(self._held, "wt", compresslevel=1, encoding="utf-8")  # noqa: SIM115
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, failed: type[BaseException] | None, _e: BaseException | None, _t: TracebackType | None) -> None:
+        self._holding.close()
+        if self._form is Format.CSV and not failed:
+            self._write_csv()
 
     def write(self, thing_name: str, attributes: Mapping[str, str]) -> None:
         """Write one thing."""
-        if self._csv:
-            self._csv.writerow(to_columns(thing_name, attributes, keys=self._keys))
-        else:
-            line = json.dumps(to_json(thing_name, attributes, keys=self._keys))
-            self._file.write(line + "\n")
+        if self._form is Format.JSON_LINES:
+            self._file.write(json.dumps(to_json(thing_name, attributes, keys=self._keys)) + "\n")
+            return
+        if self._plan and not attributes.get(Attribute.FREQUENCY_PLAN_ID):
+            self._columns.default_frequency_plan_id, self._plan = self._plan(), None
+        self._columns.add(attributes)
+        self._holding.write(json.dumps([thing_name, dict(attributes)]) + "\n")
+
+    def _write_csv(self) -> None:
+        writer = csv.DictWriter(self._file, self._columns.header(), delimiter=";", lineterminator="\n")
+        writer.writeheader()
+        self._held.seek(0)
+        with gzip.open(self._held, "rt", encoding="utf-8") as held:
+            writer.writerows(self._columns.row(*json.loads(line)) for line in held)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -37,7 +37,18 @@ COLUMNS: Final = {
 Thingbridge's own."""
 
 THING_NAME_COLUMN: Final = "thing_name"
-"""Thingbridge's own column; The Things Stack ignores columns that it does not know."""
+"""Thingbridge's own column, the thing's name. The Things Stack ignores columns that it does not know."""
+
+DEFAULTS_COLUMN: Final = "defaults"
+"""Thingbridge's own column: the columns of the row whose values are defaults, which the thing does not have itself."""
+
+_FOR_OTHERS: Final[Mapping[str, str]] = {
+    Attribute.SUPPORTS_CLASS_B: "false",
+    Attribute.SUPPORTS_CLASS_C: "false",
+    Attribute.SUPPORTS_32_BIT_F_CNT: "true",
+    Attribute.RX1_DELAY: "1",
+}
+"""Values for things without the attribute, in a file that has the column: those that a device has by default."""
 
 _ALIASES: Final = {"app_eui": Attribute.JOIN_EUI}
 
@@ -102,11 +113,15 @@ SESSION_COLUMNS: Final = frozenset(
 
 @dataclass(frozen=True)
 class DeviceRecord:
-    """A thing to create: its name (`named`: chosen by the user) and its attributes, without the stack's name."""
+    """A thing to create: its name (`named`: chosen by the user) and its attributes, without the stack's name.
+
+    `incomplete`: why no device can be created from it, as for a thing whose keys were removed. It may exist.
+    """
 
     thing_name: str
     named: bool
     attributes: dict[str, str]
+    incomplete: str = ""
 
 
 def column(name: str) -> Attribute | None:
@@ -268,17 +283,33 @@ def record(
     for name, value in given.items():
         if not isinstance(value, str):
             raise BadInput(name, "must be text")
-    device = registry.new_device(given, default_frequency_plan_id="")
-    unused_key = None if versions.has_network_key(device.mac_version) else given.pop(Attribute.NWK_KEY, None)
+    incomplete = ""
+    try:
+        device = registry.new_device(given, default_frequency_plan_id="")
+        name, mac_version = thing_name or device.dev_eui, device.mac_version
+    except BadInput as error:
+        # A thing that was exported without its keys, or that never had any.
+        if not thing_name or registry.has_secrets(given):
+            raise
+        _check_values(given)
+        name, mac_version, incomplete = thing_name, "", str(error)
+    unused_key = None if versions.has_network_key(mac_version) else given.pop(Attribute.NWK_KEY, None)
     spelled = {str(name): _spelled(name, value) for name, value in given.items()}
-    for name, value in spelled.items():
+    for attribute, value in spelled.items():
         if not _VALUE.fullmatch(value):
-            raise BadInput(name, "must be 1 to 800 letters, digits, and _ . , @ / : # = [ ] -")
-    name = thing_name or device.dev_eui
+            raise BadInput(attribute, "must be 1 to 800 letters, digits, and _ . , @ / : # = [ ] -")
     if not isinstance(name, str) or not THING_NAME.fullmatch(name):
         raise BadInput("thingName", "must be 1 to 128 letters, digits, and : _ -")
     _check_no_copy({**spelled, "thingName": name}, (*(given.get(each) for each in SECRETS), unused_key))
-    return DeviceRecord(name, bool(thing_name), spelled)
+    return DeviceRecord(name, bool(thing_name), spelled, incomplete)
+
+
+def _check_values(given: Mapping[str, str]) -> None:
+    """Raise BadInput for a value of an incomplete device that is wrong, not only missing."""
+    registry.reference(given)
+    for name, value in given.items():
+        if name in _READ:
+            _READ[name](name, value)
 
 
 def without_secrets(text: str, attributes: Mapping[str, str]) -> str:
@@ -314,15 +345,69 @@ def differences(wanted: Mapping[str, str], existing: Mapping[str, str]) -> list[
     ]
 
 
-def to_columns(thing_name: str, attributes: Mapping[str, str], *, keys: bool) -> dict[str, str]:
-    """A thing as a row of a CSV file, by column."""
-    values = canonical(attributes)
-    # As the thing has it: without an id, both sides derive the same one from the DevEUI.
-    values[Attribute.DEVICE_ID] = attributes.get(Attribute.DEVICE_ID, "")
-    row = {spelling: values.get(attribute, "") for attribute, spelling in COLUMNS.items()}
-    if not keys:
-        row |= {COLUMNS[secret]: "" for secret in SECRETS}
-    return {THING_NAME_COLUMN: thing_name, **row}
+@dataclass
+class Columns:
+    """The columns of a CSV file that The Things Stack reads as the same devices. `keys`: with keys and claim codes.
+
+    The Things Stack sets whatever its header names, from empty cells as well: an empty key is the key of zeros, and an
+    empty version is an error. So a column exists if a thing needs it, and has a value for every other thing. What is
+    not the thing's own is named in a column of Thingbridge, so that an import leaves it out.
+    """
+
+    keys: bool
+    default_frequency_plan_id: str = ""
+    used: set[str] = field(default_factory=set)
+
+    def add(self, attributes: Mapping[str, str]) -> None:
+        """Look at a thing that the file will have."""
+        known = canonical(attributes)
+        if _has_no_network_key(known):
+            known.pop(Attribute.NWK_KEY, None)
+        self.used |= {name for name in known if self.keys or name not in SECRETS}
+        if not attributes.get(Attribute.DEVICE_ID) or self._plan(known):
+            self.used.add(DEFAULTS_COLUMN)
+
+    def header(self) -> list[str]:
+        """The names of the columns."""
+        optional = (*registry.MAC_SETTINGS, *SECRETS)
+        named = [COLUMNS[name] for name in COLUMNS if name in self.used or name not in optional]
+        mixed = self.used & set(_FOR_OTHERS)
+        return [THING_NAME_COLUMN, *named, *([DEFAULTS_COLUMN] if mixed or DEFAULTS_COLUMN in self.used else [])]
+
+    def row(self, thing_name: str, attributes: Mapping[str, str]) -> dict[str, str]:
+        """A thing as a row, by column."""
+        values = canonical(attributes)
+        filled = [] if attributes.get(Attribute.DEVICE_ID) else [str(Attribute.DEVICE_ID)]
+        if plan := self._plan(values):
+            values[Attribute.FREQUENCY_PLAN_ID] = plan
+            filled.append(Attribute.FREQUENCY_PLAN_ID)
+        for name, value in _FOR_OTHERS.items():
+            if name in self.used and name not in values:
+                values[name] = value
+                filled.append(name)
+        if _has_no_network_key(values):
+            # A key of zeros would be used instead of the AppKey. The same key in both places is used as the one.
+            values[Attribute.NWK_KEY] = values.get(Attribute.APP_KEY, "")
+        if delay := values.get(Attribute.RX1_DELAY):
+            values[Attribute.RX1_DELAY] = f"RX_DELAY_{delay}" if delay.isdecimal() else delay
+        header = set(self.header())
+        row = {spelling: values.get(name, "") for name, spelling in COLUMNS.items() if spelling in header}
+        defaults = " ".join(COLUMNS[Attribute(name)] for name in filled)
+        return {
+            THING_NAME_COLUMN: thing_name,
+            **row,
+            **({DEFAULTS_COLUMN: defaults} if DEFAULTS_COLUMN in header else {}),
+        }
+
+    def _plan(self, values: Mapping[str, str]) -> str:
+        """The default frequency plan, for a thing that describes a device and names none."""
+        return "" if values.get(Attribute.FREQUENCY_PLAN_ID) else self.default_frequency_plan_id
+
+
+def _has_no_network_key(values: Mapping[str, str]) -> bool:
+    """Whether the device is older than LoRaWAN 1.1, as far as it is known."""
+    version = values.get(Attribute.LORAWAN_VERSION)
+    return version in versions.MAC_VERSIONS.values() and not versions.has_network_key(version)
 
 
 def to_json(thing_name: str, attributes: Mapping[str, str], *, keys: bool) -> dict[str, str]:

@@ -22,6 +22,7 @@ from cli.runtime import THREADS
 from thingbridge.aws.things import Thing
 from thingbridge.errors import ThingbridgeError
 from thingbridge.pacing import TokenBucket
+from thingbridge.registry import attributes as registry
 from thingbridge.registry.attributes import Attribute
 
 REGISTRY_QUOTA: Final = 100.0
@@ -56,6 +57,7 @@ class Import:
 
     `created`, with `remember`: for each created thing its row, and what its shadow reported before (of an earlier
     thing of that name, if anything). `sessions`: devices that passed the check and have a session, which is left out.
+    `incomplete`: things that passed it, and from which no device can be created.
     """
 
     stack: AppliedStack
@@ -69,6 +71,7 @@ class Import:
     created: dict[str, tuple[int, Any]] = field(default_factory=dict)
     counts: Counter[Outcome] = field(default_factory=Counter)
     sessions: int = 0
+    incomplete: int = 0
 
     def check(self) -> Iterator[RowResult | None]:
         """Read the whole file without AWS: a failed result for a row that can't be imported, None for any other."""
@@ -79,6 +82,8 @@ class Import:
                 self.counts[Outcome.FAILED] += 1
             elif row.has_session:
                 self.sessions += 1
+            elif row.device and row.device.incomplete:
+                self.incomplete += 1
             yield RowResult(row.number, name, Outcome.FAILED, reason) if reason else None
 
     def read_things(self) -> Iterator[Thing]:
@@ -111,7 +116,8 @@ class Import:
     def _decide(self, number: int, device: DeviceRecord) -> RowResult | _Write:
         name = device.thing_name
         existing = self.inventory.thing(name)
-        if existing is None and (other := self.inventory.named_for(device.attributes[Attribute.DEV_EUI])):
+        dev_eui = device.attributes.get(Attribute.DEV_EUI)
+        if existing is None and dev_eui and (other := self.inventory.named_for(dev_eui)):
             if device.named:
                 return RowResult(
                     number,
@@ -121,6 +127,8 @@ class Import:
                 )
             # A thing stands for its device, whatever its name.
             name, existing = other, self.inventory.thing(other)
+        if existing is None and device.incomplete and registry.describes_device(device.attributes):
+            return RowResult(number, name, Outcome.FAILED, f"the thing does not exist, and {device.incomplete}")
         if existing is None:
             return _Write(self, number, name, device, Outcome.CREATED)
         return self._compare(number, name, device, existing)

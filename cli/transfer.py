@@ -114,6 +114,7 @@ def import_(
         rows = _check(work, failures, as_json)
         if not as_json:
             _show_left_out(work)
+            _show_incomplete(work)
         if failures.count and not skip_invalid:
             _show(work, rows, failures, as_json, report, stopped=True)
             raise Failed(
@@ -141,6 +142,9 @@ def export(
     form: Annotated[
         Format, typer.Option("--format", help="CSV of The Things Stack's columns, or JSON lines.")
     ] = Format.CSV,
+    frequency_plan_id: Annotated[
+        str | None, typer.Option(help="For things without one, in CSV; that of the stack by default.")
+    ] = None,
     show_keys: ShowKeys = False,
     profile: Profile = None,
     region: Region = None,
@@ -155,7 +159,8 @@ def export(
             target = resources.enter_context(output_file.written(output, private=show_keys))
         else:
             target = output_file.standard_output(private=show_keys)
-        writer = DeviceWriter(target, form, keys=show_keys)
+        plan = (lambda: frequency_plan_id) if frequency_plan_id else applied.default_frequency_plan_id
+        writer = resources.enter_context(DeviceWriter(target, form, keys=show_keys, default_frequency_plan_id=plan))
         for thing in applied.all_things():
             writer.write(thing.name, thing.attributes)
             count += 1
@@ -263,6 +268,7 @@ def _show(
                 **({"devices": dict(sorted(devices.items()))} if devices is not None else {}),
                 "ignored": ignored,
                 "sessions": work.sessions,
+                "incomplete": work.incomplete,
                 "failures": [{"row": f.number, "thingName": f.thing_name, "reason": f.reason} for f in failures.kept],
                 "awsCalls": calls,
             }
@@ -283,6 +289,13 @@ def _show_left_out(work: Import) -> None:
     if work.sessions:
         whose = "1 device has a session" if work.sessions == 1 else f"{work.sessions:,} devices have a session"
         say(f"{whose}, which is NOT taken over: such a device is not heard until it joins again.")
+
+
+def _show_incomplete(work: Import) -> None:
+    """Say that no devices are created from things of a file that has no keys for them."""
+    if work.incomplete:
+        whose = "1 row has" if work.incomplete == 1 else f"{work.incomplete:,} rows have"
+        say(f"{whose} no root key or claim code: no device is created from the thing.")
 
 
 def _show_failures(failures: Failures, report: Path | None) -> None:

@@ -120,6 +120,10 @@ def things(draw: st.DrawFn) -> tuple[str, dict[str, str]]:
     if draw(st.booleans()):
         attributes["frequencyPlanID"] = draw(st.sampled_from(["EU_863_870_TTN", "US_902_928_FSB_2"]))
     if draw(st.booleans()):
+        attributes["rx1Delay"] = draw(st.sampled_from(["1", "5", "RX_DELAY_15"]))
+    if draw(st.booleans()):
+        attributes["supportsClassC"] = draw(st.sampled_from(["true", "FALSE"]))
+    if draw(st.booleans()):
         attributes["claimAuthenticationCode"] = draw(st.from_regex(r"[0-9A-Za-z]{1,32}", fullmatch=True))
     name = draw(st.from_regex(r"[a-zA-Z0-9:_-]{1,128}", fullmatch=True))
     # A name that repeats a secret is refused (test_keys.py).
@@ -132,9 +136,9 @@ def test_an_exported_thing_is_imported_as_the_same_thing(
     tmp_path_factory: pytest.TempPathFactory, fleet: list[tuple[str, dict[str, str]]], form: Format
 ) -> None:
     written = io.StringIO()
-    writer = DeviceWriter(written, form, keys=True)
-    for name, attributes in fleet:
-        writer.write(name, attributes)
+    with DeviceWriter(written, form, keys=True, default_frequency_plan_id=lambda: "EU_868_1") as writer:
+        for name, attributes in fleet:
+            writer.write(name, attributes)
     path = tmp_path_factory.getbasetemp() / f"round-trip.{form}"
     path.write_text(written.getvalue(), encoding="utf-8")
     if not fleet and form is Format.JSON_LINES:

@@ -1,5 +1,6 @@
 """Files as other programs write them: each case has a file and what an import makes of it."""
 
+import csv
 import json
 from datetime import datetime
 from pathlib import Path
@@ -9,8 +10,10 @@ import pytest
 
 from cli.device_file import DeviceFile, Row
 from tests import cases
-from tests.unit.cli.conftest import Run
+from tests.unit.cli.conftest import AddThing, Run
 from tests.unit.cli.test_import import FAST, attributes
+from tests.unit.conftest import Response
+from thingbridge.aws.clients import Clients
 from thingbridge.registry.attributes import MAC_SETTINGS
 
 
@@ -203,3 +206,90 @@ def test_attributes_of_a_thing_can_be_written_as_json_means_them(tmp_path: Path)
     ((row,), _) = read(tmp_path, json.dumps(thing))
     (attributes_of_it,) = made([row])
     assert (attributes_of_it["supportsClassC"], attributes_of_it["rx1Delay"]) == ("true", "5")
+
+
+# Exports -------------------------------------------------------------------------------------------------------------
+
+CONSOLE: Any = cases.load("6-export-for-the-console")
+
+
+def exported(run: Run, *options: object) -> list[dict[str, str]]:
+    result = run("export", *options)
+    assert result.exit_code == 0
+    return list(csv.DictReader(result.stdout.splitlines(), delimiter=";"))
+
+
+@pytest.fixture
+def default_plan(clients: Clients) -> None:
+    """Have the stack's function know the default frequency plan."""
+
+    def answer(**_: Any) -> tuple[Response, dict[str, Any]]:
+        variables = {"DEFAULT_FREQUENCY_PLAN_ID": CONSOLE["default_frequency_plan_id"]}
+        return Response(200), {"Environment": {"Variables": variables}}
+
+    clients("lambda").meta.events.register("before-call.lambda.GetFunctionConfiguration", answer)
+
+
+@pytest.mark.usefixtures("default_plan")
+def test_an_exported_row_has_what_the_console_would_miss_and_no_empty_key(run: Run, add_thing: AddThing) -> None:
+    add_thing(CONSOLE["alone"], **CONSOLE["things"][CONSOLE["alone"]])
+    assert exported(run, "--show-keys") == [CONSOLE["expected"]["alone"]]
+
+
+@pytest.mark.usefixtures("default_plan")
+def test_a_column_that_one_thing_needs_has_a_value_for_every_other(run: Run, add_thing: AddThing) -> None:
+    for name, thing in CONSOLE["things"].items():
+        add_thing(name, **thing)
+    rows = {row["thing_name"]: row for row in exported(run, "--show-keys")}
+    for column, values in CONSOLE["expected"]["together"].items():
+        assert [rows[name][column] for name in CONSOLE["things"]] == values
+    assert all(all(row.values()) for row in rows.values())
+
+
+def test_the_default_plan_can_be_given_when_the_function_may_not_be_read(run: Run, add_thing: AddThing) -> None:
+    add_thing("plain", **CONSOLE["things"]["plain"])
+    assert exported(run)[0]["frequency_plan_id"] == ""
+    assert exported(run, "--frequency-plan-id", "EU_868_1")[0]["frequency_plan_id"] == "EU_868_1"
+
+
+MADE_FOR_MESSAGES = {"devEUI": "0011AA22BB33CC40", "deviceID": "tank-7", "joinEUI": "0011AA22BB000000"}
+PERSONALIZED = {"deviceID": "abp-7"}
+SCRUBBED = {name: value for name, value in CONSOLE["things"]["relay"].items() if name != "appKey"}
+
+
+@pytest.mark.usefixtures("default_plan")
+@pytest.mark.parametrize("keys", [["--show-keys"], []])
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_any_thing_is_exported_and_imported_as_the_same_thing(
+    run: Run, stack: Any, tmp_path: Path, form: str, keys: list[str]
+) -> None:
+    things = {"messages": MADE_FOR_MESSAGES, "abp": PERSONALIZED, "scrubbed": SCRUBBED, **CONSOLE["things"]}
+    things.pop("relay")
+    for name, thing in things.items():
+        payload = {"attributes": {"stackName": "Farm", **thing}}
+        stack.create_thing(thingName=name, thingTypeName="lorawan", attributePayload=payload)
+    before = attributes(stack)
+    file = tmp_path / "fleet"
+    assert run("export", "-o", file, "--format", form, *keys).exit_code == 0
+    result = run("import", file, *FAST)
+    assert (result.exit_code, result.stdout) == (0, "5 rows: 5 unchanged\n")
+    assert attributes(stack) == before
+    for name in ("messages", "abp"):
+        stack.delete_thing(thingName=name)
+    result = run("import", file, *FAST)
+    assert (result.exit_code, result.stdout) == (0, "5 rows: 2 created, 3 unchanged\n")
+    assert "no device is created from the thing" in " ".join(result.stderr.split())
+    assert attributes(stack) == before
+
+
+def test_a_described_device_without_keys_is_not_created(
+    run: Run, stack: Any, add_thing: AddThing, tmp_path: Path
+) -> None:
+    add_thing("scrubbed", **SCRUBBED)
+    file = tmp_path / "fleet"
+    run("export", "-o", file)
+    stack.delete_thing(thingName="scrubbed")
+    result = run("import", file, *FAST)
+    assert result.exit_code == 1
+    assert "the thing does not exist, and appKey: is missing" in " ".join(result.stdout.split())
+    assert attributes(stack) == {}
