@@ -33,8 +33,10 @@ from cli.device_record import (
     fault,
     from_cell,
     from_json,
+    json_label,
     record,
     row_has_session,
+    safe_label,
     to_json,
 )
 from cli.errors import Failed
@@ -65,7 +67,8 @@ class Row:
     """One row: its number as a spreadsheet or an editor shows it, and the device, or what is wrong with it.
 
     `has_secrets`: something is written where a key or claim code belongs. A row that can't be read may have some.
-    `has_session`: the device has a session, which a thing can't carry.
+    `has_session`: the device has a session, which a thing can't carry. `label`: which device a fault is about, its
+    DevEUI if that can be read.
     """
 
     number: int
@@ -73,6 +76,7 @@ class Row:
     fault: str = ""
     has_secrets: bool = True
     has_session: bool = False
+    label: str = ""
 
 
 @dataclass
@@ -158,7 +162,7 @@ class DeviceFile:
             values = {known: from_cell(known, cell) for known, cell in given.items()}
         except BadInput as error:
             has_secrets = has_session or any(given.get(each) for each in SECRETS)
-            return Row(number, None, fault(error, COLUMNS), has_secrets, has_session)
+            return Row(number, None, fault(error, COLUMNS, given), has_secrets, has_session, safe_label(given))
         for column_of_default in by_column.get(DEFAULTS_COLUMN, "").split():
             values.pop(column(column_of_default) or "", None)
         row = self._row(number, values, values.pop(THING_NAME_COLUMN, None), COLUMNS)
@@ -172,7 +176,7 @@ class DeviceFile:
                     raise ValueError
                 described = from_json(value, self.now)
             except BadInput as error:
-                yield Row(part.number, None, fault(error, {}))
+                yield Row(part.number, None, fault(error, {}), label=json_label(value))
             except (ValueError, RecursionError):
                 yield Row(part.number, None, _NO_OBJECT if part.closed else _NOT_CLOSED)
             else:
@@ -189,7 +193,7 @@ class DeviceFile:
         try:
             return Row(number, record(values, thing_name, self.defaults), has_secrets=has_secrets)
         except BadInput as error:
-            return Row(number, None, fault(error, spellings), has_secrets)
+            return Row(number, None, fault(error, spellings, values), has_secrets, label=safe_label(values))
 
 
 def _header_line(file: TextIO) -> tuple[str, str, int]:

@@ -76,6 +76,15 @@ _FORMULA: Final = re.compile(r'="([^"]*)"')
 _POWER_OF_TEN: Final = re.compile(r"\d+(?:[.,]\d+)?E\+\d+", re.IGNORECASE)
 _BETWEEN_DIGITS: Final = re.compile(r"[\s:-]")
 
+_LIKE_AN_EUI: Final = re.compile(r"(?=.{13,18}\Z)[0-9A-F]*[0-9A-Z]?[0-9A-F]*", re.IGNORECASE)
+"""Hexadecimal digits, one of them mistyped, in about the number of an EUI's."""
+
+_FORMS: Final[Mapping[str, re.Pattern[str]]] = {
+    Attribute.FREQUENCY_PLAN_ID: re.compile(r"[A-Z]{2}[ _-]\d{3}(?:[ _-][\w-]{1,12}){0,4}", re.IGNORECASE),
+    Attribute.RX1_DELAY: re.compile(r"(?:RX_DELAY_)?\d{1,3}s?", re.IGNORECASE),
+}
+"""What may be repeated of other values: nothing that a key or claim code looks like."""
+
 _PATHS: Final = {
     Attribute.DEV_EUI: ("ids", "dev_eui"),
     Attribute.JOIN_EUI: ("ids", "join_eui"),
@@ -406,7 +415,7 @@ class Columns:
 
 def _has_no_network_key(values: Mapping[str, str]) -> bool:
     """Whether the device is older than LoRaWAN 1.1, as far as it is known."""
-    version = values.get(Attribute.LORAWAN_VERSION)
+    version = values.get(Attribute.LORAWAN_VERSION, "")
     return version in versions.MAC_VERSIONS.values() and not versions.has_network_key(version)
 
 
@@ -420,11 +429,45 @@ def to_json(thing_name: str, attributes: Mapping[str, str], *, keys: bool) -> di
     return {"thingName": thing_name, **shown}
 
 
-def fault(error: BadInput, spellings: Mapping[Attribute, str]) -> str:
-    """What is wrong, with the name that the person used: a column's or an option's instead of an attribute's."""
+def fault(error: BadInput, spellings: Mapping[Attribute, str], values: Mapping[str, Any] | None = None) -> str:
+    """What is wrong, with the name that the person used: a column's or an option's instead of an attribute's.
+
+    With the value, from `values` by attribute, if it can't be a key or claim code that was written in its place.
+    """
     name = Attribute.JOIN_EUI if error.field.startswith(Attribute.JOIN_EUI) else error.field
     spelling = {str(attribute): each for attribute, each in spellings.items()}.get(str(name), error.field)
-    return f"{spelling} {error.reason}"
+    value = (values or {}).get(name)
+    secrets = [str(each) for each in map((values or {}).get, SECRETS) if each]
+    known = (
+        isinstance(value, str)
+        and value not in error.reason
+        and _may_be_shown(name, value)
+        and not any(_repeats(_letters_and_digits(value), _letters_and_digits(secret)) for secret in secrets)
+    )
+    return f"{spelling} {error.reason}; got {value}" if known else f"{spelling} {error.reason}"
+
+
+def _may_be_shown(name: str, value: str) -> bool:
+    """Whether a value has about the length of an EUI, or the form of a frequency plan, a delay or a spoilt number."""
+    if name in (Attribute.DEV_EUI, Attribute.JOIN_EUI):
+        digits = _BETWEEN_DIGITS.sub("", value)
+        return bool(_POWER_OF_TEN.fullmatch(value) or _LIKE_AN_EUI.fullmatch(digits))
+    form = _FORMS.get(name)
+    return bool(form and form.fullmatch(value))
+
+
+def safe_label(values: Mapping[str, Any]) -> str:
+    """The DevEUI of a device that can't be created, if it has a right one: it says which device that is."""
+    value = values.get(Attribute.DEV_EUI)
+    try:
+        return identifiers.eui(Attribute.DEV_EUI, value)
+    except BadInput:
+        return ""
+
+
+def json_label(value: Mapping[str, Any]) -> str:
+    """As `safe_label`, for an `EndDevice`."""
+    return safe_label({Attribute.DEV_EUI: _at(value, _PATHS[Attribute.DEV_EUI])})
 
 
 def _check_no_copy(shown: Mapping[str, str], hidden: Iterable[str | None]) -> None:

@@ -43,7 +43,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class RowResult:
-    """One row's outcome. `reason` only for a failed row."""
+    """One row's outcome. `reason` only for a failed row, whose `thing_name` may be its DevEUI, or empty."""
 
     number: int
     thing_name: str
@@ -77,7 +77,7 @@ class Import:
         """Read the whole file without AWS: a failed result for a row that can't be imported, None for any other."""
         for row in self.file.rows():
             reason = row.fault if row.device is None else self.inventory.repeats(row.number, row.device)
-            name = row.device.thing_name if row.device else ""
+            name = row.device.thing_name if row.device else row.label
             if reason:
                 self.counts[Outcome.FAILED] += 1
             elif row.has_session:

@@ -135,6 +135,7 @@ def test_a_device_that_is_activated_by_personalization_is_not_taken_for_one_that
     (row,), _ = read(tmp_path, text)
     assert SESSIONS["expected"]["refused"] in row.fault
     assert "activated by personalization" in row.fault
+    assert row.label == SESSIONS["expected"]["thing"]
 
 
 # CSV -----------------------------------------------------------------------------------------------------------------
