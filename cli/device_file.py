@@ -237,7 +237,7 @@ class DeviceWriter:
     """Writes things as a file that `DeviceFile` reads. `keys`: include root keys and claim codes.
 
     Which columns a CSV file has depends on all of its things: they are held, compressed, until the writer is closed.
-    `default_frequency_plan_id` is called if a thing names none.
+    `default_frequency_plan_id` is called if a thing names none. `without_plan`: things that have none then (CSV).
     """
 
     def __init__(
@@ -245,6 +245,7 @@ class DeviceWriter:
     ) -> None:
         self._file, self._form, self._keys = file, form, keys
         self._plan = default_frequency_plan_id
+        self.without_plan = 0
         self._columns = Columns(keys)
         self._held = io.BytesIO()
         self._holding = gzip.open(self._held, "wt", compresslevel=1, encoding="utf-8")  # noqa: SIM115
@@ -262,8 +263,10 @@ class DeviceWriter:
         if self._form is Format.JSON_LINES:
             self._file.write(json.dumps(to_json(thing_name, attributes, keys=self._keys)) + "\n")
             return
-        if self._plan and not attributes.get(Attribute.FREQUENCY_PLAN_ID):
-            self._columns.default_frequency_plan_id, self._plan = self._plan(), None
+        if not attributes.get(Attribute.FREQUENCY_PLAN_ID):
+            if self._plan:
+                self._columns.default_frequency_plan_id, self._plan = self._plan(), None
+            self.without_plan += not self._columns.default_frequency_plan_id
         self._columns.add(attributes)
         self._holding.write(json.dumps([thing_name, dict(attributes)]) + "\n")
 

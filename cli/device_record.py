@@ -201,7 +201,7 @@ def from_json(value: Mapping[str, Any], now: datetime) -> Described:
         if found[Attribute.APP_KEY]:
             # The code is for handing the device over later; whoever has its keys need not claim it.
             del found[Attribute.CLAIM_AUTHENTICATION_CODE]
-            ignored.add("claim_authentication_code")
+            ignored.add("claim_authentication_code beside root keys")
         else:
             _check_validity(value["claim_authentication_code"], now)
     return Described({name: each for name, each in found.items() if each}, None, ignored, has_session)

@@ -166,6 +166,11 @@ def export(
             count += 1
             hidden += any(name in thing.attributes for name in SECRETS) and not show_keys
     without = f"; {_count(hidden, 'thing')} without keys, which --show-keys adds" if hidden else ""
+    if writer.without_plan:
+        say(
+            f"{_count(writer.without_plan, 'thing')} without a frequency plan, and the stack's default can't be read: "
+            "--frequency-plan-id adds it"
+        )
     say(f"exported {_count(count, 'thing')} of the stack {stack}{without}")
 
 
