@@ -191,7 +191,7 @@ class DeviceFile:
     ) -> Row:
         has_secrets = any(values.get(each) for each in SECRETS)
         try:
-            return Row(number, record(values, thing_name, self.defaults), has_secrets=has_secrets)
+            return Row(number, record(values, thing_name, self.defaults, keyless=True), has_secrets=has_secrets)
         except BadInput as error:
             return Row(number, None, fault(error, spellings, values), has_secrets, label=safe_label(values))
 

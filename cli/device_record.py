@@ -278,9 +278,15 @@ def _check_validity(code: Mapping[str, Any], now: datetime) -> None:
 
 
 def record(
-    values: Mapping[str, Any], thing_name: str | None = None, defaults: Mapping[str, str] | None = None
+    values: Mapping[str, Any],
+    thing_name: str | None = None,
+    defaults: Mapping[str, str] | None = None,
+    *,
+    keyless: bool = False,
 ) -> DeviceRecord:
     """The thing for a device. `values` and `defaults` are by attribute name. Raises BadInput, naming what is wrong.
+
+    `keyless`: a thing with a name may have no key and no claim code, as it is exported, and is `incomplete` then.
 
     Without a name the thing gets the one that the stack gives by default: the DevEUI.
     """
@@ -298,7 +304,7 @@ def record(
         name, mac_version = thing_name or device.dev_eui, device.mac_version
     except BadInput as error:
         # A thing that was exported without its keys, or that never had any.
-        if not thing_name or registry.has_secrets(given):
+        if not keyless or not thing_name or registry.has_secrets(given):
             raise
         _check_values(given)
         name, mac_version, incomplete = thing_name, "", str(error)
