@@ -24,6 +24,7 @@ from cli.errors import Failed
 from cli.runtime import Clock, Runtime
 from thingbridge.aws.clients import Clients
 from thingbridge.aws.errors import NotPermitted, code
+from thingbridge.aws.functions import Functions
 from thingbridge.aws.logs import Logs
 from thingbridge.aws.shadows import Shadows
 from thingbridge.aws.things import Thing, Things
@@ -56,6 +57,7 @@ class AppliedStack:
         self.things = Things(clients)
         self.shadows = Shadows(clients, SHADOW_NAME)
         self.logs = Logs(clients)
+        self.functions = Functions(clients)
         self.things_log = ThingsLog(clients, f"{_LOG_GROUPS}{name}{_LOG_GROUP_END}")
         self._lists = clock.pace(LISTS_PER_SECOND)
 
@@ -85,6 +87,13 @@ class AppliedStack:
                 else "no stack exists there; choose another --region or --profile"
             )
             raise Failed(f"the stack {self.name} does not exist in {self.region}: {existing}")
+
+    def default_frequency_plan_id(self) -> str:
+        """The frequency plan of devices whose things name none; empty if it may not be read."""
+        try:
+            return self.functions.environment(f"{self.name}-registry").get("DEFAULT_FREQUENCY_PLAN_ID", "")
+        except ERRORS:
+            return ""
 
     def all_things(self) -> Iterator[Thing]:
         """Every thing of the stack, page by page."""

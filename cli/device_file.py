@@ -1,28 +1,42 @@
-"""Files of end devices: The Things Stack's CSV and JSON lines, read and written row by row, never as a whole.
+"""Files of end devices: CSV and JSON as The Things Stack and spreadsheets write them, row by row, never as a whole.
 
-What a row means: device_record.py.
+What a row means: device_record.py. Where an object in a JSON file ends: json_objects.py.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
+import gzip
+import io
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from enum import StrEnum
+from itertools import chain
 from pathlib import Path
-from typing import Any, Final, TextIO
+from types import TracebackType
+from typing import Any, Final, Self, TextIO
 
+from cli import json_objects
 from cli.device_record import (
     COLUMNS,
+    DEFAULTS_COLUMN,
+    SESSION_COLUMNS,
     THING_NAME_COLUMN,
+    Columns,
     DeviceRecord,
+    check_row_joins,
     column,
     fault,
+    from_cell,
     from_json,
+    json_label,
     record,
-    to_columns,
+    row_has_session,
+    safe_label,
     to_json,
 )
 from cli.errors import Failed
@@ -32,8 +46,13 @@ from thingbridge.registry.attributes import SECRETS, Attribute
 _NAME: Final = re.compile(r"(?!.*[0-9A-F]{16})[a-z_@][\w. -]{0,49}", re.IGNORECASE)
 """The name of a column or field, as opposed to a value in its place, which may be a key."""
 
+_SEPARATOR: Final = re.compile(r'"?sep=([;,\t|])"?[;,]*', re.IGNORECASE)
+
 _UNNAMED: Final = "something without a name"
 _IGNORED_AT_MOST: Final = 100
+
+_NO_OBJECT: Final = "must be a whole JSON object, as `jq .` writes it"
+_NOT_CLOSED: Final = "is not closed: the file ends within it, and nothing after this row was read"
 
 
 class Format(StrEnum):
@@ -48,38 +67,44 @@ class Row:
     """One row: its number as a spreadsheet or an editor shows it, and the device, or what is wrong with it.
 
     `has_secrets`: something is written where a key or claim code belongs. A row that can't be read may have some.
+    `has_session`: the device has a session, which a thing can't carry. `label`: which device a fault is about, its
+    DevEUI if that can be read.
     """
 
     number: int
     device: DeviceRecord | None
     fault: str = ""
     has_secrets: bool = True
+    has_session: bool = False
+    label: str = ""
 
 
 @dataclass
 class DeviceFile:
     """A file with a device in each row. `defaults`: attributes for devices that have none of their own.
 
-    `ignored` fills while rows are read: columns or fields that a thing can't carry.
+    `ignored` fills while rows are read: columns or fields that a thing can't carry. `now`: when claim codes must be
+    valid.
     """
 
     path: Path
     defaults: Mapping[str, str] = field(default_factory=dict)
     ignored: set[str] = field(default_factory=set)
+    now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def rows(self) -> Iterator[Row]:
         """Every row, in order; empty rows are skipped. Raises Failed when the file can't be read."""
         try:
-            with self.path.open(encoding="utf-8-sig", newline="") as file:
+            with self.path.open(encoding=_encoding(self.path), newline="") as file:
                 start = file.readline()
                 while start and not start.strip():
                     start = file.readline()
                 if not start:
                     raise Failed(f"{self.path} is empty: it must have a header row and a row for each device")
                 file.seek(0)
-                yield from self._json(file) if start.lstrip().startswith("{") else self._csv(file)
-        except UnicodeDecodeError as error:
-            raise Failed(f"{self.path} must be UTF-8 text: save it as “CSV UTF-8”") from error
+                yield from self._json(file) if start.lstrip().startswith(("{", "[")) else self._csv(file)
+        except UnicodeError as error:
+            raise Failed(f"{self.path} must be UTF-8 or UTF-16 text: save it as “CSV UTF-8”") from error
         except OSError as error:
             raise Failed(f"{self.path} can't be read: {error.strerror}") from error
 
@@ -88,19 +113,16 @@ class DeviceFile:
         return any(row.has_secrets for row in self.rows())
 
     def _csv(self, file: TextIO) -> Iterator[Row]:
-        header_line = file.readline()
-        while not header_line.strip():
-            header_line = file.readline()
-        file.seek(0)
-        delimiter = max(";,\t", key=header_line.count)
-        # Strict: a quote that is never closed would otherwise swallow the rest of the file as one value.
-        reader = enumerate(csv.reader(file, delimiter=delimiter, strict=True), 1)
         try:
-            header = next(cells for _, cells in reader if any(cell.strip() for cell in cells))
+            first, delimiter, number = _header_line(file)
+            # Strict: a quote that is never closed would otherwise swallow the rest of the file as one value.
+            cells_of = csv.reader(chain([first], file), delimiter=delimiter, skipinitialspace=True, strict=True)
+            reader = enumerate(cells_of, number)
+            header = _without_empty_end(next(cells for _, cells in reader if any(cell.strip() for cell in cells)), 0)
             attributes = self._columns([name.strip() for name in header])
             for number, cells in reader:
                 if any(cell.strip() for cell in cells):
-                    yield self._csv_row(number, cells, header, attributes)
+                    yield self._csv_row(number, _without_empty_end(cells, len(header)), header, attributes)
         except csv.Error as error:
             raise Failed(f"{self.path} is not valid CSV: {error}") from error
 
@@ -108,7 +130,11 @@ class DeviceFile:
         found: list[str | None] = [
             THING_NAME_COLUMN if name.lower() == THING_NAME_COLUMN else column(name) for name in header
         ]
-        self._ignore(name for name, known in zip(header, found, strict=True) if not known and name)
+        self._ignore(
+            name
+            for name, known in zip(header, found, strict=True)
+            if not known and name and name.lower() not in {*SESSION_COLUMNS, DEFAULTS_COLUMN}
+        )
         if Attribute.DEV_EUI not in found:
             raise Failed(
                 f"{self.path} has no column dev_eui: its first row must be the header of The Things Stack's CSV, "
@@ -128,55 +154,125 @@ class DeviceFile:
     def _csv_row(self, number: int, cells: list[str], header: list[str], attributes: list[str | None]) -> Row:
         if len(cells) != len(header):
             return Row(number, None, f"must have {len(header)} fields, as the header has; got {len(cells)}")
-        values = {known: cell.strip() for known, cell in zip(attributes, cells, strict=True) if known}
-        return self._row(number, values, values.pop(THING_NAME_COLUMN, None), COLUMNS)
+        given = {known: cell.strip() for known, cell in zip(attributes, cells, strict=True) if known}
+        by_column = {name.strip().lower(): cell.strip() for name, cell in zip(header, cells, strict=True)}
+        has_session = row_has_session(by_column)
+        try:
+            check_row_joins(by_column)
+            values = {known: from_cell(known, cell) for known, cell in given.items()}
+        except BadInput as error:
+            has_secrets = has_session or any(given.get(each) for each in SECRETS)
+            return Row(number, None, fault(error, COLUMNS, given), has_secrets, has_session, safe_label(given))
+        for column_of_default in by_column.get(DEFAULTS_COLUMN, "").split():
+            values.pop(column(column_of_default) or "", None)
+        row = self._row(number, values, values.pop(THING_NAME_COLUMN, None), COLUMNS)
+        return replace(row, has_secrets=row.has_secrets or has_session, has_session=has_session)
 
     def _json(self, file: TextIO) -> Iterator[Row]:
-        for number, line in enumerate(file, 1):
-            if not line.strip():
-                continue
+        for part in json_objects.parts(file):
             try:
-                value = json.loads(line)
+                value = json.loads(part.text)
                 if not isinstance(value, dict):
                     raise ValueError
-                values, thing_name, ignored = from_json(value)
+                described = from_json(value, self.now)
             except BadInput as error:
-                yield Row(number, None, fault(error, {}))
+                yield Row(part.number, None, fault(error, {}), label=json_label(value))
             except (ValueError, RecursionError):
-                yield Row(number, None, "must be a whole JSON object on one line, as `jq -c .` writes it")
+                yield Row(part.number, None, _NO_OBJECT if part.closed else _NOT_CLOSED)
             else:
-                self._ignore(ignored)
+                self._ignore(described.ignored)
                 own = "ids" not in value
-                row = self._row(number, values, thing_name, {} if own else COLUMNS)
+                row = self._row(part.number, described.values, described.thing_name, {} if own else COLUMNS)
                 # An end device of The Things Stack may have keys of its session as well.
-                yield row if own else replace(row, has_secrets=True)
+                yield row if own else replace(row, has_secrets=True, has_session=described.has_session)
 
     def _row(
         self, number: int, values: Mapping[str, Any], thing_name: str | None, spellings: Mapping[Attribute, str]
     ) -> Row:
         has_secrets = any(values.get(each) for each in SECRETS)
         try:
-            return Row(number, record(values, thing_name, self.defaults), has_secrets=has_secrets)
+            return Row(number, record(values, thing_name, self.defaults, keyless=True), has_secrets=has_secrets)
         except BadInput as error:
-            return Row(number, None, fault(error, spellings), has_secrets)
+            return Row(number, None, fault(error, spellings, values), has_secrets, label=safe_label(values))
+
+
+def _header_line(file: TextIO) -> tuple[str, str, int]:
+    """The header of a CSV file, the character that separates its columns, and its row in a spreadsheet.
+
+    A line `sep=;` before it, which Excel reads and writes, says which character that is. Spreadsheets don't show it.
+    """
+    number, separator = 1, ""
+    while line := file.readline():
+        if named := _SEPARATOR.fullmatch(line.rstrip("\r\n")):
+            separator = named[1]
+        elif line.strip():
+            break
+        else:
+            number += 1
+    if not line:
+        raise csv.Error("it has no header")
+    return line, separator or max(";,\t", key=line.count), number
+
+
+def _without_empty_end(cells: list[str], least: int) -> list[str]:
+    """A row without the empty cells that a spreadsheet adds at its end, but at least `least` of them."""
+    used = len(cells)
+    while used > least and not cells[used - 1].strip():
+        used -= 1
+    return cells[:used]
+
+
+def _encoding(path: Path) -> str:
+    """The encoding of a file by its first bytes: UTF-8 unless they are those of UTF-16."""
+    with path.open("rb") as file:
+        start = file.read(2)
+    if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+        return "utf-16"
+    if len(start) == 2 and 0 in start:  # a file without a byte order mark: its first character is ASCII
+        return "utf-16-le" if start[0] else "utf-16-be"
+    return "utf-8-sig"
 
 
 class DeviceWriter:
-    """Writes things as rows of a file that `DeviceFile` reads. `keys`: include root keys and claim codes."""
+    """Writes things as a file that `DeviceFile` reads. `keys`: include root keys and claim codes.
 
-    def __init__(self, file: TextIO, form: Format, *, keys: bool) -> None:
-        self._file = file
-        self._keys = keys
-        self._csv: csv.DictWriter[str] | None = None
-        if form is Format.CSV:
-            names = [THING_NAME_COLUMN, *COLUMNS.values()]
-            self._csv = csv.DictWriter(file, names, delimiter=";", lineterminator="\n")
-            self._csv.writeheader()
+    Which columns a CSV file has depends on all of its things: they are held, compressed, until the writer is closed.
+    `default_frequency_plan_id` is called if a thing names none. `without_plan`: things that have none then (CSV).
+    """
+
+    def __init__(
+        self, file: TextIO, form: Format, *, keys: bool, default_frequency_plan_id: Callable[[], str] | None = None
+    ) -> None:
+        self._file, self._form, self._keys = file, form, keys
+        self._plan = default_frequency_plan_id
+        self.without_plan = 0
+        self._columns = Columns(keys)
+        self._held = io.BytesIO()
+        self._holding = gzip.open(self._held, "wt", compresslevel=1, encoding="utf-8")  # noqa: SIM115
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, failed: type[BaseException] | None, _e: BaseException | None, _t: TracebackType | None) -> None:
+        self._holding.close()
+        if self._form is Format.CSV and not failed:
+            self._write_csv()
 
     def write(self, thing_name: str, attributes: Mapping[str, str]) -> None:
         """Write one thing."""
-        if self._csv:
-            self._csv.writerow(to_columns(thing_name, attributes, keys=self._keys))
-        else:
-            line = json.dumps(to_json(thing_name, attributes, keys=self._keys))
-            self._file.write(line + "\n")
+        if self._form is Format.JSON_LINES:
+            self._file.write(json.dumps(to_json(thing_name, attributes, keys=self._keys)) + "\n")
+            return
+        if not attributes.get(Attribute.FREQUENCY_PLAN_ID):
+            if self._plan:
+                self._columns.default_frequency_plan_id, self._plan = self._plan(), None
+            self.without_plan += not self._columns.default_frequency_plan_id
+        self._columns.add(attributes)
+        self._holding.write(json.dumps([thing_name, dict(attributes)]) + "\n")
+
+    def _write_csv(self) -> None:
+        writer = csv.DictWriter(self._file, self._columns.header(), delimiter=";", lineterminator="\n")
+        writer.writeheader()
+        self._held.seek(0)
+        with gzip.open(self._held, "rt", encoding="utf-8") as held:
+            writer.writerows(self._columns.row(*json.loads(line)) for line in held)

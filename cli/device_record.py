@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from thingbridge.errors import BadInput
-from thingbridge.lorawan import identifiers, versions
+from thingbridge.lorawan import identifiers, mac_settings, versions
 from thingbridge.messaging.topics import THING_NAME
 from thingbridge.registry import attributes as registry
 from thingbridge.registry.attributes import SECRETS, Attribute
@@ -27,16 +28,62 @@ COLUMNS: Final = {
     Attribute.APP_KEY: "app_key",
     Attribute.NWK_KEY: "nwk_key",
     Attribute.CLAIM_AUTHENTICATION_CODE: "claim_authentication_code",
+    Attribute.SUPPORTS_CLASS_B: "supports_class_b",
+    Attribute.SUPPORTS_CLASS_C: "supports_class_c",
+    Attribute.SUPPORTS_32_BIT_F_CNT: "supports_32_bit_f_cnt",
+    Attribute.RX1_DELAY: "rx1_delay",
 }
-"""Attribute → column (The Things Stack, "CSV File Reference"). The column of the claim code is Thingbridge's own."""
+"""Attribute → column (The Things Stack, "CSV File Reference"). Those of the claim code and of class B are
+Thingbridge's own."""
 
 THING_NAME_COLUMN: Final = "thing_name"
-"""Thingbridge's own column; The Things Stack ignores columns that it does not know."""
+"""Thingbridge's own column, the thing's name. The Things Stack ignores columns that it does not know."""
+
+DEFAULTS_COLUMN: Final = "defaults"
+"""Thingbridge's own column: the columns of the row whose values are defaults, which the thing does not have itself."""
+
+_FOR_OTHERS: Final[Mapping[str, str]] = {
+    Attribute.SUPPORTS_CLASS_B: "false",
+    Attribute.SUPPORTS_CLASS_C: "false",
+    Attribute.SUPPORTS_32_BIT_F_CNT: "true",
+    Attribute.RX1_DELAY: "1",
+}
+"""Values for things without the attribute, in a file that has the column: those that a device has by default."""
 
 _ALIASES: Final = {"app_eui": Attribute.JOIN_EUI}
 
 _VALUE: Final = re.compile(r"[a-zA-Z0-9_.,@/:#=\[\]-]{1,800}")
 """The values that AWS IoT allows for an attribute (`CreateThing`)."""
+
+_DIGITS: Final[Mapping[str, int]] = {
+    Attribute.DEV_EUI: 16,
+    Attribute.JOIN_EUI: 16,
+    Attribute.APP_KEY: 32,
+    Attribute.NWK_KEY: 32,
+}
+
+_FLAGS: Final = frozenset({Attribute.SUPPORTS_CLASS_B, Attribute.SUPPORTS_CLASS_C, Attribute.SUPPORTS_32_BIT_F_CNT})
+
+_SPELLINGS_OF_FLAGS: Final = {
+    **dict.fromkeys(("1", "t", "wahr", "vrai", "verdadero"), "true"),
+    **dict.fromkeys(("0", "f", "falsch", "faux", "falso"), "false"),
+}
+"""As The Things Stack reads them, and as Excel writes them in the language of its user."""
+
+_FORMULA: Final = re.compile(r'="([^"]*)"')
+"""A text as a formula: people write EUIs like this, because Excel leaves it alone."""
+
+_POWER_OF_TEN: Final = re.compile(r"\d+(?:[.,]\d+)?E\+\d+", re.IGNORECASE)
+_BETWEEN_DIGITS: Final = re.compile(r"[\s:-]")
+
+_LIKE_AN_EUI: Final = re.compile(r"(?=.{13,18}\Z)[0-9A-F]*[0-9A-Z]?[0-9A-F]*", re.IGNORECASE)
+"""Hexadecimal digits, one of them mistyped, in about the number of an EUI's."""
+
+_FORMS: Final[Mapping[str, re.Pattern[str]]] = {
+    Attribute.FREQUENCY_PLAN_ID: re.compile(r"[A-Z]{2}[ _-]\d{3}(?:[ _-][\w-]{1,12}){0,4}", re.IGNORECASE),
+    Attribute.RX1_DELAY: re.compile(r"(?:RX_DELAY_)?\d{1,3}s?", re.IGNORECASE),
+}
+"""What may be repeated of other values: nothing that a key or claim code looks like."""
 
 _PATHS: Final = {
     Attribute.DEV_EUI: ("ids", "dev_eui"),
@@ -48,6 +95,10 @@ _PATHS: Final = {
     Attribute.APP_KEY: ("root_keys", "app_key", "key"),
     Attribute.NWK_KEY: ("root_keys", "nwk_key", "key"),
     Attribute.CLAIM_AUTHENTICATION_CODE: ("claim_authentication_code", "value"),
+    Attribute.SUPPORTS_CLASS_B: ("supports_class_b",),
+    Attribute.SUPPORTS_CLASS_C: ("supports_class_c",),
+    Attribute.SUPPORTS_32_BIT_F_CNT: ("mac_settings", "supports_32_bit_f_cnt"),
+    Attribute.RX1_DELAY: ("mac_settings", "rx1_delay"),
 }
 """Attribute → its place in The Things Stack's `EndDevice` object ("JSON File Reference")."""
 
@@ -59,14 +110,27 @@ _MUCH: Final = 16
 
 _CARRIED: Final = frozenset({path[0] for path in _PATHS.values()} | {"supports_join"})
 
+_SESSION_FIELDS: Final = frozenset({"session", "pending_session", "mac_state", "pending_mac_state"})
+"""Fields of an `EndDevice` that only a device has that has joined, or is activated by personalization."""
+
+SESSION_COLUMNS: Final = frozenset(
+    {"dev_addr", "app_s_key", "f_nwk_s_int_key", "s_nwk_s_int_key", "nwk_s_enc_key"}
+    | {"last_f_cnt_up", "last_n_f_cnt_down", "last_a_f_cnt_down"}
+)
+"""Columns of The Things Stack's CSV that hold a session."""
+
 
 @dataclass(frozen=True)
 class DeviceRecord:
-    """A thing to create: its name (`named`: chosen by the user) and its attributes, without the stack's name."""
+    """A thing to create: its name (`named`: chosen by the user) and its attributes, without the stack's name.
+
+    `incomplete`: why no device can be created from it, as for a thing whose keys were removed. It may exist.
+    """
 
     thing_name: str
     named: bool
     attributes: dict[str, str]
+    incomplete: str = ""
 
 
 def column(name: str) -> Attribute | None:
@@ -75,29 +139,154 @@ def column(name: str) -> Attribute | None:
     return known.get(name.strip().lower())
 
 
-def from_json(value: Mapping[str, Any]) -> tuple[dict[str, Any], str | None, set[str]]:
-    """One object of a JSON file → values by attribute, the thing's name if it is given, the ignored fields.
+def from_cell(name: str, cell: str) -> str:
+    """What a cell of a spreadsheet says, without what was written around an EUI or key to read it better.
+
+    `00-11-AA-22-BB-33-CC-26`, `00 11 …` and `="0011…"` are 16 or 32 hexadecimal digits. Raises BadInput for a number,
+    which the spreadsheet has rounded or whose zeros it has removed: only who wrote the file knows the digits.
+    """
+    if written := _FORMULA.fullmatch(cell):
+        cell = written[1].strip()
+    if name in _FLAGS:
+        return _SPELLINGS_OF_FLAGS.get(cell.lower(), cell)
+    digits = _DIGITS.get(name)
+    if digits is None or (name == Attribute.NWK_KEY and not cell.strip("0")):
+        # Devices before LoRaWAN 1.1 have no NwkKey; lists often have zeros in its place, and Excel has one.
+        return cell
+    if _POWER_OF_TEN.fullmatch(cell):
+        raise BadInput(
+            name,
+            "was turned into a power of ten by a spreadsheet: format the column as text and enter the digits again",
+        )
+    if cell.isdecimal() and digits - 6 <= len(cell) < digits:
+        raise BadInput(
+            name,
+            f"must be {digits} hexadecimal digits: a spreadsheet removes zeros from the beginning of a number; "
+            "format the column as text and enter the digits again",
+        )
+    if cell[:2] in ("0x", "0X"):
+        raise BadInput(name, f"must be {digits} hexadecimal digits, without 0x")
+    joined = _BETWEEN_DIGITS.sub("", cell)
+    return joined if len(joined) == digits and joined.isalnum() else cell
+
+
+@dataclass(frozen=True)
+class Described:
+    """What an object or row describes: values by attribute, the thing's name if it is given, and what is left out.
+
+    `ignored`: fields that a thing can't carry. `has_session`: the device is active on another network, or application.
+    """
+
+    values: dict[str, Any]
+    thing_name: str | None
+    ignored: set[str]
+    has_session: bool = False
+
+
+def from_json(value: Mapping[str, Any], now: datetime) -> Described:
+    """One object of a JSON file. `now`: the time that a claim code must be valid at.
 
     Either an `EndDevice` of The Things Stack (it has `ids`) or a flat object of a thing's attributes. Raises BadInput
-    for a device that is activated by personalization.
+    for a device that is activated by personalization, and for a claim code outside its time without root keys.
     """
     if "ids" not in value:
-        known = {str(name): value.get(name) for name in Attribute if value.get(name)}
+        known = {str(name): each for name in Attribute if (each := _written(name, value.get(name)))}
         own = {"thingName", *Attribute}
-        return known, value.get("thingName"), {str(name) for name in value} - own
-    if value.get("supports_join") is False:
+        return Described(known, value.get("thingName"), {str(name) for name in value} - own)
+    has_session = any(value.get(each) for each in _SESSION_FIELDS)
+    _check_joins(value, has_session=has_session)
+    found = {str(attribute): _written(attribute, _at(value, path)) for attribute, path in _PATHS.items()}
+    ignored = set(value) - _CARRIED - _SESSION_FIELDS | _ignored_mac_settings(value.get("mac_settings"))
+    if found[Attribute.CLAIM_AUTHENTICATION_CODE]:
+        if found[Attribute.APP_KEY]:
+            # The code is for handing the device over later; whoever has its keys need not claim it.
+            del found[Attribute.CLAIM_AUTHENTICATION_CODE]
+            ignored.add("claim_authentication_code beside root keys")
+        else:
+            _check_validity(value["claim_authentication_code"], now)
+    return Described({name: each for name, each in found.items() if each}, None, ignored, has_session)
+
+
+def _ignored_mac_settings(settings: Any) -> set[str]:
+    if not isinstance(settings, Mapping):
+        return {"mac_settings"} if settings else set()
+    return {f"mac_settings.{name}" for name in settings if ("mac_settings", name) not in _PATHS.values()}
+
+
+def _written(name: str, value: Any) -> Any:
+    """A MAC setting as text. In an `EndDevice` it may be an object of its own, which can be unset."""
+    if name not in registry.MAC_SETTINGS:
+        return value
+    if isinstance(value, Mapping):
+        value = value.get("value", False if name in _FLAGS else None)
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if isinstance(value, int) else value
+
+
+def _check_joins(value: Mapping[str, Any], *, has_session: bool) -> None:
+    """Raise BadInput for an `EndDevice` that is activated by personalization. JSON of protobuf omits what is false."""
+    joins = value.get("supports_join")
+    if joins is False:
         raise BadInput(
             "supports_join",
             "must be true: only a device that joins over the air can be created from a thing; got false",
         )
-    found = {str(attribute): _at(value, path) for attribute, path in _PATHS.items()}
-    return {name: each for name, each in found.items() if each}, None, set(value) - _CARRIED
+    if has_session and not joins:
+        raise BadInput(
+            "supports_join",
+            "must be true: only a device that joins over the air can be created from a thing; without it, a device "
+            "with a session is activated by personalization",
+        )
+
+
+def check_row_joins(given: Mapping[str, str]) -> None:
+    """Raise BadInput for a row, by column, with a session and without a root key: activated by personalization."""
+    keys = (COLUMNS[each] for each in SECRETS)
+    if row_has_session(given) and not any(given.get(each) for each in keys):
+        raise BadInput(
+            COLUMNS[Attribute.APP_KEY],
+            "is missing, and the row has a session: only a device that joins over the air can be created from a thing, "
+            "not one that is activated by personalization",
+        )
+
+
+def row_has_session(given: Mapping[str, str]) -> bool:
+    """Whether a row, by column, has a session."""
+    return any(given.get(each) for each in SESSION_COLUMNS)
+
+
+def _check_validity(code: Mapping[str, Any], now: datetime) -> None:
+    """Raise BadInput when a claim code (TTS `EndDeviceAuthenticationCode`) is not valid at `now`."""
+    for bound, too_early, fault_of_it in (
+        ("valid_from", True, "is valid only from"),
+        ("valid_to", False, "was valid only until"),
+    ):
+        if not (given := code.get(bound)):
+            continue
+        field = f"claim_authentication_code.{bound}"
+        try:
+            at = datetime.fromisoformat(given if isinstance(given, str) else "")
+        except ValueError as error:
+            raise BadInput(field, "must be a time such as 2026-01-31T12:00:00Z") from error
+        at = at if at.tzinfo else at.replace(tzinfo=UTC)
+        if now < at if too_early else now > at:
+            raise BadInput(
+                "claim_authentication_code",
+                f"{fault_of_it} {at.isoformat()}: ask for a valid one, or give the device's root keys",
+            )
 
 
 def record(
-    values: Mapping[str, Any], thing_name: str | None = None, defaults: Mapping[str, str] | None = None
+    values: Mapping[str, Any],
+    thing_name: str | None = None,
+    defaults: Mapping[str, str] | None = None,
+    *,
+    keyless: bool = False,
 ) -> DeviceRecord:
     """The thing for a device. `values` and `defaults` are by attribute name. Raises BadInput, naming what is wrong.
+
+    `keyless`: a thing with a name may have no key and no claim code, as it is exported, and is `incomplete` then.
 
     Without a name the thing gets the one that the stack gives by default: the DevEUI.
     """
@@ -109,17 +298,33 @@ def record(
     for name, value in given.items():
         if not isinstance(value, str):
             raise BadInput(name, "must be text")
-    device = registry.new_device(given, default_frequency_plan_id="")
-    unused_key = None if versions.has_network_key(device.mac_version) else given.pop(Attribute.NWK_KEY, None)
+    incomplete = ""
+    try:
+        device = registry.new_device(given, default_frequency_plan_id="")
+        name, mac_version = thing_name or device.dev_eui, device.mac_version
+    except BadInput as error:
+        # A thing that was exported without its keys, or that never had any.
+        if not keyless or not thing_name or registry.has_secrets(given):
+            raise
+        _check_values(given)
+        name, mac_version, incomplete = thing_name, "", str(error)
+    unused_key = None if versions.has_network_key(mac_version) else given.pop(Attribute.NWK_KEY, None)
     spelled = {str(name): _spelled(name, value) for name, value in given.items()}
-    for name, value in spelled.items():
+    for attribute, value in spelled.items():
         if not _VALUE.fullmatch(value):
-            raise BadInput(name, "must be 1 to 800 letters, digits, and _ . , @ / : # = [ ] -")
-    name = thing_name or device.dev_eui
+            raise BadInput(attribute, "must be 1 to 800 letters, digits, and _ . , @ / : # = [ ] -")
     if not isinstance(name, str) or not THING_NAME.fullmatch(name):
         raise BadInput("thingName", "must be 1 to 128 letters, digits, and : _ -")
     _check_no_copy({**spelled, "thingName": name}, (*(given.get(each) for each in SECRETS), unused_key))
-    return DeviceRecord(name, bool(thing_name), spelled)
+    return DeviceRecord(name, bool(thing_name), spelled, incomplete)
+
+
+def _check_values(given: Mapping[str, str]) -> None:
+    """Raise BadInput for a value of an incomplete device that is wrong, not only missing."""
+    registry.reference(given)
+    for name, value in given.items():
+        if name in _READ:
+            _READ[name](name, value)
 
 
 def without_secrets(text: str, attributes: Mapping[str, str]) -> str:
@@ -155,15 +360,69 @@ def differences(wanted: Mapping[str, str], existing: Mapping[str, str]) -> list[
     ]
 
 
-def to_columns(thing_name: str, attributes: Mapping[str, str], *, keys: bool) -> dict[str, str]:
-    """A thing as a row of a CSV file, by column."""
-    values = canonical(attributes)
-    # As the thing has it: without an id, both sides derive the same one from the DevEUI.
-    values[Attribute.DEVICE_ID] = attributes.get(Attribute.DEVICE_ID, "")
-    row = {spelling: values.get(attribute, "") for attribute, spelling in COLUMNS.items()}
-    if not keys:
-        row |= {COLUMNS[secret]: "" for secret in SECRETS}
-    return {THING_NAME_COLUMN: thing_name, **row}
+@dataclass
+class Columns:
+    """The columns of a CSV file that The Things Stack reads as the same devices. `keys`: with keys and claim codes.
+
+    The Things Stack sets whatever its header names, from empty cells as well: an empty key is the key of zeros, and an
+    empty version is an error. So a column exists if a thing needs it, and has a value for every other thing. What is
+    not the thing's own is named in a column of Thingbridge, so that an import leaves it out.
+    """
+
+    keys: bool
+    default_frequency_plan_id: str = ""
+    used: set[str] = field(default_factory=set)
+
+    def add(self, attributes: Mapping[str, str]) -> None:
+        """Look at a thing that the file will have."""
+        known = canonical(attributes)
+        if _has_no_network_key(known):
+            known.pop(Attribute.NWK_KEY, None)
+        self.used |= {name for name in known if self.keys or name not in SECRETS}
+        if not attributes.get(Attribute.DEVICE_ID) or self._plan(known):
+            self.used.add(DEFAULTS_COLUMN)
+
+    def header(self) -> list[str]:
+        """The names of the columns."""
+        optional = (*registry.MAC_SETTINGS, *SECRETS)
+        named = [COLUMNS[name] for name in COLUMNS if name in self.used or name not in optional]
+        mixed = self.used & set(_FOR_OTHERS)
+        return [THING_NAME_COLUMN, *named, *([DEFAULTS_COLUMN] if mixed or DEFAULTS_COLUMN in self.used else [])]
+
+    def row(self, thing_name: str, attributes: Mapping[str, str]) -> dict[str, str]:
+        """A thing as a row, by column."""
+        values = canonical(attributes)
+        filled = [] if attributes.get(Attribute.DEVICE_ID) else [str(Attribute.DEVICE_ID)]
+        if plan := self._plan(values):
+            values[Attribute.FREQUENCY_PLAN_ID] = plan
+            filled.append(Attribute.FREQUENCY_PLAN_ID)
+        for name, value in _FOR_OTHERS.items():
+            if name in self.used and name not in values:
+                values[name] = value
+                filled.append(name)
+        if _has_no_network_key(values):
+            # A key of zeros would be used instead of the AppKey. The same key in both places is used as the one.
+            values[Attribute.NWK_KEY] = values.get(Attribute.APP_KEY, "")
+        if delay := values.get(Attribute.RX1_DELAY):
+            values[Attribute.RX1_DELAY] = f"RX_DELAY_{delay}" if delay.isdecimal() else delay
+        header = set(self.header())
+        row = {spelling: values.get(name, "") for name, spelling in COLUMNS.items() if spelling in header}
+        defaults = " ".join(COLUMNS[Attribute(name)] for name in filled)
+        return {
+            THING_NAME_COLUMN: thing_name,
+            **row,
+            **({DEFAULTS_COLUMN: defaults} if DEFAULTS_COLUMN in header else {}),
+        }
+
+    def _plan(self, values: Mapping[str, str]) -> str:
+        """The default frequency plan, for a thing that describes a device and names none."""
+        return "" if values.get(Attribute.FREQUENCY_PLAN_ID) else self.default_frequency_plan_id
+
+
+def _has_no_network_key(values: Mapping[str, str]) -> bool:
+    """Whether the device is older than LoRaWAN 1.1, as far as it is known."""
+    version = values.get(Attribute.LORAWAN_VERSION, "")
+    return version in versions.MAC_VERSIONS.values() and not versions.has_network_key(version)
 
 
 def to_json(thing_name: str, attributes: Mapping[str, str], *, keys: bool) -> dict[str, str]:
@@ -176,11 +435,45 @@ def to_json(thing_name: str, attributes: Mapping[str, str], *, keys: bool) -> di
     return {"thingName": thing_name, **shown}
 
 
-def fault(error: BadInput, spellings: Mapping[Attribute, str]) -> str:
-    """What is wrong, with the name that the person used: a column's or an option's instead of an attribute's."""
+def fault(error: BadInput, spellings: Mapping[Attribute, str], values: Mapping[str, Any] | None = None) -> str:
+    """What is wrong, with the name that the person used: a column's or an option's instead of an attribute's.
+
+    With the value, from `values` by attribute, if it can't be a key or claim code that was written in its place.
+    """
     name = Attribute.JOIN_EUI if error.field.startswith(Attribute.JOIN_EUI) else error.field
     spelling = {str(attribute): each for attribute, each in spellings.items()}.get(str(name), error.field)
-    return f"{spelling} {error.reason}"
+    value = (values or {}).get(name)
+    secrets = [str(each) for each in map((values or {}).get, SECRETS) if each]
+    known = (
+        isinstance(value, str)
+        and value not in error.reason
+        and _may_be_shown(name, value)
+        and not any(_repeats(_letters_and_digits(value), _letters_and_digits(secret)) for secret in secrets)
+    )
+    return f"{spelling} {error.reason}; got {value}" if known else f"{spelling} {error.reason}"
+
+
+def _may_be_shown(name: str, value: str) -> bool:
+    """Whether a value has about the length of an EUI, or the form of a frequency plan, a delay or a spoilt number."""
+    if name in (Attribute.DEV_EUI, Attribute.JOIN_EUI):
+        digits = _BETWEEN_DIGITS.sub("", value)
+        return bool(_POWER_OF_TEN.fullmatch(value) or _LIKE_AN_EUI.fullmatch(digits))
+    form = _FORMS.get(name)
+    return bool(form and form.fullmatch(value))
+
+
+def safe_label(values: Mapping[str, Any]) -> str:
+    """The DevEUI of a device that can't be created, if it has a right one: it says which device that is."""
+    value = values.get(Attribute.DEV_EUI)
+    try:
+        return identifiers.eui(Attribute.DEV_EUI, value)
+    except BadInput:
+        return ""
+
+
+def json_label(value: Mapping[str, Any]) -> str:
+    """As `safe_label`, for an `EndDevice`."""
+    return safe_label({Attribute.DEV_EUI: _at(value, _PATHS[Attribute.DEV_EUI])})
 
 
 def _check_no_copy(shown: Mapping[str, str], hidden: Iterable[str | None]) -> None:
@@ -214,6 +507,8 @@ _READ: Final[Mapping[str, Callable[[str, str], str]]] = {
     Attribute.CLAIM_AUTHENTICATION_CODE: identifiers.claim_authentication_code,
     Attribute.LORAWAN_VERSION: versions.mac_version,
     Attribute.REGIONAL_PARAMETERS_VERSION: versions.phy_version,
+    **dict.fromkeys(_FLAGS, lambda name, value: str(mac_settings.flag(name, value)).lower()),
+    Attribute.RX1_DELAY: lambda name, value: str(mac_settings.rx_delay(name, value)),
 }
 
 

@@ -22,6 +22,7 @@ from cli.runtime import THREADS
 from thingbridge.aws.things import Thing
 from thingbridge.errors import ThingbridgeError
 from thingbridge.pacing import TokenBucket
+from thingbridge.registry import attributes as registry
 from thingbridge.registry.attributes import Attribute
 
 REGISTRY_QUOTA: Final = 100.0
@@ -42,7 +43,7 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True)
 class RowResult:
-    """One row's outcome. `reason` only for a failed row."""
+    """One row's outcome. `reason` only for a failed row, whose `thing_name` may be its DevEUI, or empty."""
 
     number: int
     thing_name: str
@@ -55,7 +56,8 @@ class Import:
     """One import of a file. `update`: things that differ get the file's values. `dry_run`: nothing is written.
 
     `created`, with `remember`: for each created thing its row, and what its shadow reported before (of an earlier
-    thing of that name, if anything).
+    thing of that name, if anything). `sessions`: devices that passed the check and have a session, which is left out.
+    `incomplete`: things that passed it, and from which no device can be created.
     """
 
     stack: AppliedStack
@@ -68,14 +70,20 @@ class Import:
     remember: bool = False
     created: dict[str, tuple[int, Any]] = field(default_factory=dict)
     counts: Counter[Outcome] = field(default_factory=Counter)
+    sessions: int = 0
+    incomplete: int = 0
 
     def check(self) -> Iterator[RowResult | None]:
         """Read the whole file without AWS: a failed result for a row that can't be imported, None for any other."""
         for row in self.file.rows():
             reason = row.fault if row.device is None else self.inventory.repeats(row.number, row.device)
-            name = row.device.thing_name if row.device else ""
+            name = row.device.thing_name if row.device else row.label
             if reason:
                 self.counts[Outcome.FAILED] += 1
+            elif row.has_session:
+                self.sessions += 1
+            elif row.device and row.device.incomplete:
+                self.incomplete += 1
             yield RowResult(row.number, name, Outcome.FAILED, reason) if reason else None
 
     def read_things(self) -> Iterator[Thing]:
@@ -108,7 +116,8 @@ class Import:
     def _decide(self, number: int, device: DeviceRecord) -> RowResult | _Write:
         name = device.thing_name
         existing = self.inventory.thing(name)
-        if existing is None and (other := self.inventory.named_for(device.attributes[Attribute.DEV_EUI])):
+        dev_eui = device.attributes.get(Attribute.DEV_EUI)
+        if existing is None and dev_eui and (other := self.inventory.named_for(dev_eui)):
             if device.named:
                 return RowResult(
                     number,
@@ -118,6 +127,8 @@ class Import:
                 )
             # A thing stands for its device, whatever its name.
             name, existing = other, self.inventory.thing(other)
+        if existing is None and device.incomplete and registry.describes_device(device.attributes):
+            return RowResult(number, name, Outcome.FAILED, f"the thing does not exist, and {device.incomplete}")
         if existing is None:
             return _Write(self, number, name, device, Outcome.CREATED)
         return self._compare(number, name, device, existing)

@@ -85,8 +85,10 @@ class Inventory:
 def _unique(device: DeviceRecord) -> tuple[str, ...]:
     """What no two devices of a file may share, in words."""
     attributes = canonical(device.attributes)
+    # A device that is activated by personalization may have no DevEUI.
+    dev_eui = attributes.get(Attribute.DEV_EUI)
     return (
-        f"DevEUI {attributes[Attribute.DEV_EUI]}",
+        *([f"DevEUI {dev_eui}"] if dev_eui else []),
         f"thing {device.thing_name}",
         f"device id {attributes[Attribute.DEVICE_ID]}",
     )

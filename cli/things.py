@@ -34,6 +34,9 @@ OPTIONS: Final = {
     Attribute.DEVICE_ID: "--device-id",
     Attribute.FREQUENCY_PLAN_ID: "--frequency-plan-id",
     Attribute.CLAIM_AUTHENTICATION_CODE: "--code",
+    Attribute.SUPPORTS_CLASS_B: "--supports-class-b",
+    Attribute.SUPPORTS_CLASS_C: "--supports-class-c",
+    Attribute.RX1_DELAY: "--rx1-delay",
 }
 
 _LISTED: Final = ("Thing", "DevEUI", "Device", "LoRaWAN", "Regional", "Frequency plan")
@@ -60,6 +63,11 @@ RegionalParametersVersion = Annotated[
 DeviceId = Annotated[str | None, typer.Option("--device-id", help="Device id; eui-<DevEUI> by default.")]
 FrequencyPlan = Annotated[
     str | None, typer.Option("--frequency-plan-id", help="Frequency plan; that of the AWS region by default.")
+]
+ClassB = Annotated[bool, typer.Option("--supports-class-b", help="The device supports class B.")]
+ClassC = Annotated[bool, typer.Option("--supports-class-c", help="The device supports class C.")]
+Rx1Delay = Annotated[
+    str | None, typer.Option("--rx1-delay", help="Seconds to the first receive window, 1 to 15.", show_default=False)
 ]
 Name = Annotated[str | None, typer.Option("--name", help="Name of the thing; the DevEUI by default.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Wait for the outcome of the device.")]
@@ -158,6 +166,9 @@ def create(
     nwk_key: NwkKey = None,
     device_id: DeviceId = None,
     frequency_plan_id: FrequencyPlan = None,
+    class_b: ClassB = False,
+    class_c: ClassC = False,
+    rx1_delay: Rx1Delay = None,
     name: Name = None,
     thing_type: ThingType = THING_TYPE,
     wait: Wait = False,
@@ -176,6 +187,9 @@ def create(
         Attribute.NWK_KEY: nwk_key,
         Attribute.DEVICE_ID: device_id,
         Attribute.FREQUENCY_PLAN_ID: frequency_plan_id,
+        Attribute.SUPPORTS_CLASS_B: "true" if class_b else None,
+        Attribute.SUPPORTS_CLASS_C: "true" if class_c else None,
+        Attribute.RX1_DELAY: rx1_delay,
     }
     device = _checked(values, name)
     applied = AppliedStack.open(context, stack, profile, region)

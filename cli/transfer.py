@@ -57,7 +57,7 @@ def import_(
     context: typer.Context,
     file: Annotated[
         Path,
-        typer.Argument(exists=True, dir_okay=False, readable=True, show_default=False, help="CSV or JSON lines."),
+        typer.Argument(exists=True, dir_okay=False, readable=True, show_default=False, help="CSV or JSON."),
     ],
     stack: StackName,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")] = False,
@@ -81,7 +81,7 @@ def import_(
     region: Region = None,
     as_json: AsJson = False,
 ) -> None:
-    """Create a thing for every device of a file: The Things Stack's CSV, or JSON lines.
+    """Create a thing for every device of a file: The Things Stack's CSV or JSON.
 
     Every row is checked before anything is created. After an interruption, the same command continues.
     """
@@ -112,6 +112,9 @@ def import_(
             remember=wait,
         )
         rows = _check(work, failures, as_json)
+        if not as_json:
+            _show_left_out(work)
+            _show_incomplete(work)
         if failures.count and not skip_invalid:
             _show(work, rows, failures, as_json, report, stopped=True)
             raise Failed(
@@ -139,6 +142,9 @@ def export(
     form: Annotated[
         Format, typer.Option("--format", help="CSV of The Things Stack's columns, or JSON lines.")
     ] = Format.CSV,
+    frequency_plan_id: Annotated[
+        str | None, typer.Option(help="For things without one, in CSV; that of the stack by default.")
+    ] = None,
     show_keys: ShowKeys = False,
     profile: Profile = None,
     region: Region = None,
@@ -153,12 +159,18 @@ def export(
             target = resources.enter_context(output_file.written(output, private=show_keys))
         else:
             target = output_file.standard_output(private=show_keys)
-        writer = DeviceWriter(target, form, keys=show_keys)
+        plan = (lambda: frequency_plan_id) if frequency_plan_id else applied.default_frequency_plan_id
+        writer = resources.enter_context(DeviceWriter(target, form, keys=show_keys, default_frequency_plan_id=plan))
         for thing in applied.all_things():
             writer.write(thing.name, thing.attributes)
             count += 1
             hidden += any(name in thing.attributes for name in SECRETS) and not show_keys
     without = f"; {_count(hidden, 'thing')} without keys, which --show-keys adds" if hidden else ""
+    if writer.without_plan:
+        say(
+            f"{_count(writer.without_plan, 'thing')} without a frequency plan, and the stack's default can't be read: "
+            "--frequency-plan-id adds it"
+        )
     say(f"exported {_count(count, 'thing')} of the stack {stack}{without}")
 
 
@@ -260,19 +272,35 @@ def _show(
                 "dryRun": work.dry_run,
                 **({"devices": dict(sorted(devices.items()))} if devices is not None else {}),
                 "ignored": ignored,
+                "sessions": work.sessions,
+                "incomplete": work.incomplete,
                 "failures": [{"row": f.number, "thingName": f.thing_name, "reason": f.reason} for f in failures.kept],
                 "awsCalls": calls,
             }
         )
         return
-    if ignored:
-        say(f"Ignored, because a thing can't carry it: {', '.join(ignored)}.")
     _show_failures(failures, report)
     if not stopped:
         _show_counts(work, rows, calls)
     if devices:
         states = ", ".join(f"{count:,} {state}" for state, count in sorted(devices.items()) if count)
         out().print(f"{_count(devices.total(), 'device')}: {states or 'none to wait for'}")
+
+
+def _show_left_out(work: Import) -> None:
+    """Say what of the file the things won't have, before any of them is created."""
+    if ignored := sorted(work.file.ignored):
+        say(f"Ignored, because a thing can't carry it: {', '.join(ignored)}.")
+    if work.sessions:
+        whose = "1 device has a session" if work.sessions == 1 else f"{work.sessions:,} devices have a session"
+        say(f"{whose}, which is NOT taken over: such a device is not heard until it joins again.")
+
+
+def _show_incomplete(work: Import) -> None:
+    """Say that no devices are created from things of a file that has no keys for them."""
+    if work.incomplete:
+        whose = "1 row has" if work.incomplete == 1 else f"{work.incomplete:,} rows have"
+        say(f"{whose} no root key or claim code: no device is created from the thing.")
 
 
 def _show_failures(failures: Failures, report: Path | None) -> None:

@@ -148,6 +148,8 @@ def test_the_documented_versions_are_all_that_the_things_stack_knows() -> None:
     (sentence,) = re.findall(r"The names that TTS itself uses, such as .*", REGISTRY)
     mac_name, phy_name = codes(sentence)
     assert (versions.mac_version("v", mac_name), versions.phy_version("v", phy_name)) == (mac_name, phy_name)
+    (sentence,) = re.findall(r"So are the names of the\nspecifications .*", REGISTRY)
+    assert {versions.phy_version("v", name) for name in codes(sentence)} == {"PHY_V1_0_3_REV_A"}
 
 
 def test_the_default_versions_of_a_claim_are_documented() -> None:

@@ -6,7 +6,7 @@ backwards and accepts "not found" as done. All of it can be repeated at any poin
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from thingbridge.errors import Busy, Refused, ThingbridgeError
 from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
@@ -102,8 +102,8 @@ def _is_ours(things_stack: ThingsStack, ids: Mapping[str, str]) -> bool:
     return _known(things_stack, ids["device_id"]) == ours
 
 
-def update(things_stack: ThingsStack, device_id: str, settings: Mapping[str, str]) -> Outcome:
-    """Apply the thing's settings to the device on the Network Server. Returns UPDATED or UNCHANGED.
+def update(things_stack: ThingsStack, device_id: str, settings: Mapping[str, Any]) -> Outcome:
+    """Apply the thing's settings, by path, to the device on the Network Server. Returns UPDATED or UNCHANGED.
 
     Raises Refused when the Network Server refuses them, or does not know the device.
     """
@@ -115,7 +115,7 @@ def update(things_stack: ThingsStack, device_id: str, settings: Mapping[str, str
             raise Refused(
                 f"the Network Server does not know {device_id}: set the keys of the thing again to complete it"
             )
-        changed = {name: value for name, value in settings.items() if now.get(name) != value}
+        changed = provisioning.changed(settings, now)
         if not changed:
             return Outcome.UNCHANGED
         things_stack.end_devices.set(provisioning.settings_step(device_id, things_stack.application_id, changed))

@@ -74,6 +74,11 @@ def _upper(value: object) -> str:
     return value.upper() if isinstance(value, str) and value.isascii() else ""
 
 
+def is_gateway_id(text: str) -> bool:
+    """Whether a text can be a gateway id of The Things Stack, whose grammar is that of device ids."""
+    return is_device_id(text)
+
+
 def default_device_id(dev_eui: str) -> str:
     """The device id of a device without a chosen one: `eui-` and the DevEUI in lower case."""
     return f"eui-{dev_eui.lower()}"

@@ -1,6 +1,7 @@
 """LoRaWAN and Regional Parameters versions: every documented spelling → the enumeration of The Things Stack.
 
-Source of the names: LoRaWAN TS001 and RP001/RP002; enumerations: The Things Stack `lorawan.proto`.
+Source of the names: LoRaWAN TS001 and RP001/RP002; enumerations: The Things Stack `lorawan.proto`;
+spellings of profiles: the Device Repository for LoRaWAN.
 """
 
 import re
@@ -39,6 +40,25 @@ PHY_VERSIONS: Final = {
     "rp002-1.0.4": "RP002_V1_0_4",
 }
 
+_NAMED_BY_SPECIFICATION: Final = {
+    "TS001-1.0": "PHY_V1_0",
+    "TS001-1.0.1": "PHY_V1_0_1",
+    "RP001-1.0.2": "PHY_V1_0_2_REV_A",
+    "RP001-1.0.2-REVB": "PHY_V1_0_2_REV_B",
+    "RP001-1.0.3-REVA": "PHY_V1_0_3_REV_A",
+    "RP001-1.1-REVA": "PHY_V1_1_REV_A",
+    "RP001-1.1-REVB": "PHY_V1_1_REV_B",
+    "TS001_V1_0": "PHY_V1_0",
+    "TS001_V1_0_1": "PHY_V1_0_1",
+    "RP001_V1_0_2": "PHY_V1_0_2_REV_A",
+    "RP001_V1_0_2_REV_B": "PHY_V1_0_2_REV_B",
+    "RP001_V1_0_3_REV_A": "PHY_V1_0_3_REV_A",
+    "RP001_V1_1_REV_A": "PHY_V1_1_REV_A",
+    "RP001_V1_1_REV_B": "PHY_V1_1_REV_B",
+}
+"""Names of the specification's document: as profiles of the Device Repository have them, and as the aliases of the
+enumeration `PHYVersion` that the Console shows."""
+
 _LIKE_A_VERSION: Final = re.compile(
     r"(?:[A-Za-z]{2,3}(?:\d{3})?[-_]?V?)?\d{1,2}(?:[._]\d{1,2}){1,3}(?:[-_][A-Za-z_]{1,5})?"
 )
@@ -64,8 +84,11 @@ def mac_version(field: str, value: str) -> str:
 
 
 def phy_version(field: str, value: str) -> str:
-    """`1.0.3-a`, `RP002-1.0.4` or `RP002_V1_0_4` → the enumeration. Raises BadInput that lists them."""
-    return _lookup(field, value, PHY_VERSIONS)
+    """`1.0.3-a`, `RP001-1.0.3-RevA` or `RP001_V1_0_3_REV_A` → `PHY_V1_0_3_REV_A`.
+
+    Raises BadInput that lists the short spellings.
+    """
+    return _NAMED_BY_SPECIFICATION.get(value.upper()) or _lookup(field, value, PHY_VERSIONS)
 
 
 def has_network_key(mac_version: str) -> bool:

@@ -8,12 +8,14 @@ import base64
 import binascii
 import hashlib
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from thingbridge.errors import BadInput, Refused
+from thingbridge.lorawan import identifiers
 from thingbridge.messaging import rule_payload, topics
 
 PRIORITIES: Final = ("LOWEST", "LOW", "BELOW_NORMAL", "NORMAL", "ABOVE_NORMAL", "HIGH", "HIGHEST")
@@ -33,6 +35,9 @@ MAX_REJECTION_BYTES: Final = 128 * 1024
 FORBIDDEN_F_PORT: Final = 224
 """LoRaWAN reserves FPort 224 for its certification test protocol (LoRaWAN 1.0.3 §4.3.2)."""
 
+
+_GATEWAYS: Final = "must be a list of gateway IDs, each with its antenna and group if needed, as in gateway:1:2"
+_INDEX: Final = re.compile(r"[0-9]{1,9}")
 
 MARK: Final = "thingbridge:"
 """Beginning of the correlation id by which the downlinks of a request are found again in the queue of their device."""
@@ -226,7 +231,7 @@ def _priority(body: Mapping[str, Any], at: str) -> str:
 
 
 def _class_b_c(value: object, field: str) -> dict[str, Any]:
-    """`{"gateways": [gateway id, …], "absoluteTime": RFC 3339}` → `class_b_c` of an `ApplicationDownlink`."""
+    """`{"gateways": [gateway, …], "absoluteTime": RFC 3339}` → `class_b_c` of an `ApplicationDownlink`."""
     if value is None:
         return {}
     if not isinstance(value, dict) or not value or value.keys() - {"gateways", "absoluteTime"}:
@@ -235,11 +240,20 @@ def _class_b_c(value: object, field: str) -> dict[str, Any]:
     if "gateways" in value:
         gateways = value["gateways"]
         if not isinstance(gateways, list) or not all(isinstance(each, str) for each in gateways):
-            raise BadInput(f"{field}.gateways", "must be a list of gateway ids")
-        settings["gateways"] = [{"gateway_ids": {"gateway_id": each}} for each in gateways]
+            raise BadInput(f"{field}.gateways", _GATEWAYS)
+        settings["gateways"] = [_gateway(each, f"{field}.gateways") for each in gateways]
     if "absoluteTime" in value:
         settings["absolute_time"] = _time(value["absoluteTime"], f"{field}.absoluteTime")
     return {"class_b_c": settings}
+
+
+def _gateway(text: str, field: str) -> dict[str, Any]:
+    """`gtw1`, `gtw1:1` or `gtw1:1:2` → `ClassBCGatewayIdentifiers`: id, antenna, group (as in TTS's CLI)."""
+    gateway_id, *indexes = text.split(":")
+    if not identifiers.is_gateway_id(gateway_id) or len(indexes) > 2 or not all(map(_INDEX.fullmatch, indexes)):
+        raise BadInput(field, _GATEWAYS)
+    named = zip(("antenna_index", "group_index"), map(int, indexes), strict=False)
+    return {"gateway_ids": {"gateway_id": gateway_id}, **dict(named)}
 
 
 def _time(value: object, field: str) -> str:

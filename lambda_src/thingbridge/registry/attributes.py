@@ -6,12 +6,12 @@ reference, `AttributePayload`; quotas of things.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from thingbridge.errors import BadInput
-from thingbridge.lorawan import identifiers, versions
+from thingbridge.lorawan import identifiers, mac_settings, versions
 from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
 
 
@@ -26,6 +26,10 @@ class Attribute(StrEnum):
     LORAWAN_VERSION = "lorawanVersion"
     REGIONAL_PARAMETERS_VERSION = "regionalParametersVersion"
     FREQUENCY_PLAN_ID = "frequencyPlanID"
+    SUPPORTS_CLASS_B = "supportsClassB"
+    SUPPORTS_CLASS_C = "supportsClassC"
+    SUPPORTS_32_BIT_F_CNT = "supports32BitFCnt"
+    RX1_DELAY = "rx1Delay"
     APP_KEY = "appKey"
     NWK_KEY = "nwkKey"
     CLAIM_AUTHENTICATION_CODE = "claimAuthenticationCode"
@@ -42,10 +46,19 @@ ATTRIBUTE_VALUE: Final = re.compile(r"[a-zA-Z0-9_.,@/:#=\[\]-]{0,800}")
 MOST_ATTRIBUTES: Final = 50
 """What AWS IoT accepts as an attribute, and how many a thing with a thing type has at most."""
 
+MAC_SETTINGS: Final = (
+    Attribute.SUPPORTS_CLASS_B,
+    Attribute.SUPPORTS_CLASS_C,
+    Attribute.SUPPORTS_32_BIT_F_CNT,
+    Attribute.RX1_DELAY,
+)
+"""How the Network Server handles a device. Without the attribute, the default of the Network Server."""
+
 _SETTINGS: Final = (
     Attribute.LORAWAN_VERSION,
     Attribute.REGIONAL_PARAMETERS_VERSION,
     Attribute.FREQUENCY_PLAN_ID,
+    *MAC_SETTINGS,
 )
 
 _CLAIMED_DEFAULTS: Final = {
@@ -69,7 +82,8 @@ class NewDevice:
     """An over-the-air activated end device, complete enough to be created or claimed.
 
     `app_key` and `nwk_key` are 32 upper-case hex digits. With a `claim_authentication_code`, the device's keys stay on
-    the Join Server that it is claimed from, and both are None.
+    the Join Server that it is claimed from, and both are None. `mac_settings`: more fields for the Network Server, by
+    path.
     """
 
     device_id: str
@@ -81,6 +95,7 @@ class NewDevice:
     app_key: str | None = None
     nwk_key: str | None = None
     claim_authentication_code: str | None = None
+    mac_settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 def reference(attributes: Mapping[str, str]) -> DeviceReference:
@@ -142,6 +157,7 @@ def new_device(attributes: Mapping[str, str], default_frequency_plan_id: str) ->
         claim_authentication_code=(
             identifiers.claim_authentication_code(Attribute.CLAIM_AUTHENTICATION_CODE, code) if code else None
         ),
+        mac_settings=_mac_settings(attributes),
     )
 
 
@@ -161,15 +177,32 @@ def check_unchangeable(attributes: Mapping[str, str], device: EndDeviceIdentifie
             return
 
 
-def network_settings(attributes: Mapping[str, str]) -> dict[str, str]:
-    """The settings that a thing has for the Network Server, by the API's names."""
-    settings = {}
+def network_settings(attributes: Mapping[str, str]) -> dict[str, Any]:
+    """The settings that a thing has for the Network Server, by path. Raises BadInput that names the attribute."""
+    settings: dict[str, Any] = {}
     if version := attributes.get(Attribute.LORAWAN_VERSION):
         settings["lorawan_version"] = versions.mac_version(Attribute.LORAWAN_VERSION, version)
     if version := attributes.get(Attribute.REGIONAL_PARAMETERS_VERSION):
         settings["lorawan_phy_version"] = versions.phy_version(Attribute.REGIONAL_PARAMETERS_VERSION, version)
     if plan := attributes.get(Attribute.FREQUENCY_PLAN_ID):
         settings["frequency_plan_id"] = plan
+    return settings | _mac_settings(attributes)
+
+
+def _mac_settings(attributes: Mapping[str, str]) -> dict[str, Any]:
+    """Classes and MAC settings by their paths in an `EndDevice`. What has a value of its own is an object there."""
+    settings: dict[str, Any] = {}
+    for name, path in (
+        (Attribute.SUPPORTS_CLASS_B, "supports_class_b"),
+        (Attribute.SUPPORTS_CLASS_C, "supports_class_c"),
+    ):
+        if value := attributes.get(name):
+            settings[path] = mac_settings.flag(name, value)
+    if value := attributes.get(Attribute.SUPPORTS_32_BIT_F_CNT):
+        flag = mac_settings.flag(Attribute.SUPPORTS_32_BIT_F_CNT, value)
+        settings["mac_settings.supports_32_bit_f_cnt"] = {"value": flag}
+    if value := attributes.get(Attribute.RX1_DELAY):
+        settings["mac_settings.rx1_delay"] = {"value": f"RX_DELAY_{mac_settings.rx_delay(Attribute.RX1_DELAY, value)}"}
     return settings
 
 

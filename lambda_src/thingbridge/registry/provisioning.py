@@ -56,6 +56,7 @@ def creation_steps(device: NewDevice, place: Place) -> tuple[Step, ...]:
         "lorawan_version": device.mac_version,
         "lorawan_phy_version": device.phy_version,
         "frequency_plan_id": device.frequency_plan_id,
+        **device.mac_settings,
     }
     mark = {"attributes": place.mark.attributes()}
     if device.claim_authentication_code:
@@ -75,14 +76,41 @@ def creation_steps(device: NewDevice, place: Place) -> tuple[Step, ...]:
     return (
         identity,
         joins,
-        Step(Server.NETWORK, {"ids": ids, **network}, (*named, *network)),
+        Step(Server.NETWORK, {"ids": ids, **_nested(network)}, (*named, *network)),
         Step(Server.APPLICATION, {"ids": ids}, named),
     )
 
 
-def settings_step(device_id: str, application_id: str, settings: Mapping[str, str]) -> Step:
-    """Change the settings of a device that the Network Server knows."""
-    return Step(Server.NETWORK, {"ids": _ids(device_id, application_id), **settings}, tuple(settings))
+def settings_step(device_id: str, application_id: str, settings: Mapping[str, Any]) -> Step:
+    """Change the settings, by path, of a device that the Network Server knows."""
+    return Step(Server.NETWORK, {"ids": _ids(device_id, application_id), **_nested(settings)}, tuple(settings))
+
+
+def changed(settings: Mapping[str, Any], end_device: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings, by path, that an `EndDevice` does not have. JSON of protobuf omits what is false."""
+    return {path: value for path, value in settings.items() if _at(end_device, path, value) != value}
+
+
+def _at(end_device: Mapping[str, Any], path: str, like: Any) -> Any:
+    """The value at a path; what is omitted on the way is what `like` is when it is empty."""
+    value: Any = end_device
+    for name in path.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    if isinstance(like, Mapping) and isinstance(value, Mapping):
+        return {name: value.get(name, type(each)()) for name, each in like.items()}
+    return value if value is not None or isinstance(like, Mapping) else type(like)()
+
+
+def _nested(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """`{"a.b": 1, "c": 2}` → `{"a": {"b": 1}, "c": 2}`."""
+    nested: dict[str, Any] = {}
+    for path, value in settings.items():
+        *above, name = path.split(".")
+        place = nested
+        for each in above:
+            place = place.setdefault(each, {})
+        place[name] = value
+    return nested
 
 
 def root_keys_step(device: NewDevice, application_id: str) -> Step:

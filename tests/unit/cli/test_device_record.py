@@ -1,10 +1,13 @@
 """A device as a row and as attributes: what is accepted, how it is spelled, when two are the same."""
 
+from datetime import UTC, datetime
+
 import pytest
 
-from cli.device_record import canonical, differences, from_json, record, to_columns, to_json
+from cli.device_record import Columns, canonical, differences, from_json, record, to_json
 from thingbridge.errors import BadInput
 
+NOW = datetime(2026, 11, 27, tzinfo=UTC)
 KEY = "0123456789ABCDEF0123456789ABCDEF"
 DEVICE = {
     "devEUI": "a81758fffe000001",
@@ -82,25 +85,26 @@ def test_an_invalid_value_is_rejected_by_attribute(changes: dict[str, str], name
 
 
 def test_an_end_device_of_the_things_stack_is_read_and_its_other_fields_are_named() -> None:
-    values, name, ignored = from_json(
+    described = from_json(
         {
             "ids": {"device_id": "tank-7", "dev_eui": DEVICE["devEUI"], "join_eui": DEVICE["joinEUI"]},
             "name": "Tank",
-            "mac_settings": {"rx1_delay": "RX_DELAY_5"},
+            "mac_settings": {"use_adr": {"value": True}},
             "supports_join": True,
             "lorawan_version": "MAC_V1_1",
             "lorawan_phy_version": "PHY_V1_1_REV_B",
             "root_keys": {"app_key": {"key": KEY}, "nwk_key": {"key": KEY}},
-        }
+        },
+        NOW,
     )
-    assert (name, ignored) == (None, {"name", "mac_settings"})
-    assert record(values).attributes["deviceID"] == "tank-7"
-    assert record(values).attributes["nwkKey"] == KEY
+    assert (described.thing_name, described.ignored) == (None, {"name", "mac_settings.use_adr"})
+    assert record(described.values).attributes["deviceID"] == "tank-7"
+    assert record(described.values).attributes["nwkKey"] == KEY
 
 
 def test_a_device_activated_by_personalization_is_rejected() -> None:
     with pytest.raises(BadInput, match="joins over the air"):
-        from_json({"ids": {"dev_eui": DEVICE["devEUI"]}, "supports_join": False})
+        from_json({"ids": {"dev_eui": DEVICE["devEUI"]}, "supports_join": False}, NOW)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +127,9 @@ def test_things_are_compared_by_what_they_mean(existing: dict[str, str], names: 
 
 
 def test_keys_are_written_only_when_requested() -> None:
-    assert KEY in to_columns("a", DEVICE, keys=True).values()
-    assert KEY not in to_columns("a", DEVICE, keys=False).values()
+    for keys in (True, False):
+        columns = Columns(keys)
+        columns.add(DEVICE)
+        assert ("app_key" in columns.header(), KEY in columns.row("a", DEVICE).values()) == (keys, keys)
     assert to_json("a", DEVICE, keys=True)["appKey"] == DEVICE["appKey"]
     assert "appKey" not in to_json("a", DEVICE, keys=False)

@@ -111,10 +111,41 @@ def test_no_row_is_imported_while_one_is_invalid(
         assert list(csv.reader(report)) == [
             ["row", "thing", "reason"],
             ["3", "", "dev_eui must be 16 hexadecimal digits"],
-            ["4", "", "app_key must be 32 hexadecimal digits"],
+            ["4", name(3), "app_key must be 32 hexadecimal digits"],
             ["5", name(1), f"DevEUI {name(1)} is already in row 2: keep one of the two"],
         ]
     assert "app_key must be 32 hexadecimal digits" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "shown"),
+    [
+        ("dev_eui", "A81758FFFE00000", "dev_eui must be 16 hexadecimal digits; got A81758FFFE00000"),
+        ("dev_eui", "1,82E+13", "by a spreadsheet: format the column as text and enter the digits again; got 1,82E+13"),
+        ("join_eui", "A81758FFFE00000X", "join_eui must be 16 hexadecimal digits; got A81758FFFE00000X"),
+        ("frequency_plan_id", "EU 863 870 TTN", "= [ ] -; got EU 863 870 TTN"),
+        ("lorawan_version", "1.2", "lorawan_version '1.2' is not one of"),
+        ("app_key", KEY[:-1], "app_key must be 32 hexadecimal digits"),
+    ],
+)
+def test_a_failed_row_shows_its_device_and_the_wrong_value_but_no_key(
+    run: Run, devices: Callable[..., Path], column: str, value: str, shown: str
+) -> None:
+    cells = dict(zip(HEADER.split(";"), row(7).split(";"), strict=True))
+    answer = json.loads(run("import", devices(";".join({**cells, column: value}.values())), "--json").stdout)
+    (failure,) = answer["failures"]
+    assert shown in failure["reason"]
+    assert failure["thingName"] == ("" if column == "dev_eui" else name(7))
+    assert KEY[:16] not in failure["reason"]
+
+
+def test_a_wrong_value_that_is_the_rows_claim_code_is_not_shown(run: Run, devices: Callable[..., Path]) -> None:
+    code = "ABCDEF0123456"
+    header = "dev_eui;join_eui;claim_authentication_code"
+    result = run("import", devices(f"{code};A81758FFFE00000F;{code}", header=header))
+    assert result.exit_code == 1
+    assert "dev_eui must be 16 hexadecimal digits" in result.stdout
+    assert code not in result.output
 
 
 def test_invalid_rows_can_be_left_out(run: Run, stack: Any, devices: Callable[..., Path]) -> None:
@@ -204,10 +235,10 @@ def test_a_stack_that_does_not_exist_is_reported_before_anything_is_created(
 
 
 def test_ignored_columns_are_named_once(run: Run, devices: Callable[..., Path]) -> None:
-    file = devices(row(1) + ";5;acme", row(2) + ";5;acme", header=f"{HEADER};rx1_delay;brand_id")
+    file = devices(row(1) + ";5;acme", row(2) + ";5;acme", header=f"{HEADER};model_id;brand_id")
     result = run("import", file, *FAST)
     assert result.exit_code == 0
-    assert result.stderr.count("Ignored, because a thing can't carry it: brand_id, rx1_delay.") == 1
+    assert result.stderr.count("Ignored, because a thing can't carry it: brand_id, model_id.") == 1
 
 
 def test_values_that_the_file_lacks_can_be_given_as_options(run: Run, stack: Any, devices: Callable[..., Path]) -> None:

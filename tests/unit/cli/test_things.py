@@ -56,6 +56,12 @@ def test_a_network_key_is_given_as_an_option_too(run: Run, stack: Any) -> None:
     assert stack.describe_thing(thingName=DEV_EUI)["attributes"]["nwkKey"] == KEY[::-1]
 
 
+def test_a_class_and_a_receive_delay_are_options(run: Run, stack: Any) -> None:
+    assert run(*CREATE, "--supports-class-b", "--supports-class-c", "--rx1-delay", "RX_DELAY_5").exit_code == 0
+    found = stack.describe_thing(thingName=DEV_EUI)["attributes"]
+    assert [found[name] for name in ("supportsClassB", "supportsClassC", "rx1Delay")] == ["true", "true", "5"]
+
+
 def test_a_thing_type_that_does_not_exist_is_named(run: Run) -> None:
     result = run(*CREATE, "--thing-type", "sensor")
     assert result.exit_code == 1
@@ -71,13 +77,15 @@ def test_a_thing_type_that_does_not_exist_is_named(run: Run) -> None:
         (("--app-key", KEY[:-1]), "--app-key must be 32 hexadecimal digits"),
         (("--lorawan-version", "1.9"), "--lorawan-version '1.9' is not one of 1.0,"),
         (("--lorawan-version", "1.1"), "--nwk-key is missing"),
+        (("--app-key", ""), "--app-key is missing"),
+        (("--rx1-delay", "16"), "--rx1-delay must be 1 to 15"),
         (("--name", "a/b"), "--name must be 1 to 128 letters"),
     ],
 )
 def test_a_wrong_value_is_rejected_under_its_option_before_anything_is_created(
     run: Run, stack: Any, changes: tuple[str, str], message: str
 ) -> None:
-    result = run(*CREATE, *changes)
+    result = run(*CREATE, "--name", "tank", *changes)
     assert result.exit_code == 2
     assert message in result.stderr
     assert KEY[:-1] not in result.output

@@ -183,6 +183,17 @@ def test_only_settings_that_differ_are_changed(simulation: Simulation, open_clie
     assert [each.method for each in list(simulation.requests)[seen:]] == ["GET"]
 
 
+def test_a_class_and_mac_settings_are_set_once(simulation: Simulation, open_client: Open) -> None:
+    device, client = replace(new_device(), mac_settings={"supports_class_c": True}), open_client()
+    create(client, device)
+    at = (APPLICATION, device.device_id)
+    assert simulation.servers.network.devices[at]["supports_class_c"] is True
+    settings = {"supports_class_c": True, "mac_settings.rx1_delay": {"value": "RX_DELAY_5"}}
+    assert end_devices.update(client, device.device_id, settings) is Outcome.UPDATED
+    assert simulation.servers.network.devices[at]["mac_settings"] == {"rx1_delay": {"value": "RX_DELAY_5"}}
+    assert end_devices.update(client, device.device_id, settings) is Outcome.UNCHANGED
+
+
 def test_settings_of_a_device_that_the_network_server_lost_are_refused(open_client: Open) -> None:
     with pytest.raises(Refused, match="Network Server does not know") as caught:
         end_devices.update(open_client(), "no-such-device", {"frequency_plan_id": "EU_868_1"})

@@ -35,6 +35,15 @@ def test_every_spelling_of_a_lorawan_version_is_accepted(spelling: str, enumerat
         ("1.1-B", "PHY_V1_1_REV_B"),
         ("RP002-1.0.4", "RP002_V1_0_4"),
         ("RP002_V1_0_1", "RP002_V1_0_1"),
+        ("TS001_V1_0", "PHY_V1_0"),
+        ("TS001-1.0.1", "PHY_V1_0_1"),
+        ("RP001_V1_0_2", "PHY_V1_0_2_REV_A"),
+        ("RP001-1.0.2", "PHY_V1_0_2_REV_A"),
+        ("RP001_V1_0_2_REV_B", "PHY_V1_0_2_REV_B"),
+        ("RP001-1.0.3-RevA", "PHY_V1_0_3_REV_A"),
+        ("rp001_v1_0_3_rev_a", "PHY_V1_0_3_REV_A"),
+        ("RP001_V1_1_REV_A", "PHY_V1_1_REV_A"),
+        ("RP001-1.1-RevB", "PHY_V1_1_REV_B"),
     ],
 )
 def test_every_spelling_of_a_regional_parameters_version_is_accepted(spelling: str, enumeration: str) -> None:

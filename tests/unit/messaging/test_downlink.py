@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests import events
+from tests import cases, events
 from thingbridge.errors import BadInput
 from thingbridge.messaging import downlink
 from thingbridge.messaging.downlink import ReceivedRequest
@@ -100,6 +100,21 @@ def test_the_error_for_a_bad_request_names_its_field(field: str, body: dict[str,
     with pytest.raises(BadInput) as caught:
         downlinks(body)
     assert caught.value.field == field
+
+
+GATEWAYS = cases.load("6-gateway-with-antenna-and-group")
+
+
+def test_a_gateway_can_have_an_antenna_and_a_group() -> None:
+    (sent,) = downlinks(GATEWAYS["request"])
+    assert sent["class_b_c"]["gateways"] == GATEWAYS["expected"]["gateways"]
+
+
+@pytest.mark.parametrize("gateway", GATEWAYS["wrong"])
+def test_a_gateway_that_can_not_be_read_is_rejected_here(gateway: str) -> None:
+    with pytest.raises(BadInput, match="antenna and group") as caught:
+        downlinks({"bytes": "", "classBC": {"gateways": ["gtw1", gateway]}})
+    assert caught.value.field == GATEWAYS["expected"]["field"]
 
 
 @pytest.mark.parametrize("name", [None, "", "a/b", "a+", "#", "x" * 129, 7])

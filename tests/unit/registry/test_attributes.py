@@ -40,6 +40,13 @@ def test_a_thing_can_choose_the_device_id_and_the_frequency_plan() -> None:
     assert (device.device_id, device.frequency_plan_id) == ("tank-7", "EU_868_1")
 
 
+def test_the_regional_parameters_can_have_the_name_of_their_specification() -> None:
+    for spelling in ("RP001_V1_0_3_REV_A", "RP001-1.0.3-RevA"):
+        thing = {**COMPLETE, "regionalParametersVersion": spelling}
+        assert attributes.new_device(thing, "X").phy_version == "PHY_V1_0_3_REV_A"
+        assert attributes.network_settings(thing)["lorawan_phy_version"] == "PHY_V1_0_3_REV_A"
+
+
 def test_the_old_name_of_the_join_eui_is_accepted() -> None:
     assert attributes.new_device(without("joinEUI", appEUI="A81758FFFE000002"), "X").join_eui == "A81758FFFE000002"
 
@@ -59,7 +66,16 @@ def test_a_missing_attribute_is_named(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("devEUI", "12"), ("appKey", "12"), ("lorawanVersion", "2"), ("deviceID", "A")]
+    ("name", "value"),
+    [
+        ("devEUI", "12"),
+        ("appKey", "12"),
+        ("lorawanVersion", "2"),
+        ("deviceID", "A"),
+        ("supportsClassC", "yes"),
+        ("supports32BitFCnt", "2"),
+        ("rx1Delay", "16"),
+    ],
 )
 def test_a_wrong_attribute_is_named(name: str, value: str) -> None:
     with pytest.raises(BadInput) as caught:

@@ -2,6 +2,10 @@
 
 from dataclasses import replace
 
+import pytest
+
+from tests import cases
+from thingbridge.registry import attributes, provisioning
 from thingbridge.registry.attributes import NewDevice
 from thingbridge.registry.marks import Mark, Owner
 from thingbridge.registry.provisioning import Place, Server, Step, creation_steps
@@ -69,3 +73,42 @@ def test_a_device_is_created_with_the_mark_of_its_thing_and_stack() -> None:
 def test_a_device_is_created_without_a_mark_that_is_too_long() -> None:
     place = replace(PLACE, mark=Mark("t" * 128, replace(FARM, stack_name="s" * 40)))
     assert creation_steps(DEVICE, place)[0].end_device["attributes"] == {}
+
+
+RELAYS = cases.load("6-class-c-and-receive-delay")
+
+
+def test_the_network_server_gets_the_class_and_the_mac_settings_of_a_thing() -> None:
+    thing = {
+        "devEUI": "0011AA22BB33CC16",
+        "joinEUI": "0011AA22BB000000",
+        "lorawanVersion": "1.0.2",
+        "regionalParametersVersion": "1.0.2-b",
+        "appKey": "00112233445566778899AABBCCDDEEFF",
+    }
+    thing |= RELAYS["expected"]["things"][0]
+    network = steps(attributes.new_device(thing, "EU_863_870_TTN"))[2]
+    assert network.end_device.items() >= RELAYS["expected"]["network_server"].items()
+    assert set(network.paths) >= set(RELAYS["expected"]["paths"])
+    change = provisioning.settings_step("relay-1", "farm-app", attributes.network_settings(thing))
+    assert change.end_device.items() >= RELAYS["expected"]["network_server"].items()
+    assert set(change.paths) >= set(RELAYS["expected"]["paths"])
+
+
+@pytest.mark.parametrize(
+    ("known", "changed"),
+    [
+        ({"mac_settings": {"rx1_delay": {"value": "RX_DELAY_5"}}}, []),
+        ({"supports_class_b": True, "mac_settings": {"rx1_delay": {}}}, ["supports_class_b", "mac_settings.rx1_delay"]),
+        ({}, ["mac_settings.rx1_delay"]),
+    ],
+)
+def test_what_an_answer_leaves_out_is_false(known: dict[str, object], changed: list[str]) -> None:
+    wanted = {"supports_class_b": False, "mac_settings.rx1_delay": {"value": "RX_DELAY_5"}}
+    assert list(provisioning.changed(wanted, known)) == changed
+
+
+def test_a_flag_of_the_mac_layer_that_is_unset_is_not_one_that_is_false() -> None:
+    wanted = {"mac_settings.supports_32_bit_f_cnt": {"value": False}}
+    assert provisioning.changed(wanted, {"mac_settings": {}}) == wanted
+    assert provisioning.changed(wanted, {"mac_settings": {"supports_32_bit_f_cnt": {}}}) == {}
