@@ -21,7 +21,7 @@ FILE, RUN = "documentation.tftest.hcl", "every_block_of_the_documentation"
 _FENCE = re.compile(r"^```(?:hcl|terraform)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # Settings of a whole configuration: they can't stand in a module, and the mocked provider needs none.
 _CONFIGURATION = re.compile(r"^(?:provider|terraform)\b[^\n]*\{(?:\}|\n.*?^\})$", re.MULTILINE | re.DOTALL)
-_SOURCE = re.compile(r'^(\s+source\s+= )"([^"]+)"$', re.MULTILINE)
+_SOURCE = re.compile(r'^(\s+source\s+= )"([^"]+)"(?: #.*)?$', re.MULTILINE)
 _VERSION = re.compile(r'^\s+version\s+= "[^"]+"\n', re.MULTILINE)
 # Values that blocks leave to their readers.
 _GIVEN = {

@@ -113,7 +113,7 @@ def test_a_wrong_option_shows_no_key(run: Run) -> None:
     ):
         for spelling in SPELLINGS:
             result = run(*CREATE, "--app-key", KEY, option, spelling)
-            assert result.exit_code == 1
+            assert result.exit_code == 2
             assert not shows_a_key(result.output)
 
 

@@ -221,7 +221,7 @@ def test_however_many_applies_are_interrupted_the_record_has_room_for_the_next_o
 ) -> None:
     applies, right = world.applies("package"), world.wanted("package")
     applies.apply(right)
-    told = world.told
+    before = world.configured
     for number in range(1, 9):
         world.simulation.faults.add(path="/as/", method="PUT", status=400, times=50)
         changes = {"f_port": number if elsewhere else 198, "external_id": 99 * "b"}
@@ -233,7 +233,7 @@ def test_however_many_applies_are_interrupted_the_record_has_room_for_the_next_o
     assert ('"event": "left_behind"' in capsys.readouterr().out) == elsewhere
     corrected = {**right, **world.key(world.keys["farm-app"])}
     applies.apply(corrected)
-    assert world.told == told
+    assert world.configured == before
     assert applies.plan(corrected) is None
 
 
