@@ -23,6 +23,7 @@ from local.mqtt import MqttConnection
 from local.stack import Stack
 from local.things_stack import ThingsStack
 from local.things_stack.api.request_log import Received
+from local.things_stack.profiles import PROFILES
 from tests.conftest import FIGURES
 from tests.e2e.conftest import APP_KEY, Bridge
 from tests.e2e.polling import eventually
@@ -36,7 +37,7 @@ DRIFT = 0.05
 PATIENCE = size(120.0, 600.0)
 """Seconds for the devices of the whole fleet: the queue's function makes ten at a time, two of it at once."""
 THINGS_PER_PAGE = 250
-DEVICES_PER_PAGE = 1_000
+DEVICES_PER_PAGE = PROFILES["hosted"].longest_page
 
 
 def dev_eui(number: int) -> str:
