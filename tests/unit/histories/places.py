@@ -285,10 +285,11 @@ class World:
             self.note(f"    fails: {error}")
             return False
         except Killed:
-            self.witness.killed()
             self.note("    is killed")
             return False
         finally:
+            if failure:
+                self.witness.interrupted()
             for each in (at.account.faults, at.transport.faults, at.transport.kills, at.transport.meanwhile):
                 each.clear()
             self.story += [f"    {each}" for each in self.witness.seen]

@@ -220,6 +220,21 @@ def test_a_thing_that_gets_another_eui_leaves_its_first_device_as_it_is(
     assert exists(world)
 
 
+def test_the_late_event_of_an_earlier_thing_deletes_no_device_of_a_thing_that_got_another_eui(
+    world: World, farm: Function
+) -> None:
+    put(world, DUBLIN, BARN, described(farm, TANK, KEYS_GIVEN))
+    remove(world, DUBLIN, BARN)
+    late = next(message for message in farm.waiting if '"DELETED"' in message.body)
+    farm.waiting.clear()
+    make(world, farm, variant=KEYS_GIVEN)
+    correct_eui(world, world.things().index((DUBLIN, BARN)), 4, 0, 0)
+    world.work_off()
+    farm.waiting.append(Message(late.body))
+    settle(world)
+    assert exists(world)
+
+
 def test_a_key_that_is_corrected_while_the_device_is_made_is_not_lost(world: World, farm: Function) -> None:
     for call in range(1, 12):
         fresh = World(OnThingDeleted.DELETE, True)

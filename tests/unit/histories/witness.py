@@ -51,7 +51,7 @@ class Device:
     """One device from its creation to its deletion: another one with the same ids is another device.
 
     `deleted_things`: the regions where a thing of it was deleted by a person. `doomed`: nothing stands for it any more,
-    so it must go. `interrupted`: the function that made it was killed.
+    so it must go. `interrupted`: a call of the invocation that made it failed, or the function was killed.
     """
 
     deleted_things: set[str] = field(default_factory=set)
@@ -200,8 +200,8 @@ class Witness:
         thing = self._regions[place.region].things.get(mark.thing_name, {})
         return mark.owner.region == place.region and thing.get("stackName") == place.stack
 
-    def killed(self) -> None:
-        """The function was killed."""
+    def interrupted(self) -> None:
+        """A call of this invocation failed, or the function was killed: what it has made may be left in part."""
         for since, device in self._made.values():
             device.interrupted |= since == self.invocation
 

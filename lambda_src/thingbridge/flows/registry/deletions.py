@@ -80,7 +80,11 @@ class Deletions:
         if stands and ours and mark.thing_name != keeper.name:
             # Without a digest: the comparison checks whether the device is in step with this thing.
             marking.write(self.things_stack, device.device_id, Mark(keeper.name, self.owner))
-        reason = f"the thing {keeper.name} {'stands for it' if stands else 'is the one of its mark'}"
+        reason = f"the thing {keeper.name} stands for it"
+        if not stands:
+            reason = (
+                f"its mark names the thing {keeper.name}, which exists: delete it in The Things Stack if not needed"
+            )
         if stands and not ours and not standing.has_eui_of(device, keeper.attributes):
             reason += ", if it is of the same application: if not, delete the device in The Things Stack"
         self._record(thing_name, "INFO", device, kept_for=keeper.name, reason=reason)
@@ -89,15 +93,11 @@ class Deletions:
     def _keeper(self, thing_name: str, device: EndDeviceIdentifiers, mark: Mark) -> Thing | None:
         """The thing for which the device is kept: one that stands for it, or else the one that its mark names.
 
-        The marked thing may have lost its attributes, and get them back from the mark; or it stands for another device
-        now, and only the comparison can say what that means for this one. If it is the deleted thing itself, created
-        again for another device, the device is deleted.
+        The marked thing may have lost its attributes, and get them back from the mark. Or it stands for another device
+        now, and nothing shows whether it was made anew for that one, or for this one and then changed.
         """
         look = self.standing.look(device, thing_name, mark.thing_name)
-        marked = look.named.get(mark.thing_name)
-        if marked and marked.name == thing_name and not standing.names_no_device(marked.attributes):
-            marked = None
-        return look.standing or marked
+        return look.standing or look.named.get(mark.thing_name)
 
     def _record(self, thing_name: str, level: str, device: EndDeviceIdentifiers, **fields: object) -> None:
         self.log.record(thing_name, level, "end_device_kept", device_id=device.device_id, **fields)
