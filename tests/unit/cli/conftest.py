@@ -8,7 +8,9 @@ from typing import Any
 
 import boto3
 import pytest
+import typer.testing
 from click.testing import Result
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from cli import runtime
@@ -22,6 +24,9 @@ from thingbridge.shadow.state import SHADOW_NAME
 Run = Callable[..., Result]
 AddThing = Callable[..., None]
 Report = Callable[[str, dict[str, Any]], None]
+
+COMMAND = get_command(app)
+"""Built once: typer's runner would build it for every run, which takes longer than most of them."""
 
 LOG_GROUP = "/thethings/lorawan/Farm/things"
 
@@ -66,6 +71,7 @@ def stack(iot: Any, clients: Clients) -> Any:
 def run(stack: Any, clients: Clients, time_passes: Time, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run `thingbridge …`; `stdin` answers its questions."""
     monkeypatch.setenv("THINGBRIDGE_STACK", "Farm")
+    monkeypatch.setattr(typer.testing, "_get_command", lambda _app: COMMAND)
 
     def connect(profile: str | None, region: str | None) -> Clients:
         return runtime.connect(profile, region) if profile or region else clients
