@@ -120,6 +120,18 @@ class Stack:
             on_progress,
         )
 
+    def changed_by_an_apply(self) -> list[str]:
+        """The addresses of the resources that an apply would change now. Raises TerraformError."""
+        drivers: list[Driver] = []
+
+        def plan(driver: Driver) -> tuple[int, str, str]:
+            drivers.append(driver)
+            outcome: tuple[int, str, str] = driver.plan(json=IsFlagged)
+            return outcome
+
+        self._run("plan", plan)
+        return drivers[0].changed
+
     def plan_changes(self) -> list[Difference]:
         """What an apply would change now. Raises TerraformError."""
         saved = self.directory / ".plan"
@@ -154,13 +166,16 @@ class Stack:
     # Inside
 
     def _make_ready(self) -> None:
-        """Write the configuration, and run `terraform init` unless that was done for it."""
+        """Write the configuration, and run `terraform init` unless that was done for it.
+
+        Once per object is enough: of its configuration, only the inputs change.
+        """
         self.directory.mkdir(parents=True, exist_ok=True)
         main = self.directory / "main.tf"
         text = configuration(os.path.relpath(self.source, self.directory.resolve()), self.inputs)
         changed = not main.exists() or main.read_text(encoding="utf-8") != text
         main.write_text(text, encoding="utf-8")
-        if changed or not (self._ready or (self.directory / ".terraform" / "providers").exists()):
+        if not self._ready and (changed or not (self.directory / ".terraform" / "providers").exists()):
             self._run("init", lambda driver: driver.cmd("init", json=IsFlagged, input=False), ready=True)
         self._ready = True
 
@@ -195,7 +210,8 @@ class Stack:
 class Driver(Terraform):  # type: ignore[misc]
     """python-terraform with a given environment, read line by line, in a process group of its own.
 
-    Errors are collected in `errors`, each as "summary: detail" on one line.
+    Errors are collected in `errors`, each as "summary: detail" on one line, and in `changed` the addresses of what is
+    planned to change.
     """
 
     def __init__(
@@ -208,10 +224,11 @@ class Driver(Terraform):  # type: ignore[misc]
         super().__init__(working_dir=str(directory))
         self.variables = None
         self.errors: list[str] = []
+        self.changed: list[str] = []
         self._environment = dict(environment)
         self._name = name
         self._on_progress = on_progress
-        self._done = self._total = 0
+        self._done = 0
 
     def read_state_file(self, file_path: str | None = None) -> None:
         """Not needed, and python-terraform can't read the current format."""
@@ -266,10 +283,12 @@ class Driver(Terraform):  # type: ignore[misc]
         # Terraform reports reading a data source like a change.
         if kind not in ("planned_change", "apply_start", "apply_complete") or change.get("action") == "read":
             return
-        self._total += kind == "planned_change"
+        address = str(change.get("resource", {}).get("addr", ""))
+        if kind == "planned_change":
+            self.changed.append(address)
         self._done += kind == "apply_complete"
         if self._on_progress:
-            self._on_progress(self._done, self._total, str(change.get("resource", {}).get("addr", "")))
+            self._on_progress(self._done, len(self.changed), address)
 
 
 def configuration(source: str, inputs: Mapping[str, Any]) -> str:

@@ -125,6 +125,22 @@ def test_init_runs_again_when_the_configuration_changes(fake: Fake) -> None:
     assert [call.split()[0] for call in fake.calls] == ["init", "apply", "apply", "init", "apply"]
 
 
+def test_init_runs_once_for_changing_inputs(fake: Fake) -> None:
+    fake.answer("apply")
+    (made := stack(fake, stack_name="farm")).apply()
+    made.inputs = {"stack_name": "orchard"}
+    made.apply()
+    assert [call.split()[0] for call in fake.calls] == ["init", "apply", "apply"]
+
+
+def test_what_an_apply_would_change_is_known_by_its_address(fake: Fake) -> None:
+    def planned(address: str, action: str) -> dict[str, Any]:
+        return {"type": "planned_change", "change": {"resource": {"addr": address}, "action": action}}
+
+    fake.answer("plan", planned("module.a", "update"), planned("data.b", "read"))
+    assert stack(fake).changed_by_an_apply() == ["module.a"]
+
+
 def test_an_error_is_terraforms_own_first_sentence(fake: Fake) -> None:
     fake.answer("apply", error("Invalid value", "stack_name is\n  wrong.", "module.a"), error("Second"), code=1)
     with pytest.raises(TerraformError, match=r"^Invalid value: stack_name is wrong\. \(module\.a\)$") as raised:
