@@ -64,13 +64,15 @@ def test_what_is_wrong_is_the_first_line_of_a_failed_apply_and_correcting_it_is_
     assert "Write downlink application traffic" in error
     assert right in error
 
-    unreachable = f"http://127.0.0.1:{free_port()}"
     good = {"application_api_key": given["application_api_key"], "application_api_key_version": 4}
-    started = time.monotonic()
-    error = apply_fails(silo, aws, cluster_address=unreachable, **good)
-    record_property(FIGURES, f"an apply with a wrong cluster address fails after {time.monotonic() - started:.0f} s")
-    assert unreachable.removeprefix("http://") in error
-    assert "check cluster_address" in error
+    if SOAK:  # test_way_back.py has it in both sizes, for a stack that was applied before.
+        unreachable = f"http://127.0.0.1:{free_port()}"
+        started = time.monotonic()
+        error = apply_fails(silo, aws, cluster_address=unreachable, **good)
+        seconds = time.monotonic() - started
+        record_property(FIGURES, f"an apply with a wrong cluster address fails after {seconds:.0f} s")
+        assert unreachable.removeprefix("http://") in error
+        assert "check cluster_address" in error
 
     silo.inputs = {**given, **good, "ingest": {"mode": "package"}}
     silo.apply()

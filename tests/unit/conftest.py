@@ -10,6 +10,7 @@ import pytest
 from moto.core.models import MockAWS, botocore_stubber
 
 from local.things_stack import ThingsStack as Simulation
+from tests.unit.lent_clients import LentClients
 from thingbridge.aws.clients import Clients
 from thingbridge.things_stack.client import ThingsStack
 from thingbridge.things_stack.transport import Transport
@@ -37,18 +38,25 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AW
 
 
 @pytest.fixture(scope="session")
-def session() -> boto3.Session:
-    """One for all tests, because a session reads AWS's descriptions of its services. Every test has its own clients."""
+def lent() -> LentClients:
+    """Clients for all tests; one session, because a session reads AWS's descriptions of its services."""
     with pytest.MonkeyPatch.context() as environment:
         for name, value in CREDENTIALS.items():
             environment.setenv(name, value)
         made = boto3.Session()
         made.get_credentials()
-    return made
+    return LentClients(made)
 
 
 @pytest.fixture
-def clients(session: boto3.Session, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clients]:
+def session(lent: LentClients) -> Iterator[LentClients]:
+    """A session whose clients are the test's own."""
+    yield lent
+    lent.take_back()
+
+
+@pytest.fixture
+def clients(session: LentClients, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clients]:
     """Clients of an empty account."""
     for name, value in CREDENTIALS.items():
         monkeypatch.setenv(name, value)

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ParamValidationError
 
 from tests.documents import ROOT
 from tests.unit.conftest import Response, arrange_answer
+from tests.unit.lent_clients import LentClients
 from thingbridge.aws.account import Account
 from thingbridge.aws.broker import Broker
 from thingbridge.aws.certificates import ClientCertificates
@@ -291,7 +291,7 @@ def describe_a_certificate(clients: Clients) -> None:
     ClientCertificates(clients).attached("policy")
 
 
-def answers(session: boto3.Session, service: str, operation: str) -> dict[str, int]:
+def answers(session: LentClients, service: str, operation: str) -> dict[str, int]:
     """The codes that a service describes for an operation, with their HTTP status."""
     shapes = session.client(service).meta.service_model.operation_model(operation).error_shapes
     return {
@@ -313,7 +313,7 @@ def expected(operation: str, code: str) -> type[Exception] | None:
 
 @pytest.mark.parametrize(("service", "operation"), CALLS)
 def test_every_code_of_an_operation_means_what_was_decided(
-    service: str, operation: str, session: boto3.Session, iot: Any
+    service: str, operation: str, session: LentClients, iot: Any
 ) -> None:
     codes = answers(session, service, operation)
     assert set(MEANING[operation]) <= {*codes}

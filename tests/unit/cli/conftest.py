@@ -2,14 +2,13 @@
 
 import io
 import json
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
 import pytest
-import typer.testing
-from click.testing import Result
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -21,14 +20,26 @@ from thingbridge.aws.clients import Clients
 from thingbridge.aws.shadows import Shadows
 from thingbridge.shadow.state import SHADOW_NAME
 
-Run = Callable[..., Result]
 AddThing = Callable[..., None]
 Report = Callable[[str, dict[str, Any]], None]
 
 COMMAND = get_command(app)
-"""Built once: typer's runner would build it for every run, which takes longer than most of them."""
+"""Built once: `CliRunner.invoke` would build it for every run, which takes longer than most of them."""
 
 LOG_GROUP = "/thethings/lorawan/Farm/things"
+
+
+@dataclass(frozen=True)
+class Result:
+    """The outcome of one run of the command; `output` is both streams as a terminal shows them."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+    output: str
+
+
+Run = Callable[..., Result]
 
 
 @dataclass
@@ -71,7 +82,6 @@ def stack(iot: Any, clients: Clients) -> Any:
 def run(stack: Any, clients: Clients, time_passes: Time, monkeypatch: pytest.MonkeyPatch) -> Run:
     """Run `thingbridge …`; `stdin` answers its questions."""
     monkeypatch.setenv("THINGBRIDGE_STACK", "Farm")
-    monkeypatch.setattr(typer.testing, "_get_command", lambda _app: COMMAND)
 
     def connect(profile: str | None, region: str | None) -> Clients:
         return runtime.connect(profile, region) if profile or region else clients
@@ -79,7 +89,15 @@ def run(stack: Any, clients: Clients, time_passes: Time, monkeypatch: pytest.Mon
     def run(*arguments: object, stdin: str = "") -> Result:
         surroundings = Runtime(connect, time_passes.clock)
         words = [str(each) for each in arguments]
-        return CliRunner().invoke(app, words, input=stdin, catch_exceptions=False, obj=surroundings)
+        exit_code = 0
+        with CliRunner().isolation(input=stdin) as streams:
+            try:
+                COMMAND.main(words, prog_name="thingbridge", obj=surroundings)
+            except SystemExit as ended:
+                exit_code = int(ended.code or 0)
+            sys.stdout.flush()
+            stdout, stderr, output = (stream.getvalue().decode().replace("\r\n", "\n") for stream in streams)
+        return Result(exit_code, stdout, stderr, output)
 
     return run
 

@@ -6,13 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-import boto3
 import pytest
 
 from handlers import composition
 from local.things_stack import ThingsStack as Simulation
-from tests.unit.conftest import APPLICATION, CREDENTIALS
+from tests.unit.conftest import APPLICATION
 from tests.unit.invocation import Invocation
+from tests.unit.lent_clients import LentClients
 from thingbridge.aws.clients import Clients
 from thingbridge.aws.things_log import ThingsLog
 from thingbridge.flows.sync import Tick
@@ -138,7 +138,9 @@ StackIn = Callable[..., Stack]
 
 
 @pytest.fixture
-def stack_in(clients: Clients, simulation: Simulation, capsys: pytest.CaptureFixture[str]) -> StackIn:
+def stack_in(
+    clients: Clients, session: LentClients, simulation: Simulation, capsys: pytest.CaptureFixture[str]
+) -> StackIn:
     """Apply a stack in an account and region."""
     key = simulation.create_api_key(APPLICATION)
     regions = {REGION: clients}
@@ -147,8 +149,7 @@ def stack_in(clients: Clients, simulation: Simulation, capsys: pytest.CaptureFix
         # Accounts are kept apart by regions here.
         home = region if account == ACCOUNT else "ap-south-1"
         if home not in regions:
-            secrets = CREDENTIALS["AWS_ACCESS_KEY_ID"], CREDENTIALS["AWS_SECRET_ACCESS_KEY"]
-            regions[home] = Clients(boto3.Session(*secrets, region_name=home))
+            regions[home] = Clients(session.in_region(home))
         there = regions[home]
         if not there("iot").list_thing_types()["thingTypes"]:
             there("iot").create_thing_type(thingTypeName="lorawan")
