@@ -129,7 +129,7 @@ def _folder(name: str, tree: Path) -> Path:
               cluster_address     = "eu1.cloud.thethings.network"
               application_id      = "farm-app"
               application_api_key = "NNSXS.KEY.SECRET"
-              ingest              = {{ mode = "{mode}" }}
+              ingest              = {{ mode = "{mode}", pubsub = {{ has_aws_iot_provider = true }} }}
               {choice}
             }}"""
             for mode, choice in (

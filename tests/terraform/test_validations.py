@@ -119,6 +119,7 @@ def case(module: str, inputs: Mapping[str, Any], *messages: str, region: str = "
     return Case(module, inputs, messages, region=region)
 
 
+_PUBSUB = {"mode": "pubsub", "pubsub": {"has_aws_iot_provider": True}}
 _NOT_THE_KEY = (
     "application_api_key must be the key alone, in printable ASCII characters without spaces or line breaks; "
     "got something else (not shown)."
@@ -271,7 +272,7 @@ ROOT_CASES = [
     ),
     case(
         ROOT,
-        {"cluster_address": "lorawan.example.com"},
+        {"cluster_address": "lorawan.example.com", "ingest": _PUBSUB},
         "trusted_account_id must be set unless cluster_address is a hosted The Things Stack, whose account is known, "
         'or ingest.mode is "webhook" or "mqtt", which need none; got null with cluster_address "lorawan.example.com" '
         'and mode "pubsub".',
@@ -323,7 +324,7 @@ ROOT_CASES = [
     ),
     case(
         ROOT,
-        {"ingest": {"mode": "pubsub", "webhook": {"secret_version": 0}, "mqtt": {"certificate_version": 1.5}}},
+        {"ingest": {"mode": "webhook", "webhook": {"secret_version": 0}, "mqtt": {"certificate_version": 1.5}}},
         "ingest.webhook.secret_version must be a whole number from 1; got 0.",
         "ingest.mqtt.certificate_version must be a whole number from 1; got 1.5.",
     ),
@@ -349,9 +350,26 @@ ROOT_CASES = [
         {"ingest": {"mode": "webhook", "webhook": {"reserved_concurrency": 0}}},
         "ingest.webhook.reserved_concurrency must be a whole number from 1, or null; got 0.",
     ),
+    # Both where the open source may run and at a hosted deployment, which no longer has Pub/Sub.
+    *(
+        case(
+            ROOT,
+            {"cluster_address": address, "trusted_account_id": "123456789012", "ingest": ingest},
+            'ingest.pubsub.has_aws_iot_provider must be true with ingest.mode "pubsub": few Enterprise deployments '
+            "have the provider aws_iot, the open source accepts it and delivers no message, and the apply can't see "
+            'the difference. Ask whoever runs the cluster, or choose ingest.mode "webhook", which every deployment '
+            "has; got false.",
+        )
+        for address, ingest in (
+            ("lorawan.example.com", {"mode": "pubsub"}),
+            ("eu1.cloud.thethings.network", {"mode": "pubsub", "pubsub": {"has_aws_iot_provider": None}}),
+        )
+    ),
+    # The default needs no account to trust, wherever the cluster is.
+    case(ROOT, {"cluster_address": "lorawan.example.com"}),
     case(
         ROOT,
-        {"ingest": {"mode": "pubsub"}},
+        {"ingest": _PUBSUB},
         "default_frequency_plan_id must be set in an AWS region without a usual frequency plan; "
         'got null in "mx-central-1".',
         f'ingest.mode must not be "pubsub" outside of the AWS regions that The Things Stack connects to '

@@ -49,7 +49,7 @@ variable "functions" {
 
 variable "ingest" {
   type = object({
-    mode = optional(string, "pubsub")
+    mode = optional(string, "webhook")
     mqtt = optional(object({
       ca_certificate      = string
       certificate_version = optional(number, 1)
