@@ -10,13 +10,18 @@ variable "aws" {
 }
 
 variable "base_topic" {
-  description = "Topic below which The Things Stack publishes (output base_topic of the module upstream)."
+  description = "Topic below which The Things Stack publishes (output base_topic of the module things_stack)."
   type        = string
 
   validation {
     condition     = can(regex("^[^/*?+#]+(/[^/*?+#]+)*$", var.base_topic))
     error_message = "base_topic must be a topic without wildcards; got \"${var.base_topic}\"."
   }
+}
+
+variable "configure_role_name" {
+  description = "Role of the function configure: it receives the right to read the key encryption key (output role_name of the module configure)."
+  type        = string
 }
 
 variable "functions" {

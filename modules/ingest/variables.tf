@@ -10,7 +10,7 @@ variable "aws" {
 }
 
 variable "base_topic" {
-  description = "Topic below which The Things Stack publishes (output base_topic of the module upstream)."
+  description = "Topic below which The Things Stack publishes (output base_topic of the module things_stack)."
   type        = string
 
   validation {

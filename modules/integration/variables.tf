@@ -9,6 +9,15 @@ variable "aws" {
   })
 }
 
+variable "check" {
+  description = "What the API key is to be used for, checked before anything waits for the output stack: the mode of ingest, and whether payloads are encrypted end to end. null: it is only checked by what configures The Things Stack."
+  type = object({
+    mode                  = string
+    end_to_end_encryption = optional(bool, false)
+  })
+  default = null
+}
+
 variable "configure_function_name" {
   description = "Name of the function configure (output function_name of the module configure)."
   type        = string

@@ -9,6 +9,16 @@ variable "aws" {
   })
 }
 
+variable "base_topic" {
+  description = "Topic below which The Things Stack publishes (output base_topic of the module things_stack)."
+  type        = string
+
+  validation {
+    condition     = can(regex("^[^/*?+#]+(/[^/*?+#]+)*$", var.base_topic))
+    error_message = "base_topic must be a topic without wildcards; got \"${var.base_topic}\"."
+  }
+}
+
 variable "end_to_end_encryption" {
   description = "What a function needs to encrypt and decrypt (output messages of the module end_to_end_encryption): its grant and layers. null: payloads are not encrypted end to end."
   type = object({

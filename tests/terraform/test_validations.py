@@ -57,7 +57,10 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     },
     "configure": {},
     "downlink": {},
-    "end_to_end_encryption": {"layer": {"filename": "layer.zip", "source_code_hash": "Xx0="}},
+    "end_to_end_encryption": {
+        "configure_role_name": "farm-configure-eu-west-1",
+        "layer": {"filename": "layer.zip", "source_code_hash": "Xx0="},
+    },
     "function": {"name": "farm-upstream", "handler": "handlers.upstream.handler"},
     "ingest": {
         "mode": "webhook",
@@ -86,6 +89,7 @@ ACCEPTED: dict[str, dict[str, Any]] = {
         "use": {"sid": "KeepStates", "environment_variable": "TABLE"},
     },
     "things_stack": {
+        "stack_name": "farm",
         "application_id": "farm-app",
         "cluster_address": "eu1.cloud.thethings.network",
         "api_key": {"secret_arn": _SECRET, "use": _USE},
