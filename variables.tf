@@ -369,10 +369,10 @@ variable "stack_name" {
   description = "Name of this integration, unique in the account and region. It is part of topics, log groups, secret names and the thing attribute stackName; changing it creates another stack."
   type        = string
 
-  # 40, so that every name derived from it fits.
+  # 53, so that every name derived from it fits: a work queue's has at most 62 characters, <name>-registry.
   validation {
-    condition     = can(regex("^[A-Za-z][A-Za-z0-9-]{0,39}$", var.stack_name))
-    error_message = "stack_name must begin with a letter and hold at most 40 letters, digits and dashes; got \"${var.stack_name}\"."
+    condition     = can(regex("^[A-Za-z][A-Za-z0-9-]{0,52}$", var.stack_name))
+    error_message = "stack_name must begin with a letter and hold at most 53 letters, digits and dashes; got \"${var.stack_name}\"."
   }
 }
 

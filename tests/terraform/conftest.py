@@ -21,7 +21,7 @@ from tests.terraform import documentation
 REPOSITORY = Path(__file__).resolve().parents[2]
 # No dot folders: neither a developer's own .terraform nor a cache belongs in a copy.
 _LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.tfstate*")
-_LONGEST_STACK_NAME = "a" + 39 * "b"
+_LONGEST_STACK_NAME = "a" + 52 * "b"
 # Variables of the examples that have no default.
 _GIVEN = {
     "TF_VAR_application_api_key": "NNSXS.KEY.SECRET",

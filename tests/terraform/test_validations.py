@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from local.stack import hcl
+from tests import cases
 
 # One worker: what the tests share takes longer than all of them.
 pytestmark = pytest.mark.xdist_group("validations")
@@ -129,7 +130,7 @@ _NOT_THE_KEY = (
     "got something else (not shown)."
 )
 _ONE_KEY = "exactly one of application_api_key and application_api_key_secret_arn must be set; got none or both."
-_STACK_NAME = "stack_name must begin with a letter and hold at most 40 letters, digits and dashes; got "
+_STACK_NAME = "stack_name must begin with a letter and hold at most 53 letters, digits and dashes; got "
 _APPLICATION_ID = (
     "application_id must hold 3 to 36 lower-case letters and digits with single dashes between them, as the Console "
     "shows it; got "
@@ -179,13 +180,13 @@ ROOT_CASES = [
     case(
         ROOT,
         {
-            "stack_name": "a123456789-123456789-123456789-1234567890",
+            "stack_name": "a123456789-123456789-123456789-123456789-123456789-1234",
             "application_id": "a123456789-123456789-123456789-1234567",
             "thing_type_name": 129 * "x",
             "external_id": 1226 * "x",
             "functions": {"memory_size": 10241},
         },
-        _STACK_NAME + '"a123456789-123456789-123456789-1234567890".',
+        _STACK_NAME + '"a123456789-123456789-123456789-123456789-123456789-1234".',
         _APPLICATION_ID + '"a123456789-123456789-123456789-1234567".',
         f'{_TYPE_NAME}"{129 * "x"}".',
         f'{_EXTERNAL_ID}"{1226 * "x"}".',
@@ -369,6 +370,8 @@ ROOT_CASES = [
             ("eu1.cloud.thethings.network", {"mode": "pubsub", "pubsub": {"has_aws_iot_provider": None}}),
         )
     ),
+    # A name of the closed integration, which is that of its CloudFormation stack.
+    case(ROOT, cases.load("6-name-of-a-cloudformation-stack")["input"]),
     # The default needs no account to trust, wherever the cluster is.
     case(ROOT, {"cluster_address": "lorawan.example.com"}),
     case(
@@ -648,7 +651,7 @@ def shared_cases() -> Iterator[Case]:
         if has(module, "stack"):
             inputs["stack"] = stack
             messages += [
-                'stack.name must begin with a letter and hold at most 40 letters, digits and dashes; got "my farm".',
+                'stack.name must begin with a letter and hold at most 53 letters, digits and dashes; got "my farm".',
                 'stack.thing_type_name must hold 1 to 128 of the characters A-Z a-z 0-9 : _ and -; got "a b".',
                 'stack.thing_name_scheme must be "DevEUI" or "DeviceID"; got "devEUI".',
             ]
