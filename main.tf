@@ -41,7 +41,7 @@ module "package" {
 module "things_log" {
   source = "./modules/log_group"
 
-  name = "/thethings/lorawan/${var.stack_name}/things"
+  name = "/thethings/lorawan/${module.integration.stack.name}/things"
   use  = { sid = "WriteThingsLog", environment_variable = "THINGS_LOG_GROUP" }
   aws  = local.aws
   tags = var.tags
@@ -52,7 +52,8 @@ module "things_log" {
 module "upstream" {
   source = "./modules/upstream"
 
-  stack                 = local.stack
+  stack                 = module.integration.stack
+  base_topic            = module.things_stack.base_topic
   shadow                = module.shadow.use
   end_to_end_encryption = local.encryption.messages
   things_log            = module.things_log.use
@@ -64,7 +65,7 @@ module "upstream" {
 module "shadow" {
   source = "./modules/shadow"
 
-  stack      = local.stack
+  stack      = module.integration.stack
   settings   = var.shadow
   things_log = module.things_log.use
   functions  = local.functions
@@ -76,14 +77,15 @@ module "end_to_end_encryption" {
   source = "./modules/end_to_end_encryption"
   count  = var.end_to_end_encryption ? 1 : 0
 
-  stack        = local.stack
-  base_topic   = module.upstream.base_topic
-  layer        = module.package.layer
-  things_stack = module.things_stack.application
-  things_log   = module.things_log.use
-  functions    = local.functions
-  aws          = local.aws
-  tags         = var.tags
+  stack               = module.integration.stack
+  base_topic          = module.things_stack.base_topic
+  configure_role_name = module.configure.role_name
+  layer               = module.package.layer
+  things_stack        = module.things_stack.application
+  things_log          = module.things_log.use
+  functions           = local.functions
+  aws                 = local.aws
+  tags                = var.tags
 }
 
 locals {
@@ -91,7 +93,6 @@ locals {
   encryption = {
     messages = var.end_to_end_encryption ? module.end_to_end_encryption[0].messages : null
     key      = var.end_to_end_encryption ? module.end_to_end_encryption[0].key_encryption_key : null
-    key_use  = var.end_to_end_encryption ? module.end_to_end_encryption[0].key_encryption_key_use : null
   }
 }
 
@@ -100,7 +101,7 @@ locals {
 module "downlink" {
   source = "./modules/downlink"
 
-  stack                 = local.stack
+  stack                 = module.integration.stack
   delta_f_port          = var.shadow.delta_f_port
   end_to_end_encryption = local.encryption.messages
   things_stack          = module.things_stack.application
@@ -115,7 +116,7 @@ module "downlink" {
 module "registry" {
   source = "./modules/registry"
 
-  stack                     = local.stack
+  stack                     = module.integration.stack
   default_frequency_plan_id = local.frequency_plan_id
   on_thing_deleted          = var.on_thing_deleted
   scrub_keys                = var.scrub_keys
@@ -135,14 +136,10 @@ module "configure" {
   stack                  = local.stack
   create_thing_type      = var.create_thing_type
   enable_registry_events = var.enable_registry_events
+  uses                   = { api_key = module.api_key.use }
   functions              = local.functions
   aws                    = local.aws
   tags                   = var.tags
-
-  uses = {
-    api_key            = module.api_key.use
-    key_encryption_key = local.encryption.key_use
-  }
 }
 
 module "ingest" {
@@ -153,7 +150,7 @@ module "ingest" {
   mqtt                = var.ingest.mqtt
   package             = var.ingest.package
   webhook             = var.ingest.webhook
-  base_topic          = module.upstream.base_topic
+  base_topic          = module.things_stack.base_topic
   trusted_account_id  = local.trusted_account_id
   external_id         = var.external_id
   iot_endpoint        = data.aws_iot_endpoint.this.endpoint_address
@@ -164,6 +161,9 @@ module "ingest" {
   tags                = var.tags
 }
 
+# Its first call checks address and API key, and everything above waits for it, by the stack that it outputs: what would not work is not
+# created. Configure and ingest do not wait: the check needs the one, and what the other replaces when the mode changes must not make
+# Terraform write another version of the API key before it deletes the old one.
 module "integration" {
   source = "./modules/integration"
 
@@ -171,6 +171,7 @@ module "integration" {
   configure_function_name = module.configure.function_name
   parameter_path          = module.configure.parameter_path
   secrets_ready           = module.api_key.ready
+  check                   = { mode = var.ingest.mode, end_to_end_encryption = var.end_to_end_encryption }
   ingest                  = module.ingest.configuration
   thing_type              = var.create_thing_type ? {} : null
   registry_events         = var.enable_registry_events ? module.registry.ready : null

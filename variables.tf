@@ -186,7 +186,7 @@ variable "identity_server_address" {
 }
 
 variable "ingest" {
-  description = "How messages are received, and the settings of each mode: docs/ingest.md helps to choose. mode \"pubsub\", \"package\" and \"manual\": with the cross-account role; \"webhook\": posted to a function's URL; \"mqtt\": with a client certificate. All but \"manual\" are configured in The Things Stack by the apply."
+  description = "How messages are received, and the settings of each mode: docs/ingest.md helps to choose. mode \"webhook\": posted to a function's URL; \"mqtt\": with a client certificate; \"pubsub\", \"package\" and \"manual\": with the cross-account role. All but \"manual\" are configured in The Things Stack by the apply. pubsub.has_aws_iot_provider: whoever runs the cluster says that its Pub/Sub has the provider aws_iot; required with mode \"pubsub\"."
   type = object({
     mode = string # Required: Terraform drops attributes that it does not know, so a misspelt one would select the default.
     mqtt = optional(object({
@@ -203,17 +203,26 @@ variable "ingest" {
       }), {})
       f_port = optional(number, 198)
     }), {})
+    pubsub = optional(object({
+      has_aws_iot_provider = optional(bool, false)
+    }), {})
     webhook = optional(object({
       reserved_concurrency = optional(number)
       secret_version       = optional(number, 1)
     }), {})
   })
-  default  = { mode = "pubsub" }
+  default  = { mode = "webhook" }
   nullable = false
 
   validation {
     condition     = contains(["pubsub", "package", "webhook", "mqtt", "manual"], var.ingest.mode)
     error_message = "ingest.mode must be \"pubsub\", \"package\", \"webhook\", \"mqtt\" or \"manual\"; got \"${var.ingest.mode}\"."
+  }
+
+  # The open source accepts the provider and publishes nothing, and its API does not say which providers work.
+  validation {
+    condition     = var.ingest.mode != "pubsub" || var.ingest.pubsub.has_aws_iot_provider == true
+    error_message = "ingest.pubsub.has_aws_iot_provider must be true with ingest.mode \"pubsub\": few Enterprise deployments have the provider aws_iot, the open source accepts it and delivers no message, and the apply can't see the difference. Ask whoever runs the cluster, or choose ingest.mode \"webhook\", which every deployment has; got ${coalesce(var.ingest.pubsub.has_aws_iot_provider, false)}."
   }
 
   # The regions with a usual frequency plan are those that The Things Stack's API enumerates.
@@ -360,10 +369,10 @@ variable "stack_name" {
   description = "Name of this integration, unique in the account and region. It is part of topics, log groups, secret names and the thing attribute stackName; changing it creates another stack."
   type        = string
 
-  # 40, so that every name derived from it fits.
+  # 53, so that every name derived from it fits: a work queue's has at most 62 characters, <name>-registry.
   validation {
-    condition     = can(regex("^[A-Za-z][A-Za-z0-9-]{0,39}$", var.stack_name))
-    error_message = "stack_name must begin with a letter and hold at most 40 letters, digits and dashes; got \"${var.stack_name}\"."
+    condition     = can(regex("^[A-Za-z][A-Za-z0-9-]{0,52}$", var.stack_name))
+    error_message = "stack_name must begin with a letter and hold at most 53 letters, digits and dashes; got \"${var.stack_name}\"."
   }
 }
 

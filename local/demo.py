@@ -114,13 +114,13 @@ def apply(demo: Demo) -> None:
     demo.say(f"applied in {seconds:.0f} s; AWS enforces IAM from here on")
     demo.show(
         "outputs (some)",
-        {name: demo.outputs[name] for name in ("cross_account_role_arn", "iot_endpoint", "things_log_group_name")},
+        {name: demo.outputs[name] for name in ("iot_endpoint", "things_log_group_name", "webhook_url")},
     )
     integration = eventually(
-        "the connection of The Things Stack to AWS IoT",
+        "the integration in The Things Stack",
         lambda: connected(demo),
     )
-    demo.say(f"The Things Stack assumed that role and is connected to AWS IoT: [bold]{integration}[/]")
+    demo.say(f"The Things Stack posts its messages to that URL: [bold]{integration}[/]")
     demo.topics = demo.environment.aws.mqtt("demo")
     demo.topics.subscribe("lorawan/#")
 

@@ -105,7 +105,6 @@ class Environment:
             "cluster_address": self.things_stack_url,
             "application_id": APPLICATION,
             "application_api_key": self.api_key,
-            "trusted_account_id": THINGS_STACK_ACCOUNT,
             "functions": functions(),
         }
 

@@ -270,6 +270,7 @@ def configure(environment: Environment, clients: Clients = CLIENTS) -> Callable[
     from thingbridge.aws.parameters import Parameters
     from thingbridge.aws.secret_versions import SecretVersion, current_version
     from thingbridge.aws.secrets import Secrets
+    from thingbridge.flows.check import Check
     from thingbridge.flows.configuration import Application
     from thingbridge.flows.configure import Configure
     from thingbridge.flows.convergence import Convergence, Part
@@ -297,6 +298,7 @@ def configure(environment: Environment, clients: Clients = CLIENTS) -> Callable[
 
         return Configure(
             AwsAccount(clients),
+            Check(settings.parameter_path, parameters, connect, key_version),
             {
                 name: Convergence(part, settings.parameter_path, name, parameters, connect, key_version)
                 for name, part in parts.items()

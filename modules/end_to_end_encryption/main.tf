@@ -46,6 +46,13 @@ data "aws_iam_policy_document" "use" {
   }
 }
 
+# Configure sends the key to the Join Server. A policy of its own, as those of the module ingest: the function exists before the key.
+resource "aws_iam_role_policy" "configure" {
+  name   = "end-to-end-encryption"
+  role   = var.configure_role_name
+  policy = module.key_encryption_key.use.policy_json
+}
+
 locals {
   layer_arns = [aws_lambda_layer_version.cryptography.arn]
   use = {

@@ -17,12 +17,7 @@ output "key_encryption_key" {
     secret_arn = module.key_encryption_key.arn
     version    = module.key_encryption_key.secret_version
   }
-  depends_on = [module.key_encryption_key, module.sessions]
-}
-
-output "key_encryption_key_use" {
-  description = "Grant to read the key encryption key alone."
-  value       = module.key_encryption_key.use
+  depends_on = [aws_iam_role_policy.configure, module.key_encryption_key, module.sessions]
 }
 
 output "messages" {

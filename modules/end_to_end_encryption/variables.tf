@@ -10,13 +10,18 @@ variable "aws" {
 }
 
 variable "base_topic" {
-  description = "Topic below which The Things Stack publishes (output base_topic of the module upstream)."
+  description = "Topic below which The Things Stack publishes (output base_topic of the module things_stack)."
   type        = string
 
   validation {
     condition     = can(regex("^[^/*?+#]+(/[^/*?+#]+)*$", var.base_topic))
     error_message = "base_topic must be a topic without wildcards; got \"${var.base_topic}\"."
   }
+}
+
+variable "configure_role_name" {
+  description = "Role of the function configure: it receives the right to read the key encryption key (output role_name of the module configure)."
+  type        = string
 }
 
 variable "functions" {
@@ -66,10 +71,10 @@ variable "stack" {
     thing_name_scheme = optional(string, "DevEUI")
   })
 
-  # 40, so that every name derived from it fits.
+  # 53, so that every name derived from it fits: a work queue's has at most 62 characters, <name>-registry.
   validation {
-    condition     = can(regex("^[A-Za-z][A-Za-z0-9-]{0,39}$", var.stack.name))
-    error_message = "stack.name must begin with a letter and hold at most 40 letters, digits and dashes; got \"${var.stack.name}\"."
+    condition     = can(regex("^[A-Za-z][A-Za-z0-9-]{0,52}$", var.stack.name))
+    error_message = "stack.name must begin with a letter and hold at most 53 letters, digits and dashes; got \"${var.stack.name}\"."
   }
 
   validation {

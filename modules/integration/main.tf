@@ -1,6 +1,7 @@
 # What no resource of the AWS provider can do, done by invoking the function configure on create, update and destroy: the thing type,
 # registry events, end-to-end encryption and the integration at The Things Stack. Each waits for what it needs, by the values it is given.
-# There is no data source in here: this module comes last in an apply, and a data source would be read only then.
+# There is no data source in here: this module comes last in an apply, and a data source would be read only then. What comes first is in
+# check.tf.
 
 locals {
   # What the mode's module of the function reads (thingbridge.flows.ingest.<mode>).
@@ -68,6 +69,9 @@ resource "aws_ssm_parameter" "wanted" {
   tier           = try(length(var.ingest.mqtt.ca_certificate), 0) > 1500 ? "Advanced" : "Standard" # 4 KB are Standard's limit
   insecure_value = local.wanted[each.key]
   tags           = var.tags
+
+  # Unchanged while the check fails: the next plan then finds that this was not done.
+  depends_on = [aws_lambda_invocation.check]
 }
 
 # What The Things Stack was configured with, written by the function.
@@ -97,6 +101,8 @@ resource "aws_lambda_invocation" "thing_type" {
     description           = var.thing_type.description
     searchable_attributes = var.thing_type.searchable_attributes
   })
+
+  depends_on = [aws_lambda_invocation.check]
 }
 
 # An event that comes before its queue is ready would be lost.
@@ -121,6 +127,7 @@ resource "aws_lambda_invocation" "end_to_end_encryption" {
 
   depends_on = [
     var.secrets_ready,
+    aws_lambda_invocation.check,
     aws_ssm_parameter.wanted,
   ]
 }
@@ -136,6 +143,7 @@ resource "aws_lambda_invocation" "this" {
   depends_on = [
     var.ready,
     var.secrets_ready,
+    aws_lambda_invocation.check,
     aws_lambda_invocation.end_to_end_encryption,
     aws_lambda_invocation.registry_events,
     aws_lambda_invocation.thing_type,

@@ -12,6 +12,12 @@ output "mode" {
   depends_on  = [aws_lambda_invocation.this]
 }
 
+output "stack" {
+  description = "The integration, known once address and API key are checked: what takes it from here is created only then."
+  value       = var.stack
+  depends_on  = [aws_lambda_invocation.check]
+}
+
 output "thing_type_name" {
   description = "Name of the thing type. Known once it exists, unless thing_type is null."
   value       = var.stack.thing_type_name

@@ -9,6 +9,15 @@ variable "aws" {
   })
 }
 
+variable "check" {
+  description = "What the API key is to be used for, checked before anything waits for the output stack: the mode of ingest, and whether payloads are encrypted end to end. null: it is only checked by what configures The Things Stack."
+  type = object({
+    mode                  = string
+    end_to_end_encryption = optional(bool, false)
+  })
+  default = null
+}
+
 variable "configure_function_name" {
   description = "Name of the function configure (output function_name of the module configure)."
   type        = string
@@ -119,10 +128,10 @@ variable "stack" {
     thing_name_scheme = optional(string, "DevEUI")
   })
 
-  # 40, so that every name derived from it fits.
+  # 53, so that every name derived from it fits: a work queue's has at most 62 characters, <name>-registry.
   validation {
-    condition     = can(regex("^[A-Za-z][A-Za-z0-9-]{0,39}$", var.stack.name))
-    error_message = "stack.name must begin with a letter and hold at most 40 letters, digits and dashes; got \"${var.stack.name}\"."
+    condition     = can(regex("^[A-Za-z][A-Za-z0-9-]{0,52}$", var.stack.name))
+    error_message = "stack.name must begin with a letter and hold at most 53 letters, digits and dashes; got \"${var.stack.name}\"."
   }
 
   validation {

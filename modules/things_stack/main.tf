@@ -1,5 +1,5 @@
 # What is known of The Things Stack before anything is created: the addresses of its servers, the AWS account and frequency plans of the
-# hosted one, and the application that functions call. Nothing is created here, and no provider is needed.
+# hosted one, the topic that it publishes below, and the application that functions call. Nothing is created here, and no provider is needed.
 
 locals {
   # `http://` stays, for localhost; everything else becomes a URL with https.
@@ -23,6 +23,8 @@ locals {
     local.tenant != null ? "https://${local.tenant}.eu1.cloud.thethings.industries" :
     local.urls.cluster
   )
+
+  base_topic = "thethings/lorawan/${var.stack_name}"
 
   # As the closed integration has them; KR_920_923, which it names for ap-northeast-2, does not exist.
   frequency_plans = {

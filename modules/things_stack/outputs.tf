@@ -21,6 +21,11 @@ output "application" {
   }
 }
 
+output "base_topic" {
+  description = "Topic below which The Things Stack publishes."
+  value       = local.base_topic
+}
+
 output "frequency_plans" {
   description = "AWS region => frequency plan that is usual there. The regions are those of The Things Stack's Pub/Sub integration with AWS IoT."
   value       = local.frequency_plans

@@ -37,3 +37,8 @@ variable "identity_server_address" {
     error_message = "identity_server_address must be a host, host:port or URL without a path, e.g. eu1.cloud.thethings.network; got \"${coalesce(var.identity_server_address, "null")}\"."
   }
 }
+
+variable "stack_name" {
+  description = "Name of the integration, part of the topics that The Things Stack publishes on."
+  type        = string
+}

@@ -2,8 +2,7 @@
 # and publishes, and its rights.
 
 locals {
-  iot_arn    = "arn:${var.aws.partition}:iot:${var.aws.region}:${var.aws.account_id}"
-  base_topic = "thethings/lorawan/${var.stack.name}"
+  iot_arn = "arn:${var.aws.partition}:iot:${var.aws.region}:${var.aws.account_id}"
 }
 
 module "function" {
@@ -38,7 +37,7 @@ module "rule" {
 
   name         = "${var.stack.name}-upstream"
   description  = "Every message that The Things Stack publishes for the stack ${var.stack.name}"
-  topic_filter = "${local.base_topic}/#"
+  topic_filter = "${var.base_topic}/#"
   action       = { function = { arn = module.function.arn } }
   error_queue  = module.function.failure_queue
   aws          = var.aws

@@ -1,10 +1,5 @@
 # Topics, names, and where failed messages wait.
 
-output "base_topic" {
-  description = "Topic below which The Things Stack publishes."
-  value       = local.base_topic
-}
-
 output "failures" {
   description = "Queues that hold what failed: name => ARN, URL, and where messages are replayed to."
   value = {
@@ -23,7 +18,7 @@ output "function_name" {
 
 output "inbound_topics" {
   description = "Topic filters that the rule reads."
-  value       = { things_stack = "${local.base_topic}/#" }
+  value       = { things_stack = "${var.base_topic}/#" }
 }
 
 output "public_topics" {

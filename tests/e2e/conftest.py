@@ -1,7 +1,7 @@
 """The real thing: stacks applied by Terraform on one AWS account with IAM enforced, and a simulated The Things Stack.
 
-A stack is applied once per run, each with another mode of ingest: `Farm` pubsub, `orchard` webhook, `Vault` mqtt. Every
-test has devices of its own, so that none waits for another.
+A stack is applied once per run, each with another mode of ingest: `Farm` pubsub, `orchard` webhook, `Vault` mqtt. The
+simulation is a hosted one, which has all of them. Every test has devices of its own, so that none waits for another.
 """
 
 import functools
@@ -23,6 +23,7 @@ from thingbridge.aws.things import Thing, Things
 from thingbridge.messaging.topics import upstream as upstream_topic
 
 THINGS_STACK_ACCOUNT = "678672909819"
+PUBSUB = {"mode": "pubsub", "pubsub": {"has_aws_iot_provider": True}}
 APP_KEY = "0123456789ABCDEF0123456789ABCDEF"
 PATIENCE = 20.0
 """Seconds within which what was caused must be seen; the first call of a function takes about one."""
@@ -141,7 +142,7 @@ def foreign(aws: LocalAws) -> AwsAccess:
 
 @pytest.fixture(scope="session")
 def simulation(foreign: AwsAccess) -> Iterator[ThingsStack]:
-    running = ThingsStack(port=0, aws=foreign).start()
+    running = ThingsStack(port=0, aws=foreign, profile="hosted").start()
     yield running
     running.stop()
 
@@ -208,8 +209,8 @@ def discard(aws: LocalAws, *stacks: Stack) -> None:
 
 @pytest.fixture(scope="session")
 def farm_stack(aws: LocalAws, simulation: ThingsStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """`Farm`, with the defaults."""
-    given = inputs(simulation, "Farm", "farm-app")
+    """`Farm`, with the defaults but for the role that The Things Stack assumes."""
+    given = inputs(simulation, "Farm", "farm-app") | {"ingest": PUBSUB}
     stack = Stack(tmp_path_factory.mktemp("farm"), given, environment=aws.environment())
     apply(aws, simulation, stack)
     yield stack

@@ -57,6 +57,8 @@ def test_what_is_wrong_is_the_first_line_of_a_failed_apply_and_correcting_it_is_
     if SOAK:
         error = apply_fails(silo, aws, application_api_key="NNSXS.WRONG.KEY", application_api_key_version=2)
         assert f"give a key that was made for the application {APPLICATION}" in error
+        # Checked first: nothing that handles messages or things was created.
+        assert not [each for each in silo.resources() if "aws_iot_topic_rule" in each or "aws_sqs_queue" in each]
 
     right = "RIGHT_APPLICATION_TRAFFIC_DOWN_WRITE"
     lacking = simulation.create_api_key(APPLICATION, [each for each in RIGHTS | INTEGRATION_RIGHTS if each != right])

@@ -99,7 +99,7 @@ run "a_capability_creates_what_its_inputs_ask_for" {
   }
 
   assert {
-    condition     = keys(module.end_to_end_encryption.messages.use.environment) == ["KEY_ENCRYPTION_KEY_SECRET_ARN", "SESSIONS_TABLE"] && keys(module.end_to_end_encryption.key_encryption_key_use.environment) == ["KEY_ENCRYPTION_KEY_SECRET_ARN"]
+    condition     = keys(module.end_to_end_encryption.messages.use.environment) == ["KEY_ENCRYPTION_KEY_SECRET_ARN", "SESSIONS_TABLE"]
     error_message = "got ${jsonencode(keys(module.end_to_end_encryption.messages.use.environment))}"
   }
 
@@ -188,6 +188,7 @@ run "configure_is_invoked_with_what_its_function_reads" {
     parameter_path          = "/thethings/lorawan/farm/configure"
     thing_type              = {}
     registry_events         = []
+    check                   = { mode = "pubsub", end_to_end_encryption = true }
     end_to_end_encryption   = { secret_arn = "arn:kek", version = 2 }
     ingest                  = { mode = "pubsub", cross_account_role = { arn = "arn:role", external_id = "mine" } }
   }
@@ -215,6 +216,27 @@ run "configure_is_invoked_with_what_its_function_reads" {
       configuration = sha256(aws_ssm_parameter.wanted["integration"].insecure_value)
     }
     error_message = "got ${aws_lambda_invocation.this.input}"
+  }
+
+  assert {
+    condition = jsondecode(aws_ssm_parameter.check[0].insecure_value) == {
+      mode                    = "pubsub"
+      end_to_end_encryption   = true
+      cluster_address         = "https://lorawan.example.com"
+      identity_server_address = "https://lorawan.example.com"
+      application_id          = "farm-app"
+      api_key_secret_arn      = var.things_stack.api_key.secret_arn
+      api_key_version         = 1
+    }
+    error_message = "got ${aws_ssm_parameter.check[0].insecure_value}"
+  }
+
+  assert {
+    condition = jsondecode(aws_lambda_invocation.check[0].input) == {
+      resource      = "check"
+      configuration = sha256(aws_ssm_parameter.check[0].insecure_value)
+    }
+    error_message = "got ${aws_lambda_invocation.check[0].input}"
   }
 
   assert {

@@ -21,7 +21,7 @@ from tests.terraform import documentation
 REPOSITORY = Path(__file__).resolve().parents[2]
 # No dot folders: neither a developer's own .terraform nor a cache belongs in a copy.
 _LEFT_OUT = shutil.ignore_patterns(".*", "__pycache__", "*.tfstate*")
-_LONGEST_STACK_NAME = "a" + 39 * "b"
+_LONGEST_STACK_NAME = "a" + 52 * "b"
 # Variables of the examples that have no default.
 _GIVEN = {
     "TF_VAR_application_api_key": "NNSXS.KEY.SECRET",
@@ -129,7 +129,7 @@ def _folder(name: str, tree: Path) -> Path:
               cluster_address     = "eu1.cloud.thethings.network"
               application_id      = "farm-app"
               application_api_key = "NNSXS.KEY.SECRET"
-              ingest              = {{ mode = "{mode}" }}
+              ingest              = {{ mode = "{mode}", pubsub = {{ has_aws_iot_provider = true }} }}
               {choice}
             }}"""
             for mode, choice in (

@@ -18,6 +18,7 @@ run "what_is_set_wins_over_what_is_derived" {
   variables {
     trusted_account_id        = "210987654321"
     external_id               = "mine"
+    ingest                    = { mode = "manual" }
     default_frequency_plan_id = "EU_863_870"
   }
 

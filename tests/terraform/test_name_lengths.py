@@ -37,7 +37,7 @@ NAMELESS = {
     "aws_secretsmanager_secret_version",
     "terraform_data",
 }
-LONGEST_STACK_NAME = 40
+LONGEST_STACK_NAME = 53
 LONGEST_DEVICE_ID = 36  # The Things Stack, identifiers
 LONGEST_THING_NAME = 128  # AWS IoT CreateThing
 LONGEST_TOPIC = 256  # AWS IoT message broker, bytes

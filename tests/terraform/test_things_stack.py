@@ -69,6 +69,7 @@ def derived(tree: Path, terraform: Callable[..., Any]) -> dict[tuple[str, str | 
         f"""module "things_stack" {{
           source                  = "../modules/things_stack"
           for_each                = {hcl(cases)}
+          stack_name              = "farm"
           application_id          = "farm-app"
           cluster_address         = each.value[0]
           identity_server_address = each.value[1]

@@ -24,7 +24,7 @@ def written(file: str) -> dict[str, str]:
 
 
 def test_the_things_stack_publishes_below_one_topic() -> None:
-    assert written("upstream/main.tf") == {"base_topic": topics.upstream("${var.stack.name}", "").rstrip("/")}
+    assert written("things_stack/main.tf") == {"base_topic": topics.upstream("${var.stack_name}", "").rstrip("/")}
 
 
 def test_every_kind_of_message_has_its_public_topic_in_the_outputs() -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from local.stack import hcl
+from tests import cases
 
 # One worker: what the tests share takes longer than all of them.
 pytestmark = pytest.mark.xdist_group("validations")
@@ -57,7 +58,10 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     },
     "configure": {},
     "downlink": {},
-    "end_to_end_encryption": {"layer": {"filename": "layer.zip", "source_code_hash": "Xx0="}},
+    "end_to_end_encryption": {
+        "configure_role_name": "farm-configure-eu-west-1",
+        "layer": {"filename": "layer.zip", "source_code_hash": "Xx0="},
+    },
     "function": {"name": "farm-upstream", "handler": "handlers.upstream.handler"},
     "ingest": {
         "mode": "webhook",
@@ -86,6 +90,7 @@ ACCEPTED: dict[str, dict[str, Any]] = {
         "use": {"sid": "KeepStates", "environment_variable": "TABLE"},
     },
     "things_stack": {
+        "stack_name": "farm",
         "application_id": "farm-app",
         "cluster_address": "eu1.cloud.thethings.network",
         "api_key": {"secret_arn": _SECRET, "use": _USE},
@@ -119,12 +124,13 @@ def case(module: str, inputs: Mapping[str, Any], *messages: str, region: str = "
     return Case(module, inputs, messages, region=region)
 
 
+_PUBSUB = {"mode": "pubsub", "pubsub": {"has_aws_iot_provider": True}}
 _NOT_THE_KEY = (
     "application_api_key must be the key alone, in printable ASCII characters without spaces or line breaks; "
     "got something else (not shown)."
 )
 _ONE_KEY = "exactly one of application_api_key and application_api_key_secret_arn must be set; got none or both."
-_STACK_NAME = "stack_name must begin with a letter and hold at most 40 letters, digits and dashes; got "
+_STACK_NAME = "stack_name must begin with a letter and hold at most 53 letters, digits and dashes; got "
 _APPLICATION_ID = (
     "application_id must hold 3 to 36 lower-case letters and digits with single dashes between them, as the Console "
     "shows it; got "
@@ -174,13 +180,13 @@ ROOT_CASES = [
     case(
         ROOT,
         {
-            "stack_name": "a123456789-123456789-123456789-1234567890",
+            "stack_name": "a123456789-123456789-123456789-123456789-123456789-1234",
             "application_id": "a123456789-123456789-123456789-1234567",
             "thing_type_name": 129 * "x",
             "external_id": 1226 * "x",
             "functions": {"memory_size": 10241},
         },
-        _STACK_NAME + '"a123456789-123456789-123456789-1234567890".',
+        _STACK_NAME + '"a123456789-123456789-123456789-123456789-123456789-1234".',
         _APPLICATION_ID + '"a123456789-123456789-123456789-1234567".',
         f'{_TYPE_NAME}"{129 * "x"}".',
         f'{_EXTERNAL_ID}"{1226 * "x"}".',
@@ -271,7 +277,7 @@ ROOT_CASES = [
     ),
     case(
         ROOT,
-        {"cluster_address": "lorawan.example.com"},
+        {"cluster_address": "lorawan.example.com", "ingest": _PUBSUB},
         "trusted_account_id must be set unless cluster_address is a hosted The Things Stack, whose account is known, "
         'or ingest.mode is "webhook" or "mqtt", which need none; got null with cluster_address "lorawan.example.com" '
         'and mode "pubsub".',
@@ -323,7 +329,7 @@ ROOT_CASES = [
     ),
     case(
         ROOT,
-        {"ingest": {"mode": "pubsub", "webhook": {"secret_version": 0}, "mqtt": {"certificate_version": 1.5}}},
+        {"ingest": {"mode": "webhook", "webhook": {"secret_version": 0}, "mqtt": {"certificate_version": 1.5}}},
         "ingest.webhook.secret_version must be a whole number from 1; got 0.",
         "ingest.mqtt.certificate_version must be a whole number from 1; got 1.5.",
     ),
@@ -349,9 +355,28 @@ ROOT_CASES = [
         {"ingest": {"mode": "webhook", "webhook": {"reserved_concurrency": 0}}},
         "ingest.webhook.reserved_concurrency must be a whole number from 1, or null; got 0.",
     ),
+    # Both where the open source may run and at a hosted deployment, which no longer has Pub/Sub.
+    *(
+        case(
+            ROOT,
+            {"cluster_address": address, "trusted_account_id": "123456789012", "ingest": ingest},
+            'ingest.pubsub.has_aws_iot_provider must be true with ingest.mode "pubsub": few Enterprise deployments '
+            "have the provider aws_iot, the open source accepts it and delivers no message, and the apply can't see "
+            'the difference. Ask whoever runs the cluster, or choose ingest.mode "webhook", which every deployment '
+            "has; got false.",
+        )
+        for address, ingest in (
+            ("lorawan.example.com", {"mode": "pubsub"}),
+            ("eu1.cloud.thethings.network", {"mode": "pubsub", "pubsub": {"has_aws_iot_provider": None}}),
+        )
+    ),
+    # A name of the closed integration, which is that of its CloudFormation stack.
+    case(ROOT, cases.load("6-name-of-a-cloudformation-stack")["input"]),
+    # The default needs no account to trust, wherever the cluster is.
+    case(ROOT, {"cluster_address": "lorawan.example.com"}),
     case(
         ROOT,
-        {"ingest": {"mode": "pubsub"}},
+        {"ingest": _PUBSUB},
         "default_frequency_plan_id must be set in an AWS region without a usual frequency plan; "
         'got null in "mx-central-1".',
         f'ingest.mode must not be "pubsub" outside of the AWS regions that The Things Stack connects to '
@@ -626,7 +651,7 @@ def shared_cases() -> Iterator[Case]:
         if has(module, "stack"):
             inputs["stack"] = stack
             messages += [
-                'stack.name must begin with a letter and hold at most 40 letters, digits and dashes; got "my farm".',
+                'stack.name must begin with a letter and hold at most 53 letters, digits and dashes; got "my farm".',
                 'stack.thing_type_name must hold 1 to 128 of the characters A-Z a-z 0-9 : _ and -; got "a b".',
                 'stack.thing_name_scheme must be "DevEUI" or "DeviceID"; got "devEUI".',
             ]

@@ -115,7 +115,8 @@ def test_an_invocation_by_terraform_names_its_resource(name: str) -> None:
     event = events.load(name)
     assert event["resource"] == name.rpartition("/")[2]
     # The others are invoked on create alone.
-    assert ("tf" in event) == ("attempt" in event) == (f"parameters/{event['resource']}" in NAMES)
+    assert ("tf" in event) == ("configuration" in event) == (f"parameters/{event['resource']}" in NAMES)
+    assert ("attempt" in event) == ("tf" in event and event["resource"] != "check")
     assert event.get("tf", {"action": "create", "prev_input": None}).keys() == {"action", "prev_input"}
 
 

@@ -1,8 +1,8 @@
 """Configure: what the AWS provider can't do, in a function that Terraform invokes.
 
-What is configured at The Things Stack is in convergence.py; here is what an invocation asks for, and what belongs to
-the AWS account. Errors are the first thing a person reads when an apply fails, so every message is one sentence that
-names the fix.
+What is checked and configured at The Things Stack is in check.py and convergence.py; here is what an invocation asks
+for, and what belongs to the AWS account. Errors are the first thing a person reads when an apply fails, so every
+message is one sentence that names the fix.
 """
 
 from collections.abc import Mapping
@@ -12,6 +12,7 @@ from typing import Any
 from thingbridge.aws.account import Account
 from thingbridge.aws.propagation import retry_until_permitted
 from thingbridge.diagnostics import emit
+from thingbridge.flows.check import Check
 from thingbridge.flows.convergence import Convergence
 
 Event = Mapping[str, Any]
@@ -22,6 +23,7 @@ class Configure:
     """Manages the resources of an apply; `parts` are those at The Things Stack, by the name of their resource."""
 
     account: Account
+    check: Check
     parts: Mapping[str, Convergence]
 
     def handle(self, event: Event) -> dict[str, Any]:
@@ -44,6 +46,8 @@ class Configure:
             return self._thing_type(event)
         if resource == "registry_events":
             return {"switched_on": self.account.enable_thing_events()}
+        if resource == "check":
+            return {} if action == "delete" else self.check.run()
         part = self.parts[resource]
         return part.remove() if action == "delete" else part.apply(event["attempt"])
 

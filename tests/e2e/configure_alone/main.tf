@@ -49,7 +49,7 @@ variable "functions" {
 
 variable "ingest" {
   type = object({
-    mode = optional(string, "pubsub")
+    mode = optional(string, "webhook")
     mqtt = optional(object({
       ca_certificate      = string
       certificate_version = optional(number, 1)
@@ -112,6 +112,7 @@ module "things_stack" {
 
   application_id  = var.application_id
   cluster_address = var.cluster_address
+  stack_name      = var.stack_name
 
   api_key = {
     secret_arn = module.api_key.arn
@@ -151,7 +152,7 @@ module "ingest" {
   mqtt                = var.ingest.mqtt == null ? {} : var.ingest.mqtt
   webhook             = var.ingest.webhook == null ? {} : var.ingest.webhook
   external_id         = var.external_id
-  base_topic          = "thethings/lorawan/${var.stack_name}"
+  base_topic          = module.things_stack.base_topic
   trusted_account_id  = var.trusted_account_id
   iot_endpoint        = data.aws_iot_endpoint.this.endpoint_address
   configure_role_name = module.configure.role_name
@@ -167,6 +168,7 @@ module "integration" {
   configure_function_name = module.configure.function_name
   parameter_path          = module.configure.parameter_path
   secrets_ready           = concat(module.api_key.ready, flatten(module.key_encryption_key[*].ready))
+  check                   = { mode = var.ingest.mode, end_to_end_encryption = var.end_to_end_encryption }
   ingest                  = module.ingest.configuration
   things_stack            = module.things_stack.application
   aws                     = local.aws

@@ -72,13 +72,14 @@ module "registry_alone" {
 module "end_to_end_encryption" {
   source = "../../../modules/end_to_end_encryption"
 
-  stack        = var.stack
-  base_topic   = var.base_topic
-  layer        = { filename = "layer.zip", source_code_hash = "Xx0=" }
-  functions    = var.functions
-  things_log   = var.things_log
-  things_stack = var.things_stack
-  aws          = var.aws
+  stack               = var.stack
+  base_topic          = var.base_topic
+  configure_role_name = "farm-configure"
+  layer               = { filename = "layer.zip", source_code_hash = "Xx0=" }
+  functions           = var.functions
+  things_log          = var.things_log
+  things_stack        = var.things_stack
+  aws                 = var.aws
 }
 
 module "ingest" {

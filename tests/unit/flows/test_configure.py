@@ -1,16 +1,19 @@
 """Flow `configure`: the outcome of a create, an update and a delete for each resource. Failures: test_way_back.py."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
 from handlers import composition
 from local.things_stack import ThingsStack as Simulation
-from tests.unit.flows.applies import ENVIRONMENT, Applies
+from tests.unit.flows.applies import ENVIRONMENT, PATH, Applies
 from tests.unit.invocation import Invocation
 from thingbridge.aws.clients import Clients
 from thingbridge.errors import Misconfigured, Refused
+from thingbridge.flows.api_key import RIGHTS
+from thingbridge.flows.configuration import Application
 
 
 @pytest.fixture
@@ -91,6 +94,57 @@ def test_an_api_key_without_the_rights_configures_nothing(
 def test_without_the_parameter_of_terraform_nothing_is_configured(call: Any) -> None:
     with pytest.raises(Misconfigured, match="/thethings/lorawan/Farm/configure/wanted/integration is missing"):
         call({"resource": "integration", "attempt": "1"})
+
+
+@pytest.fixture
+def check(call: Any, clients: Clients, wanted: dict[str, Any]) -> Callable[..., dict[str, Any]]:
+    """Invoke the check of what Terraform wrote, with another API key when one is given."""
+
+    def invoke(key: str | None = None, action: str = "create", **changes: Any) -> dict[str, Any]:
+        if key:
+            clients("secretsmanager").put_secret_value(SecretId=wanted["api_key_secret_arn"], SecretString=key)
+        application = {name: wanted[name] for name in Application.__dataclass_fields__}
+        text = json.dumps({**application, "mode": "webhook", "end_to_end_encryption": False, **changes})
+        clients("ssm").put_parameter(Name=f"{PATH}/wanted/check", Value=text, Type="String", Overwrite=True)
+        return dict(call({"resource": "check", "tf": {"action": action, "prev_input": None}}))
+
+    return invoke
+
+
+def test_a_check_configures_nothing(check: Callable[..., dict[str, Any]], things_stack: Simulation) -> None:
+    host = things_stack.url.removeprefix("http://")
+    assert check() == {"checked": f"the application farm-app at {host}"}
+    assert {request.method for request in things_stack.requests} == {"GET"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "missing"),
+    [
+        ({"mode": "webhook"}, "RIGHT_APPLICATION_SETTINGS_BASIC"),
+        ({"mode": "package"}, "RIGHT_APPLICATION_SETTINGS_PACKAGES"),
+        ({"mode": "manual", "end_to_end_encryption": True}, "RIGHT_APPLICATION_DEVICES_READ_KEYS"),
+    ],
+    ids=["webhook", "package", "end-to-end encryption"],
+)
+def test_a_check_names_the_right_that_the_chosen_mode_or_encryption_lacks(
+    check: Callable[..., dict[str, Any]], things_stack: Simulation, changes: dict[str, Any], missing: str
+) -> None:
+    key = things_stack.create_api_key("farm-app", rights=list(RIGHTS))
+    assert check(key, mode="manual")
+    with pytest.raises(Misconfigured, match=missing):
+        check(key, **changes)
+
+
+def test_a_check_names_a_wrong_key_and_the_variable_that_makes_a_corrected_one_known(
+    check: Callable[..., dict[str, Any]],
+) -> None:
+    with pytest.raises(Misconfigured, match="refuses the API key.*raise application_api_key_version"):
+        check("NNSXS.WRONG.KEY")
+
+
+def test_a_destroy_checks_nothing(check: Callable[..., dict[str, Any]], things_stack: Simulation) -> None:
+    assert check("NNSXS.WRONG.KEY", action="delete") == {}
+    assert len(things_stack.requests) == 0
 
 
 THING_TYPE = {

@@ -34,7 +34,7 @@ def test_a_device_has_room_for_a_mark_beside_nine_attributes_or_in_place_of_one(
 
 
 @given(
-    st.from_regex(r"\A[A-Za-z][A-Za-z0-9-]{0,39}\Z"),
+    st.from_regex(r"\A[A-Za-z][A-Za-z0-9-]{0,52}\Z"),
     st.from_regex(r"\A[a-zA-Z0-9:_-]{1,128}\Z"),
     st.sampled_from(["us-east-1", "ap-southeast-2", "us-gov-west-1"]),
 )
