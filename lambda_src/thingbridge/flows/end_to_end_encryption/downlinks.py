@@ -217,5 +217,5 @@ class EncryptedDownlinkQueue:
             named = {"session_key_id": session.session_key_id} if session.session_key_id else {}
             prepared: Sequence[Mapping[str, Any]] = [{**each, **named} for each in push.downlinks]
         else:
-            prepared = encryption.encrypted(push.downlinks, key, push.first)
+            prepared = self.keys.sealed(push.key, encryption.encrypted(push.downlinks, key, push.first))
         schedule(self.things_stack, push.device, prepared, replace=push.replace)
