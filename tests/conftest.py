@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import os
+import random
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -21,7 +22,15 @@ from tests.sizes import SOAK, size
 CHOSEN = ("AWS_ENDPOINT_URL", "LOCALSTACK_HOST")
 
 
-def pytest_configure() -> None:
+@pytest.hookimpl(tryfirst=True)  # before Hypothesis reads its seed; with xdist, workers get the controller's
+def pytest_configure(config: pytest.Config) -> None:
+    """Generated examples of `make soak` are others each time, by a seed that is printed."""
+    if SOAK and config.option.hypothesis_seed is None:
+        config.option.hypothesis_seed = str(random.SystemRandom().getrandbits(32))
+    leave_out_settings_of_the_person()
+
+
+def leave_out_settings_of_the_person() -> None:
     """A profile or a key of the person who runs the tests must reach no test; the choice of an emulator must."""
     chosen = any(os.environ.get(name) for name in CHOSEN)
     for name in [name for name in os.environ if name.startswith("AWS_") and not chosen]:
@@ -33,14 +42,17 @@ def pytest_configure() -> None:
     os.environ.setdefault("GOGC", "400")
 
 
-# How long an example takes says more of the machine than of the code: nothing here is a timed test.
+# How long an example takes says more of the machine than of the code: nothing here is a timed test. `make test` plays
+# the same examples each time, so that a change is blamed only for what it did; `make soak` finds new ones. Tests choose
+# how many examples they need, but not whether these are the same.
 hypothesis.settings.register_profile(
-    "untimed",
+    "thingbridge",
+    derandomize=not SOAK,
     deadline=None,
     max_examples=size(20, 500),
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
-hypothesis.settings.load_profile("untimed")
+hypothesis.settings.load_profile("thingbridge")
 
 
 @dataclass(frozen=True)
@@ -92,6 +104,9 @@ FIGURES = "figures"
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """What tests measured, at the end of the output; with xdist it is the controller that shows it."""
+    if SOAK:
+        seed = terminalreporter.config.option.hypothesis_seed
+        terminalreporter.write_line(f"To generate these examples again: --hypothesis-seed={seed}")
     reports = terminalreporter.getreports("passed")
     lines = [str(line) for report in reports for name, line in report.user_properties if name == FIGURES]
     if lines:

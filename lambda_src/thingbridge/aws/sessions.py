@@ -6,8 +6,8 @@
 | which session is the latest | DevEUI | `latest` |
 | a push that was refused first, and succeeded | DevEUI | `queued` and its mark |
 
-A session: `dev_addr`, `app_s_key`, `key_opens`, `confirmed`, `next_f_cnt_down`, `counted_in`, `queued_again`. The
-latest one: `latest`, `joining`, `by_uplink`, `seen_at` (Unix microseconds). All items: `expires`.
+A session: `dev_addr`, `app_s_key`, `key_opens`, `confirmed`, `next_f_cnt_down`, `counted_in`, `sealed_from`,
+`queued_again`. The latest one: `latest`, `joining`, `by_uplink`, `seen_at` (Unix microseconds). All items: `expires`.
 
 `app_s_key` is the envelope as The Things Stack sent it: every key in the table is wrapped. A key that opens with the
 stack's key encryption key stays for good, and so does the DevAddr of a session; only the Application Server's own
@@ -89,10 +89,14 @@ class _Known:
 
 @dataclass(frozen=True)
 class StoredSession:
-    """A session of the table. `queued_again`: counters of its downlinks that were returned and queued again."""
+    """A session of the table. `queued_again`: counters of its downlinks that were returned and queued again.
+
+    `sealed_from`: the first counter of a downlink with a seal (`encryption.seals`).
+    """
 
     session: Session
     queued_again: frozenset[int] = frozenset()
+    sealed_from: int = 0
 
 
 class SessionTable:
@@ -230,10 +234,12 @@ class SessionTable:
         floor, table = {":floor": {"N": str(at_least)}}, {":table": {"S": str(self.created_at())}}
         numbers = {":count": {"N": str(count)}, **floor, **table}
         past_floor = {":end": {"N": str(at_least + count)}, **floor, **table}
+        from_counter = "SET #next = #next + :count, sealed_from = if_not_exists(sealed_from, #next)"
+        from_floor = "SET #next = :end, sealed_from = if_not_exists(sealed_from, :floor)"
         for update, condition, values in (
-            ("SET #next = #next + :count", "#next >= :floor", numbers),
-            ("SET #next = :end", "#next < :floor", past_floor),
-            ("SET #next = #next + :count", "#next >= :floor", numbers),  # it was raised in between
+            (from_counter, "#next >= :floor", numbers),
+            (from_floor, "#next < :floor", past_floor),
+            (from_counter, "#next >= :floor", numbers),  # it was raised in between
         ):
             counted = f"{condition} AND counted_in = :table"
             try:
@@ -434,4 +440,15 @@ def _stored(session_key_id: str, item: Mapping[str, Any]) -> StoredSession:
             _flag(item, "confirmed"),
         ),
         frozenset(int(each) for each in item.get("queued_again", {}).get("NS", ())),
+        _sealed_from(item),
     )
+
+
+def _sealed_from(item: Mapping[str, Any]) -> int:
+    """The first counter of a session's sealed downlinks: none without one if it has issued none yet.
+
+    A session that has issued counters before there were seals keeps them until it issues the next one.
+    """
+    if "sealed_from" not in item:
+        return int(item["next_f_cnt_down"]["N"]) if "counted_in" in item else 0
+    return int(item["sealed_from"]["N"])

@@ -171,7 +171,7 @@ def _recorded(session: object, *, joining: bool) -> SessionSeen | None:
 UNSEEN: Final = 1024
 """Counters that are skipped when a table starts counting in a session that is older than the table: they may have
 encrypted payloads that The Things Stack refused or returned, and no longer knows of. A device accepts gaps of up to
-16,384 (MAX_FCNT_GAP, LoRaWAN 1.0.3 §4.3.1.5)."""
+16,384 (MAX_FCNT_GAP, LoRaWAN 1.0.3 §4.3.1.5), so a session survives 15 tables without a downlink in between."""
 
 CLOCKS_DIFFER_BY: Final = 10.0
 """Seconds, at most, between the clocks of AWS and The Things Stack."""
@@ -180,12 +180,11 @@ _OWN_APPLICATION_COUNTER: Final = "MAC_V1_1"
 """From this version on, the network has a counter of its own for what it sends."""
 
 
-def first_f_cnt_down(session: SessionSeen, on_network_server: Mapping[str, Any], table_created_at: float) -> int:
-    """The first counter to issue in a session of which a table of sessions does not know the last one.
+def first_f_cnt_down(session: SessionSeen, on_network_server: Mapping[str, Any]) -> int:
+    """The lowest counter of a session that The Things Stack has not used, as far as it knows.
 
-    `on_network_server`: the device with `lorawan_version`, `session` and `pending_session`. `table_created_at`: seconds
-    since 1970. Above everything that the Application Server (`last_a_f_cnt_down`) and the Network Server
-    (`last_n_f_cnt_down`) have used in the session.
+    `on_network_server`: the device with `lorawan_version`, `session` and `pending_session`. Above everything that the
+    Application Server (`last_a_f_cnt_down`) and the Network Server (`last_n_f_cnt_down`) have used in the session.
     """
     last = session.next_f_cnt_down - 1
     if not str(on_network_server.get("lorawan_version", "")).startswith(_OWN_APPLICATION_COUNTER):
@@ -193,9 +192,47 @@ def first_f_cnt_down(session: SessionSeen, on_network_server: Mapping[str, Any],
             recorded = on_network_server.get(name) or {}
             if (recorded.get("keys") or {}).get("session_key_id") == session.session.session_key_id:
                 last = max(last, int(recorded.get("last_n_f_cnt_down", 0)))
-    began = began_at(session.session.session_key_id)
-    known_since_its_join = began is not None and began > table_created_at + CLOCKS_DIFFER_BY
-    return max(last + 1 + (0 if known_since_its_join else UNSEEN), FIRST_F_CNT_DOWN)
+    return max(last + 1, FIRST_F_CNT_DOWN)
+
+
+def is_known_since_its_join(session: Session, table_created_at: float) -> bool:
+    """Whether a session began in a table of sessions, created at this time (seconds since 1970), and in no other."""
+    began = began_at(session.session_key_id)
+    return began is not None and began > table_created_at + CLOCKS_DIFFER_BY
+
+
+SKIPPED_ATTRIBUTE: Final = "aws-iot-frame-counter"
+"""The attribute of a device on the Identity Server that keeps `Skipped`: no copy of a table takes it back."""
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """The counters of a session that are skipped for a table that is younger than the session: all below `until`."""
+
+    session_key_id: str
+    until: int
+
+    @classmethod
+    def read(cls, attributes: Mapping[str, Any]) -> "Skipped | None":
+        """What the attributes of a device say, None if they say nothing."""
+        until, _, session_key_id = str(attributes.get(SKIPPED_ATTRIBUTE, "")).partition(" ")
+        if not session_key_id or not until.isdecimal() or int(until) > LAST_FRAME_COUNTER:
+            return None
+        return cls(session_key_id, int(until))
+
+    def attributes(self) -> dict[str, str]:
+        """It as an attribute of a device."""
+        return {SKIPPED_ATTRIBUTE: f"{self.until} {self.session_key_id}"}
+
+
+def skipped(session: Session, first: int, before: Skipped | None) -> Skipped:
+    """What is skipped for another table, which is younger than the session: also what was issued in the table before.
+
+    `first`: the lowest counter that The Things Stack has not used. `before`: what was skipped for the last such table.
+    """
+    if before and before.session_key_id == session.session_key_id:
+        first = max(first, before.until)
+    return Skipped(session.session_key_id, first + UNSEEN)
 
 
 def began_at(session_key_id: str) -> float | None:

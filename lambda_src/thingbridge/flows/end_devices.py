@@ -9,8 +9,9 @@ from enum import StrEnum
 from typing import Any, Final
 
 from thingbridge.errors import Busy, Refused, ThingbridgeError
+from thingbridge.flows import marking
 from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
-from thingbridge.registry import provisioning
+from thingbridge.registry import marks, provisioning
 from thingbridge.registry.attributes import DeviceReference, NewDevice
 from thingbridge.registry.provisioning import Server, Step
 from thingbridge.things_stack.client import ThingsStack
@@ -39,8 +40,9 @@ def create(things_stack: ThingsStack, steps: Sequence[Step], *, known: bool = Fa
     """Carry out creation steps. `known`: the Identity Server has the device already.
 
     Returns CREATED, CLAIMED, COMPLETED (the rest of an earlier attempt) or UNCHANGED (nothing was missing). On any
-    error it undoes what this call created and raises the error with the server's name as its `step`. If a server can't
-    be reached for the undo either, the rest is completed when the event is delivered again.
+    error it undoes what this call created and raises the error with the server's name as its `step`; after a refusal,
+    also what an earlier attempt left behind. Raises Unfinished if a server can't be reached for that: the event is
+    delivered again, and the next attempt completes the device or undoes it.
     """
     created: list[Server] = []
     ids = steps[0].end_device["ids"]
@@ -59,7 +61,9 @@ def create(things_stack: ThingsStack, steps: Sequence[Step], *, known: bool = Fa
             error.step = step.server
             # A server that did not answer may have carried it out nevertheless.
             uncertain = [step.server] if attempted and isinstance(error, Busy) else []
-            _undo(things_stack, ids, [*created, *uncertain])
+            undone = _undo(things_stack, ids, [*created, *uncertain])
+            if isinstance(error, Refused):
+                _leave_nothing(things_stack, steps[0], error, undone=undone, resumed=known)
             raise
     if Server.IDENTITY in created:
         return Outcome.CLAIMED if Server.CLAIMING in created else Outcome.CREATED
@@ -85,7 +89,8 @@ def _carry_out(things_stack: ThingsStack, step: Step) -> bool:
     return True
 
 
-def _undo(things_stack: ThingsStack, ids: Mapping[str, str], servers: Sequence[Server]) -> None:
+def _undo(things_stack: ThingsStack, ids: Mapping[str, str], servers: Sequence[Server]) -> bool:
+    """Undo steps as far as possible; False if something is left."""
     for server in reversed(servers):
         try:
             # An id that another device has is not ours to delete.
@@ -94,7 +99,44 @@ def _undo(things_stack: ThingsStack, ids: Mapping[str, str], servers: Sequence[S
         except ThingbridgeError:
             # The order must hold: the Identity Server must forget the device last, or nothing could find what is
             # left of it on the other servers.
-            return
+            return False
+    return True
+
+
+def _leave_nothing(things_stack: ThingsStack, identity: Step, refusal: Refused, *, undone: bool, resumed: bool) -> None:
+    """After a refusal for good, no attempt follows: delete what an earlier one left. `identity`: the first step.
+
+    Raises Unfinished if that is not possible now, or if this call's own steps were not `undone`.
+    """
+    try:
+        if undone and resumed and _is_left_behind(things_stack, identity):
+            ids = identity.end_device["ids"]
+            delete(things_stack, DeviceReference(ids["device_id"], ids["dev_eui"], named=True))
+    except Busy as error:
+        undone, refusal = False, Refused(f"{refusal}; {error}")
+    if not undone:
+        unfinished = Unfinished(f"what was created has to be undone: {refusal}")
+        unfinished.step = refusal.step
+        raise unfinished from refusal
+
+
+def _is_left_behind(things_stack: ThingsStack, identity: Step) -> bool:
+    """Whether a device is the unfinished work of an earlier attempt for the same thing, and was never in use.
+
+    The mark proves the first. Without the Application Server no message of the device was ever delivered, and without a
+    session on the Network Server it has not joined.
+    """
+    device_id = identity.end_device["ids"]["device_id"]
+    unfinished = marks.read(identity.end_device["attributes"])
+    found = marking.read(things_stack, device_id)
+    if unfinished is None or found is None or found[1] != unfinished:
+        return False
+    if not _is_ours(things_stack, identity.end_device["ids"]):
+        return False
+    registry = things_stack.end_devices
+    on_network_server = registry.get(Server.NETWORK, device_id, ("session.dev_addr", "pending_session.dev_addr")) or {}
+    joined = on_network_server.get("session") or on_network_server.get("pending_session")
+    return not joined and registry.get(Server.APPLICATION, device_id, ("ids",)) is None
 
 
 def _is_ours(things_stack: ThingsStack, ids: Mapping[str, str]) -> bool:

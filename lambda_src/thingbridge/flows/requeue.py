@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+from thingbridge.aws.sessions import StoredSession
 from thingbridge.aws.things_log import ThingsLog
 from thingbridge.encryption import downlinks as encryption
 from thingbridge.encryption import messages, sessions
@@ -90,12 +91,22 @@ class Requeue:
         if stored is None or key is None:
             self._record_lost(message, downlinks, f"the key of their session {session_key_id} is not known")
             return
-        left = [each for each in downlinks if each.get("f_cnt", 0) not in stored.queued_again]
+        unknown = [each for each in downlinks if not self._is_own(device, stored, each)]
+        if unknown:
+            self._record_lost(
+                message, unknown, "this stack has not queued them: they were forged, or changed on the way"
+            )
+        own = [each for each in downlinks if each not in unknown]
+        left = [each for each in own if each.get("f_cnt", 0) not in stored.queued_again]
         if left:
             if last_f_cnt_down:
                 # Raised within bounds, as by `upstream`: a forged message must not use up the session.
                 self.keys.table.raise_counter(device, session_key_id, last_f_cnt_down + 1)
             self._push_and_mark(message, session_key_id, [(each.get("f_cnt", 0), _again(each, key)) for each in left])
+
+    def _is_own(self, device: str, stored: StoredSession, downlink: Mapping[str, Any]) -> bool:
+        """Whether this stack has queued a returned downlink. Below a counter, it did so without a seal."""
+        return downlink.get("f_cnt", 0) < stored.sealed_from or self.keys.is_sealed(device, downlink)
 
     def _push_and_mark(
         self,

@@ -9,7 +9,7 @@ from thingbridge.aws.things import Thing, Things
 from thingbridge.aws.things_log import ThingsLog
 from thingbridge.errors import Misconfigured, Refused
 from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
-from thingbridge.registry import identity
+from thingbridge.registry import identity, standing
 from thingbridge.registry.identity import MismatchingStack, NameTaken, StackOfThings, ThingOfOther
 
 KNOWN_FOR: Final = 3600.0
@@ -67,7 +67,8 @@ class ThingDirectory:
     it (350 per second), and ListThings by DevEUI (10 per second) only if that finds nothing; ListThings by device id
     only for a device whose thing may have no DevEUI.
 
-    A thing that stands for a device by its device id alone gains the DevEUI that the device has by now.
+    A thing that stands for a device by its device id alone gains the DevEUI that the device has by now. One that has
+    the name for the device, but has lost its attributes, keeps receiving messages until the comparison restores them.
     """
 
     def __init__(
@@ -126,7 +127,10 @@ class ThingDirectory:
 
     def _find(self, device: EndDeviceIdentifiers, *, by_name_only: bool = False) -> Thing | None:
         mismatch: MismatchingStack | None = None
+        overwritten: Thing | None = None
         for thing in self._candidates(device, by_name_only=by_name_only):
+            if thing.name == self._name_for(device) and standing.has_lost_its_device(thing, self._stack):
+                overwritten = thing
             try:
                 if identity.is_thing_of(device, thing.name, thing.attributes, self._stack.name):
                     return thing
@@ -134,7 +138,7 @@ class ThingDirectory:
                 mismatch = mismatch or other
         if mismatch:
             raise mismatch
-        return None
+        return overwritten
 
     def _candidates(self, device: EndDeviceIdentifiers, *, by_name_only: bool) -> Iterator[Thing]:
         """Things that may stand for the device, the likeliest first; a generator, so that a match saves calls."""
@@ -160,7 +164,10 @@ class ThingDirectory:
         # Created by another writer since the look-up, with other attributes: it may still be this device's thing.
         thing = self._things.describe(name)
         try:
-            if thing and identity.is_thing_of(device, name, thing.attributes, self._stack.name):
+            if thing and (
+                identity.is_thing_of(device, name, thing.attributes, self._stack.name)
+                or standing.has_lost_its_device(thing, self._stack)
+            ):
                 return self._remember(device, name)
         except MismatchingStack as mismatch:
             return self._remember_refusal(device, mismatch)
@@ -169,7 +176,8 @@ class ThingDirectory:
     def _add_gained_attributes(self, device: EndDeviceIdentifiers, thing: Thing) -> None:
         """Give the thing what it lacks of the device's identifiers. It stays the device's thing if AWS refuses that."""
         gained = identity.gained_attributes(device, thing.attributes)
-        if not gained:
+        # What a person has overwritten is restored from The Things Stack, not from a message.
+        if not gained or standing.names_no_device(thing.attributes):
             return
         try:
             self._things.update(thing.name, gained)

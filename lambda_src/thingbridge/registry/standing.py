@@ -68,6 +68,15 @@ def names_no_device(attributes: Mapping[str, str]) -> bool:
     return not attributes.get(Attribute.DEV_EUI) and not attributes.get(Attribute.DEVICE_ID)
 
 
+def has_lost_its_device(thing: ThingSeen, stack: StackOfThings) -> bool:
+    """Whether a thing of the stack has lost what names its device. `stackName` is lost with it, or still this stack's.
+
+    Which device it was, its name or the mark of a device says.
+    """
+    ours = _stack_of(thing) in (None, stack.name) and thing.type_name == stack.thing_type_name
+    return ours and names_no_device(thing.attributes)
+
+
 def has_eui_of(device: EndDeviceIdentifiers, attributes: Mapping[str, str]) -> bool:
     """Whether the thing has the device's DevEUI, which is unique; a device id is unique in its application only."""
     return bool(device.dev_eui) and str(attributes.get(Attribute.DEV_EUI, "")).upper() == device.dev_eui
@@ -92,7 +101,7 @@ def verdict(
         return Verdict(Fate.KEEP, _why_doubtful(device, stack, standing))
     if marked is None:
         return Verdict(Fate.FOLLOW_THING, "its thing is gone")
-    if names_no_device(marked.attributes) and marked.type_name == stack.thing_type_name:
+    if has_lost_its_device(marked, stack):
         return Verdict(Fate.RESTORE_THING, "the attributes of its thing were overwritten")
     way_out = f"delete {device.device_id} in The Things Stack, or create a thing for it"
     return Verdict(Fate.KEEP, f"the thing {marked.name} no longer stands for it: {way_out}")

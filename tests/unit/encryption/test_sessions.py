@@ -6,7 +6,7 @@ import pytest
 
 from tests import events
 from thingbridge.encryption import sessions
-from thingbridge.encryption.sessions import UNSEEN, Session, SessionSeen, UsedCounter
+from thingbridge.encryption.sessions import SKIPPED_ATTRIBUTE, UNSEEN, Session, SessionSeen, Skipped, UsedCounter
 from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
 
 IDS = {"device_id": "tank-7", "dev_addr": "260B1C2D"}
@@ -107,9 +107,29 @@ def test_counting_begins_above_everything_that_was_used(
     other = {"keys": {"session_key_id": "b2xk"}, "last_n_f_cnt_down": 4711}
     own = {"keys": {"session_key_id": BEGAN_THEN}, "last_n_f_cnt_down": on_network_server}
     device = {"lorawan_version": version, "session": other, "pending_session": own}
-    # A table that is older than the session knows all that was issued in it.
-    assert sessions.first_f_cnt_down(seen, device, BEGAN - 60) == used + 1
-    assert sessions.first_f_cnt_down(seen, device, BEGAN + 60) == used + 1 + UNSEEN
+    assert sessions.first_f_cnt_down(seen, device) == used + 1
+
+
+def test_a_table_that_is_older_than_a_session_knows_all_that_was_issued_in_it() -> None:
+    session = Session(BEGAN_THEN, "260B0002", WRAPPED)
+    assert sessions.is_known_since_its_join(session, BEGAN - 60)
+    assert not sessions.is_known_since_its_join(session, BEGAN + 60)
+    assert not sessions.is_known_since_its_join(Session("b2xk", "260B0002", WRAPPED), BEGAN - 60)
+
+
+def test_each_younger_table_skips_what_the_one_before_may_have_issued() -> None:
+    session = Session(BEGAN_THEN, "260B0002", WRAPPED)
+    once = sessions.skipped(session, 8, None)
+    assert once.until == 8 + UNSEEN
+    kept = Skipped.read(once.attributes())
+    assert sessions.skipped(session, 8, kept).until == 8 + 2 * UNSEEN
+    assert sessions.skipped(session, 5000, kept).until == 5000 + UNSEEN
+    assert sessions.skipped(Session("b2xk", "260B0002", WRAPPED), 8, kept).until == 8 + UNSEEN
+
+
+@pytest.mark.parametrize("text", ["", "x", "12", "x b2xk", "-1 b2xk", f"{2**32} b2xk"])
+def test_an_attribute_that_somebody_else_wrote_skips_nothing(text: str) -> None:
+    assert Skipped.read({SKIPPED_ATTRIBUTE: text}) is None
 
 
 def test_a_session_key_id_says_when_its_session_began() -> None:

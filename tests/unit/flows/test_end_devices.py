@@ -119,6 +119,64 @@ def test_steps_that_could_not_be_undone_are_completed_by_the_next_attempt(
     assert knowing(client, device) == list(CREATION_ORDER)
 
 
+def test_steps_that_could_not_be_undone_after_a_refusal_are_undone_by_the_next_attempt(
+    simulation: Simulation, open_client: Open
+) -> None:
+    device, client = new_device(), open_client(remaining=1.2)
+    simulation.faults.add(method="PUT", path="/ns/", status=400, times=2)
+    simulation.faults.add(method="DELETE", path="/js/", status=503, times=1000)
+    with pytest.raises(end_devices.Unfinished) as caught:
+        create(client, device)
+    assert caught.value.step == "Network Server"
+    simulation.faults.clear()
+    assert knowing(client, device) == [Server.IDENTITY, Server.JOIN]
+    simulation.faults.add(method="PUT", path="/ns/", status=400, times=1)
+    with pytest.raises(Refused):
+        create(client, device)
+    assert knowing(client, device) == []
+
+
+@pytest.mark.parametrize("status", [Server.JOIN, Server.NETWORK])
+def test_a_device_that_may_be_in_use_is_kept_when_its_completion_is_refused(
+    simulation: Simulation, open_client: Open, status: Server
+) -> None:
+    device, client = new_device(), open_client()
+    create(client, device)
+    client.end_devices.delete(status, device.device_id)
+    simulation.faults.add(method="PUT", path=PATHS[status], status=400, times=1)
+    with pytest.raises(Refused):
+        create(client, device)
+    assert knowing(client, device) == [each for each in CREATION_ORDER if each is not status]
+
+
+def test_a_device_that_has_joined_is_kept_when_its_completion_is_refused(
+    simulation: Simulation, open_client: Open
+) -> None:
+    device, client = new_device(), open_client()
+    create(client, device)
+    simulation.network.join(APPLICATION, device.device_id)
+    client.end_devices.delete(Server.APPLICATION, device.device_id)
+    simulation.faults.add(method="PUT", path="/as/", status=400, times=1)
+    with pytest.raises(Refused):
+        create(client, device)
+    assert Server.NETWORK in knowing(client, device)
+
+
+@pytest.mark.parametrize("mark", [None, replace(MARK, thing_name="other"), replace(MARK, digest="0011223344556677")])
+def test_only_the_unfinished_device_of_the_same_thing_is_undone(
+    simulation: Simulation, open_client: Open, mark: Mark | None
+) -> None:
+    device, client = new_device(), open_client()
+    create(client, device)
+    for server in (Server.APPLICATION, Server.NETWORK):
+        client.end_devices.delete(server, device.device_id)
+    client.end_devices.set_attributes(device.device_id, mark.attributes() if mark else {})
+    simulation.faults.add(method="PUT", path="/ns/", status=400, times=1)
+    with pytest.raises(Refused):
+        create(client, device)
+    assert knowing(client, device) == [Server.IDENTITY, Server.JOIN]
+
+
 def test_a_dev_eui_or_a_device_id_that_is_taken_is_refused(open_client: Open) -> None:
     device, client = new_device(), open_client()
     create(client, device)

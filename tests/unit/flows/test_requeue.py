@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -11,12 +12,13 @@ from local.things_stack import ThingsStack as Simulation
 from local.things_stack.network.application_up import Published
 from tests import events
 from tests.unit.conftest import APPLICATION, Clock
-from tests.unit.flows.conftest import DEVICE, Air, Encryption
+from tests.unit.flows.conftest import DEVICE, SESSIONS, Air, Encryption
 from thingbridge.aws.clients import Clients
 from thingbridge.aws.sessions import LONGEST_JUMP
 from thingbridge.aws.things import Things
 from thingbridge.aws.things_log import ThingsLog
-from thingbridge.encryption.sessions import LAST_FRAME_COUNTER
+from thingbridge.encryption.seals import SEAL
+from thingbridge.encryption.sessions import LAST_FRAME_COUNTER, SessionSeen
 from thingbridge.flows.end_to_end_encryption.downlinks import EncryptedDownlinkQueue
 from thingbridge.flows.requeue import Requeue
 from thingbridge.flows.thing_directory import ThingDirectory
@@ -105,6 +107,87 @@ def test_a_forged_invalidation_does_not_use_up_the_counters_of_a_session(
     assert requeue(message) == []
     schedule(TWO)
     assert [each["f_cnt"] < LONGEST_JUMP for each in air.queue()] == [True, True]
+
+
+FORGERIES: dict[str, Callable[[dict[str, Any]], object]] = {
+    "another payload": lambda downlink: downlink.update(frm_payload=THREE),
+    "another counter": lambda downlink: downlink.update(f_cnt=downlink["f_cnt"] + 1),
+    "another FPort": lambda downlink: downlink.update(f_port=16),
+    "confirmed": lambda downlink: downlink.update(confirmed=True),
+    "no seal": lambda downlink: downlink.pop("correlation_ids"),
+    "another seal": lambda downlink: downlink.update(correlation_ids=[SEAL + "0" * 32, "é", 7]),
+    "no list": lambda downlink: downlink.update(correlation_ids=SEAL),
+}
+
+
+@pytest.mark.parametrize("forge", FORGERIES.values(), ids=FORGERIES)
+def test_a_returned_downlink_that_this_stack_did_not_queue_is_dropped_and_recorded_once(
+    air: Air, schedule: Schedule, simulation: Simulation, requeue: Requeued, log: ThingsLog, forge: Callable[..., Any]
+) -> None:
+    air.activate()
+    schedule(ONE, TWO)
+    message = invalidate(simulation)
+    forge(message.message["downlink_queue_invalidated"]["downlinks"][0])
+    assert requeue(message) == []
+    (entry,) = log.entries(None)
+    assert (entry["event"], entry["count"]) == ("downlinks_not_queued_again", 1)
+    assert "forged" in entry["reason"]
+    for _ in range(2):
+        air.uplink()
+    assert air.received() == [b"\2"]
+
+
+def test_a_downlink_of_another_device_is_dropped_although_its_session_was_forged_as_well(
+    air: Air, schedule: Schedule, encryption: Encryption, simulation: Simulation, requeue: Requeued, log: ThingsLog
+) -> None:
+    air.activate()
+    schedule(ONE)
+    message = invalidate(simulation)
+    other, session_key_id = "A81758FFFE0312AC", message.message["downlink_queue_invalidated"]["session_key_id"]
+    stored = encryption.keys.table.find(str(DEVICE.dev_eui), session_key_id)
+    assert stored is not None
+    encryption.keys.remember(other, SessionSeen(stored.session, at=None, next_f_cnt_down=1))
+    message.message["end_device_ids"]["dev_eui"] = other
+    assert requeue(message) == []
+    assert ["forged" in each["reason"] for each in log.entries(None)] == [True]
+    assert air.queue() == []
+
+
+def test_nothing_is_queued_again_in_a_session_in_which_nothing_was_queued(
+    air: Air, schedule: Schedule, simulation: Simulation, requeue: Requeued, log: ThingsLog
+) -> None:
+    air.activate()
+    schedule(ONE)
+    message = invalidate(simulation)
+    air.activate()
+    session_key_id = air.remember(air.uplink()).message["uplink_message"]["session_key_id"]
+    message.message["downlink_queue_invalidated"]["downlinks"][0] |= {"session_key_id": session_key_id, "f_cnt": 1}
+    assert requeue(message) == []
+    assert ["forged" in each["reason"] for each in log.entries(None)] == [True]
+    assert air.queue() == []
+
+
+def test_downlinks_that_were_queued_before_there_were_seals_are_queued_again(
+    air: Air, schedule: Schedule, encryption: Encryption, simulation: Simulation, requeue: Requeued, clients: Clients
+) -> None:
+    air.activate()
+    schedule(ONE, TWO)
+    message = invalidate(simulation)
+    returned = message.message["downlink_queue_invalidated"]
+    key = {"device": {"S": str(DEVICE.dev_eui)}, "session_key_id": {"S": returned["session_key_id"]}}
+    clients("dynamodb").update_item(TableName=SESSIONS, Key=key, UpdateExpression="REMOVE sealed_from")
+    for each in returned["downlinks"]:
+        each["correlation_ids"] = [mark for mark in each["correlation_ids"] if not mark.startswith(SEAL)]
+    schedule(THREE)
+    assert requeue(message) == []
+    # From the first one on that is queued after that, the seal is needed.
+    (third, *_) = air.queue()
+    third["correlation_ids"] = []
+    forged = {**message.message, "downlink_queue_invalidated": {**returned, "downlinks": [third]}}
+    assert requeue(replace(message, message=forged)) == []
+    for _ in range(4):
+        air.uplink()
+    assert sorted(air.received()) == [b"\1", b"\2", b"\3"]
 
 
 def test_the_queue_before_a_rejoin_is_retried_until_the_device_has_sent(

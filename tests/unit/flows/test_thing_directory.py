@@ -165,6 +165,51 @@ def test_a_name_that_another_device_has_is_refused(
         assert caught.value.thing_name == "A81758FFFE0312AB"
 
 
+@pytest.mark.parametrize("left", [{}, {"room": "12"}, {"stackName": "farm"}])
+def test_a_thing_whose_attributes_were_overwritten_keeps_the_messages_of_its_device(
+    directory: ThingDirectory, iot: Any, calls: Calls, answer_with: AnswerWith, left: dict[str, str]
+) -> None:
+    create(iot, "A81758FFFE0312AB", **left)
+    answer_with("iot", "CreateThing", 409, "ResourceAlreadyExistsException")
+    calls()
+    assert directory.find_known(PERSONALIZED) == "A81758FFFE0312AB"
+    assert directory.find_or_create(DEVICE) == "A81758FFFE0312AB"
+    assert "CreateThing" not in calls()
+    # Who publishes a message does not decide which device a thing stands for: the comparison restores that.
+    assert iot.describe_thing(thingName="A81758FFFE0312AB")["attributes"] == left
+
+
+def test_a_thing_that_is_overwritten_while_it_is_looked_up_keeps_the_message(
+    directory: ThingDirectory, iot: Any
+) -> None:
+    def create_first(**_: Any) -> Any:
+        create(boto3.client("iot"), "A81758FFFE0312AB", room="12")
+        return refusal(409, "ResourceAlreadyExistsException")
+
+    iot.meta.events.register("before-call.iot.CreateThing", create_first)
+    assert directory.find_or_create(DEVICE) == "A81758FFFE0312AB"
+
+
+def test_a_thing_of_another_type_or_stack_with_the_name_for_a_device_gets_no_messages(
+    directory: ThingDirectory, iot: Any, answer_with: AnswerWith
+) -> None:
+    create(iot, "A81758FFFE0312AB", stackName="other")
+    create(iot, "A81758FFFE0312AC")
+    iot.update_thing(thingName="A81758FFFE0312AC", removeThingType=True)
+    answer_with("iot", "CreateThing", 409, "ResourceAlreadyExistsException")
+    for dev_eui in ("A81758FFFE0312AB", "A81758FFFE0312AC"):
+        with pytest.raises(NameTaken):
+            directory.find_or_create(EndDeviceIdentifiers("tank-7", dev_eui, "A81758FFFE000001"))
+
+
+def test_a_thing_that_has_the_dev_eui_comes_before_one_that_only_has_the_name(
+    directory: ThingDirectory, iot: Any
+) -> None:
+    create(iot, "A81758FFFE0312AB")
+    create(iot, "barn", devEUI="A81758FFFE0312AB", stackName="farm")
+    assert directory.find_or_create(DEVICE) == "barn"
+
+
 def test_a_thing_that_was_created_for_the_device_in_the_meantime_is_used(directory: ThingDirectory, iot: Any) -> None:
     def create_first(**_: Any) -> Any:
         create(boto3.client("iot"), "A81758FFFE0312AB", devEUI="A81758FFFE0312AB", stackName="farm", site="barn")

@@ -543,6 +543,23 @@ def test_no_failure_of_aws_leaves_half_a_device(live: Any, lives_with: LivesWith
     fail_everywhere(live, lives_with, step, AWS_WAYS, claim=False, scrub_keys=step == "update_thing")
 
 
+@pytest.mark.parametrize("killed", ["before the refusal", "while it is undone"])
+@pytest.mark.parametrize("step", ["set on JS", "set on NS", "set on AS"])
+def test_no_refusal_after_an_interrupted_attempt_leaves_half_a_device(
+    enter: Callable[..., World], step: str, killed: str
+) -> None:
+    world = enter(claim=False, scrub_keys=False)
+    arrange(world, (step if killed == "before the refusal" else "delete on IS", "killed", 1, 1))
+    arrange(world, (step, 400, 1, FOR_EVER))
+    play(world, [CREATE, DELIVER, DELIVER])
+    assert world.killed
+    assert (world.known(), world.dead) == (set(), [])
+    assert world.account.shadows[THING]["state"] == "failed"
+    end_failures(world)
+    repair(world)
+    agree(world)
+
+
 def fail_everywhere(live: Any, lives_with: LivesWith, step: str, ways: Sequence[Way], **settings: bool) -> None:
     """Let a step fail in the lives that include it: the first time, or every time."""
     lives = lives_with(step, **settings)

@@ -24,7 +24,7 @@ from tests.unit.malformed.account import Account, is_shadow_state
 from tests.unit.malformed.conftest import EVERYTHING, LABEL, PLAIN, SECRET
 from thingbridge.encryption import downlinks as encryption
 from thingbridge.encryption.messages import SessionKey
-from thingbridge.encryption.sessions import Session, SessionSeen
+from thingbridge.encryption.sessions import LAST_FRAME_COUNTER, Session, SessionSeen
 from thingbridge.errors import BadInput, Refused
 from thingbridge.lorawan import key_envelope
 from thingbridge.registry.attributes import Attribute
@@ -323,11 +323,15 @@ RETURNING: Final = {
 
 @pytest.fixture
 def requeue(account: Account, queue: Queue) -> Any:
-    """The flow `requeue` with the queue in place of The Things Stack; it knows the session of the examples."""
+    """The flow `requeue` with the queue in place of The Things Stack; it knows the session of the examples.
+
+    Their downlinks were queued before there were seals.
+    """
     environment = {**EVERYTHING, **THINGS_STACK}
     flow: Any = composition.requeue(environment, account)(Invocation())  # type: ignore[arg-type]
     envelope = key_envelope.wrapped(bytes(16), bytes.fromhex(KEK), LABEL)
     flow.keys.table.write("A81758FFFE0312AB", SessionSeen(Session(SESSION, "260B1C2D", envelope), 1, 1))
+    flow.keys.table.begin_counting("A81758FFFE0312AB", SESSION, LAST_FRAME_COUNTER)
     return replace(flow, queue=queue)
 
 

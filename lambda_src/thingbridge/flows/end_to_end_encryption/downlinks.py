@@ -19,6 +19,7 @@ from thingbridge.encryption.sessions import DeviceSessions, Session, SessionSeen
 from thingbridge.errors import Busy
 from thingbridge.flows import end_devices
 from thingbridge.flows.downlink import not_queued, schedule
+from thingbridge.flows.end_to_end_encryption import counting
 from thingbridge.flows.end_to_end_encryption.session_keys import SessionKeys
 from thingbridge.lorawan.key_envelope import KeyNotReadable
 from thingbridge.messaging import downlink as requests
@@ -37,9 +38,6 @@ FIRST_PAUSE: Final = 0.02
 """Seconds between attempts; each pause is twice as long as the one before, and shortened at random."""
 
 _SESSIONS: Final = ("session", "pending_session")
-_COUNTERS: Final = tuple(
-    f"{each}.{field}" for each in _SESSIONS for field in ("keys.session_key_id", "last_n_f_cnt_down")
-)
 
 
 class JoinLost(NotSendable):
@@ -172,7 +170,8 @@ class EncryptedDownlinkQueue:
         try:
             taken = table.take_counters(push.key, session_key_id, count, push.retry.at_least)
         except NotCounted:
-            table.begin_counting(push.key, session_key_id, self._first_counter(push.device, seen))
+            first = counting.first_counter(self.things_stack, push.device, seen, table.created_at())
+            table.begin_counting(push.key, session_key_id, first)
             taken = table.take_counters(push.key, session_key_id, count, push.retry.at_least)
         if taken is None:
             raise Busy(f"the session of {push.device.device_id} was removed while it was written")
@@ -207,15 +206,6 @@ class EncryptedDownlinkQueue:
             found = registry.get(Server.APPLICATION, known.device_id, _SESSIONS)
         return sessions.of_device(found or {})
 
-    def _first_counter(self, device: DeviceReference, seen: SessionSeen) -> int:
-        """The first counter to issue in a session, above all that The Things Stack has used in it."""
-        paths = ("lorawan_version", *_COUNTERS)
-        registry = self.things_stack.end_devices
-        found = registry.get(Server.NETWORK, device.device_id, paths)
-        if found is None and not device.named and (known := end_devices.resolve(self.things_stack, device)):
-            found = registry.get(Server.NETWORK, known.device_id, paths)
-        return sessions.first_f_cnt_down(seen, found or {}, self.keys.table.created_at())
-
     def _send(self, push: _Push, session: Session) -> None:
         try:
             key = self.keys.of(session)
@@ -227,5 +217,5 @@ class EncryptedDownlinkQueue:
             named = {"session_key_id": session.session_key_id} if session.session_key_id else {}
             prepared: Sequence[Mapping[str, Any]] = [{**each, **named} for each in push.downlinks]
         else:
-            prepared = encryption.encrypted(push.downlinks, key, push.first)
+            prepared = self.keys.sealed(push.key, encryption.encrypted(push.downlinks, key, push.first))
         schedule(self.things_stack, push.device, prepared, replace=push.replace)

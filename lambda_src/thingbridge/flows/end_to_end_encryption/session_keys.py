@@ -1,9 +1,12 @@
 """The keys of sessions: envelopes from messages and from the table, opened with the key encryption key."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from thingbridge.aws.secrets import Secrets
 from thingbridge.aws.sessions import SessionTable
+from thingbridge.encryption import seals
 from thingbridge.encryption.messages import KeyOf, SessionKey
 from thingbridge.encryption.sessions import Session, SessionSeen
 from thingbridge.lorawan import key_envelope
@@ -68,6 +71,20 @@ class SessionKeys:
             return self.of(session) if session else None
 
         return found
+
+    def sealed(self, device: str, downlinks: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+        """Encrypted downlinks with their seals."""
+        key = seals.sealing_key(self._key_encryption_key())
+        return [seals.sealed(each, device, key) for each in downlinks]
+
+    def is_sealed(self, device: str, downlink: Mapping[str, Any]) -> bool:
+        """Whether this stack has queued a downlink that was returned."""
+
+        def with_key(*, refresh: bool) -> bool:
+            return seals.is_sealed(downlink, device, seals.sealing_key(self._key_encryption_key(refresh=refresh)))
+
+        # A rotated key encryption key is in use before the cached one expires.
+        return with_key(refresh=False) or with_key(refresh=True)
 
     def _open(self, session: Session) -> bytes:
         def known(label: str, *, refresh: bool = False) -> bytes | None:
