@@ -235,8 +235,9 @@ def delete_from_aws(demo: Demo) -> None:
 
 def garbage(demo: Demo) -> None:
     """A malformed message is recorded and not retried, and the next one is handled."""
-    demo.network.publish_raw(APPLICATION, "uplink", b"\xff\xfethis is not JSON")
-    demo.say("published on The Things Stack's side: 18 bytes that are not JSON")
+    nobody = {"end_device_ids": {"application_ids": {"application_id": APPLICATION}}, "uplink_message": {"f_port": 1}}
+    demo.network.publish_raw(APPLICATION, "uplink", json.dumps(nobody).encode())
+    demo.say("published on The Things Stack's side: an uplink that names no device")
     (event, *_) = eventually("the record", lambda: log_of(demo, UNIDENTIFIED))
     demo.say(f"recorded: {brief(event)}")
     demo.uplink(SENSOR, b"\xaa")
