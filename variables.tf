@@ -206,6 +206,7 @@ variable "ingest" {
     webhook = optional(object({
       reserved_concurrency = optional(number)
       secret_version       = optional(number, 1)
+      url                  = optional(string)
     }), {})
   })
   default  = { mode = "pubsub" }
@@ -241,6 +242,11 @@ variable "ingest" {
   validation {
     condition     = var.ingest.webhook.secret_version >= 1 && floor(var.ingest.webhook.secret_version) == var.ingest.webhook.secret_version
     error_message = "ingest.webhook.secret_version must be a whole number from 1; got ${var.ingest.webhook.secret_version}."
+  }
+
+  validation {
+    condition     = var.ingest.webhook.url == null || can(regex("^(https://[^/?#\\s]+|http://(localhost|127\\.0\\.0\\.1)(:[0-9]+)?)(/[^?#\\s]*)?$", var.ingest.webhook.url))
+    error_message = "ingest.webhook.url must be an https URL without a query (http:// only for localhost), or null for the function's own; got \"${coalesce(var.ingest.webhook.url, "null")}\"."
   }
 
   validation {

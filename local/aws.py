@@ -29,6 +29,7 @@ REGION = "eu-west-1"
 # The account's root user in ministack and LocalStack; IAM is enforced for all others.
 ROOT_KEY = "test"
 ROOT_SECRET = "test"  # noqa: S105
+ROOT_ACCOUNT = "000000000000"
 READY_SECONDS = 30.0
 CONFIG = Config(retries={"max_attempts": 4, "mode": "standard"}, connect_timeout=5, read_timeout=60)
 # The variables that ministack, and with it every function it runs, inherits: none that could lead a function to a real

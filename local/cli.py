@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import os
 import secrets
 import shlex
 import signal
@@ -31,9 +32,10 @@ from cli.output import plain
 from local import demo as transcript
 from local import inspection, terraform
 from local.aws import OWN_ENDPOINT
-from local.environment import APPLICATION, ENVIRONMENTS, Environment, NotUp, clear
+from local.environment import APPLICATION, ENVIRONMENTS, Environment, NotUp, OtherThingsStack, clear
 from local.inspection import NotSeen, payload_hex, readable
 from local.mqtt import MqttError
+from local.own_things_stack import OwnThingsStack, Unusable
 from local.processes import StartFailed
 from local.stack import TerraformError
 from local.things_stack import Dropped
@@ -80,6 +82,8 @@ class NotThere(Exception):
 
 EXPECTED = (
     NotUp,
+    OtherThingsStack,
+    Unusable,
     NotThere,
     NotSeen,
     StartFailed,
@@ -124,21 +128,17 @@ def demo(context: typer.Context) -> None:
 def up(context: typer.Context) -> None:
     """Start the environment and keep it running; run it again to apply changes."""
     directory = Directories.of(context).up
-    environment = Environment.start(directory, out.print)
+    own = OwnThingsStack.named(os.environ)
+    if own:
+        own.check()
+    environment = Environment.start(directory, out.print, own)
     stack = environment.stack
     out.print(f"[dim]{stack.provider.explanation}[/]")
     with transcript.progress(out, "terraform apply") as on_progress:
         seconds = stack.apply(on_progress)
     out.print(f"Thingbridge: applied in {seconds:.0f} s, configuration in {_short(directory / 'stack')}\n")
     out.print("Try (with `.venv/bin/` in front, or after `source .venv/bin/activate`):")
-    for command, what in (
-        ("thingbridge-local watch", "show every public message as it arrives"),
-        ("thingbridge-local join my-sensor", "a device joins (a new one is registered first)"),
-        ("thingbridge-local uplink my-sensor --hex 0835", "it sends"),
-        ("thingbridge-local things", "the things that exist now"),
-        ("thingbridge-local downlink <thing> --hex 2a07", "request a downlink over MQTT"),
-        ('eval "$(thingbridge-local env)"', "then any AWS tool uses this AWS"),
-    ):
+    for command, what in _tries(environment):
         out.print(Text(f"  {command:<48}", style="bold").append(what, style="default"))
     out.print("\n`make status` shows what runs, `make down` stops it.")
 
@@ -147,7 +147,7 @@ def up(context: typer.Context) -> None:
 def down(context: typer.Context) -> None:
     """Stop everything that was started here, also after a crash, and delete its state."""
     directories = Directories.of(context)
-    found = [directory for directory in (directories.up, directories.demo) if clear(directory)]
+    found = [directory for directory in (directories.up, directories.demo) if clear(directory, out.print)]
     out.print("Stopped; nothing is left running." if found else "Nothing was up.")
 
 
@@ -302,6 +302,21 @@ def thing(context: typer.Context, name: str, as_json: AsJson = False) -> None:
     for title, part in view.items():
         out.print(f"[bold cyan]{title}[/]")
         out.print_json(data=part)
+
+
+def _tries(environment: Environment) -> Sequence[tuple[str, str]]:
+    """Commands to try, with what they do."""
+    devices = (
+        ("thingbridge-local join my-sensor", "a device joins (a new one is registered first)"),
+        ("thingbridge-local uplink my-sensor --hex 0835", "it sends"),
+    )
+    return (
+        ("thingbridge-local watch", "show every public message as it arrives"),
+        *(() if environment.own else devices),
+        ("thingbridge-local things", "the things that exist now"),
+        ("thingbridge-local downlink <thing> --hex 2a07", "request a downlink over MQTT"),
+        ('eval "$(thingbridge-local env)"', "then any AWS tool uses this AWS"),
+    )
 
 
 def _running(context: typer.Context) -> Environment:

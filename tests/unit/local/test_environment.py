@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from local import cli, demo
+from local.aws import LocalAws
 from local.environment import DESCRIPTION, Environment, NotUp, clear
 from local.processes import Running, start
 from local.stack import COMMAND
@@ -38,7 +39,8 @@ def aws(process: Running | None) -> dict[str, Any]:
 
 
 def things_stack(process: Running | None) -> dict[str, Any]:
-    return {"url": "http://127.0.0.1:3", "process": asdict(process) if process else None}
+    described = asdict(process) if process else None
+    return {"url": "http://127.0.0.1:3", "process": described, "own": None, "gate": None}
 
 
 def test_an_environment_is_found_again_with_its_inputs(tmp_path: Path, sleeper: Running) -> None:
@@ -83,10 +85,7 @@ def test_a_description_that_can_not_be_read_is_cleared(tmp_path: Path, text: str
 
 
 def test_a_description_is_readable_by_its_user_only(tmp_path: Path) -> None:
-    from local import environment
-    from local.aws import LocalAws
-
-    environment._describe(tmp_path, LocalAws.attach("http://127.0.0.1:1", tmp_path), None, "NNSXS.KEY")
+    Environment(tmp_path, LocalAws.attach("http://127.0.0.1:1", tmp_path), api_key="NNSXS.KEY")._describe()
     assert stat.S_IMODE((tmp_path / DESCRIPTION).stat().st_mode) == 0o600
 
 
