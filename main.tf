@@ -140,7 +140,7 @@ module "configure" {
   tags                   = var.tags
 
   uses = {
-    api_key            = module.api_key.use
+    things_stack       = module.things_stack.access
     key_encryption_key = local.encryption.key_use
   }
 }

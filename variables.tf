@@ -71,6 +71,18 @@ variable "cluster_address" {
   }
 }
 
+variable "cluster_ca_certificate" {
+  description = "Certificate of the private authority that signed those of cluster_address and identity_server_address, in PEM, at most 2,500 characters: that of the authority alone. null: only the public authorities are trusted."
+  type        = string
+  default     = null
+
+  # The variables of a function have 4 KB in all.
+  validation {
+    condition     = var.cluster_ca_certificate == null || (can(regex("^\\s*(-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\\s]+-----END CERTIFICATE-----\\s*)+$", var.cluster_ca_certificate)) && try(length(var.cluster_ca_certificate), 0) <= 2500)
+    error_message = "cluster_ca_certificate must be a certificate in PEM of at most 2500 characters, from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----; got ${try(length(var.cluster_ca_certificate), 0)} characters, \"${substr(coalesce(var.cluster_ca_certificate, "null"), 0, 30)}…\"."
+  }
+}
+
 variable "codecs" {
   description = "Your own decoders, for devices whose formatter is not in The Things Stack: a folder of Python files (docs/codecs.md). null: none."
   type = object({

@@ -13,26 +13,29 @@ import socket
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
 
 from local.aws import ROOT_ACCOUNT, LocalAws
-from thingbridge.errors import Busy, ThingbridgeError
+from thingbridge.errors import Busy, Misconfigured, ThingbridgeError
 from thingbridge.flows.api_key import ALL_RIGHTS, INTEGRATION_RIGHTS, RIGHTS
 from thingbridge.flows.ingest.integration import IngestMode, Integration
+from thingbridge.things_stack.authority import UnknownAuthority
 from thingbridge.things_stack.client import ThingsStack
 from thingbridge.things_stack.errors import ApiKeyRefused, NotFound, ThingsStackRefused
 from thingbridge.things_stack.transport import Transport
 
 URL, APPLICATION, API_KEY, REACHES = "TTS_URL", "TTS_APPLICATION", "TTS_API_KEY", "TTS_REACHES"
-IDENTITY_SERVER, PORT = "TTS_IDENTITY_SERVER_URL", "TTS_REACHES_PORT"
+IDENTITY_SERVER, PORT, CA_CERTIFICATE = "TTS_IDENTITY_SERVER_URL", "TTS_REACHES_PORT", "TTS_CA_CERTIFICATE"
 NEEDED = (URL, APPLICATION, API_KEY)
+OPTIONAL = (REACHES, IDENTITY_SERVER, PORT, CA_CERTIFICATE)
 DEFAULT_PORT = 8484
 """The port of this machine that `TTS_REACHES` leads to."""
 CHECK_SECONDS = 15.0
 ANSWER_SECONDS = 3.0
 
-_HOSTED = re.compile(r"^(https://(?:[a-z0-9-]+\.)?)[a-z]+\d+(?=\.cloud\.thethings\.(?:network|industries)(?::443)?$)")
+_HOSTED = re.compile(r"^(https://(?:[a-z0-9-]+\.)?)[a-z]+\d+(\.cloud\.thethings\.(?:network|industries))(?::443)?$")
 """The clusters of the hosted deployments, which have their Identity Server in eu1."""
 
 
@@ -45,7 +48,8 @@ class OwnThingsStack:
     """One application at a The Things Stack that runs already. `url` has no path.
 
     `reaches`: https address that leads to `port` of this machine. Without it, messages come by MQTT to 127.0.0.1.
-    `identity_server_url`: "" if it is that of `url`, or of the hosted deployment.
+    `identity_server_url`: "" if it is that of `url`, or of the hosted deployment. `ca_certificate`: of a private
+    authority, in PEM; "" for the public ones.
     """
 
     url: str
@@ -54,11 +58,12 @@ class OwnThingsStack:
     identity_server_url: str = ""
     reaches: str = ""
     port: int = DEFAULT_PORT
+    ca_certificate: str = ""
 
     @classmethod
     def named(cls, environment: Mapping[str, str]) -> Self | None:
         """The one that the variables name; None if none of the needed ones is set. Raises Unusable."""
-        given = {name: environment.get(name, "").strip() for name in (*NEEDED, REACHES, IDENTITY_SERVER, PORT)}
+        given = {name: environment.get(name, "").strip() for name in (*NEEDED, *OPTIONAL)}
         missing = [name for name in NEEDED if not given[name]]
         if len(missing) == len(NEEDED):
             return None
@@ -74,6 +79,7 @@ class OwnThingsStack:
             _url(IDENTITY_SERVER, identity_server) if identity_server else "",
             _url(REACHES, given[REACHES]) if given[REACHES] else "",
             _port(given[PORT]) if given[PORT] else DEFAULT_PORT,
+            _certificate(given[CA_CERTIFICATE]) if given[CA_CERTIFICATE] else "",
         )
         if not own.reaches and not runs_here(urlsplit(own.url).hostname or ""):
             raise Unusable(f"{REACHES} must be an https address that leads to port {own.port} of this machine, as "
@@ -90,6 +96,13 @@ class OwnThingsStack:
             raise Unusable(f"{self.url} has no application {self.application}: check {APPLICATION}") from error
         except ThingsStackRefused as error:
             raise Unusable(f"{error}: check {URL}") from error
+        except UnknownAuthority as error:
+            raise Unusable(
+                f"unknown authority: the certificate of {error.host} is not signed by a trusted one; set "
+                f"{CA_CERTIFICATE} to the file with the certificate of the authority that signed it"
+            ) from error
+        except Misconfigured as error:
+            raise Unusable(f"{CA_CERTIFICATE} must be a file with a certificate in PEM: {error}") from error
         except Busy as error:
             raise Unusable(f"{error}: check {URL}") from error
         needed = {**RIGHTS, **INTEGRATION_RIGHTS}
@@ -116,11 +129,17 @@ class OwnThingsStack:
         return {
             "cluster_address": self.url,
             **identity_server,
+            **({"cluster_ca_certificate": self.ca_certificate} if self.ca_certificate else {}),
             "application_id": self.application,
             "application_api_key": self.api_key,
             "on_thing_deleted": "retain",
             "ingest": self._ingest(aws),
         }
+
+    @property
+    def identity_server(self) -> str:
+        """The URL of the Identity Server. The hosted deployments have it in eu1, as modules/things_stack knows."""
+        return self.identity_server_url or _HOSTED.sub(r"\1eu1\2", self.url)
 
     def integration_id(self, stack_name: str, region: str) -> str:
         """The ID of the integration that a stack in the local AWS has at The Things Stack."""
@@ -163,10 +182,11 @@ class OwnThingsStack:
         end = time.monotonic() + seconds
         transport = Transport(
             cluster_address=self.url,
-            identity_server_address=self.identity_server_url or _HOSTED.sub(r"\1eu1", self.url),
+            identity_server_address=self.identity_server,
             api_key=lambda _refresh: self.api_key,
             remaining_seconds=lambda: end - time.monotonic(),
             patience=seconds / 3,
+            ca_certificate=self.ca_certificate or None,
         )
         return ThingsStack(self.application, transport)
 
@@ -186,7 +206,7 @@ def runs_here(host: str) -> bool:
 
 def _url(name: str, text: str) -> str:
     """An address as a URL without a path, in the forms of the root module's cluster_address. Raises Unusable."""
-    address = text.rstrip("/")
+    address = text.rstrip("/").lower()
     url = address if "://" in address else f"https://{address}"
     parts = urlsplit(url)
     here = parts.hostname in ("localhost", "127.0.0.1")
@@ -201,3 +221,12 @@ def _port(text: str) -> int:
     if not (text.isdecimal() and 0 < int(text) < 65536):
         raise Unusable(f"{PORT} must be a port, 1 to 65535; got {text!r}")
     return int(text)
+
+
+def _certificate(path: str) -> str:
+    try:
+        return Path(path).expanduser().read_text(encoding="ascii")
+    except (OSError, ValueError) as error:
+        raise Unusable(
+            f"{CA_CERTIFICATE} must be a file with a certificate in PEM; got {path!r}, which can't be read"
+        ) from error

@@ -74,7 +74,7 @@ variable "tags" {
 }
 
 variable "uses" {
-  description = "Grants of the secrets that the function reads: the API key, and the key encryption key with end-to-end encryption. null stands for a grant that is not given."
+  description = "Grants that the function works with: access to The Things Stack, and the key encryption key with end-to-end encryption. null stands for a grant that is not given."
   type = map(object({
     environment = map(string)
     policy_json = string

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import requests
+from werkzeug.wrappers import Response
 
 from local import cli, inspection
 from local.aws import LocalAws
@@ -15,6 +16,7 @@ from local.environment import DESCRIPTION, Environment, OtherThingsStack, clear
 from local.own_things_stack import OwnThingsStack, Unusable, runs_here
 from local.processes import Running, answers, free_port
 from local.things_stack import ThingsStack as Simulation
+from tests.private_authority import Authority, serving
 from tests.unit.conftest import APPLICATION
 
 KEY = "NNSXS.A.B"
@@ -190,3 +192,21 @@ def test_the_way_in_takes_posts_alone_and_answers_while_nothing_is_applied(tmp_p
         assert requests.post(f"http://127.0.0.1:{port}/uplink", data=b"{}", timeout=60).status_code == 503
     finally:
         gate.stop()
+
+
+def test_a_private_authority_is_read_from_its_file_and_named_when_it_is_missing(tmp_path: Path) -> None:
+    authority = Authority.create("Farm Authority")
+    file = tmp_path / "authority.pem"
+    file.write_text(authority.pem)
+    rights = Response('{"rights": ["RIGHT_APPLICATION_ALL"]}', content_type="application/json")
+    with serving(authority.context(tmp_path), rights) as url:
+        without = OwnThingsStack.named({**HERE, "TTS_URL": url})
+        assert without
+        with pytest.raises(Unusable, match="^unknown authority: .* set TTS_CA_CERTIFICATE to the file"):
+            without.check()
+        trusting = OwnThingsStack.named({**HERE, "TTS_URL": url, "TTS_CA_CERTIFICATE": str(file)})
+        assert trusting
+        trusting.check()
+    assert trusting.ca_certificate == authority.pem
+    with pytest.raises(Unusable, match="TTS_CA_CERTIFICATE must be a file with a certificate in PEM; got '/no'"):
+        OwnThingsStack.named({**HERE, "TTS_CA_CERTIFICATE": "/no"})
