@@ -14,7 +14,7 @@ import secrets
 import shlex
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -36,7 +36,7 @@ from local.environment import APPLICATION, ENVIRONMENTS, Environment, NotUp, Oth
 from local.inspection import NotSeen, payload_hex, readable
 from local.mqtt import MqttError
 from local.own_things_stack import OwnThingsStack, Unusable
-from local.processes import StartFailed
+from local.processes import Running, StartFailed, collected
 from local.stack import TerraformError
 from local.things_stack import Dropped
 from local.things_stack.control.client import ControlError
@@ -121,7 +121,11 @@ Confirmed = Annotated[bool, typer.Option("--confirmed", help="Request an acknowl
 def demo(context: typer.Context) -> None:
     """Run through everything once, and leave nothing running."""
     directories = Directories.of(context)
-    transcript.run(out, directories.demo, last_failure=directories.last_failure)
+    with collected() as started:
+        try:
+            transcript.run(out, directories.demo, last_failure=directories.last_failure)
+        finally:
+            _stop(started)
 
 
 @app.command()
@@ -131,11 +135,12 @@ def up(context: typer.Context) -> None:
     own = OwnThingsStack.named(os.environ)
     if own:
         own.check()
-    environment = Environment.start(directory, out.print, own)
-    stack = environment.stack
-    out.print(f"[dim]{stack.provider.explanation}[/]")
-    with transcript.progress(out, "terraform apply") as on_progress:
-        seconds = stack.apply(on_progress)
+    with _all_or_nothing(directory):
+        environment = Environment.start(directory, out.print, own, outlives=True)
+        stack = environment.stack
+        out.print(f"[dim]{stack.provider.explanation}[/]")
+        with transcript.progress(out, "terraform apply") as on_progress:
+            seconds = stack.apply(on_progress)
     out.print(f"Thingbridge: applied in {seconds:.0f} s, configuration in {_short(directory / 'stack')}\n")
     out.print("Try (with `.venv/bin/` in front, or after `source .venv/bin/activate`):")
     for command, what in _tries(environment):
@@ -302,6 +307,36 @@ def thing(context: typer.Context, name: str, as_json: AsJson = False) -> None:
     for title, part in view.items():
         out.print(f"[bold cyan]{title}[/]")
         out.print_json(data=part)
+
+
+@contextlib.contextmanager
+def _all_or_nothing(directory: Path) -> Iterator[None]:
+    """After Ctrl-C nothing runs that was not running before."""
+    before = _is_up(directory)
+    with collected() as started:
+        try:
+            yield
+        except KeyboardInterrupt:
+            if not before:
+                err.print("interrupted; stopping what was started …")
+                with transcript.uninterrupted():
+                    clear(directory, err.print)
+                _stop(started)
+            raise
+
+
+def _stop(processes: Sequence[Running]) -> None:
+    """Stop those whose start was interrupted before an environment had them; harmless for all others."""
+    with transcript.uninterrupted():
+        for process in processes:
+            process.stop()
+
+
+def _is_up(directory: Path) -> bool:
+    try:
+        return Environment.load(directory).alive
+    except NotUp:
+        return False
 
 
 def _tries(environment: Environment) -> Sequence[tuple[str, str]]:

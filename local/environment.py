@@ -71,11 +71,18 @@ class Environment:
         self.own, self.gate = own, gate
 
     @classmethod
-    def start(cls, directory: Path, say: Say = lambda _line: None, own: OwnThingsStack | None = None) -> Environment:
+    def start(
+        cls,
+        directory: Path,
+        say: Say = lambda _line: None,
+        own: OwnThingsStack | None = None,
+        *,
+        outlives: bool = False,
+    ) -> Environment:
         """Start everything that Terraform needs; a half-started or ended one in the directory is cleared first.
 
-        An environment that already runs is used as it is, with another key of `own` if that is given. Raises
-        StartFailed, and OtherThingsStack if `own` is not the one of the environment that runs.
+        It ends with this process unless it `outlives` that. One that already runs is used as it is, with another key
+        of `own` if that is given. Raises StartFailed, and OtherThingsStack if `own` is not that of the one that runs.
         """
         with contextlib.suppress(NotUp):
             found = cls.load(directory)
@@ -84,7 +91,7 @@ class Environment:
                 return found
         clear(directory, say)
         directory.mkdir(parents=True)
-        aws = LocalAws.from_environment(directory / "aws")
+        aws = LocalAws.from_environment(directory / "aws", outlives=outlives)
         environment = cls(directory, aws, own=own)
         environment._describe()
         say(f"AWS: {'ministack' if aws.process else 'already running'}, {aws.endpoint_url}, region {aws.region}")
@@ -293,6 +300,7 @@ def _start_things_stack(directory: Path, aws: LocalAws) -> tuple[Running, str]:
         environment=environment,
         log=directory / "things-stack.log",
         cwd=directory,
+        ends_with_caller=not aws.outlives,
     )
     wait_until_ready(process, state.exists, timeout=20)
     return process, str(json.loads(state.read_text(encoding="utf-8"))["url"])
@@ -309,6 +317,7 @@ def _start_gate(directory: Path, aws: LocalAws, port: int) -> Running:
         environment={**aws.environment(), "PYTHONPATH": str(ROOT)},
         log=directory / "webhook-gate.log",
         cwd=directory,
+        ends_with_caller=not aws.outlives,
     )
     wait_until_ready(process, lambda: answers(port), timeout=20)
     return process

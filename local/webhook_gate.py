@@ -19,6 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from werkzeug.wrappers import Request, Response
 
 from local.aws import LocalAws
+from local.processes import end_with_caller
 from local.things_stack import AwsAccess
 from local.things_stack.api.listener import Listener
 from thingbridge.messaging.webhook import SECRET_HEADER
@@ -58,6 +59,7 @@ class Gate:
 
 
 def main() -> None:
+    end_with_caller()
     parser = argparse.ArgumentParser(prog="python -m local.webhook_gate", description="The way in for webhooks.")
     parser.add_argument("--port", type=int, required=True, help="port of 127.0.0.1 to listen on")
     parser.add_argument("--aws-endpoint-url", required=True, help="of the AWS emulator")

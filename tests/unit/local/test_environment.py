@@ -15,6 +15,7 @@ import pytest
 from local import cli, demo
 from local.aws import LocalAws
 from local.environment import DESCRIPTION, Environment, NotUp, clear
+from local.main import main
 from local.processes import Running, start
 from local.stack import COMMAND
 
@@ -146,3 +147,36 @@ def test_the_demo_stops_everything_when_a_step_fails(
     assert not sleeper.alive
     assert not directory.exists()
     assert "the logs are kept in" in capsys.readouterr().out
+
+
+def test_outside_a_checkout_it_says_where_it_works(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="1"):
+        main(tmp_path)
+    assert capsys.readouterr().err.startswith("✗ thingbridge-local works in a checkout of Thingbridge alone")
+
+
+def test_an_interrupted_up_stops_what_it_started(
+    tmp_path: Path, sleeper: Running, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new = tmp_path / "new"
+
+    def interrupted() -> None:
+        with cli._all_or_nothing(new):
+            describe(new, aws=aws(None), things_stack=things_stack(sleeper), api_key="")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert not new.exists()
+    assert not sleeper.alive
+    assert "interrupted; stopping what was started" in capsys.readouterr().err
+
+
+def test_an_interrupted_change_of_what_is_up_leaves_it_running(tmp_path: Path, sleeper: Running) -> None:
+    up = describe(tmp_path / "up", aws=aws(sleeper), things_stack=things_stack(sleeper), api_key="NNSXS.KEY")
+    try:
+        with pytest.raises(KeyboardInterrupt), cli._all_or_nothing(up):
+            raise KeyboardInterrupt
+        assert sleeper.alive
+    finally:
+        clear(up)
