@@ -136,7 +136,7 @@ module "configure" {
   stack                  = local.stack
   create_thing_type      = var.create_thing_type
   enable_registry_events = var.enable_registry_events
-  uses                   = { api_key = module.api_key.use }
+  uses                   = { things_stack = module.things_stack.access }
   functions              = local.functions
   aws                    = local.aws
   tags                   = var.tags

@@ -7,6 +7,7 @@ module "things_stack" {
   application_id          = var.application_id
   cluster_address         = var.cluster_address
   identity_server_address = var.identity_server_address
+  ca_certificate          = var.cluster_ca_certificate
   stack_name              = var.stack_name
 
   api_key = {

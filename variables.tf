@@ -71,6 +71,18 @@ variable "cluster_address" {
   }
 }
 
+variable "cluster_ca_certificate" {
+  description = "Certificate of the private authority that signed those of cluster_address and identity_server_address, in PEM, at most 2,500 characters: that of the authority alone. null: only the public authorities are trusted."
+  type        = string
+  default     = null
+
+  # The variables of a function have 4 KB in all.
+  validation {
+    condition     = var.cluster_ca_certificate == null || (can(regex("^\\s*(-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\\s]+-----END CERTIFICATE-----\\s*)+$", var.cluster_ca_certificate)) && try(length(var.cluster_ca_certificate), 0) <= 2500)
+    error_message = "cluster_ca_certificate must be a certificate in PEM of at most 2500 characters, from -----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----; got ${try(length(var.cluster_ca_certificate), 0)} characters, \"${substr(coalesce(var.cluster_ca_certificate, "null"), 0, 30)}…\"."
+  }
+}
+
 variable "codecs" {
   description = "Your own decoders, for devices whose formatter is not in The Things Stack: a folder of Python files (docs/codecs.md). null: none."
   type = object({
@@ -209,6 +221,7 @@ variable "ingest" {
     webhook = optional(object({
       reserved_concurrency = optional(number)
       secret_version       = optional(number, 1)
+      url                  = optional(string)
     }), {})
   })
   default  = { mode = "webhook" }
@@ -250,6 +263,11 @@ variable "ingest" {
   validation {
     condition     = var.ingest.webhook.secret_version >= 1 && floor(var.ingest.webhook.secret_version) == var.ingest.webhook.secret_version
     error_message = "ingest.webhook.secret_version must be a whole number from 1; got ${var.ingest.webhook.secret_version}."
+  }
+
+  validation {
+    condition     = var.ingest.webhook.url == null || can(regex("^(https://[^/?#\\s]+|http://(localhost|127\\.0\\.0\\.1)(:[0-9]+)?)(/[^?#\\s]*)?$", var.ingest.webhook.url))
+    error_message = "ingest.webhook.url must be an https URL without a query (http:// only for localhost), or null for the function's own; got \"${coalesce(var.ingest.webhook.url, "null")}\"."
   }
 
   validation {

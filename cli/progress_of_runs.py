@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from cli.errors import Failed
+from cli.output import count
 
 
 class ProgressOfRuns:
@@ -52,9 +53,10 @@ class ProgressOfRuns:
                     "run the command again if something changed since"
                 )
             case "event_moved_to_dead_letters" if ours:
+                tried = count(int(entry.get("attempt", 1)), "time")
                 raise Failed(
-                    f"the run {run} failed {entry.get('attempt')} times: {reason}. Its message is in the dead-letter "
-                    "queue of sync; the next scheduled run compares everything again"
+                    f"the run {run} failed {tried}: {reason}. Its message is in the dead-letter queue of sync; the "
+                    "next scheduled run compares everything again"
                 )
             case "sync_begins" if ours:
                 self.begun, self.state = True, "it keeps running, and its function logs the outcome"

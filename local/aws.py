@@ -29,6 +29,7 @@ REGION = "eu-west-1"
 # The account's root user in ministack and LocalStack; IAM is enforced for all others.
 ROOT_KEY = "test"
 ROOT_SECRET = "test"  # noqa: S105
+ROOT_ACCOUNT = "000000000000"
 READY_SECONDS = 30.0
 CONFIG = Config(retries={"max_attempts": 4, "mode": "standard"}, connect_timeout=5, read_timeout=60)
 # The variables that ministack, and with it every function it runs, inherits: none that could lead a function to a real
@@ -53,7 +54,8 @@ OWN_ENDPOINT = "THINGBRIDGE_LOCAL_ENDPOINT"
 class LocalAws:
     """One emulated AWS account. `start()` it, or use a running one with `attach`.
 
-    `directory` holds its state, temporary files and log (`aws.log`); two instances need two directories.
+    `directory` holds its state, temporary files and log (`aws.log`); two instances need two directories. It ends with
+    the process that started it unless it `outlives` that.
     `emulator` is the virtual environment that it runs in, `runtime` that of the functions.
     `process` is None until it is started, and for an instance that was attached.
     """
@@ -65,10 +67,11 @@ class LocalAws:
         region: str = REGION,
         emulator: Environment = EMULATOR,
         runtime: Environment = RUNTIME,
+        outlives: bool = False,
     ) -> None:
         self.directory = directory
         self.region = region
-        self.emulator, self.runtime = emulator, runtime
+        self.emulator, self.runtime, self.outlives = emulator, runtime, outlives
         self.endpoint_url = ""
         self.mqtt_port: int | None = None
         self.process: Running | None = None
@@ -87,7 +90,9 @@ class LocalAws:
         return aws
 
     @classmethod
-    def from_environment(cls, directory: Path, environment: Mapping[str, str] = os.environ) -> LocalAws:
+    def from_environment(
+        cls, directory: Path, environment: Mapping[str, str] = os.environ, *, outlives: bool = False
+    ) -> LocalAws:
         """The one that AWS_ENDPOINT_URL or LOCALSTACK_HOST names, with its credentials; a new one if neither is set.
 
         An address that `thingbridge-local env` set is not the user's own: its environment is up, or has ended.
@@ -99,9 +104,10 @@ class LocalAws:
             scheme = "https" if environment.get("USE_SSL") in ("1", "true") else "http"
             url = f"{scheme}://{host if ':' in host else f'{host}:4566'}"
         if not url:
-            return cls(directory).start()
+            return cls(directory, outlives=outlives).start()
         region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or REGION
         aws = cls.attach(url, directory, region=region)
+        aws.outlives = outlives
         aws.access_key = environment.get("AWS_ACCESS_KEY_ID") or ROOT_KEY
         aws.secret_key = environment.get("AWS_SECRET_ACCESS_KEY") or ROOT_SECRET
         return aws
@@ -254,5 +260,6 @@ class LocalAws:
             environment=environment,
             log=self.directory / "aws.log",
             cwd=temporary,
+            ends_with_caller=not self.outlives,
         )
         wait_until_ready(self.process, lambda: self.answers, READY_SECONDS)

@@ -163,7 +163,7 @@ def set_up(environments: list) -> None:
     """Make these environments again, all at once. Raises Missing."""
     count = sum(environment.package_count for environment in environments)
     names = ", ".join(environment.directory.name for environment in environments)
-    sys.stderr.write(f"Setting up {names} with {count} packages (once; about a minute) … ")
+    sys.stderr.write(f"Setting up {names} with {count} package{'' if count == 1 else 's'} (once; about a minute) … ")
     sys.stderr.flush()
     started = time.time()
     try:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import os
 import secrets
 import shlex
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -24,17 +24,16 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
 
-from cli.output import plain
 from local import demo as transcript
-from local import inspection, terraform
+from local import inspection, showing, terraform
 from local.aws import OWN_ENDPOINT
-from local.environment import APPLICATION, ENVIRONMENTS, Environment, NotUp, clear
+from local.environment import APPLICATION, ENVIRONMENTS, Environment, NotUp, OtherThingsStack, clear
 from local.inspection import NotSeen, payload_hex, readable
 from local.mqtt import MqttError
-from local.processes import StartFailed
+from local.own_things_stack import OwnThingsStack, Unusable
+from local.processes import Running, StartFailed, collected
 from local.stack import TerraformError
 from local.things_stack import Dropped
 from local.things_stack.control.client import ControlError
@@ -80,6 +79,8 @@ class NotThere(Exception):
 
 EXPECTED = (
     NotUp,
+    OtherThingsStack,
+    Unusable,
     NotThere,
     NotSeen,
     StartFailed,
@@ -117,28 +118,29 @@ Confirmed = Annotated[bool, typer.Option("--confirmed", help="Request an acknowl
 def demo(context: typer.Context) -> None:
     """Run through everything once, and leave nothing running."""
     directories = Directories.of(context)
-    transcript.run(out, directories.demo, last_failure=directories.last_failure)
+    with collected() as started:
+        try:
+            transcript.run(out, directories.demo, last_failure=directories.last_failure)
+        finally:
+            _stop(started)
 
 
 @app.command()
 def up(context: typer.Context) -> None:
     """Start the environment and keep it running; run it again to apply changes."""
     directory = Directories.of(context).up
-    environment = Environment.start(directory, out.print)
-    stack = environment.stack
-    out.print(f"[dim]{stack.provider.explanation}[/]")
-    with transcript.progress(out, "terraform apply") as on_progress:
-        seconds = stack.apply(on_progress)
-    out.print(f"Thingbridge: applied in {seconds:.0f} s, configuration in {_short(directory / 'stack')}\n")
+    own = OwnThingsStack.named(os.environ)
+    if own:
+        own.check()
+    with _all_or_nothing(directory):
+        environment = Environment.start(directory, out.print, own, outlives=True)
+        stack = environment.stack
+        out.print(f"[dim]{stack.provider.explanation}[/]")
+        with transcript.progress(out, "terraform apply") as on_progress:
+            seconds = stack.apply(on_progress)
+    out.print(f"Thingbridge: applied in {seconds:.0f} s, configuration in {showing.short(directory / 'stack')}\n")
     out.print("Try (with `.venv/bin/` in front, or after `source .venv/bin/activate`):")
-    for command, what in (
-        ("thingbridge-local watch", "show every public message as it arrives"),
-        ("thingbridge-local join my-sensor", "a device joins (a new one is registered first)"),
-        ("thingbridge-local uplink my-sensor --hex 0835", "it sends"),
-        ("thingbridge-local things", "the things that exist now"),
-        ("thingbridge-local downlink <thing> --hex 2a07", "request a downlink over MQTT"),
-        ('eval "$(thingbridge-local env)"', "then any AWS tool uses this AWS"),
-    ):
+    for command, what in showing.tries(own=environment.own is not None):
         out.print(Text(f"  {command:<48}", style="bold").append(what, style="default"))
     out.print("\n`make status` shows what runs, `make down` stops it.")
 
@@ -147,7 +149,7 @@ def up(context: typer.Context) -> None:
 def down(context: typer.Context) -> None:
     """Stop everything that was started here, also after a crash, and delete its state."""
     directories = Directories.of(context)
-    found = [directory for directory in (directories.up, directories.demo) if clear(directory)]
+    found = [directory for directory in (directories.up, directories.demo) if clear(directory, out.print)]
     out.print("Stopped; nothing is left running." if found else "Nothing was up.")
 
 
@@ -158,7 +160,7 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         _print_json(found)
     else:
-        _show_status(found)
+        showing.status(found)
     if not all(process["running"] for process in found["processes"]):
         raise typer.Exit(1)
 
@@ -238,7 +240,7 @@ def downlink(
         request["bytes"] = base64.b64encode(_payload(hex_, base64_)).decode()
     request |= {name: True for name, on in (("confirmed", confirmed), ("highPriority", high_priority)) if on}
     Broker(_running(context).aws.clients).publish(DOWNLINK_REQUEST, json.dumps(request).encode())
-    out.print(f"requested on {DOWNLINK_REQUEST}: {escape(json.dumps(request))}")
+    out.print(f"requested on {DOWNLINK_REQUEST}: {escape(json.dumps(request))}", soft_wrap=True)
 
 
 @app.command()
@@ -261,7 +263,7 @@ def watch(
                 line = {"topic": message.topic, "received_at": message.received_at, "payload": body}
                 typer.echo(json.dumps(line))
             else:
-                _print_line(message.received_at, message.topic, inspection.summary(body))
+                showing.line(message.received_at, message.topic, inspection.summary(body))
             if number == count:
                 return
 
@@ -269,18 +271,25 @@ def watch(
 @app.command()
 def things(context: typer.Context, as_json: AsJson = False) -> None:
     """The stack's things, with their devices and when they were last seen."""
-    aws = _running(context).aws
+    environment = _running(context)
+    aws = environment.aws
     found = inspection.things(aws)
     shadows = {thing.name: inspection.shadow(aws, thing.name) for thing in found}
     if as_json:
         _print_json([{**inspection.as_json(thing), "shadow": shadows[thing.name]} for thing in found])
         return
-    table = Table("Thing", "DevEUI", "Device", "Last seen", "Uplinks", "RSSI")
-    for thing in found:
-        attributes, shadow = thing.attributes, shadows[thing.name]
-        seen = [str(shadow.get(name, "–")) for name in ("lastSeen", "fCntUp", "rssi")]
-        table.add_row(thing.name, attributes.get("devEUI", "–"), attributes.get("deviceID", "–"), *seen)
-    out.print(table if found else "No things yet: `thingbridge-local join my-sensor` creates one.")
+    rows = [
+        [thing.name]
+        + [thing.attributes.get(name, "–") for name in ("devEUI", "deviceID")]
+        + [str(shadows[thing.name].get(name, "–")) for name in ("lastSeen", "fCntUp", "rssi")]
+        for thing in found
+    ]
+    if rows:
+        showing.table(("Thing", "DevEUI", "Device", "Last seen", "Uplinks", "RSSI"), rows)
+    elif environment.own:
+        out.print("No things yet: a device of yours that joins or sends becomes one.")
+    else:
+        out.print("No things yet: `thingbridge-local join my-sensor` creates one.")
 
 
 @app.command()
@@ -302,6 +311,36 @@ def thing(context: typer.Context, name: str, as_json: AsJson = False) -> None:
     for title, part in view.items():
         out.print(f"[bold cyan]{title}[/]")
         out.print_json(data=part)
+
+
+@contextlib.contextmanager
+def _all_or_nothing(directory: Path) -> Iterator[None]:
+    """After Ctrl-C nothing runs that was not running before."""
+    before = _is_up(directory)
+    with collected() as started:
+        try:
+            yield
+        except KeyboardInterrupt:
+            if not before:
+                err.print("interrupted; stopping what was started …")
+                with transcript.uninterrupted():
+                    clear(directory, err.print)
+                _stop(started)
+            raise
+
+
+def _stop(processes: Sequence[Running]) -> None:
+    """Stop those whose start was interrupted before an environment had them; harmless for all others."""
+    with transcript.uninterrupted():
+        for process in processes:
+            process.stop()
+
+
+def _is_up(directory: Path) -> bool:
+    try:
+        return Environment.load(directory).alive
+    except NotUp:
+        return False
 
 
 def _running(context: typer.Context) -> Environment:
@@ -332,49 +371,6 @@ def _object(text: str | None) -> dict[str, Any] | None:
     if not isinstance(value, dict):
         raise WrongInput(f"--json must be a JSON object such as '{{\"temperature\": 21.5}}'; got {text!r}")
     return value
-
-
-def _print_line(at: float, topic: str, text: str) -> None:
-    """A message in one line, which ends where the terminal does; in a pipe it is complete."""
-    time = datetime.fromtimestamp(at).astimezone().strftime("%H:%M:%S")
-    line = Text.assemble((time, "dim"), "  ", (topic, _colour(topic)), "  ", plain(text))
-    out.print(line, no_wrap=True, overflow="ellipsis", crop=out.is_terminal, soft_wrap=not out.is_terminal)
-
-
-def _colour(topic: str) -> str:
-    """Uplinks and joins are green, downlinks yellow, failures red."""
-    if topic.endswith(("rejected", "failed", "nack", "invalidated")):
-        return "bold red"
-    return "bold yellow" if "/downlink" in topic else "bold green"
-
-
-def _show_status(found: dict[str, Any]) -> None:
-    table = Table("Process", "", "PID", "Address", "Log")
-    for process in found["processes"]:
-        state = "[green]running[/]" if process["running"] else "[red]stopped[/]"
-        log = _short(Path(process["log"])) if process["log"] else "–"
-        table.add_row(process["name"], state, str(process["pid"] or "–"), process["address"], log)
-    out.print(table)
-    for name, integration in found.get("integrations", {}).items():
-        out.print(f"Integration {name}: {integration['state']} {integration['reason']}".rstrip())
-    if found.get("devices"):
-        table = Table("Device of The Things Stack", "Servers")
-        for device, servers in found["devices"].items():
-            table.add_row(device, ", ".join(servers))
-        out.print(table)
-    if found.get("queues"):
-        table = Table("Queue", "Waiting")
-        for queue, waiting in found["queues"].items():
-            table.add_row(queue, str(waiting))
-        out.print(table)
-    for name, value in found["outputs"].items():
-        if isinstance(value, str):
-            out.print(Text(f"{name:<28}", style="dim").append(value, style="default"))
-
-
-def _short(path: Path) -> str:
-    """The path relative to the working directory, when it is below it."""
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def _print_json(value: Any) -> None:

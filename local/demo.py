@@ -23,6 +23,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from cli.output import count
 from local import inspection, leftovers
 from local.environment import APPLICATION, STACK_NAME, Environment, Say, clear
 from local.inspection import eventually, payload_hex
@@ -110,7 +111,7 @@ def apply(demo: Demo) -> None:
     with progress(demo.console, "terraform apply") as on_progress:
         seconds = leftovers.apply(stack, demo.environment.aws, on_progress)
     demo.outputs = stack.output()
-    demo.summary.append(("terraform apply", f"{seconds:.0f} s, {len(stack.resources())} resources"))
+    demo.summary.append(("terraform apply", f"{seconds:.0f} s, {count(len(stack.resources()), 'resource')}"))
     demo.say(f"applied in {seconds:.0f} s; AWS enforces IAM from here on")
     demo.show(
         "outputs (some)",
@@ -269,7 +270,7 @@ def destroy(demo: Demo) -> None:
     with progress(demo.console, "terraform destroy") as on_progress:
         seconds = stack.destroy(on_progress)
     left = stack.resources()
-    demo.summary.append(("terraform destroy", f"{seconds:.0f} s, {len(left)} resources left"))
+    demo.summary.append(("terraform destroy", f"{seconds:.0f} s, {count(len(left), 'resource')} left"))
     demo.say(f"destroyed in {seconds:.0f} s")
     integrations = demo.environment.things_stack.integrations.all()
     demo.say(f"integrations left in The Things Stack: {', '.join(integrations) or 'none'}")

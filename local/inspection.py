@@ -83,8 +83,7 @@ def devices(environment: Environment) -> dict[str, list[str]]:
 
 def status(environment: Environment) -> dict[str, Any]:
     """Everything that `make status` shows, as JSON values, without what does not run."""
-    aws, tts = environment.aws, environment.things_stack_process
-    own = aws.process
+    aws, own = environment.aws, environment.aws.process
     answer: dict[str, Any] = {
         "directory": str(environment.directory),
         "processes": [
@@ -95,20 +94,17 @@ def status(environment: Environment) -> dict[str, Any]:
                 "address": aws.endpoint_url,
                 "log": own.log if own else None,
             },
-            {
-                "name": "The Things Stack (simulated)",
-                "running": tts.alive,
-                "pid": tts.pid,
-                "address": environment.things_stack_url,
-                "log": tts.log,
-            },
+            *_things_stack(environment),
         ],
         "outputs": {},
     }
     if not environment.alive:
         return answer
-    answer["integrations"] = environment.things_stack.integrations.all()
-    answer["devices"] = devices(environment)
+    if environment.own:
+        answer["integrations"] = environment.own.integration(STACK_NAME, aws.region)
+    else:
+        answer["integrations"] = environment.things_stack.integrations.all()
+        answer["devices"] = devices(environment)
     answer["things"] = [as_json(each) for each in things(aws)]
     try:
         answer["outputs"] = environment.stack.output()
@@ -116,6 +112,23 @@ def status(environment: Environment) -> dict[str, Any]:
         answer["error"] = str(error)
     answer["queues"] = queues(aws, answer["outputs"].get("queue_urls", {}))
     return answer
+
+
+def _things_stack(environment: Environment) -> list[dict[str, Any]]:
+    """The Things Stack as `status` shows it, and the way in for the webhooks of one's own."""
+    own, gate, process = environment.own, environment.gate, environment.things_stack_process
+    things_stack = {
+        "name": "The Things Stack (your own)" if own else "The Things Stack (simulated)",
+        "running": own.answers if own else bool(process and process.alive),
+        "pid": process.pid if process else None,
+        "address": environment.things_stack_url,
+        "log": process.log if process else None,
+    }
+    if not (own and gate):
+        return [things_stack]
+    way_in = {"name": "Way in for webhooks", "running": gate.alive, "pid": gate.pid,
+              "address": f"http://127.0.0.1:{own.port}", "log": gate.log}  # fmt: skip
+    return [things_stack, way_in]
 
 
 def readable(payload: bytes) -> Any:

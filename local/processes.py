@@ -5,12 +5,14 @@ What the processes are (ministack, the simulated Things Stack) is decided in loc
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
 import subprocess
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,22 +78,88 @@ class Running:
             _wait(lambda: not group_runs(self.pid), 5.0)
 
 
-def start(name: str, command: Sequence[str], *, environment: Mapping[str, str], log: Path, cwd: Path) -> Running:
-    """Start a command in the background, its output appended to `log`; returns at once."""
+def start(
+    name: str,
+    command: Sequence[str],
+    *,
+    environment: Mapping[str, str],
+    log: Path,
+    cwd: Path,
+    ends_with_caller: bool = False,
+) -> Running:
+    """Start a command in the background, its output appended to `log`; returns at once.
+
+    `ends_with_caller`: it ends when this process does, however that ends; it has to call `end_with_caller`.
+    """
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as output:
+    with log.open("ab") as output, interrupts_deferred():
         process = subprocess.Popen(
             list(command),
-            env=dict(environment),
+            env={**environment, **({_ENDS_WITH_CALLER: "1"} if ends_with_caller else {})},
             cwd=cwd,
-            stdin=subprocess.DEVNULL,
+            stdin=subprocess.PIPE if ends_with_caller else subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-    _children[process.pid] = process
-    stamp = start_stamp(process.pid)
-    return Running(name, process.pid, stamp or "", str(log))
+        _children[process.pid] = process
+        running = Running(name, process.pid, start_stamp(process.pid) or "", str(log))
+        for each in _collectors:
+            each.append(running)
+    return running
+
+
+@contextlib.contextmanager
+def collected() -> Iterator[list[Running]]:
+    """The processes that are started within the block, also those whose start was interrupted."""
+    found: list[Running] = []
+    _collectors.append(found)
+    try:
+        yield found
+    finally:
+        _collectors.pop()
+
+
+_ENDS_WITH_CALLER = "THINGBRIDGE_ENDS_WITH_CALLER"
+
+
+def end_with_caller() -> None:
+    """For a process that was started with `ends_with_caller`: end its group as soon as the caller is gone.
+
+    The caller holds the other end of its standard input, which the system closes. Harmless in any other process.
+    """
+    if os.environ.pop(_ENDS_WITH_CALLER, None):
+        threading.Thread(target=_wait_for_the_end_of_input, name="caller", daemon=True).start()
+
+
+def _wait_for_the_end_of_input() -> None:
+    with contextlib.suppress(OSError):
+        while os.read(0, 1):
+            pass
+    os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+@contextlib.contextmanager
+def interrupts_deferred() -> Iterator[None]:
+    """Ctrl-C and SIGTERM take effect at the end of the block, so that what it starts is known by then.
+
+    A handler in Python, which a new process does not inherit, rather than ignored signals, which it would.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    seen: list[int] = []
+    before = {number: signal.signal(number, lambda number, _frame: seen.append(number)) for number in _INTERRUPTS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if seen:
+            os.kill(os.getpid(), seen[0])
+
+
+_INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 
 
 def wait_until_ready(running: Running, ready: Callable[[], bool], timeout: float) -> None:
@@ -106,6 +174,7 @@ def wait_until_ready(running: Running, ready: Callable[[], bool], timeout: float
 
 # Children of this process must be reaped by it, or they stay as zombies that look alive.
 _children: dict[int, subprocess.Popen[bytes]] = {}
+_collectors: list[list[Running]] = []
 
 
 def start_stamp(pid: int) -> str | None:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import hypothesis
 import pytest
 
-from local.aws import LocalAws
+from local.aws import OWN_ENDPOINT, LocalAws
 from local.terraform import ProviderSource, cleaned, find_provider
 from tests.sizes import SOAK, size
 
@@ -31,8 +31,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def leave_out_settings_of_the_person() -> None:
-    """A profile or a key of the person who runs the tests must reach no test; the choice of an emulator must."""
-    chosen = any(os.environ.get(name) for name in CHOSEN)
+    """A profile or a key of the person who runs the tests must reach no test; the choice of an emulator must.
+
+    What `thingbridge-local env` has set is no choice: that environment may have ended.
+    """
+    own = os.environ.get(OWN_ENDPOINT)
+    chosen = any(os.environ.get(name) not in (None, "", own) for name in CHOSEN)
     for name in [name for name in os.environ if name.startswith("AWS_") and not chosen]:
         del os.environ[name]
     os.environ["AWS_CONFIG_FILE"] = os.environ["AWS_SHARED_CREDENTIALS_FILE"] = os.devnull

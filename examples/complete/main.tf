@@ -7,6 +7,7 @@ module "vineyard" {
   stack_name                     = "vineyard"
   cluster_address                = "https://lorawan.example.com:8443"
   identity_server_address        = "https://identity.example.com"
+  cluster_ca_certificate         = file("${path.module}/authority.pem")
   application_id                 = "vineyard-sensors"
   application_api_key_secret_arn = var.vineyard_api_key_secret_arn
   application_api_key_version    = 2

@@ -146,7 +146,7 @@ def downlink(
     keys = _session_keys(clients, secrets, settings.sessions_table, settings.key_encryption_key_secret_arn)
 
     def queue(context: LambdaContext) -> Scheduler:
-        things_stack = _connect(settings, secrets, context)
+        things_stack = _connect(settings, secrets, context, settings.ca_certificate)
         return _encrypted_queue(things_stack, keys) if keys else DownlinkQueue(things_stack)
 
     def flow(context: LambdaContext, event: dict[str, Any]) -> RuleOutputHandler:
@@ -186,7 +186,9 @@ def requeue(environment: Environment, clients: Clients = CLIENTS) -> Callable[[L
     return lambda context: Requeue(
         stack_name=settings.stack_name,
         keys=keys,
-        queue=EncryptedDownlinkQueue(_connect(settings, secrets, context), keys, patience=PATIENCE),
+        queue=EncryptedDownlinkQueue(
+            _connect(settings, secrets, context, settings.ca_certificate), keys, patience=PATIENCE
+        ),
         directory=directory,
         log=log,
     )
@@ -215,7 +217,7 @@ def registry(environment: Environment, clients: Clients = CLIENTS) -> Callable[[
     standing = StandingThings(settings.stack, things, pace)
 
     def flow(context: LambdaContext) -> Sparing:
-        things_stack = _connect(settings, secrets, context, patience=PATIENCE)
+        things_stack = _connect(settings, secrets, context, settings.ca_certificate, patience=PATIENCE)
         owner = Owner.of_function(context.invoked_function_arn, settings.stack_name)
         registry = Registry(
             rules=RegistryRules(
@@ -254,7 +256,7 @@ def sync(environment: Environment, clients: Clients = CLIENTS) -> Callable[[Lamb
         registries=lambda: Registries(
             settings.stack_name,
             Things(clients),
-            _connect(settings, secrets, context, patience=PATIENCE),
+            _connect(settings, secrets, context, settings.ca_certificate, patience=PATIENCE),
             registry_queue,
         ),
         queue=own_queue,
@@ -294,7 +296,8 @@ def configure(environment: Environment, clients: Clients = CLIENTS) -> Callable[
 
     def flow(context: LambdaContext) -> Configure:
         def connect(application: Application, version: str, patience: float) -> ThingsStack:
-            return _connect(application, SecretVersion(clients, version), context, patience=patience)
+            key = SecretVersion(clients, version)
+            return _connect(application, key, context, settings.ca_certificate, patience=patience)
 
         return Configure(
             AwsAccount(clients),
@@ -329,6 +332,7 @@ def _connect(
     address: _Address | ThingsStackSettings,
     secrets: Secrets | SecretVersion,
     context: LambdaContext,
+    ca_certificate: str | None,
     *,
     patience: float = math.inf,
 ) -> ThingsStack:
@@ -342,6 +346,7 @@ def _connect(
         api_key=lambda refresh: secrets.read(address.api_key_secret_arn, refresh=refresh),
         remaining_seconds=_remaining_seconds(context),
         patience=patience,
+        ca_certificate=ca_certificate,
     )
     return ThingsStack(address.application_id, transport)
 

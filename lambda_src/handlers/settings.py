@@ -71,12 +71,14 @@ class ThingSettings(Settings):
 
 @dataclass(frozen=True)
 class ThingsStackSettings(Settings):
-    """The settings of a function that calls The Things Stack. Addresses are URLs without a path."""
+    """The settings of a function that calls The Things Stack. Addresses are URLs without a path; `ca_certificate` (PEM)
+    is that of a private authority."""
 
     cluster_address: str
     identity_server_address: str
     application_id: str
     api_key_secret_arn: str
+    ca_certificate: str | None = field(default=None, kw_only=True)
 
 
 @dataclass(frozen=True)
@@ -151,6 +153,10 @@ class SyncSettings(ThingsStackSettings):
 
 @dataclass(frozen=True)
 class ConfigureSettings(Settings):
-    """Environment of `configure`; what is wanted is in parameters below `parameter_path`."""
+    """Environment of `configure`; what is wanted is in parameters below `parameter_path`.
+
+    `ca_certificate` (PEM) is trusted wherever The Things Stack is, or was.
+    """
 
     parameter_path: str
+    ca_certificate: str | None = None

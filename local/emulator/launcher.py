@@ -30,6 +30,7 @@ from ministack.core import iam_actions, lambda_runtime
 from ministack.services import iot, lambda_svc
 
 from local.emulator.invocations import CONCURRENCY, Invocations
+from local.processes import end_with_caller
 
 THROTTLED_SECONDS = 0.2
 """How long a throttled event waits before it is tried again."""
@@ -41,6 +42,7 @@ class HookMoved(Exception):
 
 def main() -> None:
     """Change ministack, then run it; ends with a sentence when it has become another one than this is written for."""
+    end_with_caller()
     (function_python,) = sys.argv[1:]
     # ministack parses the arguments; its functions inherit the variables.
     sys.argv = sys.argv[:1]

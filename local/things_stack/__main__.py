@@ -9,12 +9,14 @@ import signal
 import threading
 from pathlib import Path
 
+from local.processes import end_with_caller
 from local.things_stack.profiles import PROFILES
 from local.things_stack.providers.aws_access import AwsAccess
 from local.things_stack.simulation import ThingsStack
 
 
 def main() -> None:
+    end_with_caller()
     parser = argparse.ArgumentParser(prog="python -m local.things_stack", description="A simulated Things Stack.")
     parser.add_argument("--port", type=int, default=0, help="port of the cluster; 0 selects a free one")
     parser.add_argument(

@@ -23,7 +23,7 @@ output "configuration" {
     webhook = one([for url in aws_lambda_function_url.webhook : {
       secret_arn     = module.webhook_secret[0].arn
       secret_version = module.webhook_secret[0].secret_version
-      url            = url.function_url
+      url            = coalesce(var.webhook.url, url.function_url)
     }])
   }
 
@@ -59,6 +59,6 @@ output "webhook_function_name" {
 
 output "webhook_url" {
   description = "URL that The Things Stack posts to, known once it can be called; null for another mode."
-  value       = one(aws_lambda_function_url.webhook[*].function_url)
+  value       = one([for url in aws_lambda_function_url.webhook : coalesce(var.webhook.url, url.function_url)])
   depends_on  = [aws_cloudformation_stack.webhook_permission]
 }

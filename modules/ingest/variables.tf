@@ -177,10 +177,11 @@ variable "trusted_account_id" {
 }
 
 variable "webhook" {
-  description = "Mode \"webhook\": maximum number of concurrent invocations (null: no limit of its own), and the number that is raised to generate a new secret."
+  description = "Mode \"webhook\": maximum number of concurrent invocations (null: no limit of its own), the number that is raised to generate a new secret, and the URL that leads to the function's own (null: The Things Stack posts to the function's own)."
   type = object({
     reserved_concurrency = optional(number)
     secret_version       = optional(number, 1)
+    url                  = optional(string)
   })
   default  = {}
   nullable = false

@@ -26,6 +26,12 @@ locals {
 
   base_topic = "thethings/lorawan/${var.stack_name}"
 
+  # What each call needs besides an address.
+  access = {
+    environment = merge(var.api_key.use.environment, var.ca_certificate == null ? {} : { CA_CERTIFICATE = trimspace(var.ca_certificate) })
+    policy_json = var.api_key.use.policy_json
+  }
+
   # As the closed integration has them; KR_920_923, which it names for ap-northeast-2, does not exist.
   frequency_plans = {
     af-south-1     = "EU_863_870_TTN"

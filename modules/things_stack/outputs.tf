@@ -1,5 +1,10 @@
 # What the capabilities need.
 
+output "access" {
+  description = "The grant of a function that calls The Things Stack wherever it is: the API key, and the certificate of the authority."
+  value       = local.access
+}
+
 output "application" {
   description = "The application, in the form in which every module takes its variable things_stack."
   value = {
@@ -11,12 +16,12 @@ output "application" {
       version    = var.api_key.version
     }
     use = {
-      environment = merge(var.api_key.use.environment, {
+      environment = merge(local.access.environment, {
         APPLICATION_ID          = var.application_id
         CLUSTER_ADDRESS         = local.urls.cluster
         IDENTITY_SERVER_ADDRESS = local.identity_server_url
       })
-      policy_json = var.api_key.use.policy_json
+      policy_json = local.access.policy_json
     }
   }
 }

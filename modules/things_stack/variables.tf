@@ -17,6 +17,12 @@ variable "application_id" {
   type        = string
 }
 
+variable "ca_certificate" {
+  description = "Certificate of the private authority that signed those of the servers, in PEM. null: only the public authorities are trusted."
+  type        = string
+  default     = null
+}
+
 variable "cluster_address" {
   description = "Cluster: a host, host:port or URL, e.g. \"eu1.cloud.thethings.network\"."
   type        = string

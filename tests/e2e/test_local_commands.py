@@ -5,12 +5,14 @@ input, or without an environment, is in tests/unit/local.
 """
 
 import json
+import os
 import re
 import shlex
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -18,7 +20,8 @@ import pytest
 
 from local.demo import STEPS
 from local.environment import DESCRIPTION
-from local.processes import Running, group_runs
+from local.processes import Running, free_port, group_runs, start, wait_until_ready
+from local.things_stack.control.client import Control
 from tests import documents
 from tests.conftest import FIGURES
 from tests.documents import ROOT
@@ -32,6 +35,7 @@ from pathlib import Path
 from local import cli
 cli.main(sys.argv[2:], cli.Directories(Path(sys.argv[1])))
 """
+OWN_APPLICATION = "own-app"
 LONGEST = 400.0
 """Seconds for the longest command, on a machine that runs other tests as well."""
 
@@ -41,10 +45,14 @@ class Commands:
     """The command, on the environments in a directory."""
 
     environments: Path
+    variables: dict[str, str] = field(default_factory=dict)
 
     def start(self, *words: str, output: TextIO, errors: TextIO | int = subprocess.STDOUT) -> subprocess.Popen[str]:
         command = [sys.executable, "-c", PROGRAM, str(self.environments), *words]
-        return subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=errors, text=True)
+        # A The Things Stack of the person who runs the tests is not theirs.
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("TTS_")}
+        environment = {**kept, **self.variables}
+        return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=output, stderr=errors, text=True)
 
     def run(self, *words: str, code: int = 0) -> str:
         """What the command prints; it must end with this exit code."""
@@ -64,7 +72,8 @@ class Commands:
             found = json.loads((self.environments / name / DESCRIPTION).read_text())
         except FileNotFoundError:
             return []
-        described = (found["aws"]["process"], found["things_stack"]["process"])
+        parts = found["things_stack"]
+        described = (found["aws"]["process"], parts["process"], parts["gate"])
         return [Running(**each) for each in described if each]
 
 
@@ -142,6 +151,65 @@ def test_the_commands_of_the_readme_work_between_up_and_down(commands: Commands)
     assert [each for each in processes if group_runs(each.pid)] == []
     assert commands.run("down") == "Nothing was up.\n"
     assert "no environment is up here" in commands.run("status", code=1)
+
+
+@pytest.fixture
+def own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Control]:
+    """A The Things Stack that runs already, with an application: the simulation in a process of the test's own."""
+    directory = tmp_path_factory.mktemp("own")
+    state, log = directory / "state.json", directory / "log"
+    command = [sys.executable, "-m", "local.things_stack", "--profile", "open-source", "--state", str(state)]
+    process = start("A The Things Stack", command, environment=os.environ, log=log, cwd=ROOT)
+    wait_until_ready(process, state.exists, timeout=30)
+    control = Control(json.loads(state.read_text())["url"])
+    control.create_application(OWN_APPLICATION)
+    yield control
+    process.stop()
+
+
+@pytest.mark.parametrize("way", ["mqtt", "webhook"])
+def test_a_the_things_stack_of_ones_own_takes_the_place_of_the_simulation(
+    tmp_path: Path, own: Control, way: str
+) -> None:
+    variables = {
+        "TTS_URL": f"http://{own.health()['address']}",
+        "TTS_APPLICATION": OWN_APPLICATION,
+        "TTS_API_KEY": own.create_api_key(OWN_APPLICATION),
+    }
+    if way == "webhook":
+        port = free_port()
+        variables |= {"TTS_REACHES": f"http://127.0.0.1:{port}", "TTS_REACHES_PORT": str(port)}
+    commands = Commands(tmp_path, variables)
+    try:
+        shown = commands.run("up")
+        assert f"your own, {variables['TTS_URL']}, application {OWN_APPLICATION}" in shown
+        assert "thingbridge-local join" not in shown
+        # The other commands need no variables.
+        commands.variables.clear()
+        processes = commands.processes("up")
+        assert len(processes) == (2 if way == "webhook" else 1)
+        eventually("the integration", lambda: states(commands) == ["configured"], timeout=60)
+        assert "is your own" in commands.run("join", "tank-7", code=1)
+
+        own.register_device(OWN_APPLICATION, device_id="tank-7", dev_eui="A81758FFFE0312AB")
+        eventually("the connection", lambda: {e["state"] for e in own.integrations.all().values()} == {"connected"}, 60)
+        own.network.join(OWN_APPLICATION, "tank-7")
+        own.network.uplink(OWN_APPLICATION, "tank-7", f_port=2, frm_payload=b"\x2a")
+        eventually("the uplink", lambda: seen(commands), timeout=60)
+        commands.run("downlink", "A81758FFFE0312AB", "--hex", "01")
+        eventually("the downlink", lambda: own.network.queue(OWN_APPLICATION, "tank-7"), timeout=60)
+
+        assert commands.run("down").endswith("Stopped; nothing is left running.\n")
+        assert [each for each in processes if group_runs(each.pid)] == []
+        assert own.integrations.all() == {}
+        assert list(own.servers["identity"]["devices"]) == [f"{OWN_APPLICATION}/tank-7"]
+    finally:
+        commands.run("down")
+
+
+def seen(commands: Commands) -> bool:
+    """Whether the shadow of the only thing has its uplink."""
+    return [thing["shadow"].get("rssi") is not None for thing in json.loads(commands.run("things", "--json"))] == [True]
 
 
 def states(commands: Commands) -> list[str]:

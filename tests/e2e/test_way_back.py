@@ -18,6 +18,7 @@ from local.stack import Stack, TerraformError
 from local.things_stack import AwsAccess, ThingsStack
 from tests import cases
 from tests.e2e.conftest import inputs
+from tests.private_authority import Authority, passing_to, serving
 from tests.sizes import SOAK
 
 CONFIGURE_ALONE = Path(__file__).parent / "configure_alone"
@@ -239,3 +240,17 @@ def test_a_destroy_without_the_things_stack_ends_soon(aws: LocalAws, foreign: Aw
         shore.apply(encrypted)
     assert shore.destroy() < before + 20
     assert shore.certificates == []
+
+
+@pytest.mark.soak
+def test_an_apply_that_does_not_know_the_authority_says_so_and_the_certificate_is_enough(
+    shore: Shore, tmp_path: Path
+) -> None:
+    authority = Authority.create("Shore Authority")
+    with serving(authority.context(tmp_path), passing_to(shore.simulation.url)) as url:
+        given = {**shore.given("webhook"), "cluster_address": url}
+        error = shore.apply_fails(given)
+        assert "unknown authority: the certificate of 127.0.0.1" in error
+        assert "set cluster_ca_certificate to" in error
+        shore.apply({**given, "cluster_ca_certificate": authority.pem})
+        shore.destroy()

@@ -91,7 +91,7 @@ def _rights(statement: dict[str, Any]) -> dict[str, Any]:
 
 def test_a_function_is_configured_with_what_it_reads_and_nothing_else(plan: Plan, resources: Resources) -> None:
     settings = importlib.import_module("handlers.settings")
-    optional = {"downlink": {"DELTA_F_PORT"}}
+    optional = {"downlink": {"CA_CERTIFICATE", "DELTA_F_PORT"}, "registry": {"CA_CERTIFICATE"}}
     checked = set()
     for address, resource in resources(plan("complete")).items():
         # The secret of this stack exists, so the plan knows every value but the URLs of queues, which `sync` has. The

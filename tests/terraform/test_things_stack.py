@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from local.own_things_stack import OwnThingsStack
 from local.stack import hcl
 
 # One worker: what the tests share takes longer than all of them.
@@ -74,6 +75,7 @@ def derived(tree: Path, terraform: Callable[..., Any]) -> dict[tuple[str, str | 
           cluster_address         = each.value[0]
           identity_server_address = each.value[1]
           api_key                 = {hcl(API_KEY)}
+          ca_certificate          = startswith(each.value[0], "lorawan") ? "PEM" : null
         }}
         output "derived" {{ value = module.things_stack }}
         """
@@ -116,3 +118,21 @@ def test_every_region_has_a_frequency_plan_that_exists(derived: dict[Any, Any]) 
     assert plans["ap-northeast-2"] == "KR_920_923_TTN"
     assert plans["eu-west-1"] == "EU_863_870_TTN"
     assert len(plans) == 20
+
+
+def test_a_private_authority_reaches_whatever_calls_its_servers_and_configure(derived: dict[Any, Any]) -> None:
+    outputs = derived["lorawan.example.com:8443", None]
+    assert outputs["application"]["use"]["environment"]["CA_CERTIFICATE"] == "PEM"
+    assert outputs["access"] == {
+        "environment": {"API_KEY_SECRET_ARN": "arn", "CA_CERTIFICATE": "PEM"},
+        "policy_json": "{}",
+    }
+
+
+@pytest.mark.parametrize("addresses", DERIVED, ids=lambda addresses: str(addresses[0]))
+def test_the_local_environment_finds_the_same_identity_server(addresses: tuple[str, str | None]) -> None:
+    if addresses[1] is None:
+        variables = {"TTS_URL": addresses[0], "TTS_APPLICATION": "farm-app", "TTS_API_KEY": "NNSXS.A.B"}
+        own = OwnThingsStack.named({**variables, "TTS_REACHES": "https://farm.example.org"})
+        assert own
+        assert own.identity_server == DERIVED[addresses][1]

@@ -352,6 +352,18 @@ ROOT_CASES = [
     ),
     case(
         ROOT,
+        {"cluster_ca_certificate": "/etc/ssl/farm-authority.pem"},
+        "cluster_ca_certificate must be a certificate in PEM of at most 2500 characters, from "
+        '-----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----; got 27 characters, "/etc/ssl/farm-authority.pem…".',
+    ),
+    case(
+        ROOT,
+        {"ingest": {"mode": "webhook", "webhook": {"url": "http://farm.example.com/tts"}}},
+        "ingest.webhook.url must be an https URL without a query (http:// only for localhost), or null for the "
+        'function\'s own; got "http://farm.example.com/tts".',
+    ),
+    case(
+        ROOT,
         {"ingest": {"mode": "webhook", "webhook": {"reserved_concurrency": 0}}},
         "ingest.webhook.reserved_concurrency must be a whole number from 1, or null; got 0.",
     ),

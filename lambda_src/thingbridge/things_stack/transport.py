@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import requests
 
+from thingbridge.things_stack.authority import PrivateAuthority, UnknownAuthority, is_unknown_authority, verification
 from thingbridge.things_stack.errors import (
     ApiKeyRefused,
     NotFound,
@@ -37,13 +38,15 @@ _RETRY_AFTER_HEADERS: Final = ("Retry-After", "X-Rate-Limit-Retry", "X-Ratelimit
 class Transport:
     """Calls with the API key of one application.
 
-    `cluster_address`, `identity_server_address`: URLs without a path. `api_key(refresh)` returns the API key;
+    `cluster_address`, `identity_server_address`: URLs without a path. `ca_certificate`: of an authority (PEM) that is
+    trusted in addition to the public ones. `api_key(refresh)` returns the API key;
     `refresh` is set after a refusal, because the key may have been rotated. `remaining_seconds` returns the time that
     the caller has left: requests to a busy server are retried only within that time, for `patience` seconds per call.
     The first answer of a call is waited for regardless of `patience`: a slow server is not a busy one.
 
-    Every call raises `ThingsStackRefused` (an answer that means no), `ApiKeyRefused` (401, 403) or `ThingsStackBusy`
-    (everything else: 429, 5xx, a page that is not of The Things Stack, no connection).
+    Every call raises `ThingsStackRefused` (an answer that means no), `ApiKeyRefused` (401, 403), `UnknownAuthority`
+    (the server's certificate), or `ThingsStackBusy` (everything else: 429, 5xx, a page that is not of The Things Stack,
+    no connection).
     """
 
     def __init__(
@@ -54,12 +57,15 @@ class Transport:
         api_key: Callable[[bool], str],
         remaining_seconds: Callable[[], float],
         patience: float = math.inf,
+        ca_certificate: str | None = None,
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self.cluster_host = urlsplit(cluster_address).hostname or cluster_address
         self.remaining_seconds = remaining_seconds
         self.session = requests.Session()
+        if ca_certificate:
+            self.session.mount("https://", PrivateAuthority(ca_certificate))
         self._cluster = cluster_address.rstrip("/") + API_PREFIX
         self._identity_server = identity_server_address.rstrip("/") + API_PREFIX
         self._api_key, self._patience = api_key, patience
@@ -114,6 +120,8 @@ class Transport:
                     allow_redirects=False,
                 )
             except requests.RequestException as error:
+                if (failed := verification(error)) and is_unknown_authority(failed):
+                    raise UnknownAuthority(operation, urlsplit(url).netloc) from error
                 reason = f"no answer from {urlsplit(url).netloc} ({_cause(error)})"
                 if not repeatable and not isinstance(error, requests.ConnectTimeout):
                     raise ThingsStackBusy(operation, reason, uncertain=True) from error
@@ -142,6 +150,8 @@ class Transport:
 
 
 def _cause(error: requests.RequestException) -> str:
+    if failed := verification(error):
+        return f"TLS failed: {failed.verify_message}"
     return {
         requests.ConnectTimeout: "connection timed out",
         requests.ReadTimeout: "no answer in time",

@@ -30,6 +30,11 @@ variable "cluster_address" {
   type = string
 }
 
+variable "cluster_ca_certificate" {
+  type    = string
+  default = null
+}
+
 variable "end_to_end_encryption" {
   type    = bool
   default = false
@@ -112,6 +117,7 @@ module "things_stack" {
 
   application_id  = var.application_id
   cluster_address = var.cluster_address
+  ca_certificate  = var.cluster_ca_certificate
   stack_name      = var.stack_name
 
   api_key = {
@@ -129,7 +135,7 @@ module "configure" {
   aws       = local.aws
 
   uses = {
-    api_key            = module.api_key.use
+    things_stack       = module.things_stack.access
     key_encryption_key = var.end_to_end_encryption ? module.key_encryption_key[0].use : null
   }
 }

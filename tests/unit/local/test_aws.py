@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -11,11 +13,11 @@ from botocore.exceptions import ClientError
 
 from local import mqtt
 from local.aws import OWN_ENDPOINT, LocalAws
-from local.bootstrap import Environment
+from local.bootstrap import ROOT, Environment
 from local.emulator.probes import Account
 from local.inspection import eventually
 from local.mqtt import Credentials, MqttError
-from local.processes import StartFailed, answers, start_stamp
+from local.processes import StartFailed, answers, group_runs, start_stamp
 
 
 def test_an_emulator_that_the_user_names_is_used_and_never_stopped(tmp_path: Path) -> None:
@@ -141,3 +143,22 @@ def test_an_environment_that_is_not_set_up_is_reported_with_how_to_set_it_up(tmp
     missing = {part: Environment(tmp_path / "missing", tmp_path / "requirements.txt")}
     with pytest.raises(StartFailed, match=r"missing.* run `make setup`"):
         LocalAws(tmp_path, **missing).start()
+
+
+STARTS_ONE = """
+import sys, time
+from pathlib import Path
+from local.aws import LocalAws
+print(LocalAws(Path(sys.argv[1])).start().process.pid, flush=True)
+time.sleep(60)
+"""
+
+
+def test_it_ends_when_the_process_that_started_it_is_killed(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", STARTS_ONE, str(tmp_path)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as caller:
+        assert caller.stdout
+        pid = int(caller.stdout.readline())
+        assert start_stamp(pid)
+        caller.kill()
+    eventually("its end", lambda: not group_runs(pid))

@@ -13,7 +13,9 @@ from typing import Any
 import pytest
 
 from local import cli, demo
+from local.aws import LocalAws
 from local.environment import DESCRIPTION, Environment, NotUp, clear
+from local.main import main
 from local.processes import Running, start
 from local.stack import COMMAND
 
@@ -38,7 +40,8 @@ def aws(process: Running | None) -> dict[str, Any]:
 
 
 def things_stack(process: Running | None) -> dict[str, Any]:
-    return {"url": "http://127.0.0.1:3", "process": asdict(process) if process else None}
+    described = asdict(process) if process else None
+    return {"url": "http://127.0.0.1:3", "process": described, "own": None, "gate": None}
 
 
 def test_an_environment_is_found_again_with_its_inputs(tmp_path: Path, sleeper: Running) -> None:
@@ -83,10 +86,7 @@ def test_a_description_that_can_not_be_read_is_cleared(tmp_path: Path, text: str
 
 
 def test_a_description_is_readable_by_its_user_only(tmp_path: Path) -> None:
-    from local import environment
-    from local.aws import LocalAws
-
-    environment._describe(tmp_path, LocalAws.attach("http://127.0.0.1:1", tmp_path), None, "NNSXS.KEY")
+    Environment(tmp_path, LocalAws.attach("http://127.0.0.1:1", tmp_path), api_key="NNSXS.KEY")._describe()
     assert stat.S_IMODE((tmp_path / DESCRIPTION).stat().st_mode) == 0o600
 
 
@@ -147,3 +147,36 @@ def test_the_demo_stops_everything_when_a_step_fails(
     assert not sleeper.alive
     assert not directory.exists()
     assert "the logs are kept in" in capsys.readouterr().out
+
+
+def test_outside_a_checkout_it_says_where_it_works(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="1"):
+        main(tmp_path)
+    assert capsys.readouterr().err.startswith("✗ thingbridge-local works in a checkout of Thingbridge alone")
+
+
+def test_an_interrupted_up_stops_what_it_started(
+    tmp_path: Path, sleeper: Running, capsys: pytest.CaptureFixture[str]
+) -> None:
+    new = tmp_path / "new"
+
+    def interrupted() -> None:
+        with cli._all_or_nothing(new):
+            describe(new, aws=aws(None), things_stack=things_stack(sleeper), api_key="")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert not new.exists()
+    assert not sleeper.alive
+    assert "interrupted; stopping what was started" in capsys.readouterr().err
+
+
+def test_an_interrupted_change_of_what_is_up_leaves_it_running(tmp_path: Path, sleeper: Running) -> None:
+    up = describe(tmp_path / "up", aws=aws(sleeper), things_stack=things_stack(sleeper), api_key="NNSXS.KEY")
+    try:
+        with pytest.raises(KeyboardInterrupt), cli._all_or_nothing(up):
+            raise KeyboardInterrupt
+        assert sleeper.alive
+    finally:
+        clear(up)

@@ -7,13 +7,24 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from local.inspection import eventually
-from local.processes import Running, StartFailed, answers, free_port, start, start_stamp, wait_until_ready
+from local.processes import (
+    Running,
+    StartFailed,
+    answers,
+    collected,
+    free_port,
+    interrupts_deferred,
+    start,
+    start_stamp,
+    wait_until_ready,
+)
 
 # A leader that starts a worker which ignores SIGTERM, and itself ends on SIGTERM at once.
 LEADER = """
@@ -112,3 +123,54 @@ def test_a_process_that_is_not_ready_in_time_is_stopped(tmp_path: Path) -> None:
     with pytest.raises(StartFailed, match=r"It was not ready within 0\.1 s"):
         wait_until_ready(running, lambda: False, timeout=0.1)
     assert not running.alive
+
+
+# Starts a process that ends with it, and waits.
+CALLER = """
+import os, pathlib, sys, time
+from local.processes import start
+code = "from local import processes; import time; processes.end_with_caller(); print('up', flush=True); time.sleep(60)"
+here = pathlib.Path.cwd()
+log, command = here / "it.log", [sys.executable, "-c", code]
+it = start("It", command, environment=os.environ, log=log, cwd=here, ends_with_caller=True)
+while "up" not in it.log_tail():
+    time.sleep(0.02)
+(here / "worker").write_text(str(it.pid))
+time.sleep(60)
+"""
+
+
+def test_a_process_that_ends_with_its_caller_ends_when_the_caller_is_killed(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[3])}
+    caller = start(
+        "The caller", [sys.executable, "-c", CALLER], environment=environment, log=tmp_path / "log", cwd=tmp_path
+    )
+    try:
+        worker = worker_of(tmp_path)
+        assert runs(worker)
+        os.kill(caller.pid, signal.SIGKILL)
+        eventually("its end", lambda: not runs(worker))
+    finally:
+        caller.stop()
+
+
+def test_an_interrupt_while_a_process_is_started_comes_once_it_is_known() -> None:
+    known: list[bool] = []
+    with pytest.raises(KeyboardInterrupt):
+        interrupted_before(lambda: known.append(True))
+    assert known == [True]
+
+
+def interrupted_before(then: Callable[[], None]) -> None:
+    with interrupts_deferred():
+        os.kill(os.getpid(), signal.SIGINT)
+        then()
+
+
+def test_a_process_whose_start_was_interrupted_is_collected_all_the_same(tmp_path: Path) -> None:
+    before = launch(tmp_path, LEADER)
+    with collected() as found, collected() as inner:
+        running = launch(tmp_path, LEADER)
+    assert found == inner == [running]
+    for each in (before, running):
+        each.stop()
