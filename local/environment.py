@@ -19,7 +19,7 @@ from typing import Any
 from local.aws import LocalAws, functions
 from local.processes import Running, free_port, start, wait_until_ready
 from local.stack import COMMAND, ROOT, Stack, TerraformError
-from local.things_stack import foreign_account_credentials
+from local.things_stack import foreign_account_credentials, profiles
 from local.things_stack.control.client import Control
 
 ENVIRONMENTS = ROOT / ".local"
@@ -55,8 +55,9 @@ class Environment:
         self.api_key = api_key
 
     @classmethod
-    def start(cls, directory: Path, say: Say = lambda _line: None) -> Environment:
+    def start(cls, directory: Path, say: Say = lambda _line: None, *, profile: str = profiles.DEFAULT) -> Environment:
         """Start everything that Terraform needs; a half-started or ended one in the directory is cleared first.
+        `profile`: the deployment of The Things Stack that is simulated.
 
         An environment that already runs is used as it is. Raises StartFailed.
         """
@@ -69,14 +70,14 @@ class Environment:
         aws = LocalAws.from_environment(directory / "aws")
         _describe(directory, aws, None, "")
         say(f"AWS: {'ministack' if aws.process else 'already running'}, {aws.endpoint_url}, region {aws.region}")
-        process, url = _start_things_stack(directory, aws)
+        process, url = _start_things_stack(directory, aws, profile)
         # Before anything else can fail: `clear` must find what runs.
         _describe(directory, aws, process, "", url)
         control = Control(url)
         control.create_application(APPLICATION)
         key = control.create_api_key(APPLICATION)
         _describe(directory, aws, process, key, url)
-        say(f"The Things Stack: simulated, {url}, application {APPLICATION}")
+        say(f"The Things Stack: simulated ({profile}), {url}, application {APPLICATION}")
         return cls(directory, aws, url, process, key)
 
     @classmethod
@@ -148,7 +149,7 @@ def _read(file: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _start_things_stack(directory: Path, aws: LocalAws) -> tuple[Running, str]:
+def _start_things_stack(directory: Path, aws: LocalAws, profile: str) -> tuple[Running, str]:
     """Start the simulation in a process. Returns the process and its URL."""
     access = foreign_account_credentials(aws.endpoint_url, THINGS_STACK_ACCOUNT)
     state = directory / "things-stack.json"
@@ -163,7 +164,7 @@ def _start_things_stack(directory: Path, aws: LocalAws) -> tuple[Running, str]:
     command = [sys.executable, "-m", "local.things_stack", "--port", str(free_port()), "--state", str(state)]
     process = start(
         "The simulated Things Stack",
-        [*command, "--aws-endpoint-url", aws.endpoint_url],
+        [*command, "--profile", profile, "--aws-endpoint-url", aws.endpoint_url],
         environment=environment,
         log=directory / "things-stack.log",
         cwd=directory,

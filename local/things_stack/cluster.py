@@ -9,10 +9,10 @@ import threading
 from collections.abc import Iterable
 from typing import Any
 
+from local.things_stack import profiles
 from local.things_stack.description.messages import EUI, IDENTIFIER, KEY, MAC_VERSION, PHY_VERSION
 from local.things_stack.description.schema import Problem, Scalar, read
 from local.things_stack.network.network import Network
-from local.things_stack.profiles import PROFILES
 from local.things_stack.providers.aws_access import AwsAccess
 from local.things_stack.providers.integrations import Integrations
 from local.things_stack.servers import Claimable, Servers
@@ -25,13 +25,13 @@ class Cluster:
     """Servers, network, integrations and application packages of a deployment with `profile`. `lock` guards the records
     of the servers."""
 
-    def __init__(self, aws: AwsAccess | None = None, profile: str = "hosted") -> None:
+    def __init__(self, aws: AwsAccess | None = None, profile: str = profiles.DEFAULT) -> None:
         self.lock = threading.RLock()
         self.servers = Servers()
-        self.profile = PROFILES[profile]
+        self.profile = profiles.PROFILES[profile]
         self.packages = self.profile.packages
         self.integrations = Integrations(aws, self._push, has_aws_iot=self.profile.has_aws_iot)
-        self.network = Network(self.servers, self.lock, self.integrations.deliver)
+        self.network = Network(self.servers, self.lock, self.integrations.deliver, self.profile)
 
     def create_application(self, application_id: str) -> None:
         """Idempotent. ValueError: not an application id."""

@@ -141,7 +141,7 @@ def foreign(aws: LocalAws) -> AwsAccess:
 
 @pytest.fixture(scope="session")
 def simulation(foreign: AwsAccess) -> Iterator[ThingsStack]:
-    running = ThingsStack(port=0, aws=foreign).start()
+    running = ThingsStack(port=0, aws=foreign, profile="hosted").start()
     yield running
     running.stop()
 

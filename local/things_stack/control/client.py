@@ -41,6 +41,9 @@ class Network(_Caller):
     def uplink(self, application_id: str, device_id: str, **options: Any) -> Json:
         return self._json("uplink", application_id=application_id, device_id=device_id, **options)
 
+    def simulate_uplink(self, application_id: str, device_id: str, **options: Any) -> Json:
+        return self._json("simulate_uplink", application_id=application_id, device_id=device_id, **options)
+
     def received(self, application_id: str, device_id: str) -> list[Json]:
         return list(self._call("received", application_id=application_id, device_id=device_id))
 

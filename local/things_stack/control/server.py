@@ -39,6 +39,7 @@ def functions(cluster: Cluster, faults: Faults, log: RequestLog) -> Functions:
         "claimable": cluster.claimable,
         "network/join": network.join,
         "network/uplink": network.uplink,
+        "network/simulate_uplink": network.simulate_uplink,
         "network/received": network.received,
         "network/session": network.session,
         "network/set_frame_counters": network.set_frame_counters,
