@@ -33,8 +33,8 @@ def skips_crypto(server: ApplicationServer, device: DeviceKey, session: Session 
 
 def formatters_of(server: ApplicationServer, device: DeviceKey) -> Json:
     """The device's payload formatters, or those of its application when it has none of its own."""
-    link = server.links.get(device[0], {})
-    return dict(server.devices[device].get("formatters") or link.get("default_formatters") or {})
+    own = server.devices[device].get("formatters")
+    return dict(server.links.get(device[0], {}).get("default_formatters") or {} if own is None else own)
 
 
 def readable(server: ApplicationServer, device: DeviceKey, session: Session, item: Json) -> Json:
