@@ -12,6 +12,7 @@ from typing import Any
 from local.things_stack import profiles
 from local.things_stack.description.messages import EUI, IDENTIFIER, KEY, MAC_VERSION, PHY_VERSION
 from local.things_stack.description.schema import Problem, Scalar, read
+from local.things_stack.limits import Clock, DownlinkLimits, RememberedKeys
 from local.things_stack.network.network import Network
 from local.things_stack.providers.aws_access import AwsAccess
 from local.things_stack.providers.integrations import Integrations
@@ -28,7 +29,10 @@ class Cluster:
     def __init__(self, aws: AwsAccess | None = None, profile: str = profiles.DEFAULT) -> None:
         self.lock = threading.RLock()
         self.servers = Servers()
+        self.clock = Clock()
+        self.remembered_keys = RememberedKeys(self.clock)
         self.profile = profiles.PROFILES[profile]
+        self.downlink_limits = DownlinkLimits(self.clock, self.profile.limits_downlinks_by_application)
         self.packages = self.profile.packages
         self.integrations = Integrations(aws, self._push, has_aws_iot=self.profile.has_aws_iot)
         self.network = Network(self.servers, self.lock, self.integrations.deliver, self.profile)
@@ -55,9 +59,18 @@ class Cluster:
             return self.servers.identity.create_api_key(application_id, None if rights is None else tuple(rights)).token
 
     def delete_api_key(self, token: str) -> None:
-        """Makes a key invalid, as after a rotation."""
+        """Makes a key invalid, as after a rotation. The Network, Application and Join Server may remember it for two
+        minutes: see `advance`."""
         with self.lock:
             del self.servers.identity.api_keys[token.split(".")[1]]
+
+    def advance(self, seconds: float) -> None:
+        """Lets time pass for what the servers remember and limit."""
+        self.clock.advance(seconds)
+
+    def limit_downlinks(self, per_minute: int | None) -> None:
+        """Limits the downlink requests a minute; None: no limit."""
+        self.downlink_limits.per_minute = per_minute
 
     def register_device(
         self, application_id: str, *, device_id: str, dev_eui: str, join_eui: str = "0000000000000000",

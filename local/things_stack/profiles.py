@@ -22,7 +22,8 @@ class Profile:
     default FPort. `has_aws_iot`: whether the provider `aws_iot` of a pub/sub publishes. `claims`: whether the Device
     Claiming Server is connected with The Things Join Server. `network_ids`: those in messages, beside the NetID.
     `describes_devices`: whether messages have the attributes of the device, every kind its locations, versions and
-    network, and uplinks its last known battery.
+    network, and uplinks its last known battery. `limits_downlinks_by_application`: whether a limit of downlink requests
+    is for all devices of an application, and not for each device.
     """
 
     longest_page: int
@@ -31,6 +32,7 @@ class Profile:
     claims: bool
     network_ids: Mapping[str, str]
     describes_devices: bool
+    limits_downlinks_by_application: bool
 
 
 PROFILES: Mapping[str, Profile] = MappingProxyType(
@@ -46,6 +48,7 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
             claims=False,
             network_ids=MappingProxyType({}),
             describes_devices=False,
+            limits_downlinks_by_application=False,
         ),
         # The Things Stack Cloud and The Things Network, as their documentation of integrations and of claiming has it.
         HOSTED: Profile(
@@ -71,6 +74,8 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
                 }
             ),
             describes_devices=True,
+            # Release notes of 3.35.2; the figures are not public.
+            limits_downlinks_by_application=True,
         ),
     }
 )

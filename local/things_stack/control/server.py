@@ -35,6 +35,8 @@ def functions(cluster: Cluster, faults: Faults, log: RequestLog) -> Functions:
         "set_application_addresses": cluster.set_application_addresses,
         "create_api_key": cluster.create_api_key,
         "delete_api_key": cluster.delete_api_key,
+        "advance": cluster.advance,
+        "limit_downlinks": cluster.limit_downlinks,
         "register_device": cluster.register_device,
         "claimable": cluster.claimable,
         "network/join": network.join,

@@ -30,7 +30,7 @@ from thingbridge.flows.unowned_requests import ELECTION_SHADOW, ELECTION_THING, 
 from thingbridge.messaging.downlink import NotSendable, marked
 from thingbridge.registry.attributes import DeviceReference
 from thingbridge.things_stack.client import ThingsStack
-from thingbridge.things_stack.errors import Answer, ApiKeyRefused, NotFound, ThingsStackRefused
+from thingbridge.things_stack.errors import Answer, ApiKeyRefused, NotFound, ThingsStackBusy, ThingsStackRefused
 
 GROUP = "/thethings/lorawan/farm/things"
 REQUEST = events.load("rule_output/downlink_request")
@@ -407,6 +407,24 @@ def test_a_device_whose_id_the_thing_names_is_not_searched(
 ) -> None:
     with pytest.raises(NotFound):
         DownlinkQueue(open_client(), DownlinkFormatters()).schedule(DEVICE, (DOWNLINK,))
+
+
+def test_a_push_beyond_the_limit_of_the_application_is_busy_and_accepted_a_minute_later(
+    simulation: Simulation, device: str, open_client: Callable[..., ThingsStack]
+) -> None:
+    reference = DeviceReference(device, "A81758FFFE0312AB", named=True)
+    queue = DownlinkQueue(open_client(), DownlinkFormatters())
+    simulation.limit_downlinks(1)
+    try:
+        queue.schedule(reference, (DOWNLINK,))
+        with pytest.raises(ThingsStackBusy, match="429") as busy:
+            queue.schedule(reference, (DOWNLINK,))
+        assert not busy.value.uncertain
+        simulation.advance(60)
+        queue.schedule(reference, (DOWNLINK,))
+    finally:
+        simulation.limit_downlinks(None)
+    assert len(simulation.network.queue(APPLICATION, device)) == 2
 
 
 def test_a_refused_request_and_its_failed_downlink_have_one_correlation_id(

@@ -159,6 +159,20 @@ def test_a_new_session_inherits_the_queue(simulation: ThingsStack, joined: str, 
     assert simulation.network.published[-1].message["downlink_sent"]["session_key_id"] == join["session_key_id"]
 
 
+@pytest.mark.parametrize(("profile", "others"), [("hosted", 429), ("open-source", 200)])
+def test_downlink_requests_are_limited_for_an_application_or_for_each_device(
+    simulation: ThingsStack, joined: str, client: Client, others: int
+) -> None:
+    simulation.register_device(APP, device_id="tank-8", dev_eui="00" * 7 + "01")
+    simulation.network.join(APP, "tank-8")
+    simulation.limit_downlinks(2)
+    assert [push(client, ITEM).status_code for _ in range(3)] == [200, 200, 429]
+    other = client.call("POST", DOWN.replace(joined, "tank-8") + "/push", {"downlinks": [ITEM]})
+    assert other.status_code == others
+    simulation.advance(60)
+    assert push(client, ITEM).status_code == 200
+
+
 def counters(simulation: ThingsStack, device: str) -> int:
     return int(simulation.servers.network.devices[APP, device].get("session", {}).get("last_n_f_cnt_down", 0))
 
