@@ -29,6 +29,7 @@ from local.environment import APPLICATION, STACK_NAME, Environment, Say, clear
 from local.inspection import eventually, payload_hex
 from local.mqtt import Message, MqttConnection
 from local.stack import OnProgress
+from local.things_stack import profiles
 from thingbridge.aws.things import Things
 from thingbridge.aws.things_log import UNIDENTIFIED
 from thingbridge.registry.status import PROVISIONING
@@ -307,13 +308,18 @@ STEPS = (
 )
 
 
+def start_hosted(directory: Path, say: Say) -> Environment:
+    """An environment with a hosted The Things Stack: the open source claims no devices."""
+    return Environment.start(directory, say, profile=profiles.HOSTED)
+
+
 def run(
     console: Console,
     directory: Path,
     *,
     last_failure: Path,
     steps: Sequence[Step] = STEPS,
-    start: Callable[[Path, Say], Environment] = Environment.start,
+    start: Callable[[Path, Say], Environment] = start_hosted,
 ) -> None:
     """Start an environment in `directory`, run the steps and print the summary.
 

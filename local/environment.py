@@ -23,7 +23,7 @@ from local.own_things_stack import PORT, REACHES, OwnThingsStack
 from local.processes import Running, StartFailed, answers, free_port, start, wait_until_ready
 from local.stack import COMMAND, ROOT, Stack, TerraformError
 from local.terraform import ProviderNotFound
-from local.things_stack import foreign_account_credentials
+from local.things_stack import foreign_account_credentials, profiles
 from local.things_stack.control.client import Control
 from thingbridge.errors import ThingbridgeError
 
@@ -77,9 +77,11 @@ class Environment:
         say: Say = lambda _line: None,
         own: OwnThingsStack | None = None,
         *,
+        profile: str = profiles.DEFAULT,
         outlives: bool = False,
     ) -> Environment:
         """Start everything that Terraform needs; a half-started or ended one in the directory is cleared first.
+        `profile`: the deployment of The Things Stack that is simulated.
 
         It ends with this process unless it `outlives` that. One that already runs is used as it is, with another key
         of `own` if that is given. Raises StartFailed, and OtherThingsStack if `own` is not that of the one that runs.
@@ -99,7 +101,7 @@ class Environment:
         if own:
             environment._connect(own, say)
         else:
-            environment._simulate(say)
+            environment._simulate(say, profile)
         return environment
 
     @classmethod
@@ -170,13 +172,13 @@ class Environment:
 
     # Inside
 
-    def _simulate(self, say: Say) -> None:
-        self.things_stack_process, self.things_stack_url = _start_things_stack(self.directory, self.aws)
+    def _simulate(self, say: Say, profile: str) -> None:
+        self.things_stack_process, self.things_stack_url = _start_things_stack(self.directory, self.aws, profile)
         self._describe()
         self.things_stack.create_application(APPLICATION)
         self.api_key = self.things_stack.create_api_key(APPLICATION)
         self._describe()
-        say(f"The Things Stack: simulated, {self.things_stack_url}, application {APPLICATION}")
+        say(f"The Things Stack: simulated ({profile}), {self.things_stack_url}, application {APPLICATION}")
 
     def _connect(self, own: OwnThingsStack, say: Say) -> None:
         if own.reaches:
@@ -280,7 +282,7 @@ def _read(file: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _start_things_stack(directory: Path, aws: LocalAws) -> tuple[Running, str]:
+def _start_things_stack(directory: Path, aws: LocalAws, profile: str) -> tuple[Running, str]:
     """Start the simulation in a process. Returns the process and its URL."""
     access = foreign_account_credentials(aws.endpoint_url, THINGS_STACK_ACCOUNT)
     state = directory / "things-stack.json"
@@ -295,7 +297,7 @@ def _start_things_stack(directory: Path, aws: LocalAws) -> tuple[Running, str]:
     command = [sys.executable, "-m", "local.things_stack", "--port", str(free_port()), "--state", str(state)]
     process = start(
         "The simulated Things Stack",
-        [*command, "--aws-endpoint-url", aws.endpoint_url],
+        [*command, "--profile", profile, "--aws-endpoint-url", aws.endpoint_url],
         environment=environment,
         log=directory / "things-stack.log",
         cwd=directory,

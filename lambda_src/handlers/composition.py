@@ -133,6 +133,7 @@ def downlink(
     from thingbridge.aws.things_log import ThingsLog
     from thingbridge.flows.desired_state import DesiredStates
     from thingbridge.flows.downlink import DownlinkQueue, DownlinkRequests, Rejections, Scheduler
+    from thingbridge.flows.downlink_formatters import DownlinkFormatters
     from thingbridge.flows.shadow import RecordedShadows
     from thingbridge.flows.unowned_requests import ELECTION_SHADOW, UnownedRequests
     from thingbridge.shadow.delta import thing_of
@@ -144,10 +145,11 @@ def downlink(
     rejections = Rejections(settings.stack_name, Broker(clients), log)
     unowned = UnownedRequests(settings.stack_name, Stacks(clients), Shadows(clients, ELECTION_SHADOW))
     keys = _session_keys(clients, secrets, settings.sessions_table, settings.key_encryption_key_secret_arn)
+    formatters = DownlinkFormatters()
 
     def queue(context: LambdaContext) -> Scheduler:
         things_stack = _connect(settings, secrets, context, settings.ca_certificate)
-        return _encrypted_queue(things_stack, keys) if keys else DownlinkQueue(things_stack)
+        return _encrypted_queue(things_stack, keys) if keys else DownlinkQueue(things_stack, formatters)
 
     def flow(context: LambdaContext, event: dict[str, Any]) -> RuleOutputHandler:
         if settings.delta_f_port and thing_of(event.get("topic")):

@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 from local.processes import end_with_caller
-from local.things_stack.profiles import PROFILES
+from local.things_stack.profiles import DEFAULT, PROFILES
 from local.things_stack.providers.aws_access import AwsAccess
 from local.things_stack.simulation import ThingsStack
 
@@ -24,9 +24,7 @@ def main() -> None:
         type=int,
         help="port of the Identity Server, if it is to have its own; 0 selects a free one",
     )
-    parser.add_argument(
-        "--profile", choices=sorted(PROFILES), default="hosted", help="the deployment that is simulated"
-    )
+    parser.add_argument("--profile", choices=sorted(PROFILES), default=DEFAULT, help="the deployment that is simulated")
     parser.add_argument("--state", type=Path, help="JSON file for the simulation's addresses, written once it listens")
     parser.add_argument(
         "--aws-endpoint-url",

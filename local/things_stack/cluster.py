@@ -9,10 +9,11 @@ import threading
 from collections.abc import Iterable
 from typing import Any
 
+from local.things_stack import profiles
 from local.things_stack.description.messages import EUI, IDENTIFIER, KEY, MAC_VERSION, PHY_VERSION
 from local.things_stack.description.schema import Problem, Scalar, read
+from local.things_stack.limits import Clock, DownlinkLimits, RememberedKeys
 from local.things_stack.network.network import Network
-from local.things_stack.profiles import PROFILES
 from local.things_stack.providers.aws_access import AwsAccess
 from local.things_stack.providers.integrations import Integrations
 from local.things_stack.servers import Claimable, Servers
@@ -25,13 +26,16 @@ class Cluster:
     """Servers, network, integrations and application packages of a deployment with `profile`. `lock` guards the records
     of the servers."""
 
-    def __init__(self, aws: AwsAccess | None = None, profile: str = "hosted") -> None:
+    def __init__(self, aws: AwsAccess | None = None, profile: str = profiles.DEFAULT) -> None:
         self.lock = threading.RLock()
         self.servers = Servers()
-        self.profile = PROFILES[profile]
+        self.clock = Clock()
+        self.remembered_keys = RememberedKeys(self.clock)
+        self.profile = profiles.PROFILES[profile]
+        self.downlink_limits = DownlinkLimits(self.clock, self.profile.limits_downlinks_by_application)
         self.packages = self.profile.packages
         self.integrations = Integrations(aws, self._push, has_aws_iot=self.profile.has_aws_iot)
-        self.network = Network(self.servers, self.lock, self.integrations.deliver)
+        self.network = Network(self.servers, self.lock, self.integrations.deliver, self.profile)
 
     def create_application(self, application_id: str) -> None:
         """Idempotent. ValueError: not an application id."""
@@ -55,9 +59,18 @@ class Cluster:
             return self.servers.identity.create_api_key(application_id, None if rights is None else tuple(rights)).token
 
     def delete_api_key(self, token: str) -> None:
-        """Makes a key invalid, as after a rotation."""
+        """Makes a key invalid, as after a rotation. The Network, Application and Join Server may remember it for two
+        minutes: see `advance`."""
         with self.lock:
             del self.servers.identity.api_keys[token.split(".")[1]]
+
+    def advance(self, seconds: float) -> None:
+        """Lets time pass for what the servers remember and limit."""
+        self.clock.advance(seconds)
+
+    def limit_downlinks(self, per_minute: int | None) -> None:
+        """Limits the downlink requests a minute; None: no limit."""
+        self.downlink_limits.per_minute = per_minute
 
     def register_device(
         self, application_id: str, *, device_id: str, dev_eui: str, join_eui: str = "0000000000000000",

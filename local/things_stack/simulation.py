@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from local.things_stack import profiles
 from local.things_stack.api.faults import Faults
 from local.things_stack.api.http import ALL_SERVERS, Api
 from local.things_stack.api.listener import Listener
@@ -19,8 +20,9 @@ class ThingsStack(Cluster):
     """
 
     def __init__(
-        self, port: int = 0, *, aws: AwsAccess | None = None, identity_port: int | None = None, profile: str = "hosted"
-    ) -> None:
+        self, port: int = 0, *, aws: AwsAccess | None = None, identity_port: int | None = None,
+        profile: str = profiles.DEFAULT,
+    ) -> None:  # fmt: skip
         super().__init__(aws, profile)
         self.faults, self.log = Faults(), RequestLog()
         self.requests, self.violations = self.log.requests, self.log.violations

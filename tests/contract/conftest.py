@@ -1,4 +1,4 @@
-"""The Things Stack under contract: here the simulation, in its profile `open-source`, played once from start to end."""
+"""The Things Stack under contract: here the simulation (`open-source`), played once from start to end."""
 
 from __future__ import annotations
 
@@ -73,6 +73,6 @@ def _named(text: str) -> str:
 @pytest.fixture(scope="session")
 def answers() -> dict[str, dict[str, Any]]:
     """The facts of every answer by the name of its exchange. The requests depend on each other, so all are played."""
-    with ThingsStack(profile="open-source") as simulation:
+    with ThingsStack() as simulation:
         subject = Simulated(simulation)
         return {exchange["name"]: facts_of(subject.play(exchange)) for exchange in recorded()}

@@ -186,7 +186,7 @@ def test_changes_one_after_the_other_arrive_in_order_and_end_with_the_last(orcha
 
 
 def test_a_desired_state_that_the_things_stack_refuses_is_told_and_not_tried_again(orchard: Bridge) -> None:
-    device = orchard.new_device()
+    device = orchard.new_device(formatters=ENCODER)
     thing_name = f"mute-{device.device_id}"
     orchard.create_thing(thing_name, devEUI=device.dev_eui, deviceID=device.device_id)
     before = orchard.dead_letters()

@@ -10,6 +10,7 @@ import pytest
 from moto.core.models import MockAWS, botocore_stubber
 
 from local.things_stack import ThingsStack as Simulation
+from local.things_stack import profiles
 from tests.unit.lent_clients import LentClients
 from thingbridge.aws.clients import Clients
 from thingbridge.things_stack.client import ThingsStack
@@ -128,8 +129,14 @@ def clock() -> Clock:
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[Simulation]:
-    simulation = Simulation(port=0).start()
+def profile() -> str:
+    """The deployment of The Things Stack that is simulated; tests of what the open source lacks have another."""
+    return profiles.DEFAULT
+
+
+@pytest.fixture(scope="module")
+def running(profile: str) -> Iterator[Simulation]:
+    simulation = Simulation(port=0, profile=profile).start()
     simulation.create_application(APPLICATION)
     yield simulation
     simulation.stop()

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from http import HTTPStatus
 from itertools import product
 from types import ModuleType
@@ -167,7 +168,8 @@ def assert_documented(error: BadInput) -> None:
 
 def test_the_example_of_a_rejection_is_what_is_published() -> None:
     (example,) = [json.loads(block) for block in documents.blocks(DOWNLINK, "json") if "reason" in block]
-    request = received(example["request"])
+    request = replace(received(example["request"]), mark=example["correlationID"])
+    assert re.fullmatch("thingbridge:[0-9a-f]{32}", example["correlationID"])
     with pytest.raises(BadInput) as rejected:
         downlink.parse(request)
     topic, body = downlink.rejection(request, "farm", rejected.value.field, rejected.value.reason)

@@ -55,7 +55,7 @@ class DesiredStates:
             change = self._claim(delta)
         except BadInput as error:
             # No note in the shadow, because it is the shadow that can't be read.
-            self._reject(delta, {}, error)
+            self._reject(delta, {}, requests.mark(event), error)
             return
         if change is None:
             return
@@ -64,7 +64,7 @@ class DesiredStates:
         try:
             self.queue.schedule(reference(thing.attributes), (downlink,), repeated=late)
         except REJECTIONS as error:
-            self._reject(delta, change.values, error)
+            self._reject(delta, change.values, requests.mark(event), error)
             note = deltas.note(Note.REFUSED, change, delta, self.now(), str(error))
             self.recorded_shadows.report(delta.thing_name, note)
         else:
@@ -89,6 +89,6 @@ class DesiredStates:
             self.sleep(pause)
         raise Busy(f"send the desired state of {delta.thing_name}: another change is being sent")
 
-    def _reject(self, delta: Delta, values: Mapping[str, Any], error: Rejection) -> None:
-        request = ReceivedRequest(delta.thing_name, False, {"desired": values, "version": delta.version}, None)
+    def _reject(self, delta: Delta, values: Mapping[str, Any], mark: str, error: Rejection) -> None:
+        request = ReceivedRequest(delta.thing_name, False, {"desired": values, "version": delta.version}, None, mark)
         self.rejections.reject(request, error)

@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, Protocol, TypeVar
 
 from thingbridge.aws.broker import Broker
@@ -15,6 +16,7 @@ from thingbridge.aws.things import Thing, Things
 from thingbridge.aws.things_log import ThingsLog
 from thingbridge.errors import BadInput
 from thingbridge.flows import end_devices
+from thingbridge.flows.downlink_formatters import DownlinkFormatters
 from thingbridge.flows.unowned_requests import UnownedRequests
 from thingbridge.messaging import downlink
 from thingbridge.messaging.downlink import NotSendable, ReceivedRequest
@@ -63,6 +65,7 @@ class DownlinkQueue:
     """The downlink queues of an application whose payloads The Things Stack encrypts."""
 
     things_stack: ThingsStack
+    formatters: DownlinkFormatters
     sleep: Callable[[float], None] = time.sleep
 
     def schedule(
@@ -79,7 +82,7 @@ class DownlinkQueue:
             if repeated and not (left := not_queued(self.things_stack, device, left)) and downlinks:
                 return
             try:
-                schedule(self.things_stack, device, left, replace=replace)
+                on_device(self.things_stack, device, partial(self._push, left, replace))
                 return
             except ThingsStackBusy as error:
                 wait = pause * random.uniform(0.5, 1.0)
@@ -88,6 +91,12 @@ class DownlinkQueue:
                 repeated = True
                 self.sleep(wait)
                 pause = min(pause * 2, LONGEST_PAUSE)
+
+    def _push(self, downlinks: Sequence[Mapping[str, Any]], replace: bool, device_id: str) -> None:
+        """Raises BadInput for a payload that would be sent as an empty frame."""
+        if any("frm_payload" not in each for each in downlinks):
+            self.formatters.check(self.things_stack, device_id)
+        self.things_stack.downlink_queue.schedule(device_id, downlinks, replace=replace)
 
 
 def schedule(
@@ -140,7 +149,9 @@ class Rejections:
         field, reason = (error.field, error.reason) if isinstance(error, BadInput) else (None, str(error))
         topic, answer = downlink.rejection(request, self.stack_name, field, reason)
         self.broker.publish(topic, answer)
-        self.log.record(request.thing_name, "ERROR", "downlink_rejected", field=field, reason=reason)
+        self.log.record(
+            request.thing_name, "ERROR", "downlink_rejected", field=field, reason=reason, correlation_id=request.mark
+        )
 
 
 @dataclass(frozen=True)

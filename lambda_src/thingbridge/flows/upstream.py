@@ -73,6 +73,9 @@ class Upstream:
             # The shadow is the state of the device, which has sent nothing.
             self.log.record(thing_name, "INFO", "uplink_simulated")
             return
+        if message.queued_without_payload:
+            ids = message.body.get("correlation_ids")
+            self.log.record(thing_name, "WARN", "downlink_without_payload", correlation_ids=ids)
         if reported.omitted:
             self.log.record(thing_name, "WARN", "decoded_payload_left_out", reason=reported.omitted)
         if reported.beside_state and self.notices.first(thing_name, "beside_state"):

@@ -157,15 +157,22 @@ def parse(request: ReceivedRequest) -> tuple[Mapping[str, Any], ...]:
 def rejection(request: ReceivedRequest, stack_name: str, field: str | None, reason: str) -> tuple[str, bytes]:
     """Topic and body of the answer to a request that can't be carried out.
 
-    The body repeats the request as it was read, so that its sender can identify it. A request that names no thing is
-    answered on `lorawan/downlink/rejected`.
+    The body repeats the request as it was read, so that its sender can identify it, and has the mark of its downlinks:
+    The Things Stack publishes what it refuses too, with that correlation id. A request that names no thing is answered
+    on `lorawan/downlink/rejected`.
     """
     topic = (
         topics.public(request.thing_name, topics.DOWNLINK_REJECTED)
         if request.thing_name
         else f"{topics.PUBLIC_BASE}/{topics.DOWNLINK_REJECTED}"
     )
-    answer = {"stackName": stack_name, "field": field, "reason": reason, "request": request.body}
+    answer = {
+        "stackName": stack_name,
+        "field": field,
+        "reason": reason,
+        "correlationID": request.mark,
+        "request": request.body,
+    }
     encoded = json.dumps(answer).encode()
     if len(encoded) > MAX_REJECTION_BYTES:
         encoded = json.dumps({**answer, "request": None}).encode()

@@ -34,6 +34,12 @@ class UpstreamMessage:
         return self.body.get("simulated") is True
 
     @property
+    def queued_without_payload(self) -> bool:
+        """Whether a downlink was queued that no formatter has encoded: The Things Stack sends an empty frame."""
+        queued = self.body.get("downlink_queued")
+        return isinstance(queued, dict) and "decoded_payload" in queued and not queued.get("frm_payload")
+
+    @property
     def makes_thing(self) -> bool:
         """Whether the device gets a thing if it has none: it has joined or sent. Other messages may be about a device
         whose thing was deleted in the meantime.

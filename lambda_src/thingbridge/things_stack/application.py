@@ -23,6 +23,12 @@ class Application:
         answer = self._transport.call("GET", "/configuration/frequency-plans", "list the frequency plans")
         return frozenset(plan["id"] for plan in answer.get("frequency_plans", ()))
 
+    def link(self, paths: Sequence[str]) -> dict[str, Any]:
+        """As.GetLink: the fields `paths` of the application's link; empty if there is none."""
+        path = f"/as/applications/{self._application_id}/link"
+        query = {"field_mask": ",".join(paths)}
+        return self._transport.find(path, "read the application's link", query=query) or {}
+
     def set_link(self, link: Mapping[str, Any], paths: Sequence[str]) -> None:
         """As.SetLink: the fields `paths` of the application's link; the others keep their values."""
         self._transport.call(

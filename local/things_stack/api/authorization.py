@@ -8,6 +8,7 @@ from __future__ import annotations
 from werkzeug.wrappers import Request
 
 from local.things_stack.api.call import Call
+from local.things_stack.cluster import Cluster
 from local.things_stack.description.errors import (
     INVALID_ARGUMENT,
     NOT_FOUND,
@@ -15,10 +16,13 @@ from local.things_stack.description.errors import (
     UNAUTHENTICATED,
     ApiError,
 )
-from local.things_stack.servers import ApiKey, IdentityServer
+from local.things_stack.servers import ApiKey
+
+_REMEMBERING = ("NS", "AS", "JS")
+"""The servers that ask the Identity Server for the rights of a key, and remember them."""
 
 
-def authenticate(request: Request, identity: IdentityServer) -> ApiKey | None:
+def authenticate(request: Request, cluster: Cluster, server: str) -> ApiKey | None:
     """The key in the Authorization header, None without the header. ApiError: the key is not valid."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if not scheme:
@@ -30,14 +34,16 @@ def authenticate(request: Request, identity: IdentityServer) -> ApiKey | None:
     parts = token.split(".")
     if len(parts) != 3 or parts[0] != "NNSXS":
         raise ApiError(INVALID_ARGUMENT, "pkg/auth:token", "invalid token")
-    key = identity.api_keys.get(parts[1])
+    if server in _REMEMBERING and (known := cluster.remembered_keys.get(token)) is not None:
+        return known
+    key = cluster.servers.identity.api_keys.get(parts[1])
     if key is None:
         absent = ApiError(NOT_FOUND, "pkg/identityserver/store:api_key_not_found", "no API key `{api_key_id}`",
                           {"api_key_id": parts[1]})  # fmt: skip
         raise ApiError(UNAUTHENTICATED, "pkg/identityserver:api_key_not_found", "API key not found", cause=absent)
     if key.secret != parts[2]:
         raise ApiError(UNAUTHENTICATED, "pkg/identityserver:invalid_authorization", "invalid authorization")
-    return key
+    return cluster.remembered_keys.put(token, key) if server in _REMEMBERING else key
 
 
 def authorize(call: Call) -> None:

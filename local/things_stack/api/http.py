@@ -98,7 +98,7 @@ class Api:
                 self.log.violation(request, problem)
         if error := reading.error_for(problems):
             raise error
-        key = authorization.authenticate(request, self.cluster.servers.identity)
+        key = authorization.authenticate(request, self.cluster, operation.server)
         call = Call(self.cluster, operation, parameters.path, parameters.query, parameters.body, parameters.mask, key)
         authorization.authorize(call)
         return 200, self._handle(call), call.headers

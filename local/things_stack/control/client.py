@@ -41,6 +41,9 @@ class Network(_Caller):
     def uplink(self, application_id: str, device_id: str, **options: Any) -> Json:
         return self._json("uplink", application_id=application_id, device_id=device_id, **options)
 
+    def simulate_uplink(self, application_id: str, device_id: str, **options: Any) -> Json:
+        return self._json("simulate_uplink", application_id=application_id, device_id=device_id, **options)
+
     def received(self, application_id: str, device_id: str) -> list[Json]:
         return list(self._call("received", application_id=application_id, device_id=device_id))
 
@@ -124,6 +127,12 @@ class Control(_Caller):
 
     def delete_api_key(self, token: str) -> None:
         self._call("delete_api_key", token=token)
+
+    def advance(self, seconds: float) -> None:
+        self._call("advance", seconds=seconds)
+
+    def limit_downlinks(self, per_minute: int | None) -> None:
+        self._call("limit_downlinks", per_minute=per_minute)
 
     def register_device(self, application_id: str, **options: Any) -> None:
         self._call("register_device", application_id=application_id, **options)

@@ -73,13 +73,18 @@ NETWORK_IDS: Message = {
     "net_id": NET_ID, "ns_id": EUI, "tenant_id": TEXT, "cluster_id": TEXT, "cluster_address": TEXT,
     "tenant_address": TEXT,
 }  # fmt: skip
+_METADATA: Message = {
+    "locations": Table(LOCATION), "version_ids": VERSION_IDS, "network_ids": NETWORK_IDS, "attributes": Table(TEXT),
+}  # fmt: skip
+"""Of the device; in messages other than uplinks since 3.34.0."""
+_DOWNLINK: Message = {**DOWNLINK, **_METADATA}
 UPLINK: Message = {
     "session_key_id": BYTES, "f_port": F_PORT, "f_cnt": COUNT, "frm_payload": BYTES, "decoded_payload": STRUCT,
     "decoded_payload_warnings": Many(TEXT), "normalized_payload": Many(STRUCT),
     "normalized_payload_warnings": Many(TEXT), "rx_metadata": Many(RX_METADATA), "settings": TX_SETTINGS,
     "received_at": TIME, "app_s_key": KEY_ENVELOPE, "last_a_f_cnt_down": COUNT, "confirmed": BOOL,
-    "consumed_airtime": DURATION, "packet_error_rate": NUMBER, "locations": Table(LOCATION), "version_ids": VERSION_IDS,
-    "network_ids": NETWORK_IDS,
+    "consumed_airtime": DURATION, "packet_error_rate": NUMBER, **_METADATA,
+    "last_battery_percentage": {"f_cnt": COUNT, "value": NUMBER, "received_at": TIME},
 }  # fmt: skip
 _ERROR: Message = {
     "namespace": TEXT, "name": TEXT, "message_format": TEXT, "attributes": STRUCT, "correlation_id": TEXT,
@@ -99,13 +104,15 @@ APPLICATION_UP: Message = {
     },
     "join_accept": {
         "session_key_id": BYTES, "app_s_key": KEY_ENVELOPE, "invalidated_downlinks": Many(DOWNLINK),
-        "pending_session": BOOL, "received_at": TIME,
+        "pending_session": BOOL, "received_at": TIME, **_METADATA,
     },
-    **dict.fromkeys(("downlink_ack", "downlink_nack", "downlink_sent", "downlink_queued"), DOWNLINK),
-    "downlink_failed": {"downlink": DOWNLINK, "error": {**_ERROR, "cause": _ERROR}},
-    "downlink_queue_invalidated": {"downlinks": Many(DOWNLINK), "last_f_cnt_down": COUNT, "session_key_id": BYTES},
+    **dict.fromkeys(("downlink_ack", "downlink_nack", "downlink_sent", "downlink_queued"), _DOWNLINK),
+    "downlink_failed": {"downlink": DOWNLINK, "error": {**_ERROR, "cause": _ERROR}, **_METADATA},
+    "downlink_queue_invalidated": {
+        "downlinks": Many(DOWNLINK), "last_f_cnt_down": COUNT, "session_key_id": BYTES, **_METADATA,
+    },
     "location_solved": {"service": TEXT, "location": LOCATION, "attributes": Table(TEXT)},
-    "service_data": {"service": TEXT, "data": STRUCT},
+    "service_data": {"service": TEXT, "data": STRUCT, **_METADATA},
     "simulated": BOOL,
 }  # fmt: skip
 """Exactly one of the kinds (`UP_KINDS` in `messages`) is in a message."""

@@ -48,7 +48,9 @@ class ApiError(Exception):
         namespace, name = self.source.split(":")
         details: dict[str, Any] = {"namespace": namespace, "name": name, "message_format": self.text}
         if self.attributes:
-            details["attributes"] = self.attributes
+            details["attributes"] = {
+                name: str(value) if isinstance(value, int) else value for name, value in self.attributes.items()
+            }
         if self.cause is not None:
             details["cause"] = self.cause.error_details()
         return details | {"correlation_id": uuid.uuid4().hex, "code": self.code}
@@ -113,7 +115,8 @@ def rate_limited(key: str, rate: int, retry_after: int) -> ApiError:
 
 
 def downlink_queue_details(fields: dict[str, Any]) -> dict[str, Any]:
-    """DownlinkQueueOperationErrorDetails: `dev_addr`, `session_key_id`, `min_f_cnt_down`, each also with `pending_`."""
+    """DownlinkQueueOperationErrorDetails: `dev_addr` (base64, unlike in other messages), `session_key_id`,
+    `min_f_cnt_down`, each also with `pending_`."""
     return {"@type": f"{_TYPES}DownlinkQueueOperationErrorDetails", **fields}
 
 

@@ -27,6 +27,15 @@ TOPICS = {
 }
 """Kind of message → topic below `thethings/lorawan/<stack>`. No pub/sub publishes `uplink_normalized`."""
 
+RECEIVED = ("gs:uplink", "rpc:/ttn.lorawan.v3.GsNs/HandleUplink")
+TO_APPLICATION = "rpc:/ttn.lorawan.v3.NsAs/HandleUplink"
+SCHEDULED = (
+    "gs:tx_ack", "ns:transmission", "rpc:/ttn.lorawan.v3.GsNs/ReportTxAcknowledgment",
+    "rpc:/ttn.lorawan.v3.NsGs/ScheduleDownlink",
+)  # fmt: skip
+"""Kinds of correlation ids: of what an uplink leads to, of what the Network Server reports to the Application Server,
+and of a transmitted downlink."""
+
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
 

@@ -16,13 +16,16 @@ from local.things_stack.description.proto3_json import Json, without_zero_values
 from local.things_stack.network import downlinks
 from local.things_stack.network.activations import Activations
 from local.things_stack.network.application_up import Published
-from local.things_stack.network.publisher import Send
+from local.things_stack.network.publisher import NO_ADDRESS, Send
 from local.things_stack.network.sessions import Session, Sessions
 from local.things_stack.servers import DeviceKey, Servers
 
 TRANSMISSION_FAILED = ApiError(
     2, "pkg/networkserver:transmission", "downlink transmission failed with result `{result}`", {"result": "TX_FREQ"}
 )
+
+STATUS_EVERY = 200
+"""Uplinks between two requests of a device's status, unless its settings have another number."""
 
 _ONLY_QUEUED = ("confirmed_retry", "class_b_c")
 """What the Network Server leaves out of a downlink that it reports as sent."""
@@ -46,17 +49,17 @@ class DownlinkQueues:
         if skips and any("frm_payload" not in item for item in sent):
             raise downlinks.no_payload()  # the Stack would send it unencrypted, and the device could not decrypt it
         formatters = {} if skips else downlinks.formatters_of(self._servers.application, device)
-        items = [downlinks.prepare(item, formatters) for item in sent]
+        items = [downlinks.prepare(item, formatters, send.origins) for item in sent]
         try:
             downlinks.check_times(items)
             self._enqueue(device, sessions, items, replace=replace)
         except ApiError as error:
             details = error.error_details() | ({"details": error.details} if error.details else {})
             for item in items:
-                send(device, "downlink_failed", {"downlink": item, "error": details})
+                send(device, "downlink_failed", {"downlink": item, "error": details}, NO_ADDRESS)
             raise
         for item in items:  # with session and counter only where the application chose them
-            send(device, "downlink_queued", item)
+            send(device, "downlink_queued", item, NO_ADDRESS)
         self._activations.record(device)
         if self._servers.network.devices[device].get("supports_class_c"):
             self.transmit(device, sessions, send)
@@ -80,7 +83,8 @@ class DownlinkQueues:
     # As the network empties them --------------------------------------------------------------------------------------
     def transmit(self, device: DeviceKey, sessions: Sessions, send: Send, *, acknowledging: bool = False) -> None:
         """A downlink slot. Nothing is sent in a session that no uplink has confirmed. The network acknowledges a
-        confirmed uplink (`acknowledging`) with the head of the queue, or with a downlink of its own."""
+        confirmed uplink (`acknowledging`) and sends MAC commands with the head of the queue, or with a downlink of its
+        own, which uses a counter."""
         session = sessions.current
         if session is None:
             return
@@ -88,8 +92,9 @@ class DownlinkQueues:
             self.invalidate(device, session, send)
             return
         item = session.send_head()
+        requests_status = self._requests_status(device, session)
         if item is None:
-            if acknowledging and session.send_mac_commands():
+            if (acknowledging or requests_status) and session.send_mac_commands():
                 self.invalidate(device, session, send)
             return
         readable = self._readable(device, session, item)
@@ -116,6 +121,9 @@ class DownlinkQueues:
             readable = readable | {"confirmed_retry": retry | {"attempt": retry["attempt"] + 1}}
             if downlinks.attempts_left(readable):
                 self._enqueue(device, self._activations.sessions(device), [readable])
+            else:
+                error = downlinks.no_attempts_left(readable).error_details()
+                send(device, "downlink_failed", {"downlink": readable, "error": error}, NO_ADDRESS)
         send(device, "downlink_ack" if ack else "downlink_nack", readable)
 
     def invalidate(self, device: DeviceKey, session: Session, send: Send) -> Published | None:
@@ -139,6 +147,16 @@ class DownlinkQueues:
     def fail_next(self, device: DeviceKey, error: ApiError) -> None:
         """The next downlink of the device is not sent but published as `downlink_failed` with `error`."""
         self._transmission_errors.setdefault(device, []).append(error)
+
+    def _requests_status(self, device: DeviceKey, session: Session) -> bool:
+        """Whether the network asks for the device's status (DevStatusReq) in this slot: after the first uplink of a
+        session and then as often as the device's settings have it. With a downlink, the request is in its FOpts."""
+        settings = self._servers.network.devices[device].get("mac_settings", {})
+        every = settings.get("status_count_periodicity", STATUS_EVERY)
+        if not every or session.last_f_cnt_up < session.next_status_f_cnt:
+            return False
+        session.next_status_f_cnt = session.last_f_cnt_up + every
+        return True
 
     def _readable(self, device: DeviceKey, session: Session, item: Json) -> Json:
         return downlinks.readable(self._servers.application, device, session, item)

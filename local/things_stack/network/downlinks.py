@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from local.things_stack.description.errors import FAILED_PRECONDITION, INVALID_ARGUMENT, ApiError
+from local.things_stack.description.errors import ABORTED, FAILED_PRECONDITION, INVALID_ARGUMENT, ApiError
 from local.things_stack.description.proto3_json import Json
 from local.things_stack.network import payload_formatters
 from local.things_stack.network.application_up import correlation_id
@@ -33,8 +33,8 @@ def skips_crypto(server: ApplicationServer, device: DeviceKey, session: Session 
 
 def formatters_of(server: ApplicationServer, device: DeviceKey) -> Json:
     """The device's payload formatters, or those of its application when it has none of its own."""
-    link = server.links.get(device[0], {})
-    return dict(server.devices[device].get("formatters") or link.get("default_formatters") or {})
+    own = server.devices[device].get("formatters")
+    return dict(server.links.get(device[0], {}).get("default_formatters") or {} if own is None else own)
 
 
 def readable(server: ApplicationServer, device: DeviceKey, session: Session, item: Json) -> Json:
@@ -44,10 +44,11 @@ def readable(server: ApplicationServer, device: DeviceKey, session: Session, ite
     return payload_formatters.decode_downlink(formatters_of(server, device), session.crypt(item))
 
 
-def prepare(item: Json, formatters: Json) -> Json:
-    """A copy ready to be queued: payload encoded or decoded by `formatters`, attempts counted, correlation id added.
-    ApiError: no payload, too many attempts, or a formatter that fails to encode."""
-    item = item | {"correlation_ids": [*item.get("correlation_ids", []), correlation_id("as:downlink")]}
+def prepare(item: Json, formatters: Json, origins: list[str]) -> Json:
+    """A copy ready to be queued: payload encoded or decoded by `formatters`, attempts counted, the correlation ids of
+    the request (`origins`) added. ApiError: no payload, too many attempts, or a formatter that fails to encode."""
+    own = [*item.get("correlation_ids", []), correlation_id("as:downlink"), *origins]
+    item = item | {"correlation_ids": sorted(own)}
     if "frm_payload" not in item and "decoded_payload" not in item:
         raise no_payload()
     if "frm_payload" not in item:
@@ -111,6 +112,12 @@ def attempts_left(item: Json) -> bool:
     """Whether a confirmed downlink may be sent in the attempt that it is at."""
     retry = item["confirmed_retry"]
     return bool(retry["attempt"] <= retry.get("max_attempts", DEFAULT_ATTEMPTS))
+
+
+def no_attempts_left(item: Json) -> ApiError:
+    most = item["confirmed_retry"].get("max_attempts", DEFAULT_ATTEMPTS)
+    return ApiError(ABORTED, "pkg/applicationserver:max_retries_reached", "no attempts of {max_retries} are left",
+                    {"max_retries": most})  # fmt: skip
 
 
 def _encrypted(sessions: list[Session], items: list[Json], skips: Callable[[Session | None], bool]) -> list[Json]:

@@ -22,6 +22,8 @@ class EndDevice:
     dev_addr: str = ""
     next_f_cnt_up: int = 0
     received: list[Json] = field(default_factory=list)
+    battery: Json | None = None
+    """What the device last reported of its battery, as in `last_battery_percentage`."""
 
     def join(self, app_s_key: bytes, dev_addr: str) -> None:
         """Starts a session and discards the previous one."""

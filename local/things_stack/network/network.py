@@ -16,26 +16,33 @@ from local.things_stack.description.errors import ApiError
 from local.things_stack.description.proto3_json import Json, base64_of, rfc3339
 from local.things_stack.network import downlinks, join_server, lorawan, payload_formatters, reception
 from local.things_stack.network.activations import Activations
-from local.things_stack.network.application_up import Published
-from local.things_stack.network.downlink_queues import TRANSMISSION_FAILED, DownlinkQueues
+from local.things_stack.network.application_up import RECEIVED, TO_APPLICATION, Published
+from local.things_stack.network.downlink_queues import STATUS_EVERY, TRANSMISSION_FAILED, DownlinkQueues
 from local.things_stack.network.dropped import Dropped
 from local.things_stack.network.end_device import LAST_F_CNT
-from local.things_stack.network.publisher import Publisher
+from local.things_stack.network.metadata import Metadata
+from local.things_stack.network.publisher import NO_ADDRESS, Publisher
 from local.things_stack.network.sessions import Session, Sessions
+from local.things_stack.profiles import Profile
 from local.things_stack.servers import DeviceKey, Servers
+
+_FROM_AIR = (*RECEIVED, TO_APPLICATION)
+_APPLICATION_SERVER = "rpc:/ttn.lorawan.v3.AppAs/"
 
 
 class Network:
     """One network with NetID `net_id`. `published` holds every message that was published, oldest first."""
 
     def __init__(
-        self, servers: Servers, lock: threading.RLock, deliver: Callable[[Published], None], *, net_id: str = "000013"
-    ) -> None:
+        self, servers: Servers, lock: threading.RLock, deliver: Callable[[Published], None], profile: Profile, *,
+        net_id: str = "000013",
+    ) -> None:  # fmt: skip
         self.net_id = net_id
         self._servers, self._lock = servers, lock
-        self._publisher = Publisher(servers.application, lock, deliver)
-        self.published = self._publisher.published
         self._activations = Activations(servers)
+        metadata = Metadata(servers, self._activations, profile, net_id)
+        self._publisher = Publisher(servers, lock, deliver, metadata.of)
+        self.published = self._publisher.published
         self._queues = DownlinkQueues(servers, self._activations)
         self._nonces: dict[DeviceKey, int] = {}
 
@@ -47,7 +54,7 @@ class Network:
         in the device, when it differs from the one on the Join Server. Not `accepted`: the device does not receive the
         join-accept and keeps the session it has. Dropped: a server lacks something."""
         device = application_id, device_id
-        with self._publisher.transaction() as send:
+        with self._publisher.transaction(*_FROM_AIR) as send:
             root_key, version = join_server.root_key(self._servers, device)
             if app_key is not None and bytes.fromhex(app_key) != root_key:
                 raise Dropped(f"join-request of {device_id} dropped: its MIC does not match the Join Server's root key")
@@ -66,15 +73,17 @@ class Network:
         self, application_id: str, device_id: str, *, f_port: int | None = None, frm_payload: bytes = b"",
         decoded_payload: Json | None = None, confirmed: bool = False, ack: bool = True, gateways: int = 1,
         packet_broker: bool = False, rssi: float = -71, snr: float = 8.5, rx_metadata: list[Json] | None = None,
+        battery: float | None = None,
     ) -> Published:  # fmt: skip
         """The device encrypts and sends; returns the published `uplink_message`. Without `f_port` the uplink carries
         MAC commands only. `decoded_payload` replaces the output of a payload formatter. `ack`: whether the uplink
-        acknowledges the confirmed downlink before it. `rx_metadata` replaces that of the simulated gateways. Afterwards
-        the head of the downlink queue is sent. Dropped: no session, or a server does not know the device."""
+        acknowledges the confirmed downlink before it. `rx_metadata` replaces that of the simulated gateways. `battery`:
+        percent that the device reports in this uplink (DevStatusAns). Afterwards the head of the downlink queue is
+        sent. Dropped: no session, or a server does not know the device."""
         device = application_id, device_id
         if frm_payload and not f_port:
             raise ValueError("a payload needs an FPort from 1 to 255")
-        with self._publisher.transaction() as send:
+        with self._publisher.transaction(*_FROM_AIR) as send:
             sessions, now = self._activations.joined(device), time.time_ns()
             session, ciphertext = self._transmit(device, sessions, frm_payload)
             identity = self._servers.identity.devices.get(device, {})
@@ -90,16 +99,32 @@ class Network:
                 **self._payload(device, session, f_port, ciphertext, decoded_payload),
                 "rx_metadata": rx_metadata, "settings": reception.tx_settings(now), "received_at": rfc3339(now),
                 "confirmed": confirmed, "consumed_airtime": reception.airtime(len(ciphertext)),
-                "version_ids": self._servers.application.devices[device].get("version_ids"),
-                "network_ids": {"net_id": self.net_id, "ns_id": "EC656E0000000181", "tenant_id": "ttn",
-                                "cluster_id": "eu1", "cluster_address": "eu1.cloud.thethings.network"},
             }  # fmt: skip
+            if battery is not None:
+                report = {"f_cnt": session.last_f_cnt_up, "value": battery, "received_at": rfc3339(now)}
+                self._activations.end_device(device).battery = report
             if self._queues.skips_crypto(device, session):
                 uplink |= {"app_s_key": session.envelope, "last_a_f_cnt_down": session.last_a_f_cnt_down}
             identity["last_seen_at"] = rfc3339(now)
             published = send(device, "uplink_message", uplink)
             self._queues.transmit(device, sessions, send, acknowledging=confirmed)
             self._activations.record(device)
+            return published
+
+    def simulate_uplink(self, application_id: str, device_id: str, *, f_port: int, frm_payload: bytes) -> Published:
+        """A person simulates an uplink in the Console: nothing is sent, and no session is needed. Dropped: the
+        Application Server does not know the device."""
+        device = application_id, device_id
+        with self._publisher.transaction("as:up", f"{_APPLICATION_SERVER}SimulateUplink") as send:
+            if device not in self._servers.application.devices:
+                raise Dropped(f"{device_id} is not on the Application Server")
+            formatters = downlinks.formatters_of(self._servers.application, device)
+            uplink = {
+                "f_port": f_port, "frm_payload": base64_of(frm_payload), **reception.SIMULATED,
+                **payload_formatters.decode_uplink(formatters, f_port, frm_payload),
+            }  # fmt: skip
+            published = send(device, "uplink_message", uplink, NO_ADDRESS, described=False)
+            published.message["simulated"] = True
             return published
 
     def received(self, application_id: str, device_id: str) -> list[Json]:
@@ -123,6 +148,8 @@ class Network:
             assert session is not None
             if f_cnt_up is not None:
                 self._activations.end_device(device).next_f_cnt_up = f_cnt_up
+                if session.next_status_f_cnt:
+                    session.next_status_f_cnt = f_cnt_up + STATUS_EVERY
             if f_cnt_down is not None:
                 session.last_n_f_cnt_down = session.last_sent_f_cnt = f_cnt_down - 1 if f_cnt_down else None
             self._activations.record(device)
@@ -166,7 +193,8 @@ class Network:
     def push(self, application_id: str, device_id: str, sent: list[Json], *, replace: bool = False) -> None:
         """Adds to the device's queue or replaces it; publishes each downlink as `downlink_queued`. ApiError as the
         Application Server answers."""
-        with self._publisher.transaction() as send:
+        operation = "DownlinkQueueReplace" if replace else "DownlinkQueuePush"
+        with self._publisher.transaction(f"{_APPLICATION_SERVER}{operation}") as send:
             self._queues.push((application_id, device_id), sent, send, replace=replace)
 
     def queue(self, application_id: str, device_id: str) -> list[Json]:
@@ -179,7 +207,7 @@ class Network:
         with the queue. The Application Server numbers its queue again; only when it skips payload crypto is the queue
         lost and published as `downlink_queue_invalidated`, which is returned. Dropped: no confirmed session."""
         device = application_id, device_id
-        with self._publisher.transaction() as send:
+        with self._publisher.transaction(*_FROM_AIR) as send:
             session = self._activations.joined(device).current
             if session is None:
                 raise Dropped(f"no downlink to {device_id}: its session is pending until its first uplink")
@@ -236,7 +264,7 @@ class Network:
         return {"frm_payload": base64_of(payload), **payload_formatters.decode_uplink(formatters, f_port, payload)}
 
     def _publish_about(self, device: DeviceKey, kind: str, content: Json) -> Published:
-        with self._publisher.transaction() as send:
+        with self._publisher.transaction("as:up") as send:
             if device not in self._servers.application.devices:
                 raise Dropped(f"{device[1]} is not on the Application Server")
             return send(device, kind, content)

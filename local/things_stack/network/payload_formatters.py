@@ -1,6 +1,7 @@
 """Payload formatters: the JavaScript of a device or an application that decodes uplinks and encodes downlinks.
 
-Only JavaScript formatters run; the others behave as on a deployment without them. `normalizeUplink` is not simulated.
+Only JavaScript formatters run; the others behave as on a deployment without them. What `normalizeUplink` returns is
+not compared with the schema of normalized payloads.
 Sources: the Stack's applicationserver/payload.go, messageprocessors/javascript and scripting/javascript.
 """
 
@@ -23,14 +24,16 @@ _ENTRIES = {
     "encodeDownlink": "typeof encodeDownlink === 'function' ? encodeDownlink(input) "
                       ": { bytes: Encoder(input.data, input.fPort), fPort: input.fPort }",
     "decodeDownlink": "decodeDownlink(input)",
+    "normalizeUplink": "typeof normalizeUplink === 'function' ? normalizeUplink(input) : {}",
 }  # fmt: skip
 """Function → how it is called; scripts of The Things Network V2 define Decoder and Encoder instead."""
 
 
 def decode_uplink(formatters: Json, f_port: int | None, payload: bytes) -> Json:
-    """`decoded_payload` and `decoded_payload_warnings` of an uplink. Empty when there is no formatter or the script
+    """`decoded_payload`, `normalized_payload` and the warnings of both. Empty when there is no formatter or the script
     fails: the Stack then forwards the uplink without them."""
-    return _decoded("decodeUplink", formatters, "up", f_port, payload)
+    decoded = _decoded("decodeUplink", formatters, "up", f_port, payload)
+    return decoded | (_normalized(formatters, decoded["decoded_payload"]) if decoded else {})
 
 
 def decode_downlink(formatters: Json, item: Json) -> Json:
@@ -68,6 +71,18 @@ def _decoded(function: str, formatters: Json, direction: str, f_port: int | None
     if not isinstance(data, dict):
         return {}
     return {"decoded_payload": data, "decoded_payload_warnings": output.get("warnings") or []}
+
+
+def _normalized(formatters: Json, decoded: Json) -> Json:
+    try:
+        output = _run("normalizeUplink", formatters, "up", {"data": decoded})
+    except ApiError:
+        return {}
+    data = output.get("data")
+    measurements = data if isinstance(data, list) else [data]
+    if not all(isinstance(each, dict) for each in measurements):
+        return {}
+    return {"normalized_payload": measurements, "normalized_payload_warnings": output.get("warnings") or []}
 
 
 def _run(function: str, formatters: Json, direction: str, data: Json) -> Json:

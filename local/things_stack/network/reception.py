@@ -10,6 +10,12 @@ import math
 from local.things_stack.description.proto3_json import Json, base64_of, rfc3339
 from local.things_stack.network.application_up import correlation_id
 
+SIMULATED: Json = {
+    "rx_metadata": [{"gateway_ids": {"gateway_id": "test"}, "rssi": 42, "snr": 4.2}],
+    "settings": {"data_rate": {"lora": {"bandwidth": 125000, "spreading_factor": 7}}, "frequency": "868000000"},
+}
+"""How an uplink is received that the Console simulates."""
+
 
 def airtime(payload_bytes: int, spreading_factor: int = 7, bandwidth: int = 125000) -> str:
     """Time on air of an uplink with coding rate 4/5 and CRC, such as "0.056576s" (Semtech AN1200.13)."""
@@ -27,7 +33,7 @@ def rx_metadata(count: int, *, rssi: float, snr: float, packet_broker: bool, rec
     for i in range(count):
         gateway_id, eui = f"gateway-{i + 1}", f"58A0CBFFFE80{i + 1:04X}"
         reception: Json = {
-            "gateway_ids": {"gateway_id": gateway_id, "eui": eui}, "time": rfc3339(received_at),
+            "gateway_ids": {"gateway_id": gateway_id, "eui": eui},
             "timestamp": received_at // 1000 % 2**32, "rssi": rssi - 3 * i, "channel_rssi": rssi - 3 * i,
             "snr": snr - 3 * i,
             "uplink_token": base64_of(f"{gateway_id}:{received_at}".encode()), "received_at": rfc3339(received_at),
@@ -47,5 +53,5 @@ def rx_metadata(count: int, *, rssi: float, snr: float, packet_broker: bool, rec
 def tx_settings(received_at: int, spreading_factor: int = 7) -> Json:
     """The radio settings of an uplink in Europe."""
     lora = {"bandwidth": 125000, "spreading_factor": spreading_factor, "coding_rate": "4/5"}
-    return {"data_rate": {"lora": lora}, "frequency": "868100000", "timestamp": received_at // 1000 % 2**32,
-            "time": rfc3339(received_at)}  # fmt: skip
+    timestamp = received_at // 1000 % 2**32
+    return {"data_rate": {"lora": lora}, "frequency": "868100000", "timestamp": timestamp}

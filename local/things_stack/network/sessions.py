@@ -39,6 +39,8 @@ class Session:
     last_n_f_cnt_down: int | None = None
     """The last FCntDown that the Network Server used for MAC commands or, if the counter is shared, for a downlink."""
     last_sent_f_cnt: int | None = None
+    next_status_f_cnt: int = 0
+    """The counter of the uplink after which the network asks for the device's status again."""
     queue: list[Json] = field(default_factory=list)
     unacknowledged: Json | None = None
 
@@ -169,7 +171,8 @@ class Sessions:
         details: Json = {}
         for prefix, session in self._prefixed():
             details |= {
-                f"{prefix}dev_addr": session.dev_addr, f"{prefix}session_key_id": session.key_id,
+                f"{prefix}dev_addr": base64_of(bytes.fromhex(session.dev_addr)),
+                f"{prefix}session_key_id": session.key_id,
                 f"{prefix}min_f_cnt_down": session.min_f_cnt_down,
             }  # fmt: skip
         return errors.downlink_queue_details(without_zero_values(details))

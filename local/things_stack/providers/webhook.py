@@ -1,4 +1,5 @@
-"""Webhook integrations: one HTTP POST per message, in order, at most once, with a timeout of five seconds.
+"""Webhook integrations: one HTTP POST per message, several at a time, so in any order, with a timeout of five seconds.
+What fails is never posted again.
 
 After ten failures in a row a webhook is not called any more, as its `health_status` says. A request that clears this
 field ends that (`pkg/applicationserver/io/web`, `health.go`).
@@ -22,6 +23,8 @@ from local.things_stack.providers.status import Status
 
 TIMEOUT = 5.0
 """Seconds."""
+AT_A_TIME = 4
+"""Requests. The Stack posts 1,024 at a time; a local AWS starts a process for each message that it handles."""
 MOST_FAILURES = 10
 """Failures in a row after which a webhook is not called."""
 _VARIABLES = {
@@ -42,20 +45,27 @@ def expand(template: str, ids: Json) -> str:
 
 
 class WebhookProvider:
-    """One webhook. `deliver` queues; a thread posts. A failed request is recorded in the status and not retried."""
+    """One webhook. `deliver` queues; threads post. A failed request is recorded in the status and not retried."""
 
     def __init__(self, record: Json, aws: AwsAccess | None, status: Status, changed: Callable[[], None]) -> None:
         self.status, self._record, self._aws, self._changed = status, record, aws, changed
         self._queue: SimpleQueue[tuple[str, bytes] | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._post_all, name="webhook", daemon=True)
+        self._recording = threading.Lock()
+        self._threads = [
+            threading.Thread(target=self._post_all, name=f"webhook-{number}", daemon=True)
+            for number in range(AT_A_TIME)
+        ]
 
     def start(self) -> None:
         self._report("connected", "")
-        self._thread.start()
+        for thread in self._threads:
+            thread.start()
 
     def stop(self) -> None:
-        self._queue.put(None)
-        self._thread.join(TIMEOUT)
+        for _ in self._threads:
+            self._queue.put(None)
+        for thread in self._threads:
+            thread.join(TIMEOUT)
         self._report("stopped", "")
 
     def deliver(self, published: Published, /) -> bool:
@@ -77,16 +87,22 @@ class WebhookProvider:
                 try:
                     headers = {**self._headers(), **host}
                     session.post(url, data=body, headers=headers, timeout=TIMEOUT).raise_for_status()
-                    self._record["health_status"] = {"healthy": {}}
-                    self._report("connected", "")
                 except requests.RequestException as error:
-                    self._record["health_status"] = {
-                        "unhealthy": {
-                            "failed_attempts": str(self._failures() + 1),
-                            "last_failed_attempt_at": rfc3339(time.time_ns()),
-                        }
-                    }
-                    self._report("failed", str(error))
+                    self._record_failure(error)
+                else:
+                    with self._recording:
+                        self._record["health_status"] = {"healthy": {}}
+                        self._report("connected", "")
+
+    def _record_failure(self, error: requests.RequestException) -> None:
+        with self._recording:
+            self._record["health_status"] = {
+                "unhealthy": {
+                    "failed_attempts": str(self._failures() + 1),
+                    "last_failed_attempt_at": rfc3339(time.time_ns()),
+                }
+            }
+            self._report("failed", str(error))
 
     def _failures(self) -> int:
         return int(self._record.get("health_status", {}).get("unhealthy", {}).get("failed_attempts", 0))

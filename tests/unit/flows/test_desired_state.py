@@ -18,6 +18,7 @@ from thingbridge.errors import Busy
 from thingbridge.flows.desired_state import DesiredStates
 from thingbridge.flows.downlink import Rejections
 from thingbridge.flows.shadow import RecordedShadows
+from thingbridge.messaging.downlink import mark
 from thingbridge.registry.attributes import DeviceReference
 from thingbridge.shadow.state import SHADOW_NAME
 from thingbridge.things_stack.errors import Answer, ThingsStackRefused
@@ -172,6 +173,7 @@ def test_a_refused_change_is_reported_where_its_sender_looks_and_not_retried(
     assert queue.levels() == []
     reason = "push: The Things Stack answered 400: it is too long (too_long)"
     assert [(each["event"], each["reason"]) for each in log.entries("tank")] == [("downlink_rejected", reason)]
+    assert log.entries("tank")[0]["correlation_id"] == mark(event)
     note = shadows.reported("tank")["deltaDownlink"]
     assert (note["state"], note["reason"]) == ("refused", reason)
 

@@ -25,11 +25,12 @@ from thingbridge.aws.things_log import ThingsLog
 from thingbridge.errors import Busy, Refused
 from thingbridge.flows.desired_state import DesiredStates
 from thingbridge.flows.downlink import DownlinkQueue, DownlinkRequests, Rejections
+from thingbridge.flows.downlink_formatters import DownlinkFormatters
 from thingbridge.flows.unowned_requests import ELECTION_SHADOW, ELECTION_THING, MOST_ENTRIES, UnownedRequests
 from thingbridge.messaging.downlink import NotSendable, marked
 from thingbridge.registry.attributes import DeviceReference
 from thingbridge.things_stack.client import ThingsStack
-from thingbridge.things_stack.errors import Answer, ApiKeyRefused, NotFound, ThingsStackRefused
+from thingbridge.things_stack.errors import Answer, ApiKeyRefused, NotFound, ThingsStackBusy, ThingsStackRefused
 
 GROUP = "/thethings/lorawan/farm/things"
 REQUEST = events.load("rule_output/downlink_request")
@@ -397,7 +398,7 @@ def test_a_device_of_another_id_is_found_by_its_dev_eui(
     simulation: Simulation, device: str, open_client: Callable[..., ThingsStack]
 ) -> None:
     reference = DeviceReference("eui-a81758fffe0312ab", "A81758FFFE0312AB", named=False)
-    DownlinkQueue(open_client()).schedule(reference, (DOWNLINK,))
+    DownlinkQueue(open_client(), DownlinkFormatters()).schedule(reference, (DOWNLINK,))
     assert len(simulation.network.queue(APPLICATION, device)) == 1
 
 
@@ -405,7 +406,48 @@ def test_a_device_whose_id_the_thing_names_is_not_searched(
     device: str, open_client: Callable[..., ThingsStack]
 ) -> None:
     with pytest.raises(NotFound):
-        DownlinkQueue(open_client()).schedule(DEVICE, (DOWNLINK,))
+        DownlinkQueue(open_client(), DownlinkFormatters()).schedule(DEVICE, (DOWNLINK,))
+
+
+def test_a_push_beyond_the_limit_of_the_application_is_busy_and_accepted_a_minute_later(
+    simulation: Simulation, device: str, open_client: Callable[..., ThingsStack]
+) -> None:
+    reference = DeviceReference(device, "A81758FFFE0312AB", named=True)
+    queue = DownlinkQueue(open_client(), DownlinkFormatters())
+    simulation.limit_downlinks(1)
+    try:
+        queue.schedule(reference, (DOWNLINK,))
+        with pytest.raises(ThingsStackBusy, match="429") as busy:
+            queue.schedule(reference, (DOWNLINK,))
+        assert not busy.value.uncertain
+        simulation.advance(60)
+        queue.schedule(reference, (DOWNLINK,))
+    finally:
+        simulation.limit_downlinks(None)
+    assert len(simulation.network.queue(APPLICATION, device)) == 2
+
+
+def test_a_refused_request_and_its_failed_downlink_have_one_correlation_id(
+    flow: DownlinkRequests,
+    iot: Any,
+    simulation: Simulation,
+    device: str,
+    open_client: Callable[..., ThingsStack],
+    log: ThingsLog,
+) -> None:
+    simulation.network.forget(APPLICATION, device)
+    simulation.network.published.clear()
+    queue = DownlinkQueue(open_client(), DownlinkFormatters())
+    several = {"downlinks": [{"bytes": "AQ==", "correlationIDs": ["order:1"]}, {"bytes": "Ag=="}]}
+    iot.update_thing(thingName="tank-7", attributePayload={"attributes": {"deviceID": device}, "merge": True})
+    replace(flow, queue=queue).handle(events.rule_output(several, "lorawan/tank-7/downlink/push"))
+    ((_, answer),) = rejections()
+    assert "no_device_session" in answer["reason"]
+    failed = [each.message for each in simulation.network.published]
+    assert [each["downlink_failed"]["error"]["name"] for each in failed] == ["no_device_session"] * 2
+    assert all(answer["correlationID"] in each["correlation_ids"] for each in failed)
+    assert "order:1" in failed[0]["correlation_ids"]
+    assert [each["correlation_id"] for each in log.entries("tank-7")] == [answer["correlationID"]]
 
 
 class Context:
@@ -441,7 +483,7 @@ def test_a_push_that_was_accepted_without_an_answer_is_not_sent_twice(
     simulation: Simulation, device: str, open_client: Callable[..., ThingsStack]
 ) -> None:
     reference = DeviceReference(device, "A81758FFFE0312AB", named=True)
-    queue = DownlinkQueue(open_client(), sleep=lambda _seconds: None)
+    queue = DownlinkQueue(open_client(), DownlinkFormatters(), sleep=lambda _seconds: None)
     for fault in ({"reset": True, "after": True}, {"status": 504, "after": True}):
         simulation.network.push(APPLICATION, device, [], replace=True)
         simulation.faults.add(method="POST", path="/down/push", **fault)
@@ -457,6 +499,6 @@ def test_a_push_that_was_not_accepted_is_repeated(
 ) -> None:
     reference = DeviceReference(device, "A81758FFFE0312AB", named=True)
     simulation.faults.add(method="POST", path="/down/push", status=503, times=2)
-    queue = DownlinkQueue(open_client(), sleep=lambda _seconds: None)
+    queue = DownlinkQueue(open_client(), DownlinkFormatters(), sleep=lambda _seconds: None)
     queue.schedule(reference, (marked(DOWNLINK, "thingbridge:1"),))
     assert len(simulation.network.queue(APPLICATION, device)) == 1

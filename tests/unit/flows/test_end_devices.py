@@ -7,6 +7,7 @@ from itertools import count
 import pytest
 
 from local.things_stack import ThingsStack as Simulation
+from local.things_stack import profiles
 from tests.unit.conftest import APPLICATION
 from thingbridge.errors import Refused, ThingbridgeError
 from thingbridge.flows import end_devices
@@ -53,6 +54,12 @@ def knowing(client: ThingsStack, device: NewDevice) -> list[Server]:
 
 def reference(device: NewDevice) -> DeviceReference:
     return DeviceReference(device.device_id, device.dev_eui, named=True)
+
+
+@pytest.fixture(scope="module")
+def profile() -> str:
+    """Only hosted deployments claim."""
+    return profiles.HOSTED
 
 
 def test_the_device_of_an_application_on_other_servers_is_refused_with_the_address_to_set(

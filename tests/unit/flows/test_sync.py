@@ -10,6 +10,7 @@ import pytest
 
 from handlers import composition
 from local.things_stack import ThingsStack as Simulation
+from local.things_stack import profiles
 from tests.unit.conftest import APPLICATION
 from tests.unit.invocation import ARN, Invocation
 from thingbridge.aws.clients import Clients
@@ -21,6 +22,12 @@ from thingbridge.flows.sync import STALE_AFTER, THING_PAGES_BESIDE_WORK, THING_P
 from thingbridge.registry.marks import Mark, Owner
 from thingbridge.registry.sync import LAST_PAGE_BEFORE_END, Count, Run, SyncMode
 from thingbridge.things_stack.client import ThingsStack
+
+
+@pytest.fixture(scope="module")
+def profile() -> str:
+    """Only hosted deployments have short pages."""
+    return profiles.HOSTED
 
 
 @dataclass(frozen=True)

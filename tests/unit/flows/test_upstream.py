@@ -104,6 +104,19 @@ def test_a_shadow_that_aws_refuses_is_recorded_on_the_thing_and_the_message_deli
     assert len(published()) == 1
 
 
+def test_a_downlink_that_no_formatter_encoded_is_published_and_recorded(flow: Upstream, iot: Any) -> None:
+    create(iot, "tank-7", devEUI="A81758FFFE0312AB", stackName="farm")
+    head = {"end_device_ids": BODY["end_device_ids"], "correlation_ids": ["as:downlink:1", "order:4711"]}
+    encoded = {"f_port": 1, "decoded_payload": {"valve": 1}, "frm_payload": "AQ=="}
+    not_encoded = {"f_port": 1, "decoded_payload": {"valve": 1}}
+    for queued in (encoded, not_encoded):
+        flow.handle(events.rule_output({**head, "downlink_queued": queued}, "thethings/lorawan/farm/downlink/queued"))
+    assert [topic for topic, _ in published()] == ["lorawan/tank-7/downlink/queued"] * 2
+    (entry,) = log("tank-7")
+    assert (entry["event"], entry["level"]) == ("downlink_without_payload", "WARN")
+    assert entry["correlation_ids"] == ["as:downlink:1", "order:4711"]
+
+
 def test_an_older_message_that_comes_late_does_not_set_the_shadow_back(flow: Upstream) -> None:
     older = {**BODY, "received_at": "2025-01-02T03:04:04.9Z", "uplink_message": {"f_cnt": 16}}
     flow.handle(events.rule_output(BODY))

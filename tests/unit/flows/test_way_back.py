@@ -14,6 +14,7 @@ import pytest
 
 from local.processes import free_port
 from local.things_stack import ThingsStack as Simulation
+from local.things_stack.limits import REMEMBERED_FOR
 from tests.sizes import size
 from tests.unit.flows.applies import Applies
 from thingbridge.aws.clients import Clients
@@ -114,7 +115,7 @@ def world(clients: Clients) -> Iterator[World]:
     secrets = clients("secretsmanager")
     document = '{"Version": "2012-10-17", "Statement": []}'
     clients("iot").create_policy(policyName="Farm-things-stack", policyDocument=document)
-    with Simulation(port=0) as simulation:
+    with Simulation(port=0, profile="hosted") as simulation:
         for application in APPLICATIONS:
             simulation.create_application(application)
         keys = {application: simulation.create_api_key(application) for application in APPLICATIONS}
@@ -298,13 +299,14 @@ def test_a_key_that_is_gone_does_not_block_a_destroy(world: World) -> None:
     applies = world.applies("webhook")
     applies.apply(world.wanted("webhook"))
     world.simulation.delete_api_key(world.keys["farm-app"])
+    world.simulation.advance(REMEMBERED_FOR + 1)
     (left,) = applies.destroy()["left"]
     assert "the integration farm-" in left
 
 
 def test_a_move_away_from_a_things_stack_that_is_gone_succeeds_and_tries_again_later(world: World) -> None:
     applies = world.applies("mqtt")
-    with Simulation(port=0) as other:
+    with Simulation(port=0, profile="hosted") as other:
         other.create_application("farm-app")
         keys = world.key(other.create_api_key("farm-app"))
         there = {"cluster_address": other.url, "identity_server_address": other.url}
@@ -330,7 +332,7 @@ def test_whoever_may_invoke_the_function_decides_neither_on_an_address_nor_on_a_
     applies = world.applies("mqtt")
     applies.apply(world.wanted("mqtt"))
     configured = world.configured
-    with Simulation(port=0) as elsewhere:
+    with Simulation(port=0, profile="hosted") as elsewhere:
         elsewhere.create_application("farm-app")
         there = {"cluster_address": elsewhere.url, "identity_server_address": elsewhere.url}
         forged = world.wanted("mqtt", policy_name="theirs", **there)

@@ -343,7 +343,7 @@ def at_once(_seconds: float) -> None:
 
 @pytest.fixture(scope="module")
 def simulation() -> Iterator[Simulation]:
-    with Simulation(port=0) as running:
+    with Simulation(port=0, profile="hosted") as running:
         running.create_application(APPLICATION)
         yield running
 

@@ -140,6 +140,7 @@ def test_a_rejection_goes_to_the_thing_and_repeats_the_request() -> None:
         "stackName": "farm",
         "field": "bytes",
         "reason": "must be base64",
+        "correlationID": request.mark,
         "request": {"bytes": "!", "correlationIDs": ["my:1"]},
     }
 

@@ -41,8 +41,8 @@ class Client:
 
 
 @pytest.fixture
-def simulation() -> Iterator[ThingsStack]:
-    with ThingsStack() as running:
+def simulation(profile: str) -> Iterator[ThingsStack]:
+    with ThingsStack(profile=profile) as running:
         running.create_application(APP)
         yield running
 

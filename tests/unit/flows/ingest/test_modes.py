@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.things_stack import ThingsStack as Simulation
+from local.things_stack import profiles
 from local.things_stack.network.application_up import TOPICS
 from tests.unit.conftest import APPLICATION
 from thingbridge.flows import api_key
@@ -24,6 +25,12 @@ from thingbridge.things_stack.errors import NotFound
 Open = Callable[..., ThingsStack]
 Make = Callable[..., Integration]
 FARM = Integration(IngestMode.PUBSUB, "111122223333", "eu-west-1", "Farm")
+
+
+@pytest.fixture(scope="module")
+def profile() -> str:
+    """Only hosted deployments have every mode."""
+    return profiles.HOSTED
 
 
 def configured(simulation: Simulation) -> int:

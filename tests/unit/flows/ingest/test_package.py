@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from local.things_stack import ThingsStack as Simulation
+from local.things_stack import profiles
 from tests.unit.conftest import APPLICATION
 from thingbridge.errors import Misconfigured
 from thingbridge.flows.ingest import package
@@ -14,6 +15,12 @@ from thingbridge.things_stack.client import ThingsStack
 
 Open = Callable[..., ThingsStack]
 Make = Callable[..., Integration]
+
+
+@pytest.fixture(scope="module")
+def profile() -> str:
+    """Only hosted deployments have the package."""
+    return profiles.HOSTED
 
 
 @pytest.fixture(autouse=True)

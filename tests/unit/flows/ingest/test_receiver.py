@@ -59,6 +59,14 @@ def test_a_message_is_published_unchanged_on_the_topic_of_the_rule(post: Post) -
     assert published() == [("thethings/lorawan/farm/downlink/ack", body.encode())]
 
 
+def test_a_message_is_answered_after_one_call_of_aws(post: Post, calls: Callable[[], dict[str, int]]) -> None:
+    calls()
+    assert post() == 204
+    assert calls() == {"GetSecretValue": 1, "Publish": 1}
+    assert post() == 204
+    assert calls() == {"Publish": 1}
+
+
 def test_a_body_in_base64_is_decoded(post: Post) -> None:
     assert post(base64.b64encode(BODY.encode()).decode(), isBase64Encoded=True) == 204
     assert published() == [("thethings/lorawan/farm/uplink", BODY.encode())]

@@ -40,6 +40,31 @@ def test_a_key_that_was_deleted_is_unknown(simulation: ThingsStack, client: Clie
     assert client.call("GET", DEVICES).status_code == 401
 
 
+def test_a_deleted_key_is_remembered_for_two_minutes_by_all_servers_but_the_identity_server(
+    simulation: ThingsStack, device: str, client: Client
+) -> None:
+    assert client.token is not None
+    remembering = [f"/{server}{DEVICES}/{device}" for server in ("ns", "as", "js")]
+    for path in remembering:
+        assert client.call("GET", path).status_code == 200
+    simulation.delete_api_key(client.token)
+    assert client.call("GET", DEVICES).status_code == 401
+    simulation.advance(119)
+    assert [client.call("GET", path).status_code for path in remembering] == [200] * 3
+    simulation.advance(2)
+    assert [client.call("GET", path).status_code for path in remembering] == [401] * 3
+
+
+def test_changed_rights_are_in_effect_after_two_minutes(simulation: ThingsStack, device: str, client: Client) -> None:
+    path = f"/as{DEVICES}/{device}"
+    assert client.call("GET", path).status_code == 200
+    for key in simulation.servers.identity.api_keys.values():
+        key.rights = (DEVICES_WRITE,)
+    assert client.call("GET", path).status_code == 200
+    simulation.advance(121)
+    assert client.call("GET", path).status_code == 403
+
+
 def test_a_key_of_another_application_has_no_rights(simulation: ThingsStack) -> None:
     simulation.create_application("other-app")
     other = Client(simulation, simulation.create_api_key("other-app"))

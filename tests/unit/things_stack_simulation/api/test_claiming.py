@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from local.things_stack import ThingsStack
+import pytest
+
+from local.things_stack import ThingsStack, profiles
 from tests.unit.things_stack_simulation.conftest import APP, DEV_EUI, DEVICE, JOIN_EUI, Client, error_of
 
 IDS = {"device_id": DEVICE, "dev_eui": DEV_EUI.lower(), "join_eui": JOIN_EUI}
@@ -12,6 +14,12 @@ DEVICES = f"/applications/{APP}/devices"
 NS_FIELDS = ["supports_join", "lorawan_version", "lorawan_phy_version", "frequency_plan_id"]
 NS_DEVICE = {"ids": IDS, "supports_join": True, "lorawan_version": "1.0.3", "lorawan_phy_version": "1.0.3-a",
              "frequency_plan_id": "EU_863_870_TTN"}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def profile() -> str:
+    """Only hosted deployments claim."""
+    return profiles.HOSTED
 
 
 def test_a_device_is_claimed_once_and_unclaimed(simulation: ThingsStack, client: Client) -> None:

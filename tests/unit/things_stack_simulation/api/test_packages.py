@@ -6,12 +6,18 @@ from collections.abc import Callable
 
 import pytest
 
-from local.things_stack import ThingsStack
+from local.things_stack import ThingsStack, profiles
 from tests.unit.things_stack_simulation.conftest import APP, Client, error_of
 
 PACKAGES = f"/as/applications/{APP}/devices/none/packages"
 ASSOCIATION = f"/as/applications/{APP}/packages/associations/198"
 DATA = {"region": "eu-west-1", "stack_name": "farm", "role_arn": "arn:aws:iam::111122223333:role/farm"}
+
+
+@pytest.fixture(scope="module")
+def profile() -> str:
+    """Only hosted deployments have the package `aws-iot`."""
+    return profiles.HOSTED
 
 
 def associate(client: Client, data: dict[str, str], name: str = "aws-iot") -> object:

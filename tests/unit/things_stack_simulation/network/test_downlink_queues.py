@@ -61,7 +61,7 @@ def test_push_appends_and_replace_replaces(simulation: ThingsStack, joined: str,
     push(client, {**ITEM, "f_port": 16})
     queue = client.json("GET", DOWN)["downlinks"]
     assert [(item["f_port"], item["f_cnt"]) for item in queue] == [(15, 1), (16, 2)]
-    assert queue[0]["correlation_ids"][0] == "my:1"
+    assert "my:1" in queue[0]["correlation_ids"]
     push(client, {**ITEM, "f_port": 17}, how="replace")
     assert [item["f_port"] for item in client.json("GET", DOWN)["downlinks"]] == [17]
     push(client, how="replace")
@@ -87,7 +87,7 @@ def test_one_downlink_follows_each_uplink(simulation: ThingsStack, joined: str, 
     assert [item["f_port"] for item in simulation.network.received(APP, joined)] == [15]
     assert kinds(simulation) == ["downlink_queued", "downlink_queued", "uplink_message", "downlink_sent"]
     sent = simulation.network.published[-1].message
-    assert sent["correlation_ids"][0] == "my:1"
+    assert "my:1" in sent["correlation_ids"]
     assert sent["downlink_sent"]["f_port"] == 15
     simulation.network.uplink(APP, joined)
     simulation.network.uplink(APP, joined)
@@ -129,6 +129,9 @@ def test_an_unacknowledged_downlink_is_retried_until_no_attempts_are_left(
     assert kinds(simulation).count("downlink_sent") == 2
     nacks = [item.message["downlink_nack"] for item in simulation.network.published if item.kind == "downlink_nack"]
     assert [nack["confirmed_retry"]["attempt"] for nack in nacks] == [2, 3]
+    (failed,) = (each for each in simulation.network.published if each.kind == "downlink_failed")
+    assert failed.message["downlink_failed"]["error"]["name"] == "max_retries_reached"
+    assert kinds(simulation)[-4:-2] == ["downlink_failed", "downlink_nack"]
 
 
 def test_a_failed_transmission_is_published_with_its_error(
@@ -141,7 +144,7 @@ def test_a_failed_transmission_is_published_with_its_error(
     assert failed.topic == "downlink/failed"
     assert failed.message["downlink_failed"]["downlink"]["frm_payload"] == "Kgc="
     assert failed.message["downlink_failed"]["error"]["name"] == "transmission"
-    assert failed.message["correlation_ids"][0] == "my:1"
+    assert "my:1" in failed.message["correlation_ids"]
     assert simulation.network.received(APP, joined) == []
 
 
@@ -154,6 +157,45 @@ def test_a_new_session_inherits_the_queue(simulation: ThingsStack, joined: str, 
     received = simulation.network.received(APP, joined)
     assert [(item["f_cnt"], item["frm_payload"]) for item in received] == [(1, "Kgc=")]
     assert simulation.network.published[-1].message["downlink_sent"]["session_key_id"] == join["session_key_id"]
+
+
+@pytest.mark.parametrize(("profile", "others"), [("hosted", 429), ("open-source", 200)])
+def test_downlink_requests_are_limited_for_an_application_or_for_each_device(
+    simulation: ThingsStack, joined: str, client: Client, others: int
+) -> None:
+    simulation.register_device(APP, device_id="tank-8", dev_eui="00" * 7 + "01")
+    simulation.network.join(APP, "tank-8")
+    simulation.limit_downlinks(2)
+    assert [push(client, ITEM).status_code for _ in range(3)] == [200, 200, 429]
+    other = client.call("POST", DOWN.replace(joined, "tank-8") + "/push", {"downlinks": [ITEM]})
+    assert other.status_code == others
+    simulation.advance(60)
+    assert push(client, ITEM).status_code == 200
+
+
+def counters(simulation: ThingsStack, device: str) -> int:
+    return int(simulation.servers.network.devices[APP, device].get("session", {}).get("last_n_f_cnt_down", 0))
+
+
+def test_the_network_sends_by_itself_and_uses_counters_for_it(
+    simulation: ThingsStack, joined: str, client: Client
+) -> None:
+    simulation.network.uplink(APP, joined)  # asks for the device's status, with the counter 0
+    simulation.network.uplink(APP, joined)
+    assert counters(simulation, joined) == 0
+    for used in (1, 2):
+        simulation.network.uplink(APP, joined, confirmed=True)
+        assert counters(simulation, joined) == used
+    push(client, ITEM)
+    simulation.network.uplink(APP, joined)
+    assert [item["f_cnt"] for item in simulation.network.received(APP, joined)] == [3]
+
+
+def test_the_network_asks_for_the_status_as_often_as_the_device_is_set_to(simulation: ThingsStack, joined: str) -> None:
+    simulation.servers.network.devices[APP, joined]["mac_settings"] = {"status_count_periodicity": 2}
+    for expected in (0, 0, 1, 1, 2):
+        simulation.network.uplink(APP, joined)
+        assert counters(simulation, joined) == expected
 
 
 def test_a_downlink_counter_the_network_used_itself_is_skipped(

@@ -62,6 +62,9 @@ def confirmed(simulation: ThingsStack, device: str) -> Application:
 def rejection(answer: Any) -> tuple[str, dict[str, Any]]:
     details = dict(answer.json()["details"][1])
     assert details.pop("@type") == "type.googleapis.com/ttn.lorawan.v3.DownlinkQueueOperationErrorDetails"
+    for name in ("dev_addr", "pending_dev_addr"):
+        if name in details:
+            details[name] = base64.b64decode(details[name]).hex().upper()
     return error_of(answer)[1], details
 
 

@@ -10,6 +10,7 @@ from cryptography.hazmat.primitives.keywrap import aes_key_unwrap
 
 from local.things_stack import Dropped, ThingsStack
 from local.things_stack.network import lorawan
+from local.things_stack.profiles import PROFILES
 from tests.unit.things_stack_simulation.conftest import APP, DEV_EUI, DEVICE, JOIN_EUI, Client
 
 IDS = {"device_id": DEVICE, "application_ids": {"application_id": APP}, "dev_eui": DEV_EUI, "join_eui": JOIN_EUI}
@@ -145,6 +146,28 @@ def test_uplinks_with_a_wrapped_key_are_dropped_unless_crypto_is_skipped(simulat
     simulation.network.join(APP, device)
     with pytest.raises(Dropped, match="kek-1"):
         simulation.network.uplink(APP, device, f_port=1, frm_payload=b"x")
+
+
+def test_only_a_hosted_deployment_says_in_each_message_what_it_knows_of_the_device() -> None:
+    versions, attributes = {"brand_id": "acme", "model_id": "tank"}, {"place": "roof"}
+    location = {"user": {"latitude": 52.37, "longitude": 4.9, "source": "SOURCE_REGISTRY"}}
+    for profile in PROFILES:
+        with ThingsStack(profile=profile) as simulation:
+            simulation.create_application(APP)
+            simulation.register_device(APP, device_id=DEVICE, dev_eui=DEV_EUI, join_eui=JOIN_EUI)
+            simulation.servers.application.devices[APP, DEVICE]["version_ids"] = versions
+            simulation.servers.identity.devices[APP, DEVICE] |= {"attributes": attributes, "locations": location}
+            simulation.network.join(APP, DEVICE)
+            simulation.network.push(APP, DEVICE, [{"f_port": 1, "frm_payload": "AQ=="}])
+            simulation.network.uplink(APP, DEVICE, battery=80)
+            join, queued, uplink, sent = (next(iter(reversed(each.message.values()))) for each in
+                                          simulation.network.published)  # fmt: skip
+        known = {"version_ids", "locations", "network_ids"}
+        assert known < uplink.keys()
+        hosted = known | {"attributes"} if profile == "hosted" else set()
+        assert all(each.keys() & (known | {"attributes"}) == hosted for each in (join, queued, sent))
+        assert uplink.get("last_battery_percentage", {}).get("value") == (80 if hosted else None)
+        assert ("tenant_id" in uplink["network_ids"], "attributes" in uplink) == (bool(hosted), bool(hosted))
 
 
 def test_services_publish_messages(simulation: ThingsStack, device: str) -> None:

@@ -14,7 +14,7 @@ import boto3
 import pytest
 
 from local.aws import LocalAws
-from local.things_stack import ThingsStack, foreign_account_credentials
+from local.things_stack import ThingsStack, foreign_account_credentials, profiles
 from tests.unit.things_stack_simulation.conftest import APP, Client
 
 REGION, STACK, EXTERNAL_ID, STACK_ACCOUNT = "eu-west-1", "demo", "aPG2xSvz", "678672909819"
@@ -94,7 +94,8 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Aws]:
 
 @pytest.fixture
 def stack(aws: Aws) -> Iterator[ThingsStack]:
-    with ThingsStack(aws=foreign_account_credentials(aws.url, STACK_ACCOUNT)) as simulation:
+    access = foreign_account_credentials(aws.url, STACK_ACCOUNT)
+    with ThingsStack(aws=access, profile=profiles.HOSTED) as simulation:
         simulation.create_application(APP)
         simulation.register_device(APP, device_id="tank-7", dev_eui="A81758FFFE0312AB")
         yield simulation
