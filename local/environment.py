@@ -81,8 +81,8 @@ class Environment:
         outlives: bool = False,
     ) -> Environment:
         """Start everything that Terraform needs; a half-started or ended one in the directory is cleared first.
-        `profile`: the deployment of The Things Stack that is simulated.
 
+        `profile`: the deployment of The Things Stack that is simulated without `own`.
         It ends with this process unless it `outlives` that. One that already runs is used as it is, with another key
         of `own` if that is given. Raises StartFailed, and OtherThingsStack if `own` is not that of the one that runs.
         """

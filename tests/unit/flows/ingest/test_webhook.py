@@ -86,11 +86,13 @@ def test_a_webhook_that_is_no_longer_called_is_resumed(
     webhook.configure(client, wanted, None, account)
     simulation.register_device(APPLICATION, device_id="tank-7", dev_eui="A81758FFFE0312AB", join_eui="A81758FFFE000001")
     receiver.status = 503
+    # One after the other, because The Things Stack posts several at a time.
     simulation.network.join(APPLICATION, "tank-7")
-    for _ in range(MOST_FAILURES + 2):
+    assert receiver.paths.get(timeout=5) == "/join"
+    for _ in range(MOST_FAILURES - 1):
         simulation.network.uplink(APPLICATION, "tank-7")
+        assert receiver.paths.get(timeout=5) == "/uplink"
     until_unhealthy(client, wanted)
-    assert [receiver.paths.get(timeout=5) for _ in range(MOST_FAILURES)]
     receiver.status = 204
     simulation.network.uplink(APPLICATION, "tank-7")
 
