@@ -6,7 +6,6 @@ the summary. Whatever happens, everything that was started is stopped.
 
 from __future__ import annotations
 
-import json
 import secrets
 import shutil
 import signal
@@ -32,6 +31,7 @@ from local.stack import OnProgress
 from local.things_stack import profiles
 from thingbridge.aws.things import Things
 from thingbridge.aws.things_log import UNIDENTIFIED
+from thingbridge.messaging.topics import upstream
 from thingbridge.registry.status import PROVISIONING
 
 SENSOR = "soil-moisture-7"
@@ -237,9 +237,9 @@ def delete_from_aws(demo: Demo) -> None:
 
 def garbage(demo: Demo) -> None:
     """A malformed message is recorded and not retried, and the next one is handled."""
-    nobody = {"end_device_ids": {"application_ids": {"application_id": APPLICATION}}, "uplink_message": {"f_port": 1}}
-    demo.network.publish_raw(APPLICATION, "uplink", json.dumps(nobody).encode())
-    demo.say("published on The Things Stack's side: an uplink that names no device")
+    topic = upstream(STACK_NAME, "uplink")
+    demo.environment.aws.client("iot-data").publish(topic=topic, qos=1, payload=b"\xff\xfethis is not JSON")
+    demo.say(f"published on {topic}: 18 bytes that are not JSON")
     (event, *_) = eventually("the record", lambda: log_of(demo, UNIDENTIFIED))
     demo.say(f"recorded: {brief(event)}")
     demo.uplink(SENSOR, b"\xaa")
