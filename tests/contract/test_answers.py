@@ -8,6 +8,8 @@ import pytest
 
 from tests.contract.exchanges import Exchange, expected_of, recorded
 
+pytestmark = pytest.mark.xdist_group("contract")  # one subject for all
+
 
 def _parameter(exchange: Exchange) -> Any:
     known = [pytest.mark.xfail(reason=exchange["exception"], strict=True)] if "exception" in exchange else []
