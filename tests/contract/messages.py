@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import ssl
 import threading
 from collections.abc import Callable
@@ -95,12 +96,13 @@ class WebhookListener:
 
 
 def from_mqtt(host: str, port: int, *, tls: bool, username: str, api_key: str) -> Messages:
-    """The messages of the application `username` (`<id>` or `<id>@<tenant>`) from the MQTT server of The Things Stack.
-    ConnectionError: it is not reached, or refuses the key."""
+    """The messages of the application `username` (`<id>` or `<id>@<tenant>`) from the MQTT server of The Things Stack;
+    REQUESTS_CA_BUNDLE names a file of certificate authorities, as it does for HTTP. ConnectionError: it is not reached,
+    or refuses the key."""
     client = paho.Client(CallbackAPIVersion.VERSION2)
     client.username_pw_set(username, api_key)
     if tls:
-        client.tls_set_context(ssl.create_default_context())
+        client.tls_set_context(ssl.create_default_context(cafile=os.environ.get("REQUESTS_CA_BUNDLE")))
     subscribed, refused = threading.Event(), []
 
     def connected(_c: object, _u: object, _f: object, reason: ReasonCode, _p: object) -> None:

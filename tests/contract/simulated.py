@@ -6,10 +6,12 @@ from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from types import TracebackType
 
+import requests
+
 from local.things_stack import ThingsStack
-from tests.contract.messages import KINDS, Messages, WebhookListener
+from tests.contract.messages import Messages, WebhookListener
 from tests.contract.radio.gateway import Gateway
-from tests.contract.subject import Application
+from tests.contract.subject import Application, send_webhook
 
 
 class Simulated:
@@ -24,6 +26,8 @@ class Simulated:
     def __enter__(self) -> Simulated:
         self._simulation = self._ends.enter_context(ThingsStack(profile="open-source"))
         self.url, self.host = self._simulation.url, "127.0.0.1"
+        self.session = requests.Session()
+        self.session.trust_env = False
         self._webhooks = WebhookListener()
         self._ends.callback(self._webhooks.stop)
         host, _, port = self._simulation.gateway_server.address.partition(":")
@@ -51,11 +55,8 @@ class Simulated:
         return self._simulation.create_api_key(application, rights)
 
     def messages(self, application: str) -> Messages:
-        webhook = {"base_url": self._webhooks.url(application), "format": "json", **{kind: {} for kind in KINDS}}
-        ids = {"application_ids": {"application_id": application}, "webhook_id": "contract"}
         owner = Application(self, application, self._simulation.create_api_key(application))
-        owner.json("PUT", f"/as/webhooks/{application}/contract",
-                   {"webhook": {"ids": ids, **webhook}, "field_mask": {"paths": list(webhook)}})  # fmt: skip
+        send_webhook(owner, self._webhooks.url(application))
         return self._webhooks.messages(application)
 
     def remembers(self, application: str, device_id: str) -> None:

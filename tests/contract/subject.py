@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 import requests
 
-from tests.contract.messages import Messages
+from tests.contract.messages import KINDS, Messages
 from tests.contract.radio.device import Device
 from tests.contract.radio.gateway import Gateway
 
@@ -29,6 +29,7 @@ class Subject(Protocol):
     """A The Things Stack. What is made here is removed when the contract has been played."""
 
     url: str
+    session: requests.Session
     host: str
     """The address of its servers, as devices record it."""
     gateway: Gateway
@@ -66,10 +67,8 @@ class Application:
     ) -> requests.Response:
         """A request below /api/v3. Answers are returned whatever their status."""
         headers = {"Authorization": f"Bearer {self.api_key}"}
-        with requests.Session() as session:
-            session.trust_env = False
-            return session.request(method, f"{self.subject.url}/api/v3{path}", params=query, json=body,
-                                   headers=headers, timeout=REQUEST_TIMEOUT)  # fmt: skip
+        return self.subject.session.request(method, f"{self.subject.url}/api/v3{path}", params=query, json=body,
+                                            headers=headers, timeout=REQUEST_TIMEOUT)  # fmt: skip
 
     def json(self, method: str, path: str, body: Any = None, *, query: Mapping[str, str] | None = None) -> Any:
         """The body of the answer. AssertionError: an error."""
@@ -115,11 +114,19 @@ class Application:
         self.json("PUT", path, {"end_device": {"ids": ids, **fields}, "field_mask": {"paths": paths}})
 
 
+def send_webhook(application: Application, url: str) -> None:
+    """Lets the application post its messages to a URL."""
+    webhook = {"base_url": url, "format": "json", **{kind: {} for kind in KINDS}}
+    ids = {"application_ids": {"application_id": application.id}, "webhook_id": "contract"}
+    application.json("PUT", f"/as/webhooks/{application.id}/contract",
+                     {"webhook": {"ids": ids, **webhook}, "field_mask": {"paths": list(webhook)}})  # fmt: skip
+
+
 def delete_everywhere(application: Application, device_id: str) -> None:
     """Deletes a device from all four servers, whichever of them have it."""
     for prefix in ("/as", "/ns", "/js", ""):
         answer = application.call("DELETE", f"{prefix}/applications/{application.id}/devices/{device_id}")
-        assert answer.ok or answer.status_code == requests.codes.not_found, answer.text
+        assert answer.ok or answer.status_code == requests.codes.not_found, f"{prefix}: {answer.text}"
 
 
 def eventually(holds: Callable[[], bool]) -> None:

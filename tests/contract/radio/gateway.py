@@ -26,7 +26,7 @@ Hear = Callable[[bytes, dict[str, Any]], None]
 """Takes a frame and its `txpk`."""
 
 
-class Unreachable(Exception):
+class Unreachable(OSError):
     """No Gateway Server answers at the address."""
 
 
@@ -51,6 +51,7 @@ class Gateway:
         self._socket.settimeout(0.1)
         self._listeners: list[Hear] = []
         self._answered: set[bytes] = set()
+        self._refused = False
         self._changed = threading.Condition()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True, name=f"gateway {eui}")
@@ -91,7 +92,8 @@ class Gateway:
 
     def _wait_for(self, token: bytes) -> None:
         with self._changed:
-            if not self._changed.wait_for(lambda: token in self._answered, ANSWERED_WITHIN):
+            self._changed.wait_for(lambda: token in self._answered or self._refused, ANSWERED_WITHIN)
+            if token not in self._answered:
                 raise Unreachable(f"no Gateway Server answers at {self._address} (UDP)")
 
     def _run(self) -> None:
@@ -102,7 +104,12 @@ class Gateway:
                 pulled = time.monotonic()
             try:
                 packet = decode(self._socket.recv(65_535))
-            except (TimeoutError, ConnectionRefusedError, NoPacket):
+            except (TimeoutError, NoPacket):
+                continue
+            except ConnectionRefusedError:
+                with self._changed:
+                    self._refused = True
+                    self._changed.notify_all()
                 continue
             if packet.kind is Kind.PULL_RESP and packet.content:
                 self._send(Kind.TX_ACK, packet.token, {"txpk_ack": {"error": "NONE"}})
