@@ -71,7 +71,8 @@ class Remote:
     """Opened with a `with` block, which creates the gateway and, at its end, removes everything that was created.
     `left` then has what could not be removed."""
 
-    silence = 2.5
+    silence = 7.0
+    """Longer than both receive windows, with the delays of The Things Stack."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings, self.url, self.host, self.session = settings, settings.url, settings.host, requests.Session()
@@ -149,7 +150,7 @@ class Remote:
                    "gateway_server_address": self.host}  # fmt: skip
         with self._removed_at_the_end(f"gateway {id_}", lambda: self._remove_entity(f"/gateways/{id_}")):
             self._json("POST", f"/users/{self._user}/gateways", {"gateway": gateway})
-        opened = Gateway(*self.settings.gateway, eui)
+        opened = Gateway(*self.settings.gateway, eui, on_time=True)
         self._ends.callback(opened.stop)
         try:
             opened.start()

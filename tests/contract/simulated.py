@@ -31,7 +31,7 @@ class Simulated:
         self._webhooks = WebhookListener()
         self._ends.callback(self._webhooks.stop)
         host, _, port = self._simulation.gateway_server.address.partition(":")
-        self.gateway = Gateway(host, int(port), "58A0CBFFFE800001")
+        self.gateway = Gateway(host, int(port), "58A0CBFFFE800001", on_time=False)
         self._ends.callback(self.gateway.stop)
         self.gateway.start()
         self._applications = 0

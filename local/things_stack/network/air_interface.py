@@ -71,8 +71,8 @@ class RemoteDevice(EndDevice):
     """DevAddr → NwkSKey."""
     uplink: DataFrame | None = None
     windows: Reception | None = None
-    unanswered: bytes = b""
-    """MAC commands that are sent until the device answers them."""
+    status_known: bool = False
+    """Whether the device has answered the request for its status."""
     unacknowledged: bool = False
 
     def hear(self, uplink: DataFrame, reception: Reception) -> None:
@@ -80,7 +80,12 @@ class RemoteDevice(EndDevice):
         self.uplink, self.windows, self.gateway_eui = uplink, reception, reception.gateway_eui
         self.dev_addr, self.unacknowledged = uplink.dev_addr, uplink.confirmed
         if any(command == frames.DEV_STATUS for command, _ in frames.mac_commands(uplink.f_opts, frames.FROM_DEVICE)):
-            self.unanswered = b""
+            self.status_known = True
+
+    @property
+    def requests(self) -> bytes:
+        """The MAC commands that the network sends until the device answers them."""
+        return b"" if self.status_known else bytes([frames.DEV_STATUS])
 
     def send(self, payload: bytes) -> tuple[int, bytes]:
         """The counter and the payload as they were received: the device itself has encrypted it."""
@@ -96,7 +101,7 @@ class RemoteDevice(EndDevice):
 
     def _transmit(self, frame: DataFrame) -> None:
         """In the first receive window if it is open; otherwise at once, as to Class C."""
-        frame = replace(frame, f_opts=self.unanswered, ack=self.unacknowledged)
+        frame = replace(frame, f_opts=self.requests, ack=self.unacknowledged)
         raw = frame.encode(self.nwk_s_keys[frame.dev_addr])
         windows, self.windows, self.unacknowledged = self.windows, None, False
         self.transmit(self.gateway_eui, windows.in_rx1(raw) if windows else _txpk(raw, {"imme": True, **RX2}))
@@ -141,7 +146,7 @@ class AirInterface:
             remote.nwk_s_keys[session.dev_addr] = lorawan.nwk_s_key(
                 root_key, session.join_nonce, int(net_id, 16), request.dev_nonce
             )
-            remote.windows, remote.unacknowledged, remote.unanswered = None, False, bytes([frames.DEV_STATUS])
+            remote.windows, remote.unacknowledged = None, False
             accept = JoinAccept(session.join_nonce, net_id, session.dev_addr, RX1_DELAY, RX2_DATA_RATE)
             self._transmit(reception.gateway_eui, reception.in_rx1(accept.encode(root_key)))
 
@@ -154,7 +159,7 @@ class AirInterface:
             confirmed=frame.confirmed, ack=frame.ack, rx_metadata=[reception.rx_metadata()],
             settings=reception.settings(),
         )  # fmt: skip
-        if remote.windows is not None and remote.unanswered:
+        if remote.windows is not None and remote.requests:
             self._network.invalidate_queue(*device)
         remote.windows = None
 

@@ -70,7 +70,7 @@ class Device:
                 raise NotHeard(f"{self.id} heard no join-accept")
 
     def request_again(self) -> None:
-        """Sends a join-request with the DevNonce of the last one, and does not wait."""
+        """Sends a join-request with the DevNonce of the last one, if any, and does not wait."""
         self._joining = True
         request = JoinRequest(self.join_eui, self.dev_eui, self._dev_nonce)
         self._transmit(request.encode(bytes.fromhex(self.app_key)))
@@ -102,10 +102,10 @@ class Device:
                 raise NotHeard(f"{self.id} heard nothing")
             return self._heard.pop(0)
 
-    def heard_payload(self) -> Downlink:
-        """The next downlink with an FPort: those of the network itself are passed over."""
+    def heard_payload(self, timeout: float = HEARD_WITHIN) -> Downlink:
+        """The next downlink with an FPort: those of the network itself are passed over. NotHeard: none is heard."""
         while True:
-            downlink = self.heard()
+            downlink = self.heard(timeout)
             if downlink.f_port:
                 return downlink
 

@@ -1,7 +1,7 @@
 """A gateway on Semtech's UDP packet forwarder: it sends what devices transmit, and lets them hear what it is to send.
 
-Nothing is sent over the air, so frames are heard when the Gateway Server hands them over, not in their receive window;
-their `txpk` says when that would be.
+Nothing is sent over the air: devices hear a frame at the time for which it is scheduled or, where nothing depends on
+that, as soon as the Gateway Server hands it over.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ KEEPALIVE = 5.0
 """Seconds between two requests for downlinks."""
 ANSWERED_WITHIN = 10.0
 """Seconds."""
+LONGEST_WAIT = 60.0
+"""Seconds: what is scheduled for later is late, in the 32 bits of the clock."""
 
 Hear = Callable[[bytes, dict[str, Any]], None]
 """Takes a frame and its `txpk`."""
@@ -41,10 +43,12 @@ class Radio:
 
 
 class Gateway:
-    """The gateway with an EUI (16 hex digits), connected from `start` to `stop`."""
+    """The gateway with an EUI (16 hex digits), connected from `start` to `stop`. `on_time`: whether a frame is heard at
+    its time. The Network Server of the Stack relies on it: it acknowledges no uplink that comes before the downlink to
+    an earlier one is due."""
 
-    def __init__(self, host: str, port: int, eui: str) -> None:
-        self.eui, self._address = eui, f"{host}:{port}"
+    def __init__(self, host: str, port: int, eui: str, *, on_time: bool) -> None:
+        self.eui, self._address, self._on_time = eui, f"{host}:{port}", on_time
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)[0]
         self._socket = socket.socket(family, kind, protocol)
         self._socket.connect(address)
@@ -113,10 +117,25 @@ class Gateway:
                 continue
             if packet.kind is Kind.PULL_RESP and packet.content:
                 self._send(Kind.TX_ACK, packet.token, {"txpk_ack": {"error": "NONE"}})
-                frame = base64.b64decode(packet.content["txpk"]["data"])
-                for hear in self._listeners:
-                    hear(frame, packet.content["txpk"])
+                self._schedule(packet.content["txpk"])
             else:
                 with self._changed:
                     self._answered.add(packet.token)
                     self._changed.notify_all()
+
+    def _schedule(self, txpk: dict[str, Any]) -> None:
+        """Lets devices hear a frame at once, or at its time."""
+        wait = 0.0
+        if self._on_time and "tmst" in txpk and not txpk.get("imme"):
+            wait = (txpk["tmst"] - self.clock()) % 2**32 / 10**6
+        if 0 < wait < LONGEST_WAIT:
+            timer = threading.Timer(wait, self._hear, [txpk])
+            timer.daemon = True
+            timer.start()
+        else:
+            self._hear(txpk)
+
+    def _hear(self, txpk: dict[str, Any]) -> None:
+        frame = base64.b64decode(txpk["data"])
+        for hear in self._listeners:
+            hear(frame, txpk)

@@ -5,6 +5,7 @@ The Things Stack is here the simulation, seen only over its API. The contract it
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import subprocess
@@ -17,8 +18,10 @@ import pytest
 
 from local.things_stack import ThingsStack
 from local.things_stack.description.rights import DOCUMENTED_RIGHTS
+from tests.contract.exchanges import recorded
 from tests.contract.remote import Remote, Settings, Unusable
 from tests.contract.subject import Application
+from tests.sizes import size
 
 ROOT = Path(__file__).parents[3]
 
@@ -55,7 +58,7 @@ def make_everything(remote: Remote) -> None:
     application = Application(remote, id_, remote.key(id_, DOCUMENTED_RIGHTS))
     messages = remote.messages(id_)
     device = application.register(f"device-{secrets.token_hex(3)}")
-    device.join()
+    device.request_again()
     messages.take(device.id, "join_accept")
     path, ids = f"/applications/{id_}", {"application_ids": {"application_id": id_}}
     link = {"link": {"skip_payload_crypto": True}, "field_mask": {"paths": ["skip_payload_crypto"]}}
@@ -143,16 +146,27 @@ def test_an_address_without_a_gateway_server_is_named_and_the_gateway_removed(
     assert not any(everything(simulation))
 
 
-@pytest.mark.soak
-def test_make_contract_plays_the_contract_on_a_things_stack_and_reports_it(
+def test_make_contract_plays_on_a_things_stack_and_reports_it(
     simulation: ThingsStack, settings: Settings, tmp_path: Path
 ) -> None:
     environment = {
         **os.environ, "TTS_URL": settings.url, "TTS_API_KEY": settings.api_key,
         "TTS_GATEWAY_ADDRESS": simulation.gateway_server.address, "REPORT": str(tmp_path / "report.json"),
+        "PYTEST_ADDOPTS": f"-k '{size('refused', 'answers or refused')}'",
     }  # fmt: skip
     run = subprocess.run([sys.executable, "-m", "tests.contract"], cwd=ROOT, env=environment, text=True,
                          capture_output=True, check=False)  # fmt: skip
-    assert "176 as in the contract, 0 differ as deployments may, 0 broken" in run.stdout
+    kept = size(1, 1 + len(recorded()))
+    assert f"{kept} as in the contract, 0 differ as deployments may, 0 broken" in run.stdout
+    assert len(json.loads((tmp_path / "report.json").read_text())) == kept
     assert run.returncode == 0
     assert not any(everything(simulation))
+
+
+def test_make_contract_without_a_things_stack_says_what_it_needs() -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TTS_")}
+    run = subprocess.run([sys.executable, "-m", "tests.contract"], cwd=ROOT, env=environment, text=True,
+                         capture_output=True, check=False)  # fmt: skip
+    assert run.stdout.startswith("make contract needs TTS_URL and TTS_API_KEY: ")
+    assert len(run.stdout.splitlines()) == 1
+    assert run.returncode == 2
