@@ -36,6 +36,8 @@ BY_DEPLOYMENT = {
     "pubsub aws_iot: unknown region": "a provider of hosted deployments",
     "packages of a device": "which packages there are is configured",
     "packages of no device": "which packages there are is configured",
+    "association of an unknown package": "the package of the request may exist",
+    "association get": "the package of the request may exist",
     "webhook: queue": "a field of hosted deployments",
     "webhook: http address": "a deployment may refuse addresses that are not https",
     "list limit 1001": "the longest page is configured",
@@ -153,6 +155,22 @@ def facts_of(answer: requests.Response) -> dict[str, Any]:
     if "X-Total-Count" in answer.headers:
         facts["total"] = int(answer.headers["X-Total-Count"])
     return facts
+
+
+def difference(got: Mapping[str, Any], expected: Mapping[str, Any]) -> str:
+    """In a few words, what was answered and what was expected; "" when it is the same."""
+    if got == expected:
+        return ""
+    both = (_in_words(got), _in_words(expected))
+    if both[0] == both[1]:
+        names = sorted(name for name in {*got, *expected} if got.get(name) != expected.get(name))
+        return f"{both[0]}, with other {' and '.join(names)}"
+    return f"{both[0]}; expected {both[1]}"
+
+
+def _in_words(facts: Mapping[str, Any]) -> str:
+    """Status and innermost cause."""
+    return f"{facts['status']} {facts['errors'][-1]['error'] if facts.get('errors') else ''}".strip()
 
 
 def _errors(error: Any) -> list[dict[str, Any]]:

@@ -93,7 +93,9 @@ class Report:
 def _crash(report: pytest.TestReport) -> str:
     """The first line of what went wrong."""
     crash = getattr(report.longrepr, "reprcrash", None)
-    return str(crash.message).splitlines()[0] if crash else report.longreprtext.strip().rpartition("\n")[2]
+    if crash is None:
+        return report.longreprtext.strip().rpartition("\n")[2]
+    return str(crash.message).splitlines()[0].removeprefix("AssertionError: ")
 
 
 def _sentence(test: str) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 import json
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from rich.console import Console
 
-from tests.contract.exchanges import BY_DEPLOYMENT, recorded
+from tests.contract.exchanges import BY_DEPLOYMENT, difference, recorded
 from tests.contract.report import Outcome, Report
 from tests.contract.subject import Subject
 
@@ -46,6 +46,20 @@ def test_the_file_has_the_whole_comparison(report: Report, tmp_path: Path) -> No
     written = json.loads((tmp_path / "report.json").read_text())
     assert written[1] == {"layer": "requests", "name": "update: name", "outcome": Outcome.BROKEN.value,
                           "reason": "assert 200 == 400", "detail": "the whole"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("got", "expected", "words"),
+    [
+        ({"status": 200}, {"status": 200}, ""),
+        ({"status": 200}, {"status": 404, "errors": [{"error": "a:outer"}, {"error": "pkg/redis:not_found"}]},
+         "200; expected 404 pkg/redis:not_found"),
+        ({"status": 200, "shape": {"a": None}, "total": 1}, {"status": 200, "shape": {}, "total": 2},
+         "200, with other shape and total"),
+    ],
+)  # fmt: skip
+def test_a_difference_is_named_in_a_few_words(got: dict[str, Any], expected: dict[str, Any], words: str) -> None:
+    assert difference(got, expected) == words
 
 
 def test_what_may_differ_is_named_by_an_exchange() -> None:
