@@ -18,9 +18,9 @@ from urllib.parse import urlsplit
 
 import requests
 
-from tests.contract import messages as receivers
-from tests.contract.messages import Messages, WebhookListener
+from tests.contract import receivers
 from tests.contract.radio.gateway import Gateway
+from tests.contract.receivers import Messages, WebhookListener
 from tests.contract.subject import PLAN, REQUEST_TIMEOUT, Application, delete_everywhere, send_webhook
 
 GATEWAY_PORT, MQTT_PORT, MQTTS_PORT = 1700, 1883, 8883

@@ -9,8 +9,8 @@ from types import TracebackType
 import requests
 
 from local.things_stack import ThingsStack
-from tests.contract.messages import Messages, WebhookListener
 from tests.contract.radio.gateway import Gateway
+from tests.contract.receivers import Messages, WebhookListener
 from tests.contract.subject import Application, send_webhook
 
 

@@ -14,9 +14,9 @@ from typing import Any, Protocol
 
 import requests
 
-from tests.contract.messages import KINDS, Messages
 from tests.contract.radio.device import Device
 from tests.contract.radio.gateway import Gateway
+from tests.contract.receivers import KINDS, Messages
 
 REQUEST_TIMEOUT = 30
 """Seconds."""

@@ -14,9 +14,9 @@ import pytest
 from cryptography.hazmat.primitives.keywrap import aes_key_unwrap
 
 from local.things_stack.network import frames
-from tests.contract.messages import Messages
 from tests.contract.radio.device import Device, Downlink, NotHeard
 from tests.contract.radio.gateway import Radio
+from tests.contract.receivers import Messages
 from tests.contract.subject import Application, Subject, eventually
 
 pytestmark = pytest.mark.xdist_group("contract")
