@@ -9,7 +9,7 @@ JOBS   ?= 4
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test unit terraform e2e soak check emulator format lock clean
+.PHONY: help setup demo up down status test unit terraform e2e soak check emulator contract format lock clean
 
 help: ## list these commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -57,6 +57,9 @@ soak: setup ## every test at its full size, with every combination: half an hour
 
 emulator: setup ## what this project relies on in the local AWS, fact by fact: run it after an upgrade of ministack
 	@$(BIN)/python -m local.emulator
+
+contract: setup ## compare a The Things Stack with what this project relies on: TTS_URL=… TTS_API_KEY=… (docs/contract.md)
+	@$(BIN)/python -m tests.contract
 
 format: setup ## format the sources
 	@$(BIN)/ruff check --fix --quiet .

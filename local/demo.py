@@ -6,6 +6,7 @@ the summary. Whatever happens, everything that was started is stopped.
 
 from __future__ import annotations
 
+import json
 import secrets
 import shutil
 import signal

@@ -25,6 +25,7 @@ def main() -> None:
         help="port of the Identity Server, if it is to have its own; 0 selects a free one",
     )
     parser.add_argument("--profile", choices=sorted(PROFILES), default=DEFAULT, help="the deployment that is simulated")
+    parser.add_argument("--gateway-port", type=int, default=0, help="UDP port for gateways; 0 selects a free one")
     parser.add_argument("--state", type=Path, help="JSON file for the simulation's addresses, written once it listens")
     parser.add_argument(
         "--aws-endpoint-url",
@@ -38,15 +39,18 @@ def main() -> None:
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    with ThingsStack(options.port, aws=aws, identity_port=options.identity_port, profile=options.profile) as simulation:
+    with ThingsStack(options.port, aws=aws, identity_port=options.identity_port, profile=options.profile,
+                     gateway_port=options.gateway_port) as simulation:  # fmt: skip
         if options.state is not None:
             written = options.state.with_suffix(".new")
             written.write_text(json.dumps({
                 "url": simulation.url, "address": simulation.address, "identity_url": simulation.identity_url,
-                "identity_address": simulation.identity_address, "pid": os.getpid(),
+                "identity_address": simulation.identity_address,
+                "gateway_address": simulation.gateway_server.address, "pid": os.getpid(),
             }))  # fmt: skip
             written.replace(options.state)  # atomic: a reader never sees half of the file
-        print(f"The simulated Things Stack listens on {simulation.url}", flush=True)
+        print(f"The simulated Things Stack listens on {simulation.url}, for gateways on UDP "
+              f"{simulation.gateway_server.address}", flush=True)  # fmt: skip
         ended.wait()
     if options.state is not None:
         options.state.unlink(missing_ok=True)

@@ -58,6 +58,11 @@ class Cluster:
         with self.lock:
             return self.servers.identity.create_api_key(application_id, None if rights is None else tuple(rights)).token
 
+    def create_user_api_key(self, user_id: str) -> str:
+        """The token of a new key of a user, with all rights. Users own every application."""
+        with self.lock:
+            return self.servers.identity.create_user_api_key(_checked(user_id, IDENTIFIER)).token
+
     def delete_api_key(self, token: str) -> None:
         """Makes a key invalid, as after a rotation. The Network, Application and Join Server may remember it for two
         minutes: see `advance`."""

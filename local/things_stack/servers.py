@@ -16,12 +16,13 @@ DeviceKey = tuple[str, str]
 
 @dataclass
 class ApiKey:
-    """A bearer key `NNSXS.<id>.<secret>` of one application."""
+    """A bearer key `NNSXS.<id>.<secret>` of one application, or of a user, with all the rights of the user."""
 
     id: str
     secret: str
     application_id: str
     rights: tuple[str, ...]
+    user_id: str = ""
 
     @property
     def token(self) -> str:
@@ -37,10 +38,12 @@ class DeviceServer:
 
 @dataclass
 class IdentityServer(DeviceServer):
-    """End devices, applications by id, each with the addresses of its servers (none: any), and API keys by key id."""
+    """End devices, applications by id, each with the addresses of its servers (none: any), API keys by key id, and
+    gateways by id."""
 
     applications: dict[str, dict[str, str]] = field(default_factory=dict)
     api_keys: dict[str, ApiKey] = field(default_factory=dict)
+    gateways: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def create_application(self, application_id: str) -> None:
         if not (re.fullmatch(ID_GRAMMAR, application_id) and len(application_id) <= 36):
@@ -54,11 +57,22 @@ class IdentityServer(DeviceServer):
         unknown = set(rights or ()) - set(RIGHTS)
         if unknown:
             raise ValueError(f"rights must be rights of an application; got {', '.join(sorted(unknown))}")
-        alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
-        id_, secret = ("".join(secrets.choice(alphabet) for _ in range(length)) for length in (39, 52))
-        key = ApiKey(id_, secret, application_id, DOCUMENTED_RIGHTS if rights is None else tuple(rights))
+        return self._add_key(ApiKey(*_secrets(), application_id, DOCUMENTED_RIGHTS if rights is None else rights))
+
+    def create_user_api_key(self, user_id: str) -> ApiKey:
+        """A key with all rights of a user, who owns every application."""
+        return self._add_key(ApiKey(*_secrets(), "", ("RIGHT_ALL",), user_id))
+
+    def _add_key(self, key: ApiKey) -> ApiKey:
         self.api_keys[key.id] = key
         return key
+
+
+def _secrets() -> tuple[str, str]:
+    """Id and secret of a new key."""
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+    id_, secret = ("".join(secrets.choice(alphabet) for _ in range(length)) for length in (39, 52))
+    return id_, secret
 
 
 @dataclass

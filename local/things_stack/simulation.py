@@ -7,8 +7,9 @@ from local.things_stack.api.faults import Faults
 from local.things_stack.api.http import ALL_SERVERS, Api
 from local.things_stack.api.listener import Listener
 from local.things_stack.api.request_log import RequestLog
-from local.things_stack.cluster import Cluster
+from local.things_stack.cluster import HOST, Cluster
 from local.things_stack.control.server import ControlApi, functions
+from local.things_stack.network.gateway_server import GatewayServer
 from local.things_stack.providers.aws_access import AwsAccess
 
 
@@ -17,11 +18,12 @@ class ThingsStack(Cluster):
 
     With `identity_port` (0: a free one) the Identity Server listens only on an address of its own, as eu1 does for the
     other clusters; without it, one address serves everything, as on an Enterprise host. `profile`: see `profiles`.
+    Gateways connect to `gateway_port` (UDP; 0: a free one).
     """
 
     def __init__(
         self, port: int = 0, *, aws: AwsAccess | None = None, identity_port: int | None = None,
-        profile: str = profiles.DEFAULT,
+        profile: str = profiles.DEFAULT, gateway_port: int = 0,
     ) -> None:  # fmt: skip
         super().__init__(aws, profile)
         self.faults, self.log = Faults(), RequestLog()
@@ -31,12 +33,16 @@ class ThingsStack(Cluster):
         if identity_port is not None:
             self._listeners.append(self._listen(identity_port, "identity", frozenset({"IS"})))
 
+        self.gateway_server = GatewayServer(HOST, gateway_port, self.servers, self.lock, self.network)
+
     def start(self) -> ThingsStack:
+        self.gateway_server.start()
         for listener in self._listeners:
             listener.start()
         return self
 
     def stop(self) -> None:
+        self.gateway_server.stop()
         self.integrations.stop_all()
         for listener in self._listeners:
             listener.stop()

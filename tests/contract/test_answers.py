@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from tests.contract.exchanges import Exchange, expected_of, recorded
+from tests.contract.exchanges import Exchange, difference, expected_of, recorded
+
+pytestmark = pytest.mark.xdist_group("contract")  # one subject for all
 
 
 def _parameter(exchange: Exchange) -> Any:
@@ -23,4 +25,5 @@ def test_every_exchange_has_a_name_of_its_own() -> None:
 def test_a_request_is_answered_as_by_the_real_things_stack(
     exchange: Exchange, answers: dict[str, dict[str, Any]]
 ) -> None:
-    assert answers[exchange["name"]] == expected_of(exchange)
+    got, expected = answers[exchange["name"]], expected_of(exchange)
+    assert got == expected, difference(got, expected)

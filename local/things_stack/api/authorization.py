@@ -52,7 +52,11 @@ def authorize(call: Call) -> None:
     if not required:
         return
     uid = call.application_id
-    held = call.key.rights if call.key is not None and call.key.application_id == uid else ()
+    held: tuple[str, ...] = ()
+    if call.key is not None and call.key.user_id:
+        held = ("RIGHT_APPLICATION_ALL",)
+    elif call.key is not None and call.key.application_id == uid:
+        held = call.key.rights
     if not held or uid not in call.cluster.servers.identity.applications:
         raise ApiError(PERMISSION_DENIED, "pkg/auth/rights:no_application_rights",
                        "no rights for application `{uid}`", {"uid": uid})  # fmt: skip

@@ -27,6 +27,7 @@ from local.things_stack.api.handlers import (
     packages,
     pubsubs,
     rights,
+    users,
     webhooks,
 )
 from local.things_stack.api.request_log import RequestLog
@@ -40,7 +41,7 @@ from local.things_stack.description.schema import Problem
 HANDLERS: dict[str, Handler] = {
     **rights.HANDLERS, **frequency_plans.HANDLERS, **end_device_registries.HANDLERS, **link.HANDLERS,
     **activation_settings.HANDLERS, **pubsubs.HANDLERS, **webhooks.HANDLERS, **packages.HANDLERS,
-    **downlink_queue.HANDLERS, **claiming.HANDLERS,
+    **downlink_queue.HANDLERS, **claiming.HANDLERS, **users.HANDLERS,
 }  # fmt: skip
 """Operation → handler."""
 ALL_SERVERS = frozenset({"IS", "NS", "AS", "JS", "DCS", "CONFIGURATION"})

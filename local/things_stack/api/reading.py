@@ -75,7 +75,7 @@ def _read_path(name: str, value: str, problems: list[Problem]) -> str:
     if name.endswith("f_port"):
         if not value.isdigit() or not 1 <= int(value) <= 255:
             problems.append(Problem("grammar", name, "must be between 1 and 255"))
-    else:
+    elif name != "key_id":
         schema.read(value, IDENTIFIER, name, problems)
     return value
 

@@ -125,6 +125,9 @@ class Control(_Caller):
     def create_api_key(self, application_id: str, rights: list[str] | None = None) -> str:
         return str(self._call("create_api_key", application_id=application_id, rights=rights))
 
+    def create_user_api_key(self, user_id: str) -> str:
+        return str(self._call("create_user_api_key", user_id=user_id))
+
     def delete_api_key(self, token: str) -> None:
         self._call("delete_api_key", token=token)
 

@@ -34,6 +34,7 @@ def functions(cluster: Cluster, faults: Faults, log: RequestLog) -> Functions:
         "create_application": cluster.create_application,
         "set_application_addresses": cluster.set_application_addresses,
         "create_api_key": cluster.create_api_key,
+        "create_user_api_key": cluster.create_user_api_key,
         "delete_api_key": cluster.delete_api_key,
         "advance": cluster.advance,
         "limit_downlinks": cluster.limit_downlinks,

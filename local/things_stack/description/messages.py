@@ -87,6 +87,14 @@ FORMATTERS: Message = {
     "up_formatter": FORMATTER, "up_formatter_parameter": _SCRIPT,
     "down_formatter": FORMATTER, "down_formatter_parameter": _SCRIPT,
 }  # fmt: skip
+APPLICATION: Message = {
+    "ids": APPLICATION_IDS, "network_server_address": ADDRESS, "application_server_address": ADDRESS,
+    "join_server_address": ADDRESS,
+}  # fmt: skip
+API_KEY: Message = {"name": Scalar("string", longest=50), "rights": Many(TEXT)}
+GATEWAY: Message = {
+    "ids": {"gateway_id": IDENTIFIER, "eui": EUI}, "frequency_plan_ids": Many(TEXT), "gateway_server_address": ADDRESS,
+}  # fmt: skip
 MAC_SETTINGS: Message = {
     "rx1_delay": {"value": Scalar("enum", one_of=tuple(f"RX_DELAY_{n}" for n in range(16)))},
     "supports_32_bit_f_cnt": {"value": BOOL}, "resets_f_cnt": {"value": BOOL}, "use_adr": {"value": BOOL},

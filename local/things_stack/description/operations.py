@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 
 from local.things_stack.description.messages import (
     ACTIVATION_SETTINGS,
+    API_KEY,
+    APPLICATION,
     APPLICATION_IDS,
     AS_DEVICE,
     ASSOCIATION,
@@ -22,6 +24,7 @@ from local.things_stack.description.messages import (
     DOWNLINKS,
     EUI,
     FIELD_MASK,
+    GATEWAY,
     IS_DEVICE,
     JS_DEVICE,
     LINK,
@@ -31,6 +34,8 @@ from local.things_stack.description.messages import (
     WEBHOOK,
 )
 from local.things_stack.description.rights import (
+    API_KEYS,
+    DELETE_APPLICATION,
     DEVICES_READ,
     DEVICES_WRITE,
     DOWN_WRITE,
@@ -120,6 +125,9 @@ def _setting(
 
 _SETTINGS = f"/js/{_APP}/settings"
 _SET_SETTINGS: Message = {"application_ids": APPLICATION_IDS, "settings": ACTIVATION_SETTINGS, **_MASK}
+_NAMED, _KEYS_OF = "/applications/{application_id}", f"/{_APP}/api-keys"
+_SET_APPLICATION: Message = {"application": APPLICATION, **_MASK}
+_OF_USER, _GATEWAY = "/users/{collaborator.user_ids.user_id}", "/gateways/{gateway_id}"
 _SET_LINK: Message = {"application_ids": APPLICATION_IDS, "link": LINK, **_MASK}
 _PLANS: Message = {"base_frequency": COUNT, "band_id": TEXT, "gateways_only": BOOL}
 
@@ -127,6 +135,17 @@ _PLANS: Message = {"base_frequency": COUNT, "band_id": TEXT, "gateways_only": BO
 OPERATIONS: tuple[Operation, ...] = (
     Operation("EntityAccess_AuthInfo", "IS", "GET", "/auth_info"),
     Operation("ApplicationAccess_ListRights", "IS", "GET", "/applications/{application_id}/rights"),
+    Operation("ApplicationRegistry_Create", "IS", "POST", f"{_OF_USER}/applications", (), {},
+              {"application": APPLICATION}),
+    Operation("ApplicationRegistry_Update", "IS", "PUT", "/applications/{application.ids.application_id}", (SETTINGS,),
+              {}, _SET_APPLICATION, APPLICATION),
+    Operation("ApplicationRegistry_Delete", "IS", "DELETE", _NAMED, (DELETE_APPLICATION,)),
+    Operation("ApplicationRegistry_Purge", "IS", "DELETE", f"{_NAMED}/purge"),
+    Operation("ApplicationAccess_CreateAPIKey", "IS", "POST", _KEYS_OF, (API_KEYS,), {}, API_KEY),
+    Operation("ApplicationAccess_DeleteAPIKey", "IS", "DELETE", f"{_KEYS_OF}/{{key_id}}", (API_KEYS,)),
+    Operation("GatewayRegistry_Create", "IS", "POST", f"{_OF_USER}/gateways", (), {}, {"gateway": GATEWAY}),
+    Operation("GatewayRegistry_Delete", "IS", "DELETE", _GATEWAY),
+    Operation("GatewayRegistry_Purge", "IS", "DELETE", f"{_GATEWAY}/purge"),
     Operation("EndDeviceRegistry_Create", "IS", "POST", f"/{_DEVICE_CREATED}", (DEVICES_WRITE,), {},
               {"end_device": IS_DEVICE}),
     Operation("EndDeviceRegistry_Get", "IS", "GET", f"/{_DEVICE_READ}", (DEVICES_READ,), _READ, None, IS_DEVICE),

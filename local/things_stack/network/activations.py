@@ -21,6 +21,17 @@ class Activations:
         """The device itself; an empty one when it has never joined."""
         return self._end_devices.get(device, EndDevice())
 
+    def replace_end_device(self, device: DeviceKey, end_device: EndDevice) -> None:
+        """From now on, this is the device itself."""
+        self._end_devices[device] = end_device
+
+    def addressed(self, dev_addr: str) -> list[tuple[DeviceKey, Session]]:
+        """The sessions with a DevAddr, of all devices: the address alone does not identify a device."""
+        return [
+            (device, session) for device, sessions in self._sessions.items() for session in sessions.all
+            if session.dev_addr == dev_addr
+        ]  # fmt: skip
+
     def sessions(self, device: DeviceKey) -> Sessions:
         """The sessions of a device; empty when it has not joined."""
         return self._sessions.get(device, Sessions())

@@ -94,8 +94,8 @@ class DownlinkQueues:
         item = session.send_head()
         requests_status = self._requests_status(device, session)
         if item is None:
-            if (acknowledging or requests_status) and session.send_mac_commands():
-                self.invalidate(device, session, send)
+            if acknowledging or requests_status:
+                self.send_own(device, session, send)
             return
         readable = self._readable(device, session, item)
         if failures := self._transmission_errors.get(device):
@@ -108,6 +108,14 @@ class DownlinkQueues:
         )  # fmt: skip
         sent = {name: value for name, value in readable.items() if name not in _ONLY_QUEUED}
         send(device, "downlink_sent", sent)
+
+    def send_own(self, device: DeviceKey, session: Session, send: Send) -> Published | None:
+        """The network sends a frame without a payload, for MAC commands or an acknowledgement. When that uses a counter
+        of the queue, the queue is invalidated; what is then published is returned."""
+        shared = session.send_mac_commands()
+        assert session.last_n_f_cnt_down is not None
+        self._activations.end_device(device).receive_own(session.dev_addr, session.last_n_f_cnt_down)
+        return self.invalidate(device, session, send) if shared else None
 
     def settle_confirmed(self, device: DeviceKey, session: Session, ack: bool, send: Send) -> None:
         """The ACK bit of an uplink settles the confirmed downlink before it. After a nack the Application Server queues

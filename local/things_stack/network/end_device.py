@@ -45,3 +45,6 @@ class EndDevice:
             self.received.append({
                 "f_port": f_port, "f_cnt": f_cnt, "confirmed": confirmed, "frm_payload": base64_of(plain),
             })  # fmt: skip
+
+    def receive_own(self, dev_addr: str, f_cnt: int) -> None:
+        """Receives a frame without a payload: MAC commands of the network, or an acknowledgement."""

@@ -47,6 +47,18 @@ def key_envelope(server: JoinServer, device: DeviceKey, key: bytes) -> Json:
     return {"kek_label": settings["kek_label"], "encrypted_key": base64_of(lorawan.wrap(bytes.fromhex(kek), key))}
 
 
+def use_dev_nonce(server: JoinServer, device: DeviceKey, nonce: int, version: str) -> None:
+    """Records a DevNonce of a join-request. Dropped: it was used before, or from LoRaWAN 1.0.4 on, it is not higher
+    than the last one. A claimed device is on a Join Server outside the cluster, which is not simulated to this end."""
+    record = server.devices.get(device, {})
+    used = record.setdefault("used_dev_nonces", [])
+    if version == "MAC_V1_0_4" and used and nonce <= used[-1]:
+        raise Dropped(f"join-request of {device[1]} dropped: DevNonce too small (pkg/joinserver:dev_nonce_too_small)")
+    if nonce in used:
+        raise Dropped(f"join-request of {device[1]} dropped: DevNonce reused (pkg/joinserver:reuse_dev_nonce)")
+    used.append(nonce)
+
+
 def _check_registrations(servers: Servers, device: DeviceKey, euis: tuple[str, str]) -> Claimable | None:
     """Checks that every server has the device with the same EUIs. Returns the claimed device that takes the place of a
     registration on the Join Server, None when the Join Server has one."""

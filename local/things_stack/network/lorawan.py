@@ -19,6 +19,12 @@ def app_s_key(mac_version: str, root_key: bytes, join_nonce: int, net_id: int, j
     return _aes(root_key, (head + middle + dev_nonce.to_bytes(2, "little")).ljust(16, b"\0"))
 
 
+def nwk_s_key(root_key: bytes, join_nonce: int, net_id: int, dev_nonce: int) -> bytes:
+    """The 16-byte NwkSKey of a session before LoRaWAN 1.1 (1.0.3 §6.2.5)."""
+    nonces = join_nonce.to_bytes(3, "little") + net_id.to_bytes(3, "little") + dev_nonce.to_bytes(2, "little")
+    return _aes(root_key, (b"\x01" + nonces).ljust(16, b"\0"))
+
+
 def crypt_frm_payload(key: bytes, dev_addr: str, f_cnt: int, payload: bytes, *, downlink: bool) -> bytes:
     """Encrypts or decrypts an FRMPayload (LoRaWAN 1.0.3 §4.3.3). `dev_addr`: 8 hex digits, `f_cnt`: all 32 bits."""
     head = b"\x01\0\0\0\0" + bytes([downlink]) + bytes.fromhex(dev_addr)[::-1] + f_cnt.to_bytes(4, "little") + b"\0"

@@ -46,20 +46,28 @@ class Network:
         self._queues = DownlinkQueues(servers, self._activations)
         self._nonces: dict[DeviceKey, int] = {}
 
+    @property
+    def activations(self) -> Activations:
+        """End devices and sessions, for the air interface."""
+        return self._activations
+
     # Devices ----------------------------------------------------------------------------------------------------------
     def join(
-        self, application_id: str, device_id: str, *, app_key: str | None = None, accepted: bool = True
-    ) -> Published:
+        self, application_id: str, device_id: str, *, app_key: str | None = None, accepted: bool = True,
+        dev_nonce: int | None = None,
+    ) -> Published:  # fmt: skip
         """The device joins over the air; returns the published `join_accept`. `app_key` (32 hex digits) is the root key
         in the device, when it differs from the one on the Join Server. Not `accepted`: the device does not receive the
-        join-accept and keeps the session it has. Dropped: a server lacks something."""
+        join-accept and keeps the session it has. `dev_nonce` None: the next one. Dropped: a server lacks something."""
         device = application_id, device_id
         with self._publisher.transaction(*_FROM_AIR) as send:
             root_key, version = join_server.root_key(self._servers, device)
             if app_key is not None and bytes.fromhex(app_key) != root_key:
                 raise Dropped(f"join-request of {device_id} dropped: its MIC does not match the Join Server's root key")
-            session, app_s_key = self._new_session(device, root_key, version)
+            session, app_s_key = self._new_session(device, root_key, version, dev_nonce)
             previous = self._activations.begin(device, session, app_s_key, accepted=accepted)
+            if previous and previous.next_status_f_cnt:
+                session.next_status_f_cnt = STATUS_EVERY
             invalidated = list(previous.queue) if previous else []
             accept: Json = {"session_key_id": session.key_id, "received_at": session.started_at}
             if self._queues.skips_crypto(device, session):
@@ -73,13 +81,13 @@ class Network:
         self, application_id: str, device_id: str, *, f_port: int | None = None, frm_payload: bytes = b"",
         decoded_payload: Json | None = None, confirmed: bool = False, ack: bool = True, gateways: int = 1,
         packet_broker: bool = False, rssi: float = -71, snr: float = 8.5, rx_metadata: list[Json] | None = None,
-        battery: float | None = None,
+        settings: Json | None = None, battery: float | None = None,
     ) -> Published:  # fmt: skip
         """The device encrypts and sends; returns the published `uplink_message`. Without `f_port` the uplink carries
         MAC commands only. `decoded_payload` replaces the output of a payload formatter. `ack`: whether the uplink
-        acknowledges the confirmed downlink before it. `rx_metadata` replaces that of the simulated gateways. `battery`:
-        percent that the device reports in this uplink (DevStatusAns). Afterwards the head of the downlink queue is
-        sent. Dropped: no session, or a server does not know the device."""
+        acknowledges the confirmed downlink before it. `rx_metadata` and the radio `settings` replace those of the
+        simulated gateways. `battery`: percent that the device reports in this uplink (DevStatusAns). Afterwards the
+        head of the downlink queue is sent. Dropped: no session, or a server does not know the device."""
         device = application_id, device_id
         if frm_payload and not f_port:
             raise ValueError("a payload needs an FPort from 1 to 255")
@@ -97,7 +105,8 @@ class Network:
             uplink: Json = {
                 "session_key_id": session.key_id, "f_port": f_port, "f_cnt": session.last_f_cnt_up,
                 **self._payload(device, session, f_port, ciphertext, decoded_payload),
-                "rx_metadata": rx_metadata, "settings": reception.tx_settings(now), "received_at": rfc3339(now),
+                "rx_metadata": rx_metadata, "settings": settings or reception.tx_settings(now),
+                "received_at": rfc3339(now),
                 "confirmed": confirmed, "consumed_airtime": reception.airtime(len(ciphertext)),
             }  # fmt: skip
             if battery is not None:
@@ -211,7 +220,7 @@ class Network:
             session = self._activations.joined(device).current
             if session is None:
                 raise Dropped(f"no downlink to {device_id}: its session is pending until its first uplink")
-            return self._queues.invalidate(device, session, send) if session.send_mac_commands() else None
+            return self._queues.send_own(device, session, send)
 
     def fail_next_downlink(self, application_id: str, device_id: str, *, error: ApiError = TRANSMISSION_FAILED) -> None:
         """The next downlink of the device is not sent but published as `downlink_failed` with `error`."""
@@ -219,17 +228,22 @@ class Network:
             self._queues.fail_next((application_id, device_id), error)
 
     # Inside -----------------------------------------------------------------------------------------------------------
-    def _new_session(self, device: DeviceKey, root_key: bytes, version: str) -> tuple[Session, bytes]:
+    def _new_session(
+        self, device: DeviceKey, root_key: bytes, version: str, dev_nonce: int | None
+    ) -> tuple[Session, bytes]:
         """The session of a join and its AppSKey. Dropped: the Join Server can't wrap the key."""
         join_eui = self._servers.network.devices[device]["ids"]["join_eui"]
-        self._nonces[device] = nonce = self._nonces.get(device, 0) + 1  # DevNonce and JoinNonce advance together
-        key = lorawan.app_s_key(version, root_key, nonce, int(self.net_id, 16), join_eui, nonce)
+        self._nonces[device] = nonce = self._nonces.get(device, 0) + 1
+        if dev_nonce is None:
+            dev_nonce = nonce  # a simulated device's DevNonce advances with the JoinNonce
+        key = lorawan.app_s_key(version, root_key, nonce, int(self.net_id, 16), join_eui, dev_nonce)
         envelope = join_server.key_envelope(self._servers.join, device, key)
         if device in self._servers.join.devices:
-            self._servers.join.devices[device] |= {"last_join_nonce": nonce, "last_dev_nonce": nonce}
+            self._servers.join.devices[device] |= {"last_join_nonce": nonce, "last_dev_nonce": dev_nonce}
         key_id = base64_of((time.time_ns() // 10**6).to_bytes(6) + secrets.token_bytes(10))
         dev_addr = f"260B{secrets.randbelow(2**16):04X}"
-        return Session(key_id, dev_addr, envelope, rfc3339(time.time_ns()), version != "MAC_V1_1"), key
+        started_at, shared = rfc3339(time.time_ns()), version != "MAC_V1_1"
+        return Session(key_id, dev_addr, envelope, started_at, shared, join_nonce=nonce), key
 
     def _transmit(self, device: DeviceKey, sessions: Sessions, frm_payload: bytes) -> tuple[Session, bytes]:
         """The device encrypts and sends, which confirms its session; `last_f_cnt_up` is then the uplink's counter.

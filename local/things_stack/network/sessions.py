@@ -33,6 +33,7 @@ class Session:
     envelope: Json
     started_at: str
     shares_f_cnt_down: bool
+    join_nonce: int = 0
     last_f_cnt_up: int = 0
     last_a_f_cnt_down: int = 0
     """The last FCntDown that the Application Server assigned or accepted."""
