@@ -154,7 +154,7 @@ def test_a_changed_desired_state_is_sent_once_and_reported(orchard: Bridge) -> N
 
 
 def test_an_uplink_that_still_tells_the_old_state_sends_nothing_again(orchard: Bridge) -> None:
-    device = joined(orchard)
+    device = joined(orchard, formatters=ENCODER)
     thing_name = thing_of(device)
     want(orchard, thing_name, {"level": 5})
     eventually("the note", lambda: note(orchard, thing_name).get("state") == "sent")
@@ -203,7 +203,7 @@ def test_a_desired_state_that_the_things_stack_refuses_is_told_and_not_tried_aga
 def test_the_desired_state_of_another_stacks_thing_is_left_to_that_stack(vault: Bridge, orchard: Bridge) -> None:
     device = vault.joined_device()
     want(vault, device.dev_eui, {"level": 5})
-    other = joined(orchard)
+    other = joined(orchard, formatters=ENCODER)
     want(orchard, thing_of(other), {"level": 5})
     eventually("the note", lambda: note(orchard, thing_of(other)).get("state") == "sent")
     assert queue(vault, device) == []

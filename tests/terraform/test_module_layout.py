@@ -91,7 +91,7 @@ def test_the_root_shows_what_an_object_holds_that_is_not_set() -> None:
     assert '`{ enabled = true, mode = "apply", schedule = "rate(10 minutes)" }`' in shown
     (shown,) = [row for row in interface_variables(REPOSITORY) if row.startswith("| `ingest` |")]
     assert '{ mode = "' in shown
-    assert "webhook = { reserved_concurrency = null, secret_version = 1 }" in shown
+    assert "webhook = { reserved_concurrency = null, secret_version = 1, url = null }" in shown
 
 
 @pytest.mark.parametrize("module", MODULES, ids=name)

@@ -34,6 +34,12 @@ PATIENCE: Final = 3.0
 LONGEST_PAUSE: Final = 180
 """Seconds between two deliveries of an event, at most: the device may send at any moment."""
 
+_QUEUED: Final = frozenset(
+    {"f_port", "frm_payload", "confirmed", "confirmed_retry", "class_b_c", "priority", "correlation_ids"}
+)
+"""The fields of an `ApplicationDownlink` that are queued again (messages.proto). Deployments add others to what they
+publish, such as `network_ids`; session and counter are new."""
+
 
 @dataclass(frozen=True)
 class Requeue:
@@ -155,7 +161,8 @@ def _list(value: object) -> Sequence[object]:
 def _again(downlink: Mapping[str, Any], key: SessionKey) -> dict[str, Any]:
     """A returned downlink in plain text, with a mark of its own."""
     plain = messages.decrypted_downlink(downlink, lambda _: key)
-    return requests.marked(plain, requests.mark_of_returned(downlink))
+    kept = {name: value for name, value in plain.items() if name in _QUEUED}
+    return requests.marked(kept, requests.mark_of_returned(downlink))
 
 
 def _received_at(body: Mapping[str, Any]) -> float | None:
