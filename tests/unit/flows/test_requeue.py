@@ -9,6 +9,7 @@ import pytest
 
 from handlers import batches
 from local.things_stack import ThingsStack as Simulation
+from local.things_stack import profiles
 from local.things_stack.network.application_up import Published
 from tests import events
 from tests.unit.conftest import APPLICATION, Clock
@@ -26,6 +27,12 @@ from thingbridge.registry.identity import StackOfThings, ThingNameScheme
 from thingbridge.things_stack.client import ThingsStack
 
 GROUP = "/thethings/lorawan/farm/things"
+
+
+@pytest.fixture(scope="module")
+def profile() -> str:
+    """Hosted deployments publish fields that a request must not have."""
+    return profiles.HOSTED
 
 
 @pytest.fixture
