@@ -32,7 +32,7 @@ from tests.sizes import SOAK, size
 from thingbridge.aws.logs import Logs, function_log_group
 
 SERVERS = ("identity", "join", "network", "application")
-SIZE = size(300, 1_000)
+SIZE = size(130, 1_000)
 DRIFT = 0.05
 PATIENCE = size(120.0, 600.0)
 """Seconds for the devices of the whole fleet: the queue's function makes ten at a time, two of it at once."""
