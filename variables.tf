@@ -345,7 +345,7 @@ variable "registry_sync" {
 }
 
 variable "scrub_keys" {
-  description = "Whether root keys and claim codes are removed from a thing once its device exists. Until then, whoever may describe the thing can read them."
+  description = "Whether root keys and claim codes are removed from a thing five minutes after its device exists. Until then, whoever may describe the thing can read them."
   type        = bool
   default     = false
   nullable    = false

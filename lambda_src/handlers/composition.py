@@ -199,12 +199,14 @@ def requeue(environment: Environment, clients: Clients = CLIENTS) -> Callable[[L
 def registry(environment: Environment, clients: Clients = CLIENTS) -> Callable[[LambdaContext], Sparing]:
     """The flow of the function `registry`."""
     from handlers.settings import RegistrySettings
+    from thingbridge.aws.queues import Queue
     from thingbridge.aws.secrets import Secrets
     from thingbridge.aws.shadows import Shadows
     from thingbridge.aws.things import Things
     from thingbridge.aws.things_log import ThingsLog
     from thingbridge.flows.registry.deletions import Deletions
     from thingbridge.flows.registry.devices import DevicesWithoutThing
+    from thingbridge.flows.registry.scrubbing import Scrubbing
     from thingbridge.flows.registry.setbacks import PATIENCE, Setbacks, Sparing
     from thingbridge.flows.registry.standing import LOOK_UPS_AT_ONCE, LOOK_UPS_PER_SECOND, StandingThings
     from thingbridge.flows.registry.things import Registry, RegistryRules
@@ -217,14 +219,13 @@ def registry(environment: Environment, clients: Clients = CLIENTS) -> Callable[[
     log = ThingsLog(clients, settings.things_log_group)
     pace, setbacks = TokenBucket(rate=LOOK_UPS_PER_SECOND, burst=LOOK_UPS_AT_ONCE), Setbacks()
     standing = StandingThings(settings.stack, things, pace)
+    scrubbing = Scrubbing(things, Queue(clients, settings.registry_queue_url)) if settings.scrub_keys else None
 
     def flow(context: LambdaContext) -> Sparing:
         things_stack = _connect(settings, secrets, context, settings.ca_certificate, patience=PATIENCE)
         owner = Owner.of_function(context.invoked_function_arn, settings.stack_name)
         registry = Registry(
-            rules=RegistryRules(
-                owner, settings.default_frequency_plan_id, settings.on_thing_deleted, settings.scrub_keys
-            ),
+            rules=RegistryRules(owner, settings.default_frequency_plan_id, settings.on_thing_deleted),
             things=things,
             shadows=Shadows(clients, SHADOW_NAME),
             things_stack=things_stack,
@@ -233,6 +234,7 @@ def registry(environment: Environment, clients: Clients = CLIENTS) -> Callable[[
             ),
             deletions=Deletions(owner, standing, things_stack, log),
             log=log,
+            scrubbing=scrubbing,
         )
         return Sparing(registry, setbacks)
 

@@ -134,11 +134,15 @@ class RequeueSettings(ThingsStackSettings, ThingSettings):
 
 @dataclass(frozen=True)
 class RegistrySettings(ThingsStackSettings, ThingSettings):
-    """Environment of `registry`, which keeps end devices in step with things."""
+    """Environment of `registry`, which keeps end devices in step with things.
+
+    `registry_queue_url`: where it sends work items to; only with `scrub_keys`.
+    """
 
     default_frequency_plan_id: str
     on_thing_deleted: OnThingDeleted = field(metadata={"parse": OnThingDeleted})
     scrub_keys: bool = field(metadata={"parse": _flag})
+    registry_queue_url: str = ""
 
 
 @dataclass(frozen=True)

@@ -32,11 +32,15 @@ module "function" {
     THING_TYPE_NAME           = var.stack.thing_type_name
   }
 
-  uses = {
-    queue        = module.queue.work
-    things_log   = var.things_log
-    things_stack = var.things_stack.use
-  }
+  uses = merge(
+    {
+      queue        = module.queue.work
+      things_log   = var.things_log
+      things_stack = var.things_stack.use
+    },
+    # Keys are removed by a work item that comes a while after the device was brought in step.
+    var.scrub_keys ? { work_items = module.queue.send } : {},
+  )
 }
 
 module "queue" {

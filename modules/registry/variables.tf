@@ -45,7 +45,7 @@ variable "on_thing_deleted" {
 }
 
 variable "scrub_keys" {
-  description = "Whether root keys and claim codes are removed from a thing once its device exists."
+  description = "Whether root keys and claim codes are removed from a thing five minutes after its device exists."
   type        = bool
   default     = false
   nullable    = false

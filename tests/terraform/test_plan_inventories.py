@@ -91,11 +91,11 @@ def _rights(statement: dict[str, Any]) -> dict[str, Any]:
 
 def test_a_function_is_configured_with_what_it_reads_and_nothing_else(plan: Plan, resources: Resources) -> None:
     settings = importlib.import_module("handlers.settings")
-    optional = {"downlink": {"CA_CERTIFICATE", "DELTA_F_PORT"}, "registry": {"CA_CERTIFICATE"}}
+    optional = {"downlink": {"CA_CERTIFICATE", "DELTA_F_PORT"}}
     checked = set()
     for address, resource in resources(plan("complete")).items():
-        # The secret of this stack exists, so the plan knows every value but the URLs of queues, which `sync` has. The
-        # functions that are not part of it are started by the end-to-end tests.
+        # The secret of this stack exists, so the plan knows every value but the URLs of queues, which `registry` and
+        # `sync` have. The functions that are not part of it are started by the end-to-end tests.
         if not address.startswith("module.vineyard.") or resource["type"] != "aws_lambda_function":
             continue
         function = resource["values"]["function_name"].removeprefix("vineyard-")
@@ -107,7 +107,7 @@ def test_a_function_is_configured_with_what_it_reads_and_nothing_else(plan: Plan
         required = {each.name.upper() for each in read if each.default is MISSING}
         assert set(variables) == {"LOG_LEVEL"} | required | optional.get(function, set()), function
         checked.add(function)
-    assert checked == {"downlink", "registry", "upstream"}
+    assert checked == {"downlink", "upstream"}
 
 
 def test_a_handler_is_there_for_every_function(repository: Path, plan: Plan, resources: Resources) -> None:

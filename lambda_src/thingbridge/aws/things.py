@@ -20,13 +20,15 @@ THINGS_PER_PAGE: Final = 250
 class Thing:
     """A thing of the registry.
 
-    `type_name` is None for a thing without a thing type; `version` grows with each change.
+    `type_name` is None for a thing without a thing type; `version` grows with each change. `thing_id` differs when a
+    thing was deleted and created again under its name; a listing does not contain it.
     """
 
     name: str
     attributes: dict[str, str]
     type_name: str | None = None
     version: int | None = field(default=None, compare=False)
+    thing_id: str | None = field(default=None, compare=False)
 
 
 class VersionConflict(Busy):
@@ -166,5 +168,9 @@ def _is_well_formed(name: str, attributes: Mapping[str, str]) -> bool:
 
 def _thing(answer: Mapping[str, Any]) -> Thing:
     return Thing(
-        answer["thingName"], dict(answer.get("attributes") or {}), answer.get("thingTypeName"), answer.get("version")
+        answer["thingName"],
+        dict(answer.get("attributes") or {}),
+        answer.get("thingTypeName"),
+        answer.get("version"),
+        answer.get("thingId"),
     )

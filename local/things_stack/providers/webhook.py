@@ -45,10 +45,20 @@ def expand(template: str, ids: Json) -> str:
 
 
 class WebhookProvider:
-    """One webhook. `deliver` queues; threads post. A failed request is recorded in the status and not retried."""
+    """One webhook. `deliver` queues; threads post. A failed request is recorded in the status and not retried.
 
-    def __init__(self, record: Json, aws: AwsAccess | None, status: Status, changed: Callable[[], None]) -> None:
-        self.status, self._record, self._aws, self._changed = status, record, aws, changed
+    `timeout`: seconds for which a request waits for its answer.
+    """
+
+    def __init__(
+        self,
+        record: Json,
+        aws: AwsAccess | None,
+        status: Status,
+        changed: Callable[[], None],
+        timeout: float = TIMEOUT,
+    ) -> None:
+        self.status, self._record, self._aws, self._changed, self._timeout = status, record, aws, changed, timeout
         self._queue: SimpleQueue[tuple[str, bytes] | None] = SimpleQueue()
         self._recording = threading.Lock()
         self._threads = [
@@ -65,7 +75,7 @@ class WebhookProvider:
         for _ in self._threads:
             self._queue.put(None)
         for thread in self._threads:
-            thread.join(TIMEOUT)
+            thread.join(self._timeout)
         self._report("stopped", "")
 
     def deliver(self, published: Published, /) -> bool:
@@ -86,7 +96,7 @@ class WebhookProvider:
                 url, host = self._aws.reach(url) if self._aws else (url, {})
                 try:
                     headers = {**self._headers(), **host}
-                    session.post(url, data=body, headers=headers, timeout=TIMEOUT).raise_for_status()
+                    session.post(url, data=body, headers=headers, timeout=self._timeout).raise_for_status()
                 except requests.RequestException as error:
                     self._record_failure(error)
                 else:

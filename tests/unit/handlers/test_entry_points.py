@@ -29,6 +29,7 @@ ENVIRONMENTS = {
         "DEFAULT_FREQUENCY_PLAN_ID": "EU_863_870_TTN",
         "ON_THING_DELETED": "delete",
         "SCRUB_KEYS": "true",
+        "REGISTRY_QUEUE_URL": "https://sqs/farm-registry",
     },
     "requeue": {**THINGS_STACK, **THINGS, **ENCRYPTION, **WORK_QUEUE},
     "shadow": {**SHADOW, **PACED, **WORK_QUEUE},

@@ -6,6 +6,7 @@ until a history delivers them. The adapters are tested on real answers in tests/
 
 import io
 import json
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -92,6 +93,7 @@ class Account:
     events_enabled: bool = True
     things: dict[str, dict[str, str]] = field(default_factory=dict)
     versions: Counter[str] = field(default_factory=Counter)
+    ids: dict[str, str] = field(default_factory=dict)
     shadows: dict[str, dict[str, Any]] = field(default_factory=dict)
     log: list[dict[str, Any]] = field(default_factory=list)
     queues: dict[str, list[Message]] = field(default_factory=dict)
@@ -184,7 +186,7 @@ class Account:
         return {"MessageId": f"message-{len(self.queues[QueueUrl])}"}
 
     def _thing(self, name: str) -> dict[str, Any]:
-        described = {"attributes": dict(self.things[name]), "version": self.versions[name]}
+        described = {"attributes": dict(self.things[name]), "version": self.versions[name], "thingId": self.ids[name]}
         return {"thingName": name, "thingTypeName": THING_TYPE, **described}
 
     # Changes that people make ----------------------------------------------------------------------------------------
@@ -194,6 +196,7 @@ class Account:
         operation = "UPDATED" if name in self.things else "CREATED"
         self.things[name] = {key: value for key, value in attributes.items() if value}
         self.versions[name] += 1
+        self.ids[name] = str(uuid.uuid4()) if operation == "CREATED" else self.ids[name]
         self._announce(operation, name, self.things[name])
 
     def delete(self, name: str) -> None:

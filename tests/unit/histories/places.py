@@ -38,6 +38,7 @@ from thingbridge.errors import ThingbridgeError
 from thingbridge.flows.codecs import PackagedCodecs
 from thingbridge.flows.registry.deletions import Deletions
 from thingbridge.flows.registry.devices import DevicesWithoutThing
+from thingbridge.flows.registry.scrubbing import Scrubbing
 from thingbridge.flows.registry.standing import StandingThings
 from thingbridge.flows.registry.things import Registry, RegistryRules
 from thingbridge.flows.shadow import ImmediateShadowWriter, RecordedShadows
@@ -141,7 +142,7 @@ class Function:
         things = Things(self.clients)
         standing = StandingThings(self.stack, things, TokenBucket(rate=1, sleep=at_once))
         return Registry(
-            rules=RegistryRules(self.owner, DEFAULT_PLAN, self.on_thing_deleted, self.scrub_keys),
+            rules=RegistryRules(self.owner, DEFAULT_PLAN, self.on_thing_deleted),
             things=things,
             shadows=Shadows(self.clients, SHADOW_NAME),
             things_stack=self.things_stack,
@@ -150,6 +151,9 @@ class Function:
             ),
             deletions=Deletions(self.owner, standing, self.things_stack, self.log),
             log=self.log,
+            scrubbing=Scrubbing(things, Queue(self.clients, registry_queue(self.place.stack)))
+            if self.scrub_keys
+            else None,
         )
 
     def sync(self, short: bool) -> Sync:

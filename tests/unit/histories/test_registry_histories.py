@@ -35,6 +35,7 @@ from thingbridge.aws.things_log import ThingsLog
 from thingbridge.errors import ThingbridgeError
 from thingbridge.flows.registry.deletions import Deletions
 from thingbridge.flows.registry.devices import DevicesWithoutThing
+from thingbridge.flows.registry.scrubbing import Scrubbing
 from thingbridge.flows.registry.standing import StandingThings
 from thingbridge.flows.registry.things import Registry, RegistryRules
 from thingbridge.flows.sync import Registries, Sync, Tick
@@ -135,6 +136,9 @@ LASTING = (400, 401, 404, 409, 500, "killed")
 
 MEANWHILE = ("thing deleted", "deletion carried out", "thing changed")
 """No failures: changes that a person makes while the function waits for this answer."""
+
+CREATED_AGAIN = "thing created again"
+"""The same, for a thing that was deleted; what waits is handled at once, by another execution environment."""
 
 AWS_KINDS = (400, 403, 429, 500, "reset", "reset after")
 Failure = tuple[str, int | str, int, int]
@@ -301,7 +305,7 @@ class World:
         stack = StackOfThings(STACK, THING_TYPE, ThingNameScheme.DEV_EUI)
         standing = StandingThings(stack, things, TokenBucket(rate=1, sleep=at_once))
         return Registry(
-            rules=RegistryRules(OWNER, PLANS[0], self.on_thing_deleted, self.scrub_keys),
+            rules=RegistryRules(OWNER, PLANS[0], self.on_thing_deleted),
             things=things,
             shadows=Shadows(clients, SHADOW_NAME),
             things_stack=things_stack,
@@ -310,6 +314,7 @@ class World:
             ),
             deletions=Deletions(OWNER, standing, things_stack, log),
             log=log,
+            scrubbing=Scrubbing(things, Queue(clients, REGISTRY)) if self.scrub_keys else None,
         )
 
     def sync(self, short: bool) -> Sync:
@@ -365,9 +370,10 @@ def arrange(world: World, failure: Failure | None) -> None:
         world.account.faults.add(method="AWS", path=f"^{step}$", **how, **counted)
         return
     method, path = STEPS[step]
-    if kind in (*MEANWHILE, "time-out", "killed", "killed after"):
+    changes = (*MEANWHILE, CREATED_AGAIN)
+    if kind in (*changes, "time-out", "killed", "killed after"):
         wire = world.wire
-        unusual = {"time-out": wire.time_outs, **dict.fromkeys(MEANWHILE, wire.meanwhile)}.get(str(kind), wire.kills)
+        unusual = {"time-out": wire.time_outs, **dict.fromkeys(changes, wire.meanwhile)}.get(str(kind), wire.kills)
         unusual.add(method=method, path=path, reset=True, after=kind == "killed after", **counted)
         world.wire.happens = lambda: meanwhile(world, str(kind))
     else:
@@ -376,6 +382,11 @@ def arrange(world: World, failure: Failure | None) -> None:
 
 def meanwhile(world: World, what: str) -> None:
     """A change that a person makes, and perhaps the call of the function that its event causes at once."""
+    if what == CREATED_AGAIN:
+        world.change(*CREATE)
+        for _ in range(len(world.account.queues[REGISTRY])):
+            world.deliver(0, repeat=False)
+        return
     world.change(*(UPDATE if what == "thing changed" else DELETE))
     if what == "deletion carried out":
         world.deliver(len(world.account.queues[REGISTRY]) - 1, repeat=False)
@@ -654,3 +665,26 @@ def test_a_device_whose_thing_is_deleted_during_its_creation_is_retained_if_the_
     arrange(world, ("set on AS", "thing deleted", 1, 1))
     play(world, [CREATE, DELIVER])
     assert (world.account.things, world.known()) == ({}, world.complete())
+
+
+@pytest.mark.parametrize("settled", [True, False], ids=["settled", "just created"])
+@pytest.mark.parametrize(
+    "step", ["read on IS", "delete on AS", "delete on NS", "delete on JS", "unclaim", "delete on IS"]
+)
+def test_a_thing_created_again_while_its_device_is_deleted_loses_no_key(
+    enter: Callable[..., World], step: str, settled: bool
+) -> None:
+    for on_call in (1, 2):
+        world = enter(claim=step == "unclaim", scrub_keys=True)
+        world.change(*CREATE)
+        world.deliver(0, repeat=False)
+        if settled:
+            world.work_off()
+        world.change(*DELETE)
+        arrange(world, (step, CREATED_AGAIN, on_call, 1))
+        world.deliver(len(world.account.queues[REGISTRY]) - 1, repeat=False)
+        end_failures(world)
+        world.work_off()
+        check(world)
+        for thing in world.account.things.values():
+            assert not set(thing) & {"appKey", "claimAuthenticationCode"}

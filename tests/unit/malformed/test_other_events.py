@@ -187,6 +187,7 @@ def registry(account: Account, running: Simulation) -> Callable[[str], None]:
         "DEFAULT_FREQUENCY_PLAN_ID": "EU_863_870_TTN",
         "ON_THING_DELETED": "delete",
         "SCRUB_KEYS": "true",
+        "REGISTRY_QUEUE_URL": "https://sqs/farm-registry",
     }
     return composition.registry(environment, account)(Invocation()).handle  # type: ignore[arg-type]
 

@@ -7,7 +7,13 @@ from thingbridge.registry.work_items import WorkItem
 
 
 @pytest.mark.parametrize(
-    "item", [WorkItem(thing_name="barn"), WorkItem(device_id="tank-7"), WorkItem(device_id="tank-7", may_delete=True)]
+    "item",
+    [
+        WorkItem(thing_name="barn"),
+        WorkItem(thing_name="barn", thing_id="0a1b2c3d"),
+        WorkItem(device_id="tank-7"),
+        WorkItem(device_id="tank-7", may_delete=True),
+    ],
 )
 def test_a_work_item_is_read_as_it_was_sent(item: WorkItem) -> None:
     assert work_items.parse(item.body()) == item
@@ -22,6 +28,7 @@ def test_a_work_item_is_read_as_it_was_sent(item: WorkItem) -> None:
         '{"operation": "SYNCHRONISE"}',
         '{"operation": "SYNCHRONISE", "thingName": ""}',
         '{"operation": "SYNCHRONISE", "thingName": 7}',
+        '{"operation": "SYNCHRONISE", "thingName": "barn", "thingID": 7}',
         '{"operation": "SYNCHRONISE", "thingName": "barn", "deviceID": "tank-7"}',
     ],
 )

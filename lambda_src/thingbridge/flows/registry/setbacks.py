@@ -1,13 +1,13 @@
 """Work items of what has been failing: each pause before the next attempt is as long as it has failed so far.
 
-A failed event is delivered again, and ends in the dead-letter queue. A work item need not be: each run of the
-comparison finds the same device, and sends another item. The memory is that of one execution environment, of which the
-function has two; losing it costs attempts. What an item calls for is in `things`.
+A failed event is delivered again, and ends in the dead-letter queue. A work item of the comparison need not
+be: each run finds the same device, and sends another item. The memory is that of one execution environment, of which
+the function has two; losing it costs attempts. What an item calls for is in `things`.
 """
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Protocol
 
 from thingbridge.diagnostics import emit
@@ -63,7 +63,7 @@ class Handler(Protocol):
 
 @dataclass(frozen=True)
 class Sparing:
-    """Passes on messages, except work items of what has been failing."""
+    """Passes on messages, except the comparison's work items of what has been failing."""
 
     registry: Handler
     setbacks: Setbacks
@@ -71,10 +71,10 @@ class Sparing:
     def handle(self, body: str) -> None:
         """Handle one message. Raises what must be retried."""
         item = work_items.parse(body)
-        if item and self.setbacks.is_deferred(item):
+        if item and item.thing_id is None and self.setbacks.is_deferred(item):
             emit("INFO", "work_item_deferred", thing=item.thing_name, device_id=item.device_id)
             return
-        about = item or _thing_of(body)
+        about = replace(item, thing_id=None) if item else _thing_of(body)
         try:
             self.registry.handle(body)
         except Exception:

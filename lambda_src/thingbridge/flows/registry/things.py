@@ -19,6 +19,7 @@ from thingbridge.flows.end_devices import Outcome
 from thingbridge.flows.marking import Marking
 from thingbridge.flows.registry.deletions import Deletions
 from thingbridge.flows.registry.devices import DevicesWithoutThing
+from thingbridge.flows.registry.scrubbing import Scrubbing
 from thingbridge.registry import attributes, events, marks, provisioning, status, work_items
 from thingbridge.registry.events import Operation, ThingEvent
 from thingbridge.registry.marks import Mark, Owner
@@ -31,18 +32,17 @@ from thingbridge.things_stack.client import ThingsStack
 class RegistryRules:
     """The stack, and its choices.
 
-    `default_frequency_plan_id`: for things that name none; `scrub_keys`: remove used keys.
+    `default_frequency_plan_id`: for things that name none.
     """
 
     owner: Owner
     default_frequency_plan_id: str
     on_thing_deleted: OnThingDeleted
-    scrub_keys: bool
 
 
 @dataclass(frozen=True)
 class Registry:
-    """Handles registry events, and work items of the comparison."""
+    """Handles registry events and work items. `scrubbing`: removes used keys from things; None: they stay."""
 
     rules: RegistryRules
     things: Things
@@ -51,6 +51,7 @@ class Registry:
     devices_without_thing: DevicesWithoutThing
     deletions: Deletions
     log: ThingsLog
+    scrubbing: Scrubbing | None = None
 
     def handle(self, body: str) -> None:
         """Carry out an event or work item, or record why that is not possible. Raises what must be retried."""
@@ -59,7 +60,10 @@ class Registry:
             self._settle(item.device_id, may_delete=item.may_delete)
             return
         if item and item.thing_name:
-            self._follow(ThingEvent(Operation.CREATED, item.thing_name, {}), compared=True)
+            operation = Operation.UPDATED if item.thing_id else Operation.CREATED
+            self._follow(
+                ThingEvent(operation, item.thing_name, {}), compared=item.thing_id is None, settled=item.thing_id
+            )
             return
         try:
             event = events.parse(body)
@@ -68,8 +72,12 @@ class Registry:
             return
         self._follow(event, compared=False)
 
-    def _follow(self, event: ThingEvent, *, compared: bool) -> None:
-        """Let the device follow its thing. `compared`: the comparison found them out of step."""
+    def _follow(self, event: ThingEvent, *, compared: bool, settled: str | None = None) -> None:
+        """Let the device follow its thing.
+
+        `compared`: the comparison found them out of step. `settled`: the id of the thing that the device was brought in
+        step with some time ago.
+        """
         deleted = event.operation is Operation.DELETED
         thing = None if deleted else self.things.describe(event.thing_name)
         # A thing that is gone or has moved to another stack in the meantime has an event of its own.
@@ -77,7 +85,8 @@ class Registry:
             return
         try:
             if thing:
-                self._apply_as_it_is(thing, event.operation, compared=compared)
+                same = settled is not None and thing.thing_id == settled
+                self._apply_as_it_is(thing, event.operation, compared=compared, settled=same)
             elif deleted:
                 self._delete(event)
         except Exception as error:
@@ -90,19 +99,19 @@ class Registry:
                 with suppress(ThingbridgeError):
                     self._mark(thing, None)
 
-    def _apply_as_it_is(self, thing: Thing, operation: Operation, *, compared: bool) -> None:
+    def _apply_as_it_is(self, thing: Thing, operation: Operation, *, compared: bool, settled: bool) -> None:
         """Apply a thing, and once more if it has changed while it was applied: then it may have other keys."""
         try:
-            self._apply(thing, operation, compared=compared)
+            self._apply(thing, operation, compared=compared, settled=settled)
         except VersionConflict:
             now = self.things.describe(thing.name)
             if now and events.belongs_to(now.attributes, self.rules.owner.stack_name):
-                self._apply(now, Operation.UPDATED, compared=compared)
+                self._apply(now, Operation.UPDATED, compared=compared, settled=False)
 
-    def _apply(self, thing: Thing, operation: Operation, *, compared: bool) -> None:
+    def _apply(self, thing: Thing, operation: Operation, *, compared: bool, settled: bool) -> None:
         if compared and self._is_refused(thing):
             return
-        device_id = self._bring_in_step(thing, operation)
+        device_id = self._bring_in_step(thing, operation, settled=settled)
         # A new thing marks its device, described or not: without a mark, the device could not go with it.
         if compared or device_id or operation is Operation.CREATED:
             outcome = self._mark(thing, device_id)
@@ -158,9 +167,10 @@ class Registry:
             return Marking.ABSENT
         return marking.write(self.things_stack, device_id, Mark.of(thing.name, thing.attributes, self.rules.owner))
 
-    def _bring_in_step(self, thing: Thing, operation: Operation) -> str | None:
+    def _bring_in_step(self, thing: Thing, operation: Operation, *, settled: bool) -> str | None:
         """Create, claim, complete or change the device of a thing, as far as the thing describes one.
 
+        `settled`: it was brought in step with the same thing some time ago.
         Returns the id of the device that is in step now, None if there is none or the thing does not describe one.
         """
         if not attributes.describes_device(thing.attributes):
@@ -175,7 +185,8 @@ class Registry:
         steps: tuple[Step, ...] = ()
         if known is None or attributes.has_secrets(thing.attributes):
             outcome, steps = self._create(thing, device_id, operation, known=known is not None)
-        if self.things.describe(thing.name) is None:
+        now = self.things.describe(thing.name)
+        if now is None:
             # Deleted while its device was being created: that event found no device, so this one takes it back.
             if self.rules.on_thing_deleted is OnThingDeleted.DELETE:
                 self.deletions.follow(thing.name, reference, steps)
@@ -188,8 +199,9 @@ class Registry:
         if outcome is not Outcome.UNCHANGED or operation is Operation.CREATED:
             self._show(thing.name, status.succeeded(outcome))
             self.log.record(thing.name, "INFO", f"end_device_{outcome}", device_id=device_id)
-        if self.rules.scrub_keys and attributes.has_secrets(thing.attributes):
-            self.things.remove_attributes(thing.name, attributes.SECRETS, expected_version=thing.version)
+        if self.scrubbing and attributes.has_secrets(thing.attributes):
+            unchanged = outcome is Outcome.UNCHANGED and now.thing_id == thing.thing_id
+            self.scrubbing.follow(thing, settled=settled and unchanged)
         return device_id
 
     def _create(
@@ -204,7 +216,7 @@ class Registry:
         outcome = end_devices.create(things_stack, steps, known=known)
         # What an earlier attempt left behind may belong to an earlier state of the thing. Keys that are removed from
         # the thing afterwards must be those that the device has.
-        changed = outcome is Outcome.UNCHANGED and (operation is Operation.UPDATED or self.rules.scrub_keys)
+        changed = outcome is Outcome.UNCHANGED and (operation is Operation.UPDATED or self.scrubbing)
         if device.app_key and (changed or outcome is Outcome.COMPLETED):
             end_devices.set_root_keys(things_stack, device)
         return outcome, steps

@@ -22,6 +22,7 @@ from thingbridge.pacing import TokenBucket
 from thingbridge.registry.attributes import reference
 from thingbridge.registry.identity import StackOfThings, ThingNameScheme
 from thingbridge.registry.marks import Owner
+from thingbridge.registry.work_items import WorkItem
 from thingbridge.things_stack.client import ThingsStack
 
 EUI = "A81758FFFE0312AB"
@@ -442,9 +443,12 @@ def test_a_mark_that_is_too_long_is_left_out(farm: Stack, application: Applicati
 # Corrected keys
 
 
-def test_a_key_corrected_while_the_device_is_made_is_applied_before_it_is_removed(
-    stack_in: StackIn, application: Application
-) -> None:
+def settled(stack: Stack) -> str:
+    """The work item that removes the keys of the thing `barn`, without its delay."""
+    return WorkItem(thing_name="barn", thing_id=stack.iot.describe_thing(thingName="barn")["thingId"]).body()
+
+
+def test_a_key_corrected_while_it_is_removed_is_applied_first(stack_in: StackIn, application: Application) -> None:
     farm = stack_in(SCRUB_KEYS="true")
     farm.put("barn", devEUI=EUI, **DESCRIPTION)
     corrected, refused = "FEDCBA9876543210FEDCBA9876543210", []
@@ -458,10 +462,14 @@ def test_a_key_corrected_while_the_device_is_made_is_applied_before_it_is_remove
                 {"Error": {"Code": "VersionConflictException", "Message": ""}}, "UpdateThing"
             )
 
-    farm.iot.meta.events.register("provide-client-params.iot.UpdateThing", corrected_meanwhile)
     farm.announce("CREATED", "barn")
+    item = settled(farm)
+    farm.iot.meta.events.register("provide-client-params.iot.UpdateThing", corrected_meanwhile)
+    farm.handle(item)
     assert len(refused) == 1
     assert application.app_key(DEVICE_ID) == corrected
+    assert farm.things()["barn"]["appKey"] == corrected
+    farm.handle(settled(farm))
     assert "appKey" not in farm.things()["barn"]
     assert farm.events("barn") == ["end_device_created"]
 

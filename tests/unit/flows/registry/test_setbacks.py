@@ -114,3 +114,10 @@ def test_the_memory_is_bounded(clock: Clock) -> None:
             setbacks.failed(item)
         clock.wait(PASSING)
     assert len(setbacks._failures) == REMEMBERED
+
+
+def test_an_item_that_removes_keys_is_never_left_alone(function: Function) -> None:
+    function.deliver(THING, RUN, RUN)
+    item = WorkItem(thing_name="barn", thing_id="0a1b2c3d").body()
+    function.deliver(item)
+    assert function.registry.attempts[-1] == item

@@ -5,6 +5,7 @@ tests/unit/histories.
 """
 
 import json
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -13,12 +14,14 @@ import pytest
 
 from handlers import composition
 from local.things_stack import ThingsStack as Simulation
+from tests import documents
 from tests.unit.conftest import APPLICATION, AnswerWith
 from tests.unit.invocation import ARN, Invocation
 from thingbridge.aws.clients import Clients
 from thingbridge.aws.shadows import Shadows
 from thingbridge.aws.things_log import ThingsLog
 from thingbridge.errors import Busy
+from thingbridge.flows.registry.scrubbing import SETTLED_AFTER
 from thingbridge.flows.registry.setbacks import PATIENCE
 from thingbridge.registry.marks import Mark, Owner
 from thingbridge.registry.work_items import WorkItem
@@ -153,13 +156,62 @@ def test_a_failure_that_a_full_shadow_can_not_hold_is_in_the_log(
     assert logged(clients) == [("ERROR", "end_device_not_synchronised"), ("ERROR", "shadow_not_written")]
 
 
-def test_used_keys_are_removed_from_the_thing_if_the_stack_scrubs_them(
-    handle: Handle, iot: Any, simulation: Simulation
+@pytest.fixture
+def scrubbing(clients: Clients) -> dict[str, str]:
+    """The settings of a stack that removes used keys, and has a queue for that."""
+    return {"SCRUB_KEYS": "true", "REGISTRY_QUEUE_URL": clients("sqs").create_queue(QueueName="registry")["QueueUrl"]}
+
+
+def has_key(iot: Any) -> bool:
+    return "appKey" in iot.describe_thing(thingName="barn")["attributes"]
+
+
+def test_used_keys_are_removed_from_the_thing_some_time_after_its_device_is_complete(
+    handle: Handle, iot: Any, clients: Clients, simulation: Simulation, scrubbing: dict[str, str]
 ) -> None:
     create(iot)
-    handle(event("CREATED"), SCRUB_KEYS="true")
+    handle(event("CREATED"), **scrubbing)
     assert knowing(simulation) == list(SERVERS)
-    assert "appKey" not in iot.describe_thing(thingName="barn")["attributes"]
+    assert has_key(iot)
+    delayed = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesDelayed"]
+    waiting = clients("sqs").get_queue_attributes(QueueUrl=scrubbing["REGISTRY_QUEUE_URL"], AttributeNames=delayed)
+    assert [waiting["Attributes"][name] for name in delayed] == ["0", "1"]
+    handle(settled(iot), **scrubbing)
+    assert not has_key(iot)
+
+
+def test_keys_are_removed_only_after_every_invocation_that_was_under_way_has_ended() -> None:
+    (timeout,) = re.findall(r"function_timeout = (\d+)", documents.read("modules/registry/main.tf"))
+    assert 2 * int(timeout) <= SETTLED_AFTER
+
+
+def settled(iot: Any) -> str:
+    """The work item that was sent for the thing, when it arrives."""
+    return WorkItem(thing_name="barn", thing_id=iot.describe_thing(thingName="barn")["thingId"]).body()
+
+
+def test_keys_stay_on_a_thing_that_was_created_again_since_its_device_was_in_step(
+    handle: Handle, iot: Any, scrubbing: dict[str, str]
+) -> None:
+    create(iot)
+    handle(event("CREATED"), **scrubbing)
+    former = settled(iot)
+    iot.delete_thing(thingName="barn")
+    create(iot)
+    handle(former, **scrubbing)
+    assert has_key(iot)
+
+
+def test_keys_stay_on_a_thing_whose_device_had_to_be_completed(
+    handle: Handle, iot: Any, simulation: Simulation, scrubbing: dict[str, str]
+) -> None:
+    create(iot)
+    handle(event("CREATED"), **scrubbing)
+    simulation.servers.application.devices.clear()
+    handle(settled(iot), **scrubbing)
+    assert (knowing(simulation), has_key(iot)) == (list(SERVERS), True)
+    handle(settled(iot), **scrubbing)
+    assert not has_key(iot)
 
 
 def test_a_thing_of_another_stack_is_ignored(

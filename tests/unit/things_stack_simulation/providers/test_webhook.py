@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,6 +13,9 @@ from werkzeug.serving import make_server
 from werkzeug.wrappers import Request, Response
 
 from local.things_stack import ThingsStack
+from local.things_stack.network.application_up import Published
+from local.things_stack.providers.status import Status
+from local.things_stack.providers.webhook import WebhookProvider
 from tests.unit.things_stack_simulation.conftest import APP, Client
 
 Answer = Callable[[Request], int]
@@ -93,3 +97,19 @@ def test_a_message_that_was_refused_is_not_posted_again(simulation: ThingsStack,
     assert received.qsize() == 1
     (webhook,) = simulation.servers.application.webhooks.values()
     assert webhook["health_status"]["unhealthy"]["failed_attempts"] == "1"
+
+
+def test_a_request_that_is_not_answered_in_time_has_failed() -> None:
+    application = {"application_ids": {"application_id": APP}}
+    message = {"end_device_ids": {"device_id": "tank-7", **application}}
+    changed: Queue[str] = Queue()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        base = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        selected = {"base_url": base, "uplink_message": {}}
+        record: dict[str, Any] = {"ids": {"webhook_id": "hook-1", **application}, **selected}
+        provider = WebhookProvider(record, None, status := Status(), lambda: changed.put(status.state), timeout=0.05)
+        provider.start()
+        provider.deliver(Published(APP, "uplink_message", "up", message))
+        assert [changed.get(timeout=10), changed.get(timeout=10)] == ["connected", "failed"]
+        provider.stop()
+    assert record["health_status"]["unhealthy"]["failed_attempts"] == "1"
