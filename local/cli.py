@@ -285,7 +285,7 @@ def things(context: typer.Context, as_json: AsJson = False) -> None:
         for thing in found
     ]
     if rows:
-        showing.table(("Thing", "DevEUI", "Device", "Last seen", "Uplinks", "RSSI"), rows)
+        showing.table(("Thing", "DevEUI", "Device", "Last seen", "Counter", "RSSI"), rows)
     elif environment.own:
         out.print("No things yet: a device of yours that joins or sends becomes one.")
     else:

@@ -151,6 +151,11 @@ def summary(body: Any) -> str:
     found = body[kind] if isinstance(body.get(kind), dict) else body
     if kind == "downlink_failed":
         return _error(found.get("error"))
+    if kind == "join_accept":
+        ids = body.get("end_device_ids")
+        found = {**found, "dev_addr": ids.get("dev_addr") if isinstance(ids, dict) else None}
+    elif kind == "uplink_message" and found is not body:
+        found = {"f_cnt": 0, **found}  # as any value that is zero, TTS leaves the counter 0 out
     parts = [f"{label} {found[name]}" for name, label in _SHOWN if found.get(name) not in (None, "")]
     if found.get("frm_payload"):
         parts.append(payload_hex(found["frm_payload"]))

@@ -125,6 +125,12 @@ def test_what_does_not_appear_in_time_is_named() -> None:
         ({"uplink_message": "no object"}, '{"uplink_message": "no object"}'),
         ([1, "a"], '[1, "a"]'),
         ("text", "text"),
+        (
+            {"end_device_ids": {"dev_addr": "260B8FE0"}, "join_accept": {"session_key_id": "AaI="}},
+            "DevAddr 260B8FE0",
+        ),
+        ({"end_device_ids": "none", "join_accept": {}}, '{"end_device_ids": "none", "join_accept": {}}'),
+        ({"uplink_message": {"f_port": 2, "frm_payload": "Kgc="}}, "FPort 2 · counter 0 · 2A 07"),
     ],
 )  # fmt: skip
 def test_a_message_is_summed_up_in_one_line(body: Any, line: str) -> None:
