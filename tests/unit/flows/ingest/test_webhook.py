@@ -13,6 +13,7 @@ from werkzeug.wrappers import Request, Response
 
 from local.things_stack import ThingsStack as Simulation
 from local.things_stack.providers.webhook import MOST_FAILURES
+from tests import cases
 from tests.unit.conftest import APPLICATION
 from thingbridge.flows.ingest import webhook
 from thingbridge.flows.ingest.account import Account
@@ -73,7 +74,12 @@ def logged(capsys: pytest.CaptureFixture[str], event: str) -> list[dict[str, Any
     return [entry for entry in entries if entry["event"] == event]
 
 
+OUTAGE: Any = cases.load("6-webhook-after-an-outage")
+
+
+@pytest.mark.parametrize("answer", OUTAGE["input"]["answers"])
 def test_a_webhook_that_is_no_longer_called_is_resumed(
+    answer: int,
     simulation: Simulation,
     open_client: Callable[..., ThingsStack],
     account: Account,
@@ -85,7 +91,7 @@ def test_a_webhook_that_is_no_longer_called_is_resumed(
     client, wanted = open_client(), integration(IngestMode.WEBHOOK, url=receiver.url)
     webhook.configure(client, wanted, None, account)
     simulation.register_device(APPLICATION, device_id="tank-7", dev_eui="A81758FFFE0312AB", join_eui="A81758FFFE000001")
-    receiver.status = 503
+    receiver.status = answer
     # One after the other, because The Things Stack posts several at a time.
     simulation.network.join(APPLICATION, "tank-7")
     assert receiver.paths.get(timeout=5) == "/join"
@@ -93,13 +99,15 @@ def test_a_webhook_that_is_no_longer_called_is_resumed(
         simulation.network.uplink(APPLICATION, "tank-7")
         assert receiver.paths.get(timeout=5) == "/uplink"
     until_unhealthy(client, wanted)
+    for _ in range(OUTAGE["input"]["failures"] - MOST_FAILURES):
+        simulation.network.uplink(APPLICATION, "tank-7")
     receiver.status = 204
     simulation.network.uplink(APPLICATION, "tank-7")
 
     webhook.configure(client, wanted, wanted, account)
-    assert receiver.paths.empty()
+    assert received(receiver) == OUTAGE["expected"]["before_an_apply"]
     simulation.network.uplink(APPLICATION, "tank-7")
-    assert receiver.paths.get(timeout=5) == "/uplink"
+    assert [receiver.paths.get(timeout=5)] == OUTAGE["expected"]["after_an_apply"]
 
     client.webhooks.set(wanted.id, {"paused": True}, ["paused"])
     webhook.configure(client, wanted, wanted, account)
@@ -108,6 +116,11 @@ def test_a_webhook_that_is_no_longer_called_is_resumed(
     webhook.remove(client, wanted)
     resumed = logged(capsys, "webhook_resumed")
     assert [(each["failed_attempts"], each["paused"]) for each in resumed] == [(MOST_FAILURES, False), (0, True)]
+
+
+def received(receiver: Receiver) -> list[str]:
+    """The paths of the requests that were received since the last time."""
+    return [receiver.paths.get() for _ in range(receiver.paths.qsize())]
 
 
 def until_unhealthy(client: ThingsStack, wanted: Integration) -> None:
