@@ -90,28 +90,31 @@ def test_a_webhook_that_is_no_longer_called_is_resumed(
     """After ten failures in a row, The Things Stack sends nothing for a long time, also once AWS works again."""
     client, wanted = open_client(), integration(IngestMode.WEBHOOK, url=receiver.url)
     webhook.configure(client, wanted, None, account)
-    simulation.register_device(APPLICATION, device_id="tank-7", dev_eui="A81758FFFE0312AB", join_eui="A81758FFFE000001")
+    device = f"tank-{answer}"
+    simulation.register_device(
+        APPLICATION, device_id=device, dev_eui=f"A81758FFFE000{answer}", join_eui="A81758FFFE000001"
+    )
     receiver.status = answer
     # One after the other, because The Things Stack posts several at a time.
-    simulation.network.join(APPLICATION, "tank-7")
+    simulation.network.join(APPLICATION, device)
     assert receiver.paths.get(timeout=5) == "/join"
     for _ in range(MOST_FAILURES - 1):
-        simulation.network.uplink(APPLICATION, "tank-7")
+        simulation.network.uplink(APPLICATION, device)
         assert receiver.paths.get(timeout=5) == "/uplink"
     until_unhealthy(client, wanted)
     for _ in range(OUTAGE["input"]["failures"] - MOST_FAILURES):
-        simulation.network.uplink(APPLICATION, "tank-7")
+        simulation.network.uplink(APPLICATION, device)
     receiver.status = 204
-    simulation.network.uplink(APPLICATION, "tank-7")
+    simulation.network.uplink(APPLICATION, device)
 
     webhook.configure(client, wanted, wanted, account)
     assert received(receiver) == OUTAGE["expected"]["before_an_apply"]
-    simulation.network.uplink(APPLICATION, "tank-7")
+    simulation.network.uplink(APPLICATION, device)
     assert [receiver.paths.get(timeout=5)] == OUTAGE["expected"]["after_an_apply"]
 
     client.webhooks.set(wanted.id, {"paused": True}, ["paused"])
     webhook.configure(client, wanted, wanted, account)
-    simulation.network.uplink(APPLICATION, "tank-7")
+    simulation.network.uplink(APPLICATION, device)
     assert receiver.paths.get(timeout=5) == "/uplink"
     webhook.remove(client, wanted)
     resumed = logged(capsys, "webhook_resumed")
