@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -95,7 +96,6 @@ class AppliedDevices:
         pace = self.clock.pace(DEVICES_PER_SECOND)
 
         def attempt(name: str) -> tuple[str, Any, str]:
-            pace.acquire()
             try:
                 return name, act(name), ""
             except Failed as error:
@@ -106,7 +106,19 @@ class AppliedDevices:
                 return name, None, sentence(error)
 
         with ThreadPoolExecutor(_AT_ONCE) as pool:
-            yield from pool.map(attempt, names)
+            pending: deque[Future[tuple[str, Any, str]]] = deque()
+            try:
+                for name in names:
+                    if len(pending) == _AT_ONCE:
+                        yield pending.popleft().result()
+                    # Here, in the one thread that distributes the work, so that the pool as a whole keeps the pace.
+                    pace.acquire()
+                    pending.append(pool.submit(attempt, name))
+                while pending:
+                    yield pending.popleft().result()
+            finally:
+                for future in pending:
+                    future.cancel()
 
 
 def document(thing: Thing, fleet: Fleet) -> dict[str, Any]:

@@ -3,21 +3,25 @@
 Which of them belong to a registered device is decided in `devices.credentials`.
 """
 
-from collections.abc import Sequence
-from typing import Any
+import time
+from collections.abc import Callable
+from typing import Any, Final
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from thingbridge.aws.clients import Clients
 from thingbridge.aws.errors import code, translate_errors
 from thingbridge.devices.credentials import HeldCertificate, IssuedCertificate
 
+DETACHED_WITHIN: Final = 10
+"""Seconds that a detachment may take to propagate."""
+
 
 class DeviceCertificates:
     """The certificates of an account. Every method raises Busy, Misconfigured or Refused, as AWS answers."""
 
-    def __init__(self, clients: Clients) -> None:
-        self._clients = clients
+    def __init__(self, clients: Clients, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._clients, self._sleep = clients, sleep
 
     def principals(self, thing_name: str) -> list[str]:
         """The ARNs of the certificates that are attached to a thing; none if there is no such thing."""
@@ -85,25 +89,43 @@ class DeviceCertificates:
     def delete(self, arn: str, thing_name: str) -> None:
         """Deactivate a certificate, detach it from its thing and delete it; what is gone counts as done.
 
+        A detachment takes some seconds to propagate (API reference, DetachThingPrincipal), until which AWS refuses to
+        delete the certificate. One that can't be deleted is attached again, inactive: the next deletion finds it there.
         `forceDelete` detaches the policies: until then they show whose certificate it was.
         """
         certificate_id = _id(arn)
-        steps: Sequence[tuple[str, dict[str, Any]]] = (
-            ("update_certificate", {"certificateId": certificate_id, "newStatus": "INACTIVE"}),
-            ("detach_thing_principal", {"thingName": thing_name, "principal": arn}),
-            ("delete_certificate", {"certificateId": certificate_id, "forceDelete": True}),
-        )
         with translate_errors(f"delete the certificate {certificate_id}"):
-            for operation, request in steps:
-                try:
-                    getattr(self._iot, operation)(**request)
-                except ClientError as error:
-                    if code(error) != "ResourceNotFoundException":
-                        raise
+            _unless_gone(lambda: self._iot.update_certificate(certificateId=certificate_id, newStatus="INACTIVE"))
+            _unless_gone(lambda: self._iot.detach_thing_principal(thingName=thing_name, principal=arn))
+            try:
+                self._delete_once_detached(certificate_id)
+            except (BotoCoreError, ClientError):
+                _unless_gone(lambda: self._iot.attach_thing_principal(thingName=thing_name, principal=arn))
+                raise
+
+    def _delete_once_detached(self, certificate_id: str) -> None:
+        for attempt in range(1, DETACHED_WITHIN + 1):
+            try:
+                _unless_gone(lambda: self._iot.delete_certificate(certificateId=certificate_id, forceDelete=True))
+            except ClientError as error:
+                if code(error) != "DeleteConflictException" or attempt == DETACHED_WITHIN:
+                    raise
+                self._sleep(1.0)
+            else:
+                return
 
     @property
     def _iot(self) -> Any:
         return self._clients("iot")
+
+
+def _unless_gone(call: Callable[[], object]) -> None:
+    """Make a call that counts as done if what it names does not exist."""
+    try:
+        call()
+    except ClientError as error:
+        if code(error) != "ResourceNotFoundException":
+            raise
 
 
 def _id(arn: str) -> str:

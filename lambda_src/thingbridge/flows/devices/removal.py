@@ -4,8 +4,11 @@ The thing is deleted last: as long as it exists, an interrupted deletion finds w
 deleted once no certificate can write them again.
 """
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from thingbridge.aws.device_certificates import DETACHED_WITHIN
 from thingbridge.devices.credentials import left_over, registered
 from thingbridge.errors import Refused
 from thingbridge.flows.devices.registry import DeviceRegistry
@@ -23,8 +26,8 @@ class Removed:
 class Removal:
     """Deletes devices of one stack."""
 
-    def __init__(self, devices: DeviceRegistry) -> None:
-        self._devices = devices
+    def __init__(self, devices: DeviceRegistry, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._devices, self._sleep = devices, sleep
 
     def delete(self, name: str) -> Removed:
         """Delete a device; what is gone counts as deleted.
@@ -44,8 +47,20 @@ class Removal:
         for each in ours:
             self._devices.certificates.delete(each.arn, name)
         shadows = self._delete_shadows(name)
-        self._devices.things.delete(name)
+        self._delete_thing(name, detached=bool(ours))
         return Removed(tuple(each.id for each in ours), shadows, thing=True)
+
+    def _delete_thing(self, name: str, *, detached: bool) -> None:
+        """AWS refuses it for some seconds after certificates were detached."""
+        for attempt in range(1, DETACHED_WITHIN + 1):
+            try:
+                self._devices.things.delete(name)
+            except Refused:
+                if not detached or attempt == DETACHED_WITHIN:
+                    raise
+                self._sleep(1.0)
+            else:
+                return
 
     def _delete_shadows(self, name: str) -> tuple[str, ...]:
         named = self._devices.shadows.names(name)

@@ -1,11 +1,13 @@
 """Rotating, disabling, enabling and deleting devices."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from tests.unit.flows.devices.conftest import Fail
 from thingbridge.aws.clients import Clients
+from thingbridge.aws.device_certificates import DeviceCertificates
 from thingbridge.errors import Busy, Refused
 from thingbridge.flows.devices.access import Access
 from thingbridge.flows.devices.registration import Registration
@@ -111,6 +113,7 @@ def test_nothing_is_left_of_a_deleted_device(
     [
         ("UpdateCertificate", "iot"),
         ("DetachThingPrincipal", "iot"),
+        ("DeleteCertificate", "iot"),
         ("DeleteThing", "iot"),
         ("ListNamedShadowsForThing", "iot-data"),
         ("DeleteThingShadow", "iot-data"),
@@ -127,6 +130,27 @@ def test_a_deletion_that_fails_at_any_step_is_completed_by_the_next_one(
     assert not clients("iot").list_certificates()["certificates"]
     assert not clients("iot").list_things()["things"]
     assert not removal.delete("probe-1").thing
+
+
+@pytest.mark.parametrize(
+    ("operation", "status", "code"),
+    [("DeleteCertificate", 409, "DeleteConflictException"), ("DeleteThing", 400, "InvalidRequestException")],
+)
+def test_a_deletion_waits_until_the_detachment_has_propagated(
+    operation: str, status: int, code: str, first: str, devices: DeviceRegistry, clients: Clients, fail: Fail
+) -> None:
+    recover, waited = fail(operation, status=status, code=code), []
+
+    def propagates(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == 3:
+            recover()
+
+    certificates = DeviceCertificates(clients, sleep=propagates)
+    assert Removal(replace(devices, certificates=certificates), sleep=propagates).delete("probe-1").thing
+    assert waited == [1.0, 1.0, 1.0]
+    assert not clients("iot").list_certificates()["certificates"]
+    assert not clients("iot").list_things()["things"]
 
 
 def test_a_registration_that_did_not_end_is_deleted_too(
