@@ -10,15 +10,29 @@ output "default_frequency_plan_id" {
   value       = local.frequency_plan_id
 }
 
+output "devices" {
+  description = "What devices with certificates of their own connect to and use, and commands to paste (outputs of the module devices). null without devices."
+  value = one([for devices in module.devices : {
+    commands         = devices.commands
+    endpoint         = devices.endpoint
+    function_arn     = devices.function_arn
+    groups           = devices.groups
+    policy_name      = devices.policy_name
+    thing_type_names = devices.thing_type_names
+    topics           = devices.topics
+  }])
+}
+
 output "external_id" {
   description = "External id that The Things Stack shows when it assumes the role; null when none is required."
   value       = module.ingest.external_id
 }
 
 output "function_names" {
-  description = "Names of the functions. null: requeue without end_to_end_encryption, shadow unless shadow.min_interval_seconds is set, sync without registry_sync, webhook unless ingest.mode is \"webhook\"."
+  description = "Names of the functions. null: devices without devices, requeue without end_to_end_encryption, shadow unless shadow.min_interval_seconds is set, sync without registry_sync, webhook unless ingest.mode is \"webhook\"."
   value = {
     configure = module.configure.function_name
+    devices   = one(module.devices[*].function_name)
     downlink  = module.downlink.function_name
     registry  = module.registry.function_name
     requeue   = one(module.end_to_end_encryption[*].requeue_function_name)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from thingbridge.aws.secrets import Secrets
     from thingbridge.aws.things_log import ThingsLog
     from thingbridge.flows.configure import Configure
+    from thingbridge.flows.devices.registration import Registration
     from thingbridge.flows.end_to_end_encryption.decryption import Decryption
     from thingbridge.flows.end_to_end_encryption.downlinks import EncryptedDownlinkQueue
     from thingbridge.flows.end_to_end_encryption.session_keys import SessionKeys
@@ -264,6 +265,19 @@ def sync(environment: Environment, clients: Clients = CLIENTS) -> Callable[[Lamb
         queue=own_queue,
         remaining_seconds=_remaining_seconds(context),
     )
+
+
+def devices(environment: Environment, clients: Clients = CLIENTS) -> Registration:
+    """The flow of the function `devices`."""
+    from handlers.settings import DevicesSettings
+    from thingbridge import diagnostics
+    from thingbridge.devices.fleet import Fleet
+    from thingbridge.flows.devices.registration import Registration
+    from thingbridge.flows.devices.registry import DeviceRegistry
+
+    settings = DevicesSettings.read(environment)
+    fleet = Fleet.read(settings.stack_name, settings.devices)
+    return Registration(DeviceRegistry.of(fleet, clients, diagnostics.emit))
 
 
 def configure(environment: Environment, clients: Clients = CLIENTS) -> Callable[[LambdaContext], Configure]:

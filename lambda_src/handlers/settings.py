@@ -152,6 +152,13 @@ class SyncSettings(ThingsStackSettings):
 
 
 @dataclass(frozen=True)
+class DevicesSettings(Settings):
+    """Environment of `devices`, which registers devices. `devices`: JSON, read by `thingbridge.devices.fleet`."""
+
+    devices: str
+
+
+@dataclass(frozen=True)
 class ConfigureSettings(Settings):
     """Environment of `configure`; what is wanted is in parameters below `parameter_path`.
 

@@ -6,6 +6,7 @@ simulation is a hosted one, which has all of them. Every test has devices of its
 
 import functools
 import itertools
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -32,6 +33,9 @@ SHADOW_INTERVAL = 2
 DELTA_F_PORT = 20
 CODECS = Path(__file__).parent / "codecs"
 """Of the stack `orchard`: the least seconds between two writes of a shadow, where desired states go, its decoders."""
+
+INITIAL_SHADOW = {"desired": {"reporting_interval": 60}, "reported": {"firmware_version": "1.0.0"}}
+"""Of devices with certificates of their own, which `orchard` has."""
 
 VAULT, VAULT_APPLICATION = "Vault", "vault-app"
 
@@ -229,6 +233,11 @@ def pair(
         "shadow": {"min_interval_seconds": SHADOW_INTERVAL, "decoded_payload": True, "delta_f_port": DELTA_F_PORT},
         "codecs": {"source_path": str(CODECS)},
         "scrub_keys": True,
+        "devices": {
+            "types": {"temperature": {"initial_shadow_json": json.dumps(INITIAL_SHADOW)}, "pressure": {}},
+            "locations": ["hall-3"],
+            "ca_certificate": aws.mqtt_authority(),
+        },
     }
     mqtt = {"server_url": aws.mqtt_url, "ca_certificate": aws.mqtt_authority()}
     encrypted = {"end_to_end_encryption": True, "ingest": {"mode": "mqtt", "mqtt": mqtt}}

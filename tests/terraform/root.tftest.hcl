@@ -54,7 +54,7 @@ run "the_region_has_its_usual_frequency_plan" {
 
   # Without end-to-end encryption there is no key encryption key.
   assert {
-    condition     = length(module.end_to_end_encryption) == 0 && module.package.layer == null
+    condition     = length(module.end_to_end_encryption) == 0 && module.package.layer == null && length(module.devices) == 0 && output.devices == null
     error_message = "end_to_end_encryption = false creates something"
   }
 }
@@ -67,6 +67,7 @@ run "a_region_without_a_usual_frequency_plan_takes_the_one_that_is_set" {
     end_to_end_encryption     = true
     ingest                    = { mode = "webhook" }
     shadow                    = { min_interval_seconds = 60 }
+    devices                   = { types = { temperature = {} } }
   }
 
   override_data {
@@ -80,7 +81,7 @@ run "a_region_without_a_usual_frequency_plan_takes_the_one_that_is_set" {
   }
 
   assert {
-    condition     = values(output.function_names) == ["farm-configure", "farm-downlink", "farm-registry", "farm-requeue", "farm-shadow", "farm-sync", "farm-upstream", "farm-webhook"]
+    condition     = values(output.function_names) == ["farm-configure", "farm-devices", "farm-downlink", "farm-registry", "farm-requeue", "farm-shadow", "farm-sync", "farm-upstream", "farm-webhook"]
     error_message = "got ${jsonencode(output.function_names)}"
   }
 }

@@ -20,6 +20,8 @@ LIMITS = {
     "aws_iam_role": ("name", 64),
     "aws_iam_role_policy": ("name", 128),
     "aws_iot_policy": ("name", 128),
+    "aws_iot_thing_group": ("name", 128),
+    "aws_iot_thing_type": ("name", 128),
     "aws_iot_topic_rule": ("name", 128),
     "aws_lambda_function": ("function_name", 64),
     "aws_lambda_layer_version": ("layer_name", 140),

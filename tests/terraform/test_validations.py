@@ -57,6 +57,7 @@ ACCEPTED: dict[str, dict[str, Any]] = {
         "application_api_key": "NNSXS.KEY.SECRET",
     },
     "configure": {},
+    "devices": {"iot_endpoint": "example-ats.iot.eu-west-1.amazonaws.com", "types": {"temperature": {}}},
     "downlink": {},
     "end_to_end_encryption": {
         "configure_role_name": "farm-configure-eu-west-1",
@@ -398,6 +399,39 @@ ROOT_CASES = [
 ]
 
 MODULE_CASES = [
+    case(
+        "devices",
+        {
+            "ca_certificate": "ca.pem",
+            "iot_endpoint": "https://example.com",
+            "locations": ["hall 1"],
+            "own_policy_json": "{}",
+            "types": {"a/b": {}},
+        },
+        "ca_certificate must be one certificate in PEM of at most 2048 characters; got 6 characters.",
+        'iot_endpoint must be a host without scheme and path; got "https://example.com".',
+        'locations must hold names of 1 to 64 letters, digits, _ and -; got ["hall 1"].',
+        "own_policy_json must be an AWS IoT policy in JSON of at most 2048 characters; got 2 characters.",
+        'types must name at least one type, in 1 to 64 letters, digits, _ and -; got ["a/b"].',
+    ),
+    case(
+        "devices",
+        {
+            "types": {
+                "temperature": {
+                    "description": "Température",
+                    "initial_shadow_json": '{"wanted": {}}',
+                    "searchable_attributes": ["a", "b", "c", "d e"],
+                }
+            }
+        },
+        "types must have at most 3 searchable_attributes each, the quota of a thing type; got [4].",
+        "types must have searchable_attributes of 1 to 128 of the characters A-Z a-z 0-9 _ . , @ / : # and -; "
+        'got [["a","b","c","d e"]].',
+        "types must have a description of at most 2028 printable ASCII characters each; got [11] characters.",
+        "types must have an initial_shadow_json that is an object of desired and reported alone; "
+        'got ["{\\"wanted\\": {}}"].',
+    ),
     case(
         "function",
         {

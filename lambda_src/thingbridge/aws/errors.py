@@ -15,10 +15,12 @@ from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from thingbridge.errors import Busy, Misconfigured, Refused, ThingbridgeError
 
 REFUSALS: Final[Mapping[str, frozenset[str]]] = {
+    "CreateCertificateFromCsr": frozenset({"InvalidRequestException"}),
     "CreateThing": frozenset({"InvalidRequestException"}),
     "DeleteThing": frozenset({"InvalidRequestException"}),  # it still has certificates
     "DescribeThing": frozenset({"InvalidRequestException"}),
     "UpdateThing": frozenset({"InvalidRequestException", "ResourceNotFoundException"}),
+    "DeleteThingShadow": frozenset({"InvalidRequestException"}),
     "Publish": frozenset({"InvalidRequestException", "RequestEntityTooLargeException"}),
     "GetThingShadow": frozenset({"InvalidRequestException"}),
     "UpdateThingShadow": frozenset(

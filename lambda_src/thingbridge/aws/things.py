@@ -20,13 +20,16 @@ THINGS_PER_PAGE: Final = 250
 class Thing:
     """A thing of the registry.
 
-    `type_name` is None for a thing without a thing type; `version` grows with each change.
+    `type_name` is None for a thing without a thing type; `version` grows with each change. `id` is known only
+    of a thing that was described.
     """
 
     name: str
     attributes: dict[str, str]
     type_name: str | None = None
     version: int | None = field(default=None, compare=False)
+    id: str = field(default="", compare=False)
+    arn: str = field(default="", compare=False)
 
 
 class VersionConflict(Busy):
@@ -70,6 +73,18 @@ class Things:
             between_pages()
             things, token = self.page(stack_name, token)
             yield from things
+
+    def of_type(self, type_name: str, between_pages: Callable[[], None] = lambda: None) -> Iterator[Thing]:
+        """Every thing of a thing type, page by page. `between_pages` as in `of_stack`."""
+        request: dict[str, Any] = {"thingTypeName": type_name, "maxResults": THINGS_PER_PAGE}
+        while True:
+            with translate_errors(f"list the things of the type {type_name}"):
+                answer = self._clients("iot").list_things(**request)
+            yield from (_thing(each) for each in answer["things"])
+            if not answer.get("nextToken"):
+                return
+            request["nextToken"] = answer["nextToken"]
+            between_pages()
 
     def with_dev_eui(self, dev_eui: str) -> Iterator[Thing]:
         """Things with this DevEUI by name, the upper-case spelling first; each spelling costs a ListThings.
@@ -166,5 +181,10 @@ def _is_well_formed(name: str, attributes: Mapping[str, str]) -> bool:
 
 def _thing(answer: Mapping[str, Any]) -> Thing:
     return Thing(
-        answer["thingName"], dict(answer.get("attributes") or {}), answer.get("thingTypeName"), answer.get("version")
+        answer["thingName"],
+        dict(answer.get("attributes") or {}),
+        answer.get("thingTypeName"),
+        answer.get("version"),
+        answer.get("thingId", ""),
+        answer.get("thingArn", ""),
     )

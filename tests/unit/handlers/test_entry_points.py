@@ -19,8 +19,13 @@ ENCRYPTION = {"SESSIONS_TABLE": "farm-sessions", "KEY_ENCRYPTION_KEY_SECRET_ARN"
 SHADOW = {"SHADOW": '{"metrics": true, "min_interval_seconds": 60}'}
 WORK_QUEUE = {"MAXIMUM_RECEIVE_COUNT": "10"}
 PACED = {"SHADOW_STATES_TABLE": "farm-shadow-states", "SHADOW_QUEUE_URL": "https://sqs/farm-shadow"}
+DEVICES = (
+    '{"ca_certificate": null, "endpoint": "example.com", "locations": {}, "policies": ["farm-device"], '
+    '"region": "eu-west-1", "types": {}}'
+)
 ENVIRONMENTS = {
     "configure": {"PARAMETER_PATH": "/thethings/lorawan/farm/configure"},
+    "devices": {"DEVICES": DEVICES},
     "downlink": {**THINGS_STACK, "DELTA_F_PORT": "20"},
     "registry": {
         **THINGS_STACK,
