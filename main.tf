@@ -127,6 +127,20 @@ module "registry" {
   tags                      = var.tags
 }
 
+# Devices that connect to AWS IoT Core themselves.
+
+module "devices" {
+  source = "./modules/devices"
+  count  = var.devices == null ? 0 : 1
+
+  stack      = local.stack
+  telemetry  = var.devices.telemetry
+  things_log = module.things_log.use
+  functions  = local.functions
+  aws        = local.aws
+  tags       = var.tags
+}
+
 # How messages of The Things Stack are received, and what no resource can set up: a function does it on apply, and undoes it on destroy.
 
 module "configure" {

@@ -112,6 +112,45 @@ variable "default_frequency_plan_id" {
   }
 }
 
+variable "devices" {
+  description = "Devices that connect to AWS IoT Core themselves. telemetry: how their readings are evaluated (variable telemetry of the module devices). null: none."
+  type = object({
+    telemetry = optional(object({
+      notifications = optional(object({
+        enabled   = optional(bool)
+        topic_arn = optional(string)
+      }))
+      settings_seconds = optional(number)
+      status = optional(object({
+        fields = map(object({
+          maximum  = optional(number)
+          minimum  = optional(number)
+          required = optional(bool)
+          unit     = optional(string)
+        }))
+        metrics = optional(string)
+      }))
+      stream = optional(object({
+        firehose = optional(object({ arn = string, name = string }))
+        kinesis  = optional(object({ arn = string, name = string }))
+        queue    = optional(object({ arn = string, url = string }))
+      }))
+      types = optional(map(object({
+        fields = map(object({
+          hysteresis = optional(number)
+          levels     = optional(list(object({ name = string, above = optional(number), below = optional(number) })))
+          maximum    = optional(number)
+          minimum    = optional(number)
+          required   = optional(bool)
+          unit       = optional(string)
+        }))
+        metrics = optional(string)
+      })))
+    }))
+  })
+  default = null
+}
+
 variable "enable_registry_events" {
   description = "Whether AWS IoT is configured to publish an event when a thing is created, changed or deleted: without them, no device follows its thing. Other types of event are left as they are. false: they are switched on elsewhere."
   type        = bool

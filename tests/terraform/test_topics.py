@@ -13,6 +13,8 @@ from thingbridge.messaging import topics
 from thingbridge.registry.events import SELECTED
 from thingbridge.shadow import delta
 from thingbridge.shadow.state import DECODED_PAYLOAD
+from thingbridge.telemetry import topics as readings
+from thingbridge.telemetry.topics import Source
 
 MODULES = Path(__file__).resolve().parents[2] / "modules"
 TOPIC = re.compile(r' (\w+) += "((?:thethings/|\$aws/[^"]*/)?lorawan/[^"]+)"')
@@ -87,3 +89,21 @@ def test_the_time_of_receipt_is_selected_for_requests_and_deltas() -> None:
     assert text.count("select       = local.select") == text.count('source   = "../topic_rule"') + text.count(
         'source = "../topic_rule"'
     )
+
+
+def test_readings_are_read_and_answered_where_the_code_says() -> None:
+    found = dict(
+        re.findall(r' (\w+) += "\$\{var\.stack\.name\}/([^"]+)"', (MODULES / "devices/telemetry.tf").read_text())
+    )
+    source = Source("+", "+")
+    assert {name: f"farm/{topic}" for name, topic in found.items()} == {
+        "sensor": readings.sensor("farm", "+", "+"),
+        "status": readings.status("farm", "+"),
+        "record": readings.record("farm", source),
+        "rejected": readings.rejected("farm", "+"),
+    }
+
+
+def test_the_right_to_answer_readings_is_for_the_topics_of_answers() -> None:
+    granted = re.findall(r":topic/\$\{var\.stack\.name\}/([^\"]+)", (MODULES / "devices/telemetry.tf").read_text())
+    assert [f"farm/{each}" for each in granted] == ["farm/record/*", readings.rejected("farm", "*")]
