@@ -141,6 +141,8 @@ module "devices" {
   fleet_indexing  = var.devices.fleet_indexing
   ca_certificate  = var.devices.ca_certificate
   iot_endpoint    = coalesce(var.devices.iot_endpoint, data.aws_iot_endpoint.this.endpoint_address)
+  telemetry       = var.devices.telemetry
+  things_log      = module.things_log.use
   functions       = local.functions
   aws             = local.aws
   tags            = var.tags

@@ -76,7 +76,7 @@ def _steps(applied: AppliedDevices, name: str, message: str | None) -> Iterator[
     yield Step("certificate", bool(active), states or "none: `thingbridge devices create` completes the registration")
     carrying = registered(active, applied.fleet)
     yield Step("policy", bool(carrying), applied.fleet.policy if carrying else "no active certificate carries it")
-    topic = topics.telemetry(applied.fleet.stack_name, type_name, name)
+    topic = topics.sensor(applied.fleet.stack_name, type_name, name)
     rules = TopicRules(applied.clients).for_topic(topic)
     enabled = [each for each in rules if each.enabled]
     yield Step("rule", bool(enabled), ", ".join(each.name for each in enabled) or f"no rule reads {topic}")

@@ -40,6 +40,16 @@ module "vineyard" {
         searchable_attributes = ["location", "model"]
       }
     }
+
+    telemetry = {
+      types = {
+        temperature = {
+          fields = {
+            temperature = { minimum = -50, maximum = 150, unit = "°C", required = true, hysteresis = 0.5, levels = [{ name = "HIGH", above = 16 }] }
+          }
+        }
+      }
+    }
   }
 
   functions = {

@@ -1,5 +1,5 @@
 # Devices with an identity of their own, which connect to AWS IoT Core themselves: thing types, thing groups, and the policy that every
-# certificate carries (policy.tf). The function that registers a device is in registration.tf; what devices send is read elsewhere.
+# certificate carries (policy.tf). The function that registers a device is in registration.tf; what devices send is read in telemetry.tf.
 
 locals {
   # ":" can't be part of a stack's or a type's name, so no two stacks share a name.
@@ -10,8 +10,8 @@ locals {
   # + stands for the type, then for the thing; a device has only those of its own name.
   topics = {
     configuration = "${var.stack.name}/device/config/+"
+    sensor        = "${var.stack.name}/sensor/+/+"
     status        = "${var.stack.name}/device/status/+"
-    telemetry     = "${var.stack.name}/sensor/+/+"
   }
 }
 

@@ -17,7 +17,7 @@ output "endpoint" {
 
 output "failures" {
   description = "Queues that hold what failed: name => ARN, URL, and where messages are replayed to."
-  value       = {}
+  value       = local.telemetry_failures
 }
 
 output "function_arn" {

@@ -86,10 +86,10 @@ variable "stack" {
     thing_name_scheme = optional(string, "DevEUI")
   })
 
-  # 40, so that every name derived from it fits.
+  # 53, so that every name derived from it fits: a work queue's has at most 62 characters, <name>-registry.
   validation {
-    condition     = can(regex("^[A-Za-z][A-Za-z0-9-]{0,39}$", var.stack.name))
-    error_message = "stack.name must begin with a letter and hold at most 40 letters, digits and dashes; got \"${var.stack.name}\"."
+    condition     = can(regex("^[A-Za-z][A-Za-z0-9-]{0,52}$", var.stack.name))
+    error_message = "stack.name must begin with a letter and hold at most 53 letters, digits and dashes; got \"${var.stack.name}\"."
   }
 
   validation {

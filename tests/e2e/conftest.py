@@ -41,7 +41,7 @@ VAULT, VAULT_APPLICATION = "Vault", "vault-app"
 
 WORK_QUEUES = frozenset({"registry", "requeue", "shadow", "sync"})
 
-APPLIED_BY = {"farm_stack": "farm", "pair": "pair", "meadow": "meadow", "silo": "silo"}
+APPLIED_BY = {"farm_stack": "farm", "pair": "pair", "meadow": "meadow", "plant": "plant", "silo": "silo"}
 """Fixture that applies a stack → the group of the tests that use it, which run in one process (pytest-xdist)."""
 
 _serial = itertools.count(1)

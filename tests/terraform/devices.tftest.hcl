@@ -7,9 +7,10 @@ mock_provider "aws" {
 variables {
   # The longest names that there are: the policy must fit with them.
   aws          = { partition = "aws-us-gov", region = "us-gov-west-1", account_id = "111122223333" }
-  stack        = { name = "a123456789b123456789c123456789d123456789" }
+  stack        = { name = "a123456789b123456789c123456789d123456789e123456789f12" }
   functions    = { code = { filename = "functions.zip" } }
   iot_endpoint = "example-ats.iot.us-gov-west-1.amazonaws.com"
+  things_log   = { environment = { THINGS_LOG_GROUP = "/things" }, policy_json = "{}" }
   locations    = ["hall-1"]
 
   types = {

@@ -28,6 +28,7 @@ LIMITS = {
     "aws_lambda_permission": ("statement_id", 100),
     "aws_scheduler_schedule": ("name", 64),
     "aws_secretsmanager_secret": ("name", 512),
+    "aws_sns_topic": ("name", 256),
     "aws_sqs_queue": ("name", 80),
     "aws_ssm_parameter": ("name", 1011),
 }

@@ -27,6 +27,7 @@ EVERYTHING = {
 WHOLE_KINDS = {
     "AddIdentifiers": "things are named by their users, freely",
     "CreateThings": "things are named by their users, freely",
+    "FollowDeviceShadows": "things are named by their users, freely",
     "FollowDesiredStates": "things are named by their users, freely",
     "JoinGroups": "things are named by their users, freely",
     "KeepDeviceCertificates": "a certificate's ARN holds its fingerprint, which is not known before",
@@ -43,8 +44,9 @@ WHOLE_KINDS = {
 # With ingest.mode "mqtt" alone, and with the modes in which The Things Stack assumes a role.
 MQTT = {"CreateCertificate", "KeepCertificates"}
 ROLE = {"Connect", "FindEndpoint"}
-# With the variable devices.
+# With the variable devices, and its readings.
 DEVICES = {
+    "FollowDeviceShadows",
     "IssueCertificates",
     "JoinGroups",
     "KeepDeviceCertificates",

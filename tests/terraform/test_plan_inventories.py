@@ -43,6 +43,7 @@ SHOWN = {
     "aws_scheduler_schedule": ("name", "schedule_expression"),
     "aws_secretsmanager_secret": ("name", "recovery_window_in_days"),
     "aws_ssm_parameter": ("name", "tier"),
+    "aws_sns_topic": ("name",),
     "aws_sqs_queue": ("message_retention_seconds", "name", "sqs_managed_sse_enabled", "visibility_timeout_seconds"),
 }
 # Function -> class in handlers/settings.py that reads its environment.
@@ -54,6 +55,7 @@ SETTINGS = {
     "requeue": "RequeueSettings",
     "shadow": "ShadowWriterSettings",
     "sync": "SyncSettings",
+    "telemetry": "TelemetrySettings",
     "upstream": "UpstreamSettings",
     "webhook": "WebhookSettings",
 }
@@ -171,4 +173,4 @@ def test_two_stacks_share_no_name(plan: Plan, resources: Resources) -> None:
             if name and resource["type"] in SHOWN and resource["type"] != "aws_lambda_function_event_invoke_config":
                 names[resource["type"], name] += 1
     assert {name: count for name, count in names.items() if count > 1} == {}
-    assert sum(1 for kind, _ in names if kind == "aws_lambda_function") == 14
+    assert sum(1 for kind, _ in names if kind == "aws_lambda_function") == 15

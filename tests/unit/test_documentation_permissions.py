@@ -40,6 +40,7 @@ CREATED = {
         "secretsmanager:PutSecretValue",
         f"secretsmanager:{PLACE}:secret:farm/WebhookSecret-a1",
     ),
+    "aws_sns_topic": ("sns:CreateTopic", f"sns:{PLACE}:farm-alerts"),
     "aws_sqs_queue": ("sqs:CreateQueue", f"sqs:{PLACE}:farm-sync.fifo"),
     "aws_ssm_parameter": ("ssm:PutParameter", f"ssm:{PLACE}:parameter/thethings/lorawan/farm/configure/wanted/x"),
 }

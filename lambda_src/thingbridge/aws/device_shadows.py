@@ -64,13 +64,18 @@ class DeviceShadows:
             return dict(json.loads(answer["payload"].read()))
 
     def names(self, thing_name: str) -> list[str]:
-        """The names of a thing's named shadows."""
+        """The names of a thing's named shadows; none if there is no such thing."""
         found: list[str] = []
         token: dict[str, str] = {}
         with translate_errors(f"list the shadows of {thing_name}"):
             while True:
                 # The service has no paginator for it.
-                answer = self._clients("iot-data").list_named_shadows_for_thing(thingName=thing_name, **token)
+                try:
+                    answer = self._clients("iot-data").list_named_shadows_for_thing(thingName=thing_name, **token)
+                except ClientError as error:
+                    if code(error) != "ResourceNotFoundException":
+                        raise
+                    return found
                 found += answer.get("results", [])
                 if not answer.get("nextToken"):
                     return found

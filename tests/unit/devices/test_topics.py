@@ -1,13 +1,8 @@
-"""The topics of a device, and whether a filter matches one. Terraform has the same ones."""
-
-import re
-from pathlib import Path
+"""Whether a filter of topics matches one."""
 
 import pytest
 
 from thingbridge.devices import topics
-
-MODULE = Path(__file__).parents[3] / "modules" / "devices"
 
 
 @pytest.mark.parametrize(
@@ -30,14 +25,3 @@ def test_a_filter_matches_as_in_mqtt(topic_filter: str, matching: bool) -> None:
 def test_a_filter_that_begins_with_a_wildcard_matches_no_topic_of_aws() -> None:
     assert not topics.matches("#", "$aws/things/probe/shadow/update")
     assert topics.matches("$aws/things/+/shadow/#", "$aws/things/probe/shadow/update")
-
-
-def test_terraform_has_the_topics() -> None:
-    written = dict(
-        re.findall(r'^    (\w+) += "\$\{var\.stack\.name\}(/[^"]+)"', (MODULE / "main.tf").read_text(), re.M)
-    )
-    assert written == {
-        "configuration": topics.configuration("", "+"),
-        "status": topics.status("", "+"),
-        "telemetry": topics.telemetry("", "+", "+"),
-    }

@@ -45,6 +45,11 @@ ENVIRONMENTS = {
         "ON_THING_DELETED": "delete",
         "SYNC_MODE": "apply",
     },
+    "telemetry": {
+        "TELEMETRY_STATES_TABLE": "farm-telemetry-states",
+        "TELEMETRY_TYPES": '{"temperature": {"fields": {"temperature": {"levels": [{"name": "HIGH", "above": 80}]}}}}',
+        "SETTINGS_SECONDS": "300",
+    },
     "upstream": {**THINGS, **SHADOW, **PACED, **ENCRYPTION},
     "webhook": {"APPLICATION_ID": "farm-app", "WEBHOOK_SECRET_ARN": "arn:secret"},
 }
