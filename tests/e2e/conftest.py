@@ -37,11 +37,14 @@ CODECS = Path(__file__).parent / "codecs"
 INITIAL_SHADOW = {"desired": {"reporting_interval": 60}, "reported": {"firmware_version": "1.0.0"}}
 """Of devices with certificates of their own, which `orchard` has."""
 
+RECORDS_QUEUE = "orchard-records"
+"""Where `orchard` hands the records of readings on to; it is there before the stack, as a user's is."""
+
 VAULT, VAULT_APPLICATION = "Vault", "vault-app"
 
 WORK_QUEUES = frozenset({"registry", "requeue", "shadow", "sync"})
 
-APPLIED_BY = {"farm_stack": "farm", "pair": "pair", "meadow": "meadow", "plant": "plant", "silo": "silo"}
+APPLIED_BY = {"farm_stack": "farm", "pair": "pair", "meadow": "meadow", "silo": "silo"}
 """Fixture that applies a stack → the group of the tests that use it, which run in one process (pytest-xdist)."""
 
 _serial = itertools.count(1)
@@ -226,6 +229,10 @@ def pair(
     aws: LocalAws, simulation: ThingsStack, joined_before: Device, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Stack, Stack]]:
     """`orchard`, with the other choices, and `Vault`, with end-to-end encryption; two applications, one account."""
+    sqs = aws.client("sqs")
+    url = sqs.create_queue(QueueName=RECORDS_QUEUE)["QueueUrl"]
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
+    records = {"arn": attributes["QueueArn"], "url": url}
     other_choices = {
         "ingest": {"mode": "webhook"},
         "thing_name_scheme": "DeviceID",
@@ -237,6 +244,7 @@ def pair(
             "types": {"temperature": {"initial_shadow_json": json.dumps(INITIAL_SHADOW)}, "pressure": {}},
             "locations": ["hall-3"],
             "ca_certificate": aws.mqtt_authority(),
+            "telemetry": {"settings_seconds": 0, "stream": {"queue": records}},
         },
     }
     mqtt = {"server_url": aws.mqtt_url, "ca_certificate": aws.mqtt_authority()}
@@ -251,6 +259,7 @@ def pair(
     apply(aws, simulation, orchard, vault)
     yield orchard, vault
     discard(aws, orchard, vault)
+    sqs.delete_queue(QueueUrl=url)
 
 
 @pytest.fixture(scope="session")

@@ -102,6 +102,19 @@ def test_a_fresh_device_gets_its_delta_reports_and_sends(
     assert state["reported"] == {"reporting_interval": 30, "firmware_version": "1.0.0"}
 
 
+def test_a_device_is_verified_from_its_thing_to_the_log_of_its_reading(
+    run: Run, register: Callable[[], Credentials]
+) -> None:
+    name = register()["thingName"]
+    verified = run("verify", name, "--message", '{"temperature": 21.5}', "--json")
+    steps = {each["step"]: each for each in json.loads(verified.stdout)}
+    assert {step: each["passed"] for step, each in steps.items()} == dict.fromkeys(
+        ("thing", "certificate", "policy", "rule", "message", "function", "shadow"), True
+    )
+    assert steps["rule"]["finding"] == "orchard_sensor"
+    assert steps["function"]["finding"] == "orchard-telemetry logged"
+
+
 def test_a_named_shadow_and_a_job_reach_their_device(orchard: Bridge, register: Callable[[], Credentials]) -> None:
     device = register()
     name = device["thingName"]
