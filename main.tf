@@ -128,6 +128,26 @@ module "registry" {
   tags                      = var.tags
 }
 
+# Devices that connect to AWS IoT Core themselves.
+
+module "devices" {
+  source = "./modules/devices"
+  count  = var.devices == null ? 0 : 1
+
+  stack           = module.integration.stack
+  types           = var.devices.types
+  locations       = var.devices.locations
+  own_policy_json = var.devices.own_policy_json
+  fleet_indexing  = var.devices.fleet_indexing
+  ca_certificate  = var.devices.ca_certificate
+  iot_endpoint    = coalesce(var.devices.iot_endpoint, data.aws_iot_endpoint.this.endpoint_address)
+  telemetry       = var.devices.telemetry
+  things_log      = module.things_log.use
+  functions       = local.functions
+  aws             = local.aws
+  tags            = var.tags
+}
+
 # How messages of The Things Stack are received, and what no resource can set up: a function does it on apply, and undoes it on destroy.
 
 module "configure" {

@@ -10,20 +10,37 @@ output "default_frequency_plan_id" {
   value       = local.frequency_plan_id
 }
 
+output "devices" {
+  description = "What devices with certificates of their own connect to and use, the topic of Amazon SNS for their alerts, and commands to paste (outputs of the module devices). null without devices."
+  value = one([for devices in module.devices : {
+    alert_topic_arn  = devices.alert_topic_arn
+    commands         = devices.commands
+    endpoint         = devices.endpoint
+    function_arn     = devices.function_arn
+    groups           = devices.groups
+    policy_name      = devices.policy_name
+    telemetry_topics = devices.telemetry_topics
+    thing_type_names = devices.thing_type_names
+    topics           = devices.topics
+  }])
+}
+
 output "external_id" {
   description = "External id that The Things Stack shows when it assumes the role; null when none is required."
   value       = module.ingest.external_id
 }
 
 output "function_names" {
-  description = "Names of the functions. null: requeue without end_to_end_encryption, shadow unless shadow.min_interval_seconds is set, sync without registry_sync, webhook unless ingest.mode is \"webhook\"."
+  description = "Names of the functions. null: devices without devices, requeue without end_to_end_encryption, shadow unless shadow.min_interval_seconds is set, sync without registry_sync, telemetry without devices.telemetry, webhook unless ingest.mode is \"webhook\"."
   value = {
     configure = module.configure.function_name
+    devices   = one(module.devices[*].function_name)
     downlink  = module.downlink.function_name
     registry  = module.registry.function_name
     requeue   = one(module.end_to_end_encryption[*].requeue_function_name)
     shadow    = module.shadow.function_name
     sync      = module.registry.sync_function_name
+    telemetry = one(module.devices[*].telemetry_function_name)
     upstream  = module.upstream.function_name
     webhook   = module.ingest.webhook_function_name
   }
@@ -35,9 +52,10 @@ output "iot_endpoint" {
 }
 
 output "queue_urls" {
-  description = "URLs of the queues that functions work on (registry, requeue, shadow, sync), and of those that hold what failed. null: those of requeue without end_to_end_encryption, of shadow unless shadow.min_interval_seconds is set, of sync without registry_sync."
+  description = "URLs of the queues that functions work on (registry, requeue, shadow, sync), and of those that hold what failed. null: those of requeue without end_to_end_encryption, of shadow unless shadow.min_interval_seconds is set, of sync without registry_sync, of telemetry without devices.telemetry, of records without devices.telemetry.stream."
   value = {
     downlink_failures     = module.downlink.failures.downlink_failures.url
+    records_failures      = try(module.devices[0].failures.records_failures.url, null)
     registry              = module.registry.queue_url
     registry_dead_letters = module.registry.failures.registry_dead_letters.url
     requeue               = one(module.end_to_end_encryption[*].queue_url)
@@ -46,6 +64,7 @@ output "queue_urls" {
     shadow_dead_letters   = try(module.shadow.failures.shadow_dead_letters.url, null)
     sync                  = module.registry.sync_queue_url
     sync_dead_letters     = try(module.registry.failures.sync_dead_letters.url, null)
+    telemetry_failures    = try(module.devices[0].failures.telemetry_failures.url, null)
     upstream_failures     = module.upstream.failures.upstream_failures.url
   }
 }

@@ -124,6 +124,55 @@ variable "default_frequency_plan_id" {
   }
 }
 
+variable "devices" {
+  description = "Devices that connect to AWS IoT Core themselves, with certificates of their own (docs/devices.md): their types and locations, a policy of your own beside the one they all carry, whether the account's fleet index is configured here, the host and authority that devices connect to if they are not AWS IoT Core's own, and how their readings are evaluated (telemetry, docs/telemetry.md). null: none."
+  type = object({
+    ca_certificate  = optional(string)
+    fleet_indexing  = optional(bool, false)
+    iot_endpoint    = optional(string)
+    locations       = optional(set(string), [])
+    own_policy_json = optional(string)
+    telemetry = optional(object({
+      notifications = optional(object({
+        enabled   = optional(bool)
+        topic_arn = optional(string)
+      }))
+      settings_seconds = optional(number)
+      status = optional(object({
+        fields = map(object({
+          maximum  = optional(number)
+          minimum  = optional(number)
+          required = optional(bool)
+          unit     = optional(string)
+        }))
+        metrics = optional(string)
+      }))
+      stream = optional(object({
+        firehose = optional(object({ arn = string, name = string }))
+        kinesis  = optional(object({ arn = string, name = string }))
+        queue    = optional(object({ arn = string, url = string }))
+      }))
+      types = optional(map(object({
+        fields = map(object({
+          hysteresis = optional(number)
+          levels     = optional(list(object({ name = string, above = optional(number), below = optional(number) })))
+          maximum    = optional(number)
+          minimum    = optional(number)
+          required   = optional(bool)
+          unit       = optional(string)
+        }))
+        metrics = optional(string)
+      })))
+    }))
+    types = map(object({
+      description           = optional(string, "Device with a certificate of its own")
+      initial_shadow_json   = optional(string)
+      searchable_attributes = optional(list(string), ["location", "manufacturer", "model"])
+    }))
+  })
+  default = null
+}
+
 variable "enable_registry_events" {
   description = "Whether AWS IoT is configured to publish an event when a thing is created, changed or deleted: without them, no device follows its thing. Other types of event are left as they are. false: they are switched on elsewhere."
   type        = bool

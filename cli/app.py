@@ -15,6 +15,7 @@ from typer.core import TyperGroup
 
 from cli import sync, things, transfer
 from cli.aws import ERRORS, sentence
+from cli.devices import commands as devices
 from cli.errors import Failed, Interrupted
 from cli.output import err, plain
 
@@ -58,6 +59,7 @@ def _thingbridge(
 
 
 app.add_typer(things.app, name="things")
+app.add_typer(devices.app, name="devices")
 app.command(name="import")(transfer.import_)
 app.command()(transfer.export)
 app.command()(sync.sync)

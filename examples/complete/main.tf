@@ -27,6 +27,31 @@ module "vineyard" {
   enable_registry_events    = true
   registry_sync             = { mode = "report", schedule = "cron(0 * * * ? *)" }
 
+  # Beside the devices of The Things Stack: sensors in the cellar that connect to AWS IoT Core themselves.
+  devices = {
+    locations = ["cellar-1", "cellar-2"]
+
+    types = {
+      temperature = {
+        description         = "Temperature sensor"
+        initial_shadow_json = jsonencode({ desired = { temperature_threshold = 75, reporting_interval = 60, active = true, alert_enabled = true } })
+      }
+      pressure = {
+        searchable_attributes = ["location", "model"]
+      }
+    }
+
+    telemetry = {
+      types = {
+        temperature = {
+          fields = {
+            temperature = { minimum = -50, maximum = 150, unit = "°C", required = true, hysteresis = 0.5, levels = [{ name = "HIGH", above = 16 }] }
+          }
+        }
+      }
+    }
+  }
+
   functions = {
     architecture = "x86_64"
     log_level    = "DEBUG"

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from thingbridge.aws.secrets import Secrets
     from thingbridge.aws.things_log import ThingsLog
     from thingbridge.flows.configure import Configure
+    from thingbridge.flows.devices.registration import Registration
     from thingbridge.flows.end_to_end_encryption.decryption import Decryption
     from thingbridge.flows.end_to_end_encryption.downlinks import EncryptedDownlinkQueue
     from thingbridge.flows.end_to_end_encryption.session_keys import SessionKeys
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from thingbridge.flows.requeue import Requeue
     from thingbridge.flows.shadow import PacedShadowWriter, RecordedShadows
     from thingbridge.flows.sync import Sync
+    from thingbridge.flows.telemetry import Telemetry
     from thingbridge.flows.upstream import Upstream
     from thingbridge.shadow.state import ShadowSettings
     from thingbridge.things_stack.client import ThingsStack
@@ -265,6 +267,44 @@ def sync(environment: Environment, clients: Clients = CLIENTS) -> Callable[[Lamb
         ),
         queue=own_queue,
         remaining_seconds=_remaining_seconds(context),
+    )
+
+
+def devices(environment: Environment, clients: Clients = CLIENTS) -> Registration:
+    """The flow of the function `devices`."""
+    from handlers.settings import DevicesSettings
+    from thingbridge import diagnostics
+    from thingbridge.devices.fleet import Fleet
+    from thingbridge.flows.devices.registration import Registration
+    from thingbridge.flows.devices.registry import DeviceRegistry
+
+    settings = DevicesSettings.read(environment)
+    fleet = Fleet.read(settings.stack_name, settings.devices)
+    return Registration(DeviceRegistry.of(fleet, clients, diagnostics.emit))
+
+
+def telemetry(environment: Environment, clients: Clients = CLIENTS) -> Telemetry:
+    """The flow of the function `telemetry`."""
+    from handlers.settings import TelemetrySettings
+    from thingbridge.aws.broker import Broker
+    from thingbridge.aws.notifications import Notifications
+    from thingbridge.aws.shadow_states import ShadowStates
+    from thingbridge.aws.shadows import Shadows
+    from thingbridge.aws.things_log import ThingsLog
+    from thingbridge.flows.telemetry import RememberedSettings, Telemetry
+
+    settings = TelemetrySettings.read(environment)
+    shadows = Shadows(clients, None)
+    topic = settings.alert_topic_arn
+    return Telemetry(
+        stack_name=settings.stack_name,
+        types=settings.telemetry_types,
+        settings=RememberedSettings(shadows, settings.settings_seconds),
+        states=ShadowStates(clients, settings.telemetry_states_table, subject="alert"),
+        shadows=shadows,
+        broker=Broker(clients),
+        notifications=Notifications(clients, topic) if topic else None,
+        log=ThingsLog(clients, settings.things_log_group),
     )
 
 

@@ -13,6 +13,8 @@ from thingbridge.registry.identity import StackOfThings, ThingNameScheme
 from thingbridge.registry.reconcile import OnThingDeleted
 from thingbridge.registry.sync import SyncMode
 from thingbridge.shadow.state import ShadowSettings
+from thingbridge.telemetry import schema
+from thingbridge.telemetry.schema import ReadingType
 
 
 def _flag(text: str) -> bool:
@@ -153,6 +155,24 @@ class SyncSettings(ThingsStackSettings):
     sync_queue_url: str
     on_thing_deleted: OnThingDeleted = field(metadata={"parse": OnThingDeleted})
     sync_mode: SyncMode = field(metadata={"parse": SyncMode})
+
+
+@dataclass(frozen=True)
+class DevicesSettings(Settings):
+    """Environment of `devices`, which registers devices. `devices`: JSON, read by `thingbridge.devices.fleet`."""
+
+    devices: str
+
+
+@dataclass(frozen=True)
+class TelemetrySettings(Settings):
+    """Environment of `telemetry`, which evaluates the readings of devices. Without a topic, nobody is notified."""
+
+    things_log_group: str
+    telemetry_states_table: str
+    telemetry_types: Mapping[str, ReadingType] = field(metadata={"parse": schema.read})
+    settings_seconds: float = field(metadata={"parse": float})
+    alert_topic_arn: str | None = None
 
 
 @dataclass(frozen=True)

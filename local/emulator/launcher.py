@@ -1,4 +1,4 @@
-"""Starts ministack with four changes: `python -m local.emulator.launcher PYTHON`, in ministack's own environment.
+"""Starts ministack with five changes: `python -m local.emulator.launcher PYTHON`, in ministack's own environment.
 
 - The events that a topic rule or an asynchronous Invoke sends to a function wait in a queue (invocations.py). ministack
   starts a process for each of them at once, until none answers within its timeout.
@@ -7,6 +7,7 @@
   ministack's: a package that is missing in a zip or a layer is missing here as well.
 - IAM checks AttachPolicy on the certificate and ListTargetsForPolicy on the policy, as AWS does (service authorization
   reference, AWS IoT), so rights that name them suffice. ministack checks both on no resource.
+- ListNamedShadowsForThing answers with the names of a thing's named shadows. ministack does not have it.
 
 Synchronous invocations, and event source mappings, which ministack bounds itself, are left as they are. If ministack
 has changed so that this no longer fits, the start fails and names what has moved.
@@ -24,10 +25,12 @@ import time
 from collections.abc import Callable
 from types import ModuleType
 from typing import Any
+from urllib.parse import unquote
 
 from ministack import app
 from ministack.core import iam_actions, lambda_runtime
-from ministack.services import iot, lambda_svc
+from ministack.core.responses import json_response
+from ministack.services import iot, iot_data, lambda_svc
 
 from local.emulator.invocations import CONCURRENCY, Invocations
 from local.processes import end_with_caller
@@ -54,6 +57,7 @@ def main() -> None:
         queue_asynchronous_invocations(invocations)
         run_functions_on(function_python)
         name_policies_and_their_targets()
+        list_named_shadows()
     except HookMoved as moved:
         sys.exit(
             f"ministack {importlib.metadata.version('ministack')} does not fit local/emulator/launcher.py: {moved}"
@@ -134,6 +138,22 @@ def name_policies_and_their_targets() -> None:
         return str(extract(service, method, path, *others))
 
     iam_actions.extract_resource_arn = extract_resource_arn
+
+
+def list_named_shadows() -> None:
+    """Add ListNamedShadowsForThing, all names on one page."""
+    handle = used(iot_data, "handle_request", "method path headers body query_params")
+    shadows = iot._shadows
+    prefix = "/api/things/shadow/ListNamedShadowsForThing/"
+
+    async def handle_request(method: str, path: str, *others: Any) -> Any:
+        if method != "GET" or not path.startswith(prefix):
+            return await handle(method, path, *others)
+        of = unquote(path.removeprefix(prefix))
+        named = [key for key in shadows if key[0] == of and key[1] and not shadows[key].get("deleted")]
+        return json_response({"results": sorted(name for _, name in named), "timestamp": int(time.time())})
+
+    iot_data.handle_request = handle_request
 
 
 def unless_throttled(attempt: Callable[[], dict[str, Any]]) -> dict[str, Any]:

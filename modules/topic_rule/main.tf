@@ -1,5 +1,5 @@
 # One rule of AWS IoT: what it selects, its one action, and the queue or the function for the messages that the action failed on.
-# Functions and queues are not created here.
+# Functions, queues and streams are not created here.
 
 locals {
   # AWS IoT takes no dash in the name of a rule.
@@ -58,6 +58,26 @@ data "aws_iam_policy_document" "queues" {
   }
 
   dynamic "statement" {
+    for_each = var.action.firehose[*]
+
+    content {
+      sid       = "DeliverSelectedMessages"
+      actions   = ["firehose:PutRecord"]
+      resources = [statement.value.arn]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.action.kinesis[*]
+
+    content {
+      sid       = "StreamSelectedMessages"
+      actions   = ["kinesis:PutRecord"]
+      resources = [statement.value.arn]
+    }
+  }
+
+  dynamic "statement" {
     for_each = var.action.queue[*]
 
     content {
@@ -102,6 +122,27 @@ resource "aws_iot_topic_rule" "this" {
   enabled     = true
   sql         = local.sql
   sql_version = "2016-03-23"
+
+  dynamic "firehose" {
+    for_each = var.action.firehose[*]
+
+    content {
+      delivery_stream_name = firehose.value.name
+      role_arn             = aws_iam_role.this.arn
+      separator            = "\n"
+    }
+  }
+
+  dynamic "kinesis" {
+    for_each = var.action.kinesis[*]
+
+    content {
+      stream_name = kinesis.value.name
+      role_arn    = aws_iam_role.this.arn
+      # One device, one partition: its messages stay in order.
+      partition_key = "$${topic(${length(split("/", var.topic_filter))})}"
+    }
+  }
 
   dynamic "lambda" {
     for_each = var.action.function[*]

@@ -1,10 +1,18 @@
 # What the caller decides about the rule.
 
 variable "action" {
-  description = "Where selected messages go: a function or a queue. Exactly one."
+  description = "Where selected messages go: a delivery stream of Amazon Data Firehose, a function, a stream of Amazon Kinesis (whose partitions are by the last segment of the topic) or a queue. Exactly one."
   type = object({
+    firehose = optional(object({
+      arn  = string
+      name = string
+    }))
     function = optional(object({
       arn = string
+    }))
+    kinesis = optional(object({
+      arn  = string
+      name = string
     }))
     queue = optional(object({
       arn = string
@@ -13,8 +21,8 @@ variable "action" {
   })
 
   validation {
-    condition     = (var.action.function == null) != (var.action.queue == null)
-    error_message = "action must name either a function or a queue; got ${var.action.function == null ? "neither" : "both"}."
+    condition     = length([for target in values(var.action) : target if target != null]) == 1
+    error_message = "action must name exactly one of firehose, function, kinesis and queue; got ${jsonencode([for name, target in var.action : name if target != null])}."
   }
 }
 

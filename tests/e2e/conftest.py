@@ -6,6 +6,7 @@ simulation is a hosted one, which has all of them. Every test has devices of its
 
 import functools
 import itertools
+import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -32,6 +33,12 @@ SHADOW_INTERVAL = 2
 DELTA_F_PORT = 20
 CODECS = Path(__file__).parent / "codecs"
 """Of the stack `orchard`: the least seconds between two writes of a shadow, where desired states go, its decoders."""
+
+INITIAL_SHADOW = {"desired": {"reporting_interval": 60}, "reported": {"firmware_version": "1.0.0"}}
+"""Of devices with certificates of their own, which `orchard` has."""
+
+RECORDS_QUEUE = "orchard-records"
+"""Where `orchard` hands the records of readings on to; it is there before the stack, as a user's is."""
 
 VAULT, VAULT_APPLICATION = "Vault", "vault-app"
 
@@ -222,6 +229,10 @@ def pair(
     aws: LocalAws, simulation: ThingsStack, joined_before: Device, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[Stack, Stack]]:
     """`orchard`, with the other choices, and `Vault`, with end-to-end encryption; two applications, one account."""
+    sqs = aws.client("sqs")
+    url = sqs.create_queue(QueueName=RECORDS_QUEUE)["QueueUrl"]
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
+    records = {"arn": attributes["QueueArn"], "url": url}
     other_choices = {
         "ingest": {"mode": "webhook"},
         "thing_name_scheme": "DeviceID",
@@ -229,6 +240,12 @@ def pair(
         "shadow": {"min_interval_seconds": SHADOW_INTERVAL, "decoded_payload": True, "delta_f_port": DELTA_F_PORT},
         "codecs": {"source_path": str(CODECS)},
         "scrub_keys": True,
+        "devices": {
+            "types": {"temperature": {"initial_shadow_json": json.dumps(INITIAL_SHADOW)}, "pressure": {}},
+            "locations": ["hall-3"],
+            "ca_certificate": aws.mqtt_authority(),
+            "telemetry": {"settings_seconds": 0, "stream": {"queue": records}},
+        },
     }
     mqtt = {"server_url": aws.mqtt_url, "ca_certificate": aws.mqtt_authority()}
     encrypted = {"end_to_end_encryption": True, "ingest": {"mode": "mqtt", "mqtt": mqtt}}
@@ -242,6 +259,7 @@ def pair(
     apply(aws, simulation, orchard, vault)
     yield orchard, vault
     discard(aws, orchard, vault)
+    sqs.delete_queue(QueueUrl=url)
 
 
 @pytest.fixture(scope="session")

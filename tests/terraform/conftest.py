@@ -135,7 +135,10 @@ def _folder(name: str, tree: Path) -> Path:
             for mode, choice in (
                 ("pubsub", "end_to_end_encryption = true"),
                 ("webhook", "shadow = { min_interval_seconds = 900, delta_f_port = 223 }"),
-                ("mqtt", ""),
+                (
+                    "mqtt",
+                    f'devices = {{ types = {{ {64 * "t"} = {{}} }}, locations = ["{64 * "l"}"], telemetry = {{}} }}',
+                ),
             )
         )
     )

@@ -19,8 +19,9 @@ _TABLES = re.compile(r"^## Variables\n.*?(?=^## (?!Outputs)|\Z)", re.MULTILINE |
 
 
 def blocks(module: Path, file: str) -> dict[str, str]:
-    """The body of each variable or output."""
-    return {label: body for _, label, body in BLOCK.findall((module / file).read_text(encoding="utf-8"))}
+    """The body of each variable or output, by name. A part of a module may have a file of its own: `<part>_<file>`."""
+    texts = [each.read_text(encoding="utf-8") for each in sorted(module.glob(f"*{file}"))]
+    return dict(sorted((label, body) for text in texts for _, label, body in BLOCK.findall(text)))
 
 
 def described(body: str) -> str:

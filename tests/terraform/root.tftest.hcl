@@ -48,13 +48,13 @@ run "the_region_has_its_usual_frequency_plan" {
   }
 
   assert {
-    condition     = output.thing_type_name == "lorawan" && output.function_names.requeue == null && output.function_names.sync == null && output.queue_urls.requeue == null && output.queue_urls.sync_dead_letters == null && output.queue_urls.shadow == null
+    condition     = output.thing_type_name == "lorawan" && output.function_names.requeue == null && output.function_names.sync == null && output.queue_urls.requeue == null && output.queue_urls.sync_dead_letters == null && output.queue_urls.shadow == null && output.devices == null && output.queue_urls.telemetry_failures == null
     error_message = "outputs name what does not exist"
   }
 
   # Without end-to-end encryption there is no key encryption key.
   assert {
-    condition     = length(module.end_to_end_encryption) == 0 && module.package.layer == null
+    condition     = length(module.end_to_end_encryption) == 0 && module.package.layer == null && length(module.devices) == 0 && output.devices == null
     error_message = "end_to_end_encryption = false creates something"
   }
 }
@@ -67,6 +67,7 @@ run "a_region_without_a_usual_frequency_plan_takes_the_one_that_is_set" {
     end_to_end_encryption     = true
     ingest                    = { mode = "webhook" }
     shadow                    = { min_interval_seconds = 60 }
+    devices                   = { types = { temperature = {} }, telemetry = {} }
   }
 
   override_data {
@@ -80,7 +81,7 @@ run "a_region_without_a_usual_frequency_plan_takes_the_one_that_is_set" {
   }
 
   assert {
-    condition     = values(output.function_names) == ["farm-configure", "farm-downlink", "farm-registry", "farm-requeue", "farm-shadow", "farm-sync", "farm-upstream", "farm-webhook"]
+    condition     = values(output.function_names) == ["farm-configure", "farm-devices", "farm-downlink", "farm-registry", "farm-requeue", "farm-shadow", "farm-sync", "farm-telemetry", "farm-upstream", "farm-webhook"]
     error_message = "got ${jsonencode(output.function_names)}"
   }
 }

@@ -19,13 +19,20 @@ EVERYTHING = {
     "FindStacks": "iot:ListTopicRules has no resource level in IAM",
     "FindThings": "iot:ListThings has no resource level in IAM",
     "CreateCertificate": "iot:CreateKeysAndCertificate has no resource level in IAM",
+    "IssueCertificates": "neither creating certificates nor attaching them to things has a resource level in IAM",
+    "ReadAttachedPolicies": "iot:ListAttachedPolicies is checked on no resource that names the certificate",
     "SwitchOnRegistryEvents": "event configurations have no resource level in IAM",
 }
 # Resources that name a whole kind of thing, and why they can't name fewer.
 WHOLE_KINDS = {
     "AddIdentifiers": "things are named by their users, freely",
     "CreateThings": "things are named by their users, freely",
+    "FollowDeviceShadows": "things are named by their users, freely",
     "FollowDesiredStates": "things are named by their users, freely",
+    "JoinGroups": "things are named by their users, freely",
+    "KeepDeviceCertificates": "a certificate's ARN holds its fingerprint, which is not known before",
+    "RegisterDevices": "things are named by their users, freely",
+    "WriteInitialShadows": "things are named by their users, freely",
     "KeepCertificates": "a certificate's ARN holds its fingerprint, which is not known before",
     "KeepShadows": "things are named by their users, freely",
     "ReadOutcomes": "things are named by their users, freely",
@@ -37,7 +44,24 @@ WHOLE_KINDS = {
 # With ingest.mode "mqtt" alone, and with the modes in which The Things Stack assumes a role.
 MQTT = {"CreateCertificate", "KeepCertificates"}
 ROLE = {"Connect", "FindEndpoint"}
-MODES = {"complete": ROLE, "longest": {*MQTT, *ROLE}, "minimal": set[str]()}
+# With the variable devices, and its readings.
+DEVICES = {
+    "FollowDeviceShadows",
+    "IssueCertificates",
+    "JoinGroups",
+    "KeepDeviceCertificates",
+    "ReadAttachedPolicies",
+    "RegisterDevices",
+    "WriteInitialShadows",
+}
+# With shadow.delta_f_port.
+DESIRED_STATES = {"FollowDesiredStates"}
+CHOICES = MQTT | ROLE | DEVICES | DESIRED_STATES
+CHOSEN = {
+    "complete": ROLE | DEVICES | DESIRED_STATES,
+    "longest": CHOICES,
+    "minimal": set[str](),
+}
 STACKS = ["complete", pytest.param("longest", marks=pytest.mark.soak), "minimal"]
 
 
@@ -64,7 +88,7 @@ def test_only_listed_statements_reach_everything(stack: str, plan: Plan, policy_
         for statement in statements
         if "*" in (statement.get("resources") or [])
     }
-    assert reaching == set(EVERYTHING) - {*MQTT, *ROLE} | MODES[stack] & set(EVERYTHING)
+    assert reaching == set(EVERYTHING) - CHOICES | CHOSEN[stack] & set(EVERYTHING)
 
 
 @pytest.mark.parametrize("stack", STACKS)
@@ -80,10 +104,7 @@ def test_a_resource_is_of_this_account_and_names_no_whole_kind(
                 assert re.match(r"arn:aws:[a-z]+:[a-z0-9-]+:\d{12}:", resource), (address, statement["sid"])
                 if re.fullmatch(r"[^/]+[:/]\*", resource.split(":", 5)[5]):
                     whole.add(statement["sid"])
-    # These come with choices that not all stacks make: shadow.delta_f_port, ingest.mode.
-    never_left_out = set(WHOLE_KINDS) - {"FollowDesiredStates", *MQTT, *ROLE}
-    desired_states = {"FollowDesiredStates"} if stack != "minimal" else set()
-    assert whole == never_left_out | desired_states | MODES[stack] & set(WHOLE_KINDS)
+    assert whole == set(WHOLE_KINDS) - CHOICES | CHOSEN[stack] & set(WHOLE_KINDS)
 
 
 def test_services_act_for_one_account_and_one_rule(plan: Plan, policy_documents: Documents) -> None:

@@ -32,6 +32,8 @@ SHOWN = {
     "aws_cloudwatch_log_group": ("name", "retention_in_days"),
     "aws_dynamodb_table": ("billing_mode", "hash_key", "name", "range_key", "ttl"),
     "aws_iam_role": ("name",),
+    "aws_iot_thing_group": ("name", "parent_group_name"),
+    "aws_iot_thing_type": ("name", "properties"),
     "aws_iot_topic_rule": ("name", "sql"),
     "aws_lambda_event_source_mapping": ("batch_size", "function_response_types", "scaling_config"),
     "aws_lambda_function": ("architectures", "function_name", "handler", "memory_size", "runtime", "timeout"),
@@ -41,16 +43,19 @@ SHOWN = {
     "aws_scheduler_schedule": ("name", "schedule_expression"),
     "aws_secretsmanager_secret": ("name", "recovery_window_in_days"),
     "aws_ssm_parameter": ("name", "tier"),
+    "aws_sns_topic": ("name",),
     "aws_sqs_queue": ("message_retention_seconds", "name", "sqs_managed_sse_enabled", "visibility_timeout_seconds"),
 }
 # Function -> class in handlers/settings.py that reads its environment.
 SETTINGS = {
     "configure": "",  # reads its secrets by what Terraform wrote, not by its environment
+    "devices": "DevicesSettings",
     "downlink": "DownlinkSettings",
     "registry": "RegistrySettings",
     "requeue": "RequeueSettings",
     "shadow": "ShadowWriterSettings",
     "sync": "SyncSettings",
+    "telemetry": "TelemetrySettings",
     "upstream": "UpstreamSettings",
     "webhook": "WebhookSettings",
 }
@@ -107,7 +112,7 @@ def test_a_function_is_configured_with_what_it_reads_and_nothing_else(plan: Plan
         required = {each.name.upper() for each in read if each.default is MISSING}
         assert set(variables) == {"LOG_LEVEL"} | required | optional.get(function, set()), function
         checked.add(function)
-    assert checked == {"downlink", "upstream"}
+    assert checked == {"devices", "downlink", "upstream"}
 
 
 def test_a_handler_is_there_for_every_function(repository: Path, plan: Plan, resources: Resources) -> None:
@@ -168,4 +173,4 @@ def test_two_stacks_share_no_name(plan: Plan, resources: Resources) -> None:
             if name and resource["type"] in SHOWN and resource["type"] != "aws_lambda_function_event_invoke_config":
                 names[resource["type"], name] += 1
     assert {name: count for name, count in names.items() if count > 1} == {}
-    assert sum(1 for kind, _ in names if kind == "aws_lambda_function") == 13
+    assert sum(1 for kind, _ in names if kind == "aws_lambda_function") == 15

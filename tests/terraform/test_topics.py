@@ -8,6 +8,8 @@ import re
 from pathlib import Path
 
 from thingbridge.aws.stacks import RULE_SUFFIX
+from thingbridge.devices import topics as devices
+from thingbridge.devices.topics import Source
 from thingbridge.flows.unowned_requests import ELECTION_SHADOW, ELECTION_THING
 from thingbridge.messaging import topics
 from thingbridge.registry.events import SELECTED
@@ -87,3 +89,22 @@ def test_the_time_of_receipt_is_selected_for_requests_and_deltas() -> None:
     assert text.count("select       = local.select") == text.count('source   = "../topic_rule"') + text.count(
         'source = "../topic_rule"'
     )
+
+
+def test_devices_publish_and_are_answered_where_the_code_says() -> None:
+    files = (MODULES / "devices/main.tf", MODULES / "devices/telemetry.tf")
+    text = "".join(file.read_text() for file in files)
+    found = dict(re.findall(r' (\w+) += "\$\{var\.stack\.name\}/([^"]+)"', text))
+    source = Source("+", "+")
+    assert {name: f"farm/{topic}" for name, topic in found.items()} == {
+        "configuration": devices.configuration("farm", "+"),
+        "sensor": devices.sensor("farm", "+", "+"),
+        "status": devices.status("farm", "+"),
+        "record": devices.record("farm", source),
+        "rejected": devices.rejected("farm", "+"),
+    }
+
+
+def test_the_right_to_answer_readings_is_for_the_topics_of_answers() -> None:
+    granted = re.findall(r":topic/\$\{var\.stack\.name\}/([^\"]+)", (MODULES / "devices/telemetry.tf").read_text())
+    assert [f"farm/{each}" for each in granted] == ["farm/record/*", devices.rejected("farm", "*")]

@@ -57,6 +57,7 @@ ACCEPTED: dict[str, dict[str, Any]] = {
         "application_api_key": "NNSXS.KEY.SECRET",
     },
     "configure": {},
+    "devices": {"iot_endpoint": "example-ats.iot.eu-west-1.amazonaws.com", "types": {"temperature": {}}},
     "downlink": {},
     "end_to_end_encryption": {
         "configure_role_name": "farm-configure-eu-west-1",
@@ -399,6 +400,67 @@ ROOT_CASES = [
 
 MODULE_CASES = [
     case(
+        "devices",
+        {
+            "ca_certificate": "ca.pem",
+            "iot_endpoint": "https://example.com",
+            "locations": ["hall 1"],
+            "own_policy_json": "{}",
+            "types": {"a/b": {}},
+        },
+        "ca_certificate must be one certificate in PEM of at most 2048 characters; got 6 characters.",
+        'iot_endpoint must be a host without scheme and path; got "https://example.com".',
+        'locations must hold names of 1 to 64 letters, digits, _ and -; got ["hall 1"].',
+        "own_policy_json must be an AWS IoT policy in JSON of at most 2048 characters; got 2 characters.",
+        'types must name at least one type, in 1 to 64 letters, digits, _ and -; got ["a/b"].',
+    ),
+    case(
+        "devices",
+        {
+            "types": {
+                "temperature": {
+                    "description": "Température",
+                    "initial_shadow_json": '{"wanted": {}}',
+                    "searchable_attributes": ["a", "b", "c", "d e"],
+                }
+            }
+        },
+        "types must have at most 3 searchable_attributes each, the quota of a thing type; got [4].",
+        "types must have searchable_attributes of 1 to 128 of the characters A-Z a-z 0-9 _ . , @ / : # and -; "
+        'got [["a","b","c","d e"]].',
+        "types must have a description of at most 2028 printable ASCII characters each; got [11] characters.",
+        "types must have an initial_shadow_json that is an object of desired and reported alone; "
+        'got ["{\\"wanted\\": {}}"].',
+    ),
+    case(
+        "devices",
+        {
+            "telemetry": {
+                "settings_seconds": 3601,
+                "stream": {"kinesis": {"arn": "a", "name": "n"}, "queue": {"arn": "a", "url": "u"}},
+                "types": {
+                    "status": {"fields": {"device": {"levels": [{"name": "NORMAL", "above": 1}], "hysteresis": -1}}}
+                },
+                "status": {"fields": {}, "metrics": "all"},
+            }
+        },
+        "telemetry.types must have names of 1 to 64 letters, digits, _ and -, and none that is "
+        '"status"; got ["status"].',
+        "telemetry.types must have levels with a name of capitals, digits and _ that is not NORMAL, and with either "
+        'above or below; got [{"above":1,"below":null,"name":"NORMAL"}].',
+        "telemetry.types must have fields whose levels differ in their names, and a hysteresis of at least 0; got "
+        '[{"device":[["NORMAL"],-1]}].',
+        'telemetry.types and telemetry.status must have metrics "none", "type" or "device"; got ["all"].',
+        'telemetry.stream must name at most one of firehose, kinesis and queue; got ["kinesis","queue"].',
+        "telemetry.settings_seconds must be 0 to 3600; got 3601.",
+    ),
+    case(
+        "devices",
+        {"telemetry": {"types": {"soil": {"fields": {"device": {}}}}}},
+        "telemetry.types and telemetry.status must have fields that begin with a letter and hold at most 64 letters, "
+        'digits and _, and none that is aws_timestamp, device, timestamp or type; got ["device","battery_level"].',
+    ),
+    case(
         "function",
         {
             "functions": {
@@ -449,7 +511,7 @@ MODULE_CASES = [
         "topic_rule",
         {"name": 101 * "x", "action": {}, "topic_filter": "a' OR 'b"},
         f'name must hold 1 to 100 letters, digits, _ and - (100, as it names a permission too); got "{101 * "x"}".',
-        "action must name either a function or a queue; got neither.",
+        "action must name exactly one of firehose, function, kinesis and queue; got [].",
         "topic_filter must be an MQTT topic filter without a quotation mark; got \"a' OR 'b\".",
     ),
     case(
@@ -466,7 +528,7 @@ MODULE_CASES = [
         "topic_rule",
         {"name": "a b", "action": {"function": {"arn": "a"}, "queue": {"arn": "a", "url": "u"}}},
         'name must hold 1 to 100 letters, digits, _ and - (100, as it names a permission too); got "a b".',
-        "action must name either a function or a queue; got both.",
+        'action must name exactly one of firehose, function, kinesis and queue; got ["function","queue"].',
     ),
     case(
         "work_queue",
@@ -642,12 +704,17 @@ MODULE_CASES = [
 ]
 
 
-def variables(module: str) -> Path:
-    return (REPOSITORY if module == ROOT else REPOSITORY / "modules" / module) / "variables.tf"
+def variables(module: str) -> list[Path]:
+    """The files with the variables of a module; a part of it may have one of its own."""
+    return sorted((REPOSITORY if module == ROOT else REPOSITORY / "modules" / module).glob("*variables.tf"))
+
+
+def declared(module: str) -> str:
+    return "\n".join(file.read_text() for file in variables(module))
 
 
 def has(module: str, variable: str) -> bool:
-    return f'variable "{variable}" {{' in variables(module).read_text()
+    return f'variable "{variable}" {{' in declared(module)
 
 
 def shared_cases() -> Iterator[Case]:
@@ -690,7 +757,8 @@ def faults(tree: Path, terraform: Callable[..., Any]) -> dict[int, list[str]]:
     folder = tree / "validations"
     for module in ACCEPTED:
         (folder / module).mkdir(parents=True)
-        shutil.copy(variables(module), folder / module)
+        for file in variables(module):
+            shutil.copy(file, folder / module)
     # The root module's variables are checked against what is known of The Things Stack and of the region.
     known = _THINGS_STACK.search((tree / "things_stack.tf").read_text())
     assert known
@@ -727,7 +795,7 @@ def faults(tree: Path, terraform: Callable[..., Any]) -> dict[int, list[str]]:
 def _inputs(each: Case) -> dict[str, Any]:
     shared = {name: value for name, value in SHARED.items() if has(each.module, name)}
     # Terraform names the place of a fault only for a variable that is set.
-    unset = dict.fromkeys(_NULL_BY_DEFAULT.findall(variables(each.module).read_text()))
+    unset = dict.fromkeys(_NULL_BY_DEFAULT.findall(declared(each.module)))
     return {**unset, **shared, **ACCEPTED[each.module], **each.inputs}
 
 
@@ -744,7 +812,7 @@ def test_a_fault_is_rejected_with_what_must_hold_and_what_was_given(number: int,
 
 @pytest.mark.parametrize("module", ACCEPTED)
 def test_every_rule_of_a_module_is_broken_by_a_case(module: str) -> None:
-    rules = [text.replace('\\"', '"') for text in _MESSAGE.findall(variables(module).read_text())]
+    rules = [text.replace('\\"', '"') for text in _MESSAGE.findall(declared(module))]
     expected = [message for each in CASES if each.module == module for message in each.messages]
     assert not [rule for rule in rules if not any(message.startswith(rule.rstrip('"')) for message in expected)]
 
@@ -755,7 +823,7 @@ def test_every_module_is_here() -> None:
 
 def test_a_misspelt_mode_of_ingest_is_refused(tmp_path: Path, terraform: Callable[..., Any]) -> None:
     """Terraform drops attributes that it does not know: without a required one, this would be the default mode."""
-    written = re.search(r'^variable "ingest" \{\n.*?^  \}\)\n', variables(ROOT).read_text(), re.MULTILINE | re.DOTALL)
+    written = re.search(r'^variable "ingest" \{\n.*?^  \}\)\n', declared(ROOT), re.MULTILINE | re.DOTALL)
     assert written
     (tmp_path / "stack").mkdir()
     (tmp_path / "stack" / "variables.tf").write_text(f"{written[0]}}}\n")

@@ -1,6 +1,6 @@
 """The rooms of `lambda_src` and the arrows between them, read from the imports of its files.
 
-    handlers → flows → aws, things_stack → messaging, shadow, registry, encryption → lorawan
+    handlers → flows → aws, things_stack → messaging, shadow, registry, devices, telemetry, encryption → lorawan
 
 A file imports from its own room and from rooms below it; rooms of one layer may use each other as long as no circle
 arises. The root modules (errors, diagnostics, metrics, pacing) are for all. Tests give a flow its collaborators as
@@ -19,12 +19,12 @@ import pytest
 
 LAMBDA_SRC: Final = Path(__file__).parents[2] / "lambda_src"
 TESTS: Final = Path(__file__).parents[1]
-PURE: Final = ("messaging", "shadow", "registry", "encryption", "lorawan")
+PURE: Final = ("messaging", "shadow", "registry", "devices", "telemetry", "encryption", "lorawan")
 LAYERS: Final = (
     {"handlers"},
     {"flows"},
     {"aws", "things_stack"},
-    {"messaging", "shadow", "registry", "encryption"},
+    {"messaging", "shadow", "registry", "devices", "telemetry", "encryption"},
     {"lorawan"},
     {"root"},
 )

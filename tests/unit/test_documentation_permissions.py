@@ -19,7 +19,10 @@ CREATED = {
     "aws_dynamodb_table": ("dynamodb:CreateTable", f"dynamodb:{PLACE}:table/farm-sessions"),
     "aws_iam_role": ("iam:CreateRole", "iam::111122223333:role/farm-upstream-eu-west-1"),
     "aws_iam_role_policy": ("iam:PutRolePolicy", "iam::111122223333:role/farm_upstream-rule-eu-west-1"),
+    "aws_iot_indexing_configuration": ("iot:UpdateIndexingConfiguration", ""),
     "aws_iot_policy": ("iot:CreatePolicy", f"iot:{PLACE}:policy/farm-things-stack"),
+    "aws_iot_thing_group": ("iot:CreateThingGroup", f"iot:{PLACE}:thinggroup/farm:devices"),
+    "aws_iot_thing_type": ("iot:CreateThingType", f"iot:{PLACE}:thingtype/farm:temperature"),
     "aws_iot_topic_rule": ("iot:CreateTopicRule", f"iot:{PLACE}:rule/farm_upstream"),
     "aws_lambda_event_source_mapping": ("lambda:DeleteEventSourceMapping", f"lambda:{PLACE}:event-source-mapping:1"),
     "aws_lambda_function": ("lambda:CreateFunction", f"lambda:{PLACE}:function:farm-upstream"),
@@ -37,6 +40,7 @@ CREATED = {
         "secretsmanager:PutSecretValue",
         f"secretsmanager:{PLACE}:secret:farm/WebhookSecret-a1",
     ),
+    "aws_sns_topic": ("sns:CreateTopic", f"sns:{PLACE}:farm-alerts"),
     "aws_sqs_queue": ("sqs:CreateQueue", f"sqs:{PLACE}:farm-sync.fifo"),
     "aws_ssm_parameter": ("ssm:PutParameter", f"ssm:{PLACE}:parameter/thethings/lorawan/farm/configure/wanted/x"),
 }
@@ -64,7 +68,8 @@ def test_every_type_of_resource_in_the_modules_has_an_example_here() -> None:
 def test_a_resource_of_this_stack_may_be_created_and_one_of_another_may_not(type_: str) -> None:
     action, resource = CREATED[type_]
     assert allowed(action, resource)
-    if type_ != "aws_lambda_event_source_mapping":  # AWS names these by itself
+    # AWS names mappings by itself, and an account has one index.
+    if type_ not in ("aws_lambda_event_source_mapping", "aws_iot_indexing_configuration"):
         assert not allowed(action, resource.replace("farm", "orchard"))
 
 

@@ -21,3 +21,12 @@ def test_counts_are_metrics_of_the_stack(capsys: pytest.CaptureFixture[str]) -> 
             }
         ],
     }
+
+
+def test_values_have_the_dimensions_and_the_unit_that_they_are_given(capsys: pytest.CaptureFixture[str]) -> None:
+    metrics.emit("farm", {"temperature": 21.5}, at=1.5, dimensions={"Device": "hall-3"}, unit="None")
+    line = json.loads(capsys.readouterr().out)
+    assert (line["StackName"], line["Device"], line["temperature"]) == ("farm", "hall-3", 21.5)
+    (described,) = line["_aws"]["CloudWatchMetrics"]
+    assert described["Dimensions"] == [["StackName", "Device"]]
+    assert described["Metrics"] == [{"Name": "temperature", "Unit": "None"}]

@@ -15,10 +15,12 @@ from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 from thingbridge.errors import Busy, Misconfigured, Refused, ThingbridgeError
 
 REFUSALS: Final[Mapping[str, frozenset[str]]] = {
+    "CreateCertificateFromCsr": frozenset({"InvalidRequestException"}),
     "CreateThing": frozenset({"InvalidRequestException"}),
     "DeleteThing": frozenset({"InvalidRequestException"}),  # it still has certificates
     "DescribeThing": frozenset({"InvalidRequestException"}),
     "UpdateThing": frozenset({"InvalidRequestException", "ResourceNotFoundException"}),
+    "DeleteThingShadow": frozenset({"InvalidRequestException"}),
     "Publish": frozenset({"InvalidRequestException", "RequestEntityTooLargeException"}),
     "GetThingShadow": frozenset({"InvalidRequestException"}),
     "UpdateThingShadow": frozenset(
@@ -40,7 +42,10 @@ REFUSALS: Final[Mapping[str, frozenset[str]]] = {
 what this product checked or chose has none: ListThings, GetSecretValue, all that an apply calls."""
 
 _PERMISSION_CODES: Final = frozenset(
-    {"AccessDenied", "AccessDeniedException", "ForbiddenException", "KmsAccessDenied", "UnauthorizedException"}
+    {
+        *("AccessDenied", "AccessDeniedException", "ForbiddenException", "UnauthorizedException"),
+        *("AuthorizationError", "KmsAccessDenied", "KMSAccessDenied"),  # of Amazon SNS: the first and the last
+    }
 )
 
 _CREDENTIALS: Final = "renew the credentials that this call was made with"
@@ -78,6 +83,7 @@ _FIXES: Final[Mapping[tuple[str, str], str]] = {
     ("GetItem", "ResourceNotFoundException"): _NO_TABLE,
     ("UpdateItem", "ResourceNotFoundException"): _NO_TABLE,
     ("DescribeTable", "ResourceNotFoundException"): _NO_TABLE,
+    ("Publish", "NotFound"): "the topic of Amazon SNS does not exist: create it again with `terraform apply`",
     ("GetSecretValue", "ResourceNotFoundException"): "the secret or its value does not exist: run `terraform apply`",
     ("GetSecretValue", "InvalidRequestException"): (
         "if the secret is being deleted, restore it with `aws secretsmanager restore-secret`"

@@ -1,6 +1,6 @@
-"""The DynamoDB table of shadow states: one row per thing, written with optimistic locking.
+"""A DynamoDB table of states: one row per thing, written with optimistic locking.
 
-The content of a row is opaque here; `shadow.pacing` defines it.
+The content of a row is opaque here; `shadow.pacing` defines that of a shadow, `telemetry.alerts` that of alerts.
 """
 
 import random
@@ -37,10 +37,15 @@ class _Stored:
 
 
 class ShadowStates:
-    """The rows of one table. Every method raises Busy, Misconfigured or Refused, as AWS answers."""
+    """The rows of one table. Every method raises Busy, Misconfigured or Refused, as AWS answers.
 
-    def __init__(self, clients: Clients, table: str, *, sleep: Callable[[float], None] = time.sleep) -> None:
-        self._clients, self._table, self._sleep = clients, table, sleep
+    `subject`: what a row is the state of, for messages.
+    """
+
+    def __init__(
+        self, clients: Clients, table: str, *, subject: str = "shadow", sleep: Callable[[float], None] = time.sleep
+    ) -> None:
+        self._clients, self._table, self._subject, self._sleep = clients, table, subject, sleep
         self._known: dict[str, _Stored] = {}
         self._characters = 0
 
@@ -68,10 +73,10 @@ class ShadowStates:
             else:
                 self._sleep(random.uniform(0, LONGEST_PAUSE))
             remembered, stored = None, self._read(thing_name)
-        raise Busy(f"store the shadow state of {thing_name}: {ATTEMPTS} attempts met a concurrent write")
+        raise Busy(f"store the {self._subject} state of {thing_name}: {ATTEMPTS} attempts met a concurrent write")
 
     def _read(self, thing_name: str) -> _Stored | None:
-        with translate_errors(f"read the shadow state of {thing_name}"):
+        with translate_errors(f"read the {self._subject} state of {thing_name}"):
             answer = self._clients("dynamodb").get_item(
                 TableName=self._table, Key={"thing": {"S": thing_name}}, ConsistentRead=True
             )
@@ -90,7 +95,7 @@ class ShadowStates:
             condition = "revision = :known"
             values[":known"] = {"N": str(stored.revision)}
         self._forget(thing_name)
-        with translate_errors(f"store the shadow state of {thing_name}"):
+        with translate_errors(f"store the {self._subject} state of {thing_name}"):
             try:
                 self._clients("dynamodb").update_item(
                     TableName=self._table,

@@ -1,4 +1,7 @@
-"""One named shadow of every thing: read and written over AWS IoT's data plane. Which fields it has: `shadow.state`."""
+"""One shadow of every thing, the classic or a named one: read and written over AWS IoT's data plane.
+
+Which fields it has: `shadow.state` for the shadow `lorawan`, `telemetry` for the classic one of a device.
+"""
 
 import json
 from collections.abc import Mapping
@@ -17,10 +20,15 @@ class ShadowFull(Refused):
 
 
 class Shadows:
-    """The shadows of one name. Every method raises Busy, Misconfigured or Refused (ShadowFull), as AWS answers."""
+    """The shadows of one name, None for the classic ones.
 
-    def __init__(self, clients: Clients, name: str) -> None:
-        self._clients, self._name = clients, name
+    Every method raises Busy, Misconfigured or Refused (ShadowFull), as AWS answers.
+    """
+
+    def __init__(self, clients: Clients, name: str | None) -> None:
+        self._clients = clients
+        self._shadow = {} if name is None else {"shadowName": name}
+        self._label = "classic shadow" if name is None else f"shadow {name}"
 
     def report(self, thing_name: str, reported: Mapping[str, Any], *, version: int | None = None) -> bool:
         """Merge `reported` into a thing's shadow without reading it first.
@@ -28,10 +36,10 @@ class Shadows:
         Returns False, having written nothing, when `version` is given and the shadow has another one by now.
         """
         document = json.dumps({"state": {"reported": reported}, **({"version": version} if version else {})}).encode()
-        with translate_errors(f"write the shadow {self._name} of {thing_name}"):
+        with translate_errors(f"write the {self._label} of {thing_name}"):
             try:
                 answer = self._clients("iot-data").update_thing_shadow(
-                    thingName=thing_name, shadowName=self._name, payload=document
+                    thingName=thing_name, **self._shadow, payload=document
                 )
             except ClientError as error:
                 status = error.response["ResponseMetadata"]["HTTPStatusCode"]
@@ -39,7 +47,7 @@ class Shadows:
                     return False
                 if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
                     reason = f"{code(error)}: {error.response['Error'].get('Message', '')}"
-                    raise ShadowFull(f"write the shadow {self._name} of {thing_name}: {reason}") from error
+                    raise ShadowFull(f"write the {self._label} of {thing_name}: {reason}") from error
                 raise
             # An unread answer keeps its connection from being reused.
             answer["payload"].read()
@@ -52,9 +60,9 @@ class Shadows:
 
     def document(self, thing_name: str) -> dict[str, Any] | None:
         """The whole document of a thing's shadow, None if there is no shadow."""
-        with translate_errors(f"read the shadow {self._name} of {thing_name}"):
+        with translate_errors(f"read the {self._label} of {thing_name}"):
             try:
-                answer = self._clients("iot-data").get_thing_shadow(thingName=thing_name, shadowName=self._name)
+                answer = self._clients("iot-data").get_thing_shadow(thingName=thing_name, **self._shadow)
             except ClientError as error:
                 if code(error) == "ResourceNotFoundException":
                     return None

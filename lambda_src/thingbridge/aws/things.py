@@ -20,15 +20,16 @@ THINGS_PER_PAGE: Final = 250
 class Thing:
     """A thing of the registry.
 
-    `type_name` is None for a thing without a thing type; `version` grows with each change. `thing_id` differs when a
-    thing was deleted and created again under its name; a listing does not contain it.
+    `type_name` is None for a thing without a thing type; `version` grows with each change. `id` differs when a thing was
+    deleted and created again under its name; it and `arn` are "" in a listing, which does not contain them.
     """
 
     name: str
     attributes: dict[str, str]
     type_name: str | None = None
     version: int | None = field(default=None, compare=False)
-    thing_id: str | None = field(default=None, compare=False)
+    id: str = field(default="", compare=False)
+    arn: str = field(default="", compare=False)
 
 
 class VersionConflict(Busy):
@@ -72,6 +73,18 @@ class Things:
             between_pages()
             things, token = self.page(stack_name, token)
             yield from things
+
+    def of_type(self, type_name: str, between_pages: Callable[[], None] = lambda: None) -> Iterator[Thing]:
+        """Every thing of a thing type, page by page. `between_pages` as in `of_stack`."""
+        request: dict[str, Any] = {"thingTypeName": type_name, "maxResults": THINGS_PER_PAGE}
+        while True:
+            with translate_errors(f"list the things of the type {type_name}"):
+                answer = self._clients("iot").list_things(**request)
+            yield from (_thing(each) for each in answer["things"])
+            if not answer.get("nextToken"):
+                return
+            request["nextToken"] = answer["nextToken"]
+            between_pages()
 
     def with_dev_eui(self, dev_eui: str) -> Iterator[Thing]:
         """Things with this DevEUI by name, the upper-case spelling first; each spelling costs a ListThings.
@@ -172,5 +185,6 @@ def _thing(answer: Mapping[str, Any]) -> Thing:
         dict(answer.get("attributes") or {}),
         answer.get("thingTypeName"),
         answer.get("version"),
-        answer.get("thingId"),
+        answer.get("thingId", ""),
+        answer.get("thingArn", ""),
     )

@@ -37,6 +37,16 @@ def test_a_report_goes_to_the_named_shadow(shadows: Shadows) -> None:
     assert boto3.client("iot-data").list_named_shadows_for_thing(thingName="barn")["results"] == ["lorawan"]
 
 
+def test_the_classic_shadow_of_a_thing_is_written_and_read_by_version(iot: Any, clients: Clients) -> None:
+    iot.create_thing(thingName="barn")
+    classic = Shadows(clients, None)
+    classic.report("barn", {"alert_active": False})
+    assert boto3.client("iot-data").list_named_shadows_for_thing(thingName="barn")["results"] == []
+    assert classic.report("barn", {"alert_active": True}, version=9) is False
+    assert classic.report("barn", {"alert_active": True}, version=1) is True
+    assert (classic.document("barn") or {})["state"]["reported"] == {"alert_active": True}
+
+
 def test_the_answer_to_a_write_is_read_so_that_its_connection_is_reused(shadows: Shadows, clients: Clients) -> None:
     answers: list[Any] = []
     clients("iot-data").meta.events.register(

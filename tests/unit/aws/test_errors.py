@@ -19,6 +19,8 @@ from thingbridge.aws.account import Account
 from thingbridge.aws.broker import Broker
 from thingbridge.aws.certificates import ClientCertificates
 from thingbridge.aws.clients import Clients
+from thingbridge.aws.device_certificates import DeviceCertificates
+from thingbridge.aws.device_shadows import DeviceShadows
 from thingbridge.aws.errors import REFUSALS, NotPermitted, translate_errors
 from thingbridge.aws.logs import Logs
 from thingbridge.aws.parameters import Parameters
@@ -28,8 +30,10 @@ from thingbridge.aws.sessions import SessionTable
 from thingbridge.aws.shadow_states import ShadowStates
 from thingbridge.aws.shadows import ShadowFull, Shadows
 from thingbridge.aws.stacks import Stacks
+from thingbridge.aws.thing_groups import ThingGroups
 from thingbridge.aws.things import Things, VersionConflict
 from thingbridge.aws.things_log import ThingsLog
+from thingbridge.aws.topic_rules import TopicRules
 from thingbridge.errors import Busy, Misconfigured, Refused, ThingbridgeError
 
 
@@ -70,6 +74,7 @@ def test_an_answer_that_is_not_listed_is_never_a_refusal(code: str) -> None:
 # Every code of every operation that is called -----------------------------------------------------------------------
 
 ADDRESS = "https://sqs.eu-west-1.amazonaws.com/123456789012/farm-registry"
+CERTIFICATE = f"arn:aws:iot:eu-west-1:123456789012:cert/{64 * '0'}"
 
 CALLS: dict[tuple[str, str], Callable[[Clients], Any]] = {
     ("iot", "DescribeThing"): lambda clients: Things(clients).describe("barn"),
@@ -88,6 +93,15 @@ CALLS: dict[tuple[str, str], Callable[[Clients], Any]] = {
     ("iot", "UpdateCertificate"): lambda clients: ClientCertificates(clients).delete("0" * 64),
     ("iot", "DeleteCertificate"): lambda clients: delete_a_certificate(clients),
     ("iot", "DescribeCertificate"): lambda clients: describe_a_certificate(clients),
+    ("iot", "ListThingPrincipals"): lambda clients: DeviceCertificates(clients).principals("barn"),
+    ("iot", "ListAttachedPolicies"): lambda clients: hold_a_certificate(clients),
+    ("iot", "CreateCertificateFromCsr"): lambda clients: DeviceCertificates(clients).issue("a signing request"),
+    ("iot", "AttachThingPrincipal"): lambda clients: DeviceCertificates(clients).attach_to_thing(CERTIFICATE, "barn"),
+    ("iot", "DetachThingPrincipal"): lambda clients: DeviceCertificates(clients).delete(CERTIFICATE, "barn"),
+    ("iot", "AddThingToThingGroup"): lambda clients: ThingGroups(clients).add("barn", "farm:devices"),
+    ("iot", "GetTopicRule"): lambda clients: find_a_rule(clients),
+    ("iot-data", "ListNamedShadowsForThing"): lambda clients: DeviceShadows(clients).names("barn"),
+    ("iot-data", "DeleteThingShadow"): lambda clients: DeviceShadows(clients).delete("barn"),
     ("iot-data", "Publish"): lambda clients: Broker(clients).publish("lorawan/barn/uplink", b"{}"),
     ("iot-data", "UpdateThingShadow"): lambda clients: Shadows(clients, "lorawan").report("barn", {"rssi": -71}),
     ("iot-data", "GetThingShadow"): lambda clients: Shadows(clients, "lorawan").document("barn"),
@@ -162,6 +176,28 @@ MEANING: dict[str, dict[str, type[Exception] | None]] = {
         "ResourceNotFoundException": HANDLED,
     },
     "DescribeCertificate": {"InvalidRequestException": Busy, "ResourceNotFoundException": HANDLED},
+    "ListThingPrincipals": {"InvalidRequestException": Busy, "ResourceNotFoundException": HANDLED},
+    "ListAttachedPolicies": {
+        "InvalidRequestException": Busy,
+        "LimitExceededException": Busy,
+        "ResourceNotFoundException": HANDLED,
+    },
+    "CreateCertificateFromCsr": {"InvalidRequestException": Refused},
+    "AttachThingPrincipal": {"InvalidRequestException": Busy, "ResourceNotFoundException": Busy},
+    "DetachThingPrincipal": {"InvalidRequestException": Busy, "ResourceNotFoundException": HANDLED},
+    "AddThingToThingGroup": {"InvalidRequestException": Busy, "ResourceNotFoundException": Busy},
+    "GetTopicRule": {"InternalException": Busy, "InvalidRequestException": Busy},
+    "ListNamedShadowsForThing": {
+        "InvalidRequestException": Busy,
+        "MethodNotAllowedException": Busy,
+        "ResourceNotFoundException": HANDLED,
+    },
+    "DeleteThingShadow": {
+        "InvalidRequestException": Refused,
+        "MethodNotAllowedException": Busy,
+        "ResourceNotFoundException": HANDLED,
+        "UnsupportedDocumentEncodingException": Busy,
+    },
     "Publish": {"InvalidRequestException": Refused, "MethodNotAllowedException": Busy},
     "UpdateThingShadow": {
         "ConflictException": Busy,
@@ -289,6 +325,19 @@ def describe_a_certificate(clients: Clients) -> None:
     created = iot.create_keys_and_certificate(setAsActive=False)
     iot.attach_policy(policyName="policy", target=created["certificateArn"])
     ClientCertificates(clients).attached("policy")
+
+
+def hold_a_certificate(clients: Clients) -> None:
+    created = clients("iot").create_keys_and_certificate(setAsActive=False)
+    DeviceCertificates(clients).held(created["certificateArn"])
+
+
+def find_a_rule(clients: Clients) -> None:
+    iot = clients("iot")
+    with suppress(iot.exceptions.ResourceAlreadyExistsException):
+        payload = {"sql": "SELECT * FROM 'farm/sensor/+/+'", "actions": []}
+        iot.create_topic_rule(ruleName="farm_sensor", topicRulePayload=payload)
+    TopicRules(clients).for_topic("farm/sensor/temperature/barn")
 
 
 def answers(session: LentClients, service: str, operation: str) -> dict[str, int]:

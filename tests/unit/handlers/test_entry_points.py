@@ -19,8 +19,13 @@ ENCRYPTION = {"SESSIONS_TABLE": "farm-sessions", "KEY_ENCRYPTION_KEY_SECRET_ARN"
 SHADOW = {"SHADOW": '{"metrics": true, "min_interval_seconds": 60}'}
 WORK_QUEUE = {"MAXIMUM_RECEIVE_COUNT": "10"}
 PACED = {"SHADOW_STATES_TABLE": "farm-shadow-states", "SHADOW_QUEUE_URL": "https://sqs/farm-shadow"}
+DEVICES = (
+    '{"ca_certificate": null, "endpoint": "example.com", "locations": {}, "policies": ["farm-device"], '
+    '"region": "eu-west-1", "types": {}}'
+)
 ENVIRONMENTS = {
     "configure": {"PARAMETER_PATH": "/thethings/lorawan/farm/configure"},
+    "devices": {"DEVICES": DEVICES},
     "downlink": {**THINGS_STACK, "DELTA_F_PORT": "20"},
     "registry": {
         **THINGS_STACK,
@@ -40,6 +45,11 @@ ENVIRONMENTS = {
         "SYNC_QUEUE_URL": "https://sqs/farm-sync.fifo",
         "ON_THING_DELETED": "delete",
         "SYNC_MODE": "apply",
+    },
+    "telemetry": {
+        "TELEMETRY_STATES_TABLE": "farm-telemetry-states",
+        "TELEMETRY_TYPES": '{"temperature": {"fields": {"temperature": {"levels": [{"name": "HIGH", "above": 80}]}}}}',
+        "SETTINGS_SECONDS": "300",
     },
     "upstream": {**THINGS, **SHADOW, **PACED, **ENCRYPTION},
     "webhook": {"APPLICATION_ID": "farm-app", "WEBHOOK_SECRET_ARN": "arn:secret"},

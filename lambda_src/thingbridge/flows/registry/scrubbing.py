@@ -34,4 +34,4 @@ class Scrubbing:
         if settled:
             self.things.remove_attributes(thing.name, attributes.SECRETS, expected_version=thing.version)
         else:
-            self.queue.send_delayed(WorkItem(thing_name=thing.name, thing_id=thing.thing_id).body(), SETTLED_AFTER)
+            self.queue.send_delayed(WorkItem(thing_name=thing.name, thing_id=thing.id).body(), SETTLED_AFTER)

@@ -85,7 +85,7 @@ class Registry:
             return
         try:
             if thing:
-                same = settled is not None and thing.thing_id == settled
+                same = settled is not None and thing.id == settled
                 self._apply_as_it_is(thing, event.operation, compared=compared, settled=same)
             elif deleted:
                 self._delete(event)
@@ -200,7 +200,7 @@ class Registry:
             self._show(thing.name, status.succeeded(outcome))
             self.log.record(thing.name, "INFO", f"end_device_{outcome}", device_id=device_id)
         if self.scrubbing and attributes.has_secrets(thing.attributes):
-            unchanged = outcome is Outcome.UNCHANGED and now.thing_id == thing.thing_id
+            unchanged = outcome is Outcome.UNCHANGED and now.id == thing.id
             self.scrubbing.follow(thing, settled=settled and unchanged)
         return device_id
 

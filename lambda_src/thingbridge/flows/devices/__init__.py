@@ -1,0 +1,1 @@
+"""Devices with an identity of their own: registered, their access changed, deleted."""

@@ -1,0 +1,66 @@
+"""The access of a registered device: its certificate rotated, disabled, enabled.
+
+A rotation hands out a new certificate beside the old one, and both connect: the device is never without a valid one.
+The old one is ended by a step of its own, once the device uses the new one.
+"""
+
+from thingbridge.aws.things import Thing
+from thingbridge.devices.credentials import Credentials, HeldCertificate, left_over, registered
+from thingbridge.errors import Refused
+from thingbridge.flows.devices.registration import certify, credentials
+from thingbridge.flows.devices.registry import DeviceRegistry
+
+
+class Incomplete(Refused):
+    """The device has a thing, and no certificate that was handed out."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"the registration of the device {name} is not complete: create it again to complete it")
+
+
+class Access:
+    """Changes the access of devices of one stack. Every method raises Refused for a name that no device has."""
+
+    def __init__(self, devices: DeviceRegistry) -> None:
+        self._devices = devices
+
+    def rotate(self, name: str, csr: str | None) -> Credentials:
+        """A new certificate beside those that the device has. What rotations that did not end have left is deleted."""
+        thing, held = self._device(name)
+        if not registered(held, self._devices.fleet):
+            raise Incomplete(name)
+        for each in left_over(held, self._devices.fleet):
+            self._devices.certificates.delete(each.arn, name)
+        certificate = certify(self._devices, name, csr)
+        self._devices.log("INFO", "device_rotated", thing=name, certificate=certificate.id)
+        return credentials(self._devices.fleet, thing, certificate)
+
+    def end_old(self, name: str) -> list[str]:
+        """Delete all certificates of a device but the newest. Returns the ids of the deleted ones.
+
+        Raises Refused, and deletes nothing, if the device could not connect with the newest.
+        """
+        _, held = self._device(name)
+        mine = sorted(registered(held, self._devices.fleet), key=lambda each: each.created)
+        if not mine or not mine[-1].active:
+            raise Refused(f"the newest certificate of the device {name} is not active: nothing was ended")
+        for each in mine[:-1]:
+            self._devices.certificates.delete(each.arn, name)
+        return [each.id for each in mine[:-1]]
+
+    def set_enabled(self, name: str, *, enabled: bool) -> list[str]:
+        """Activate or deactivate every certificate of a device. Returns the ids of those that changed."""
+        _, held = self._device(name)
+        mine = registered(held, self._devices.fleet)
+        if not mine:
+            raise Incomplete(name)
+        changed = [each for each in mine if each.active is not enabled]
+        for each in changed:
+            self._devices.certificates.set_active(each.id, active=enabled)
+        return [each.id for each in changed]
+
+    def _device(self, name: str) -> tuple[Thing, list[HeldCertificate]]:
+        thing = self._devices.find(name)
+        if thing is None:
+            raise Refused(f"the device {name} does not exist")
+        return thing, self._devices.certificates.of_thing(name)

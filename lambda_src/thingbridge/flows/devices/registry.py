@@ -1,0 +1,46 @@
+"""What the steps on one device work with: the stack's fleet, and the adapters for what AWS holds of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Self
+
+from thingbridge.aws.clients import Clients
+from thingbridge.aws.device_certificates import DeviceCertificates
+from thingbridge.aws.device_shadows import DeviceShadows
+from thingbridge.aws.thing_groups import ThingGroups
+from thingbridge.aws.things import Thing, Things
+from thingbridge.devices.fleet import Fleet
+from thingbridge.errors import Refused
+
+
+def _unlogged(_level: str, _event: str, **_fields: object) -> None:
+    """For a caller whose standard output is not a log."""
+
+
+@dataclass(frozen=True)
+class DeviceRegistry:
+    """The devices of one stack. `log` gets a level, an event and fields, none of them secret (`diagnostics.emit`)."""
+
+    fleet: Fleet
+    things: Things
+    certificates: DeviceCertificates
+    groups: ThingGroups
+    shadows: DeviceShadows
+    log: Callable[..., None] = _unlogged
+
+    @classmethod
+    def of(cls, fleet: Fleet, clients: Clients, log: Callable[..., None] = _unlogged) -> Self:
+        """The registry in the account of the clients."""
+        certificates, groups = DeviceCertificates(clients), ThingGroups(clients)
+        return cls(fleet, Things(clients), certificates, groups, DeviceShadows(clients), log)
+
+    def find(self, name: str) -> Thing | None:
+        """The thing of a device, None if there is none. Raises Refused for a thing that is not a device of the stack.
+
+        Nothing is changed about such a thing: another stack or another product owns it.
+        """
+        thing = self.things.describe(name)
+        if thing is not None and self.fleet.type_of(thing.type_name) is None:
+            what = f"of the type {thing.type_name}" if thing.type_name else "without a type"
+            raise Refused(f"{name} is not a device of the stack {self.fleet.stack_name}, but a thing {what}")
+        return thing

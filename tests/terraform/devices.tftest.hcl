@@ -1,0 +1,119 @@
+# Devices with certificates of their own: types, groups and the policy that ties each to its own name. Planned against a mocked account.
+
+mock_provider "aws" {
+  source = "./tests/terraform/mocks"
+}
+
+variables {
+  # The longest names that there are: the policy must fit with them.
+  aws          = { partition = "aws-us-gov", region = "us-gov-west-1", account_id = "111122223333" }
+  stack        = { name = "a123456789b123456789c123456789d123456789e123456789f12" }
+  functions    = { code = { filename = "functions.zip" } }
+  iot_endpoint = "example-ats.iot.us-gov-west-1.amazonaws.com"
+  things_log   = { environment = { THINGS_LOG_GROUP = "/things" }, policy_json = "{}" }
+  locations    = ["hall-1"]
+
+  types = {
+    temperature = { initial_shadow_json = "{\"desired\": {\"reporting_interval\": 60}}" }
+    pressure    = { description = "Pressure sensor", searchable_attributes = ["model"] }
+  }
+}
+
+run "types_and_groups_belong_to_the_stack" {
+  command = plan
+
+  module {
+    source = "./modules/devices"
+  }
+
+  assert {
+    condition     = output.thing_type_names == { pressure = "${var.stack.name}:pressure", temperature = "${var.stack.name}:temperature" }
+    error_message = "got ${jsonencode(output.thing_type_names)}"
+  }
+
+  assert {
+    condition     = aws_iot_thing_type.this["temperature"].properties[0].searchable_attributes == toset(["location", "manufacturer", "model"])
+    error_message = "got ${jsonencode(aws_iot_thing_type.this["temperature"].properties[0])}"
+  }
+
+  assert {
+    condition     = output.groups == { all = "${var.stack.name}:devices", by_location = { hall-1 = "${var.stack.name}:location:hall-1" }, by_type = { pressure = "${var.stack.name}:type:pressure", temperature = "${var.stack.name}:type:temperature" } }
+    error_message = "got ${jsonencode(output.groups)}"
+  }
+
+  assert {
+    condition     = aws_iot_thing_group.type["temperature"].parent_group_name == "${var.stack.name}:devices" && aws_iot_thing_group.location["hall-1"].parent_group_name == null
+    error_message = "a device would be in one hierarchy twice"
+  }
+
+  assert {
+    condition     = length(aws_iot_indexing_configuration.this) == 0 && length(aws_iot_policy.own) == 0
+    error_message = "what is the account's is changed without being asked for"
+  }
+}
+
+run "a_device_may_use_what_has_its_own_name" {
+  command = plan
+
+  module {
+    source = "./modules/devices"
+  }
+
+  assert {
+    condition     = length(aws_iot_policy.this.policy) <= 2048
+    error_message = "AWS takes 2048 characters; got ${length(aws_iot_policy.this.policy)}"
+  }
+
+  assert {
+    condition     = alltrue([for resource in flatten(jsondecode(aws_iot_policy.this.policy).Statement[*].Resource) : length(split("$${iot:Connection.Thing.ThingName}", resource)) == 2])
+    error_message = "a resource is not the device's own; got ${aws_iot_policy.this.policy}"
+  }
+
+  assert {
+    condition     = jsondecode(aws_iot_policy.this.policy).Statement[0].Condition == { Bool = { "iot:Connection.Thing.IsAttached" = "true" } }
+    error_message = "a certificate without a thing could connect"
+  }
+
+  # The function and the command line read the policies in the order in which a certificate gets them: the one that lets it connect is last.
+  assert {
+    condition     = local.configuration.policies == ["${var.stack.name}-device"] && local.configuration.types.temperature.initial_shadow == { desired = { reporting_interval = 60 } } && local.configuration.types.pressure.initial_shadow == null
+    error_message = "got ${jsonencode(local.configuration)}"
+  }
+}
+
+run "a_policy_of_ones_own_and_the_index_are_added_on_request" {
+  command = plan
+
+  module {
+    source = "./modules/devices"
+  }
+
+  variables {
+    own_policy_json = "{\"Version\": \"2012-10-17\", \"Statement\": []}"
+    fleet_indexing  = true
+  }
+
+  assert {
+    condition     = local.configuration.policies == ["${var.stack.name}-device-own", "${var.stack.name}-device"]
+    error_message = "got ${jsonencode(local.configuration.policies)}"
+  }
+
+  assert {
+    condition     = aws_iot_indexing_configuration.this[0].thing_indexing_configuration[0].thing_connectivity_indexing_mode == "STATUS"
+    error_message = "connectivity is not indexed"
+  }
+}
+
+run "settings_must_fit_into_the_environment_of_a_function" {
+  command = plan
+
+  module {
+    source = "./modules/devices"
+  }
+
+  variables {
+    types = { for number in range(50) : "type-with-a-long-name-${number}" => {} }
+  }
+
+  expect_failures = [output.function_name]
+}

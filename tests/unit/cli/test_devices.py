@@ -1,0 +1,269 @@
+"""`thingbridge devices …`, on an account in process with the stack `Farm`, applied with the variable `devices`."""
+
+import io
+import json
+import stat
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from click.testing import Result
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+from tests.unit.cli.conftest import Time
+from thingbridge.aws.clients import Clients
+
+Run = Callable[..., Result]
+
+TRUST = '{"Version": "2012-10-17", "Statement": []}'
+CONFIGURATION = {
+    "ca_certificate": None,
+    "endpoint": "example-ats.iot.eu-west-1.amazonaws.com",
+    "locations": {"hall-3": "Farm:location:hall-3"},
+    "policies": ["Farm-device"],
+    "region": "eu-west-1",
+    "types": {
+        "temperature": {
+            "group": "Farm:type:temperature",
+            "initial_shadow": {"desired": {"reporting_interval": 60}},
+            "thing_type": "Farm:temperature",
+        }
+    },
+}
+
+
+@pytest.fixture(autouse=True)
+def applied(stack: Any, clients: Clients) -> None:
+    """What Terraform creates for devices."""
+    stack.create_thing_type(thingTypeName="Farm:temperature")
+    for group in ("Farm:type:temperature", "Farm:location:hall-3"):
+        stack.create_thing_group(thingGroupName=group)
+    stack.create_policy(policyName="Farm-device", policyDocument=TRUST)
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("handlers/devices.py", "")
+    role = boto3.client("iam").create_role(RoleName="devices", AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
+    boto3.client("lambda").create_function(
+        FunctionName="Farm-devices",
+        Role=role,
+        Runtime="python3.13",
+        Handler="handlers.devices.handler",
+        Code={"ZipFile": code.getvalue()},
+        Environment={"Variables": {"DEVICES": json.dumps(CONFIGURATION)}},
+    )
+
+
+@pytest.fixture
+def create(run: Run) -> Callable[..., Result]:
+    """Register a device of the type temperature."""
+    return lambda name, *more: run("devices", "create", name, "--type", "temperature", *more)
+
+
+def test_the_credentials_are_in_files_that_only_their_owner_reads(create: Run, tmp_path: Path) -> None:
+    directory = tmp_path / "probe-1"
+    done = create("probe-1", "--attribute", "location=hall-3", "--directory", directory)
+    assert done.exit_code == 0, done.output
+    assert {each.name for each in directory.iterdir()} == {
+        *("private.key", "public.key", "certificate.pem", "ca.pem", "device.json")
+    }
+    assert {stat.S_IMODE(each.stat().st_mode) for each in directory.iterdir()} == {0o600}
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+    device = json.loads((directory / "device.json").read_text())
+    assert (device["clientId"], device["port"]) == ("probe-1", 8883)
+    assert not [name for name in device if "Key" in name]
+    assert "BEGIN" not in done.output
+
+
+def test_the_private_key_is_made_here_and_is_not_sent(create: Run, clients: Clients) -> None:
+    sent: list[str] = []
+    clients("iot").meta.events.register(
+        "provide-client-params.iot.CreateCertificateFromCsr",
+        lambda params, **_: sent.append(params["certificateSigningRequest"]),
+    )
+    credentials = json.loads(create("probe-1", "--json").stdout)
+    key = load_pem_private_key(credentials["privateKey"].encode(), None)
+    (request,) = sent
+    assert x509.load_pem_x509_csr(request.encode()).public_key() == key.public_key()
+    assert "PRIVATE" not in request
+    assert "PUBLIC KEY" in credentials["publicKey"]
+    assert len(credentials) == 13
+
+
+def test_credentials_are_never_made_without_a_place_for_them(create: Run, clients: Clients) -> None:
+    for options in ((), ("--json", "--directory", "x")):
+        assert create("probe-1", *options).exit_code == 2
+    assert not clients.take_calls()
+
+
+def test_credentials_are_not_overwritten(create: Run, tmp_path: Path, stack: Any) -> None:
+    (tmp_path / "certificate.pem").write_text("old")
+    done = create("probe-1", "--directory", tmp_path)
+    assert done.exit_code == 1
+    assert "has certificate.pem already" in done.stderr
+    assert not stack.list_things()["things"]
+
+
+def test_a_refused_registration_leaves_no_key_behind(create: Run, tmp_path: Path) -> None:
+    create("probe-1", "--directory", tmp_path / "first")
+    done = create("probe-1", "--directory", tmp_path / "second")
+    assert done.exit_code == 1
+    assert "the device probe-1 exists, and its credentials were handed out: rotate it" in done.stderr
+    assert not list((tmp_path / "second").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("probe 1", "--type", "temperature"), "NAME must have 1 to 128"),
+        (("probe-1", "--type", "wind"), "--type must be a type of the stack Farm: temperature; got wind"),
+        (("probe-1", "--type", "temperature", "--attribute", "model"), "--attribute must be NAME=VALUE"),
+        (("probe-1", "--type", "temperature", "--attribute", "devEUI=0"), "--attribute devEUI can't be given"),
+        (("probe-1", "--type", "temperature", "--attribute", "location=attic"), "--attribute location must be a loc"),
+    ],
+)
+def test_what_no_device_can_be_is_wrong_usage(arguments: tuple[str, ...], message: str, run: Run, stack: Any) -> None:
+    done = run("devices", "create", *arguments, "--json")
+    assert done.exit_code == 2
+    assert message in done.stderr
+    assert not stack.list_things()["things"]
+
+
+def test_a_stack_without_devices_says_so(run: Run) -> None:
+    done = run("devices", "list", "--stack", "other")
+    assert done.exit_code == 1
+    assert "the stack other has no devices of this kind in eu-west-1: apply it with the variable devices" in done.stderr
+
+
+def test_list_and_show_have_devices_alone_and_no_secrets(create: Run, run: Run, stack: Any) -> None:
+    create("probe-1", "--attribute", "model=TC-2000", "--json")
+    stack.create_thing(thingName="barn", thingTypeName="lorawan")
+    (listed,) = json.loads(run("devices", "list", "--json").stdout)
+    attributes = {"deviceType": "temperature", "model": "TC-2000"}
+    assert listed == {"thingName": "probe-1", "type": "temperature", "attributes": attributes}
+    assert "model=TC-2000" in run("devices", "list").stdout
+    shown = run("devices", "show", "probe-1", "--json").stdout
+    (certificate,) = json.loads(shown)["certificates"]
+    assert (certificate["status"], certificate["registered"]) == ("ACTIVE", True)
+    assert "BEGIN" not in shown
+    assert "ACTIVE" in run("devices", "show", "probe-1").stdout
+    assert run("devices", "show", "barn").exit_code == 1
+
+
+def test_a_device_is_rotated_disabled_enabled_and_deleted(create: Run, run: Run, stack: Any, tmp_path: Path) -> None:
+    first = json.loads(create("probe-1", "--json").stdout)["certificateId"]
+    assert run("devices", "rotate", "probe-1", "--directory", tmp_path / "new").exit_code == 0
+    ended = json.loads(run("devices", "rotate", "probe-1", "--end-old", "--json").stdout)
+    assert ended == {"thingName": "probe-1", "ended": [first]}
+    assert json.loads(run("devices", "disable", "probe-1", "--json").stdout) == {"disabled": ["probe-1"], "failed": {}}
+    (certificate,) = stack.list_certificates()["certificates"]
+    assert certificate["status"] == "INACTIVE"
+    assert run("devices", "enable", "probe-1").exit_code == 0
+    assert run("devices", "delete", "probe-1", stdin="n\n").exit_code == 1
+    assert stack.list_things()["things"]
+    assert run("devices", "delete", "probe-1", stdin="y\n").exit_code == 0
+    assert not stack.list_things()["things"]
+
+
+def test_one_wrong_name_does_not_stop_the_others_from_being_disabled(create: Run, run: Run) -> None:
+    create("probe-1", "--json")
+    done = run("devices", "disable", "nothing", "probe-1", "--json")
+    assert done.exit_code == 1
+    result = json.loads(done.stdout)
+    assert result["disabled"] == ["probe-1"]
+    assert result["failed"] == {"nothing": "the device nothing does not exist"}
+
+
+def test_a_wrong_name_stops_a_deletion_before_it_begins(create: Run, run: Run, stack: Any) -> None:
+    create("probe-1", "--json")
+    assert run("devices", "delete", "probe-1", "nothing", "--yes").exit_code == 1
+    assert run("devices", "delete", "probe-1", "--all", "--yes").exit_code == 2
+    assert stack.list_things()["things"]
+
+
+def test_the_desired_state_is_merged_replaced_and_removed(create: Run, run: Run) -> None:
+    create("probe-1", "--json")
+
+    def desired(*arguments: str) -> Any:
+        done = run("devices", "state", "set", "probe-1", *arguments, "--json")
+        assert done.exit_code == 0, done.output
+        return json.loads(done.stdout)["desired"]
+
+    assert desired('{"active": true, "limits": {"low": 1, "high": 2}}')["reporting_interval"] == 60
+    assert desired('{"limits": {"low": 5}}')["limits"] == {"low": 5, "high": 2}
+    assert "active" not in desired("--remove", "active")
+    assert desired('{"limits": {"high": 9}}', "--replace") == {"limits": {"high": 9}}
+    state = json.loads(run("devices", "state", "get", "probe-1", "--json").stdout)
+    assert state["delta"] == {"limits": {"high": 9}}
+    assert state["reported"] == {}
+    assert "limits" in run("devices", "state", "get", "probe-1").stdout
+
+
+def test_a_state_that_somebody_changed_is_not_overwritten(create: Run, run: Run) -> None:
+    create("probe-1", "--json")
+    done = run("devices", "state", "set", "probe-1", '{"active": false}', "--version", "7")
+    assert done.exit_code == 1
+    assert "does not have the version 7: somebody changed it" in done.stderr
+    assert run("devices", "state", "set", "probe-1", "[]").exit_code == 1
+    assert run("devices", "state", "set", "probe-1").exit_code == 2
+
+
+def test_a_fleet_is_imported_continued_and_exported(run: Run, stack: Any, tmp_path: Path) -> None:
+    file, directory = tmp_path / "fleet.csv", tmp_path / "keys"
+    text = "name,type,location,model\nprobe-1,temperature,hall-3,TC-2000\nprobe-2,temperature,,\n"
+    file.write_text(text)
+    first = run("devices", "import", file, "--directory", directory, "--json")
+    assert json.loads(first.stdout) == {"registered": 2, "existing": 0, "failed": 0, "failures": {}}
+    file.write_text(f"{text}probe-3,temperature,,\n")
+    again = run("devices", "import", file, "--directory", directory, "--json")
+    assert json.loads(again.stdout) == {"registered": 1, "existing": 2, "failed": 0, "failures": {}}
+    assert len(stack.list_certificates()["certificates"]) == 3
+    assert (directory / "probe-3" / "private.key").exists()
+    exported = run("devices", "export").stdout
+    assert exported == f"{text}probe-3,temperature,,\n"
+
+
+def test_a_file_with_a_wrong_row_changes_nothing(run: Run, stack: Any, tmp_path: Path) -> None:
+    file = tmp_path / "fleet.csv"
+    file.write_text("name,type\nprobe-1,temperature\nprobe-1,temperature\nprobe-2,wind\n")
+    done = run("devices", "import", file, "--directory", tmp_path / "keys")
+    assert done.exit_code == 2
+    assert "row 3: name: probe-1 is in an earlier row already" in done.stderr
+    assert "row 4: type: must be a type of the stack Farm" in done.stderr
+    assert not stack.list_things()["things"]
+
+
+def test_devices_are_registered_below_the_quota_of_the_account(run: Run, time_passes: Time, tmp_path: Path) -> None:
+    file = tmp_path / "fleet.csv"
+    file.write_text("name,type\n" + "".join(f"probe-{n},temperature\n" for n in range(12)))
+    assert run("devices", "import", file, "--directory", tmp_path / "keys").exit_code == 0
+    assert time_passes.seconds >= 11 / 8
+
+
+def test_verify_shows_what_is_missing(create: Run, run: Run, stack: Any) -> None:
+    def steps(name: str, *options: str) -> dict[str, Any]:
+        return {
+            each["step"]: each["passed"]
+            for each in json.loads(run("devices", "verify", name, *options, "--json").stdout)
+        }
+
+    assert steps("probe-1") == {"thing": False}
+    create("probe-1", "--json")
+    assert steps("probe-1") == {"thing": True, "certificate": True, "policy": True, "rule": False, "shadow": True}
+    actions = [{"lambda": {"functionArn": "arn:aws:lambda:eu-west-1:123456789012:function:Farm-telemetry"}}]
+    for name, sql in (
+        ("Farm_telemetry", "SELECT * FROM 'Farm/sensor/+/+'"),
+        ("other", "SELECT * FROM 'orchard/sensor/+/+'"),
+    ):
+        stack.create_topic_rule(ruleName=name, topicRulePayload={"sql": sql, "actions": actions})
+    assert run("devices", "verify", "probe-1").exit_code == 0
+    found = steps("probe-1", "--message", '{"temperature": 20}')
+    assert (found["rule"], found["message"], found["function"]) == (True, True, False)
+    run("devices", "disable", "probe-1")
+    assert steps("probe-1")["certificate"] is False
+    done = run("devices", "verify", "probe-1")
+    assert done.exit_code == 1
+    assert "probe-1 does not pass: certificate, policy" in done.stderr

@@ -1,0 +1,180 @@
+"""Rotating, disabling, enabling and deleting devices."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from tests.unit.flows.devices.conftest import Fail
+from thingbridge.aws.clients import Clients
+from thingbridge.aws.device_certificates import DeviceCertificates
+from thingbridge.errors import Busy, Refused
+from thingbridge.flows.devices.access import Access
+from thingbridge.flows.devices.registration import Registration
+from thingbridge.flows.devices.registry import DeviceRegistry
+from thingbridge.flows.devices.removal import Removal
+
+
+@pytest.fixture
+def first(devices: DeviceRegistry) -> str:
+    """The certificate id of the registered device `probe-1`."""
+    return str(Registration(devices).handle({"name": "probe-1", "type": "temperature"})["certificateId"])
+
+
+@pytest.fixture
+def access(devices: DeviceRegistry) -> Access:
+    return Access(devices)
+
+
+@pytest.fixture
+def removal(devices: DeviceRegistry) -> Removal:
+    return Removal(devices)
+
+
+def active(devices: DeviceRegistry) -> set[str]:
+    held = devices.certificates.of_thing("probe-1")
+    return {each.id for each in held if each.active and devices.fleet.policy in each.policies}
+
+
+def test_a_rotated_device_may_connect_with_both_certificates_until_the_old_one_is_ended(
+    first: str, access: Access, devices: DeviceRegistry
+) -> None:
+    second = access.rotate("probe-1", None)
+    assert active(devices) == {first, second.certificate.id}
+    assert "PRIVATE KEY" in str(second.fields()["privateKey"])
+    assert access.end_old("probe-1") == [first]
+    assert active(devices) == {second.certificate.id}
+    assert access.end_old("probe-1") == []
+
+
+def test_a_rotation_that_fails_leaves_the_old_certificate_and_nothing_else(
+    first: str, access: Access, devices: DeviceRegistry, fail: Fail
+) -> None:
+    fail("AttachPolicy")
+    with pytest.raises(Busy):
+        access.rotate("probe-1", None)
+    assert [each.id for each in devices.certificates.of_thing("probe-1")] == [first]
+    assert active(devices) == {first}
+
+
+def test_the_last_certificate_that_works_is_not_ended(
+    first: str, access: Access, devices: DeviceRegistry, clients: Clients
+) -> None:
+    second = access.rotate("probe-1", None).certificate.id
+    clients("iot").update_certificate(certificateId=second, newStatus="INACTIVE")
+    with pytest.raises(Refused, match="the newest certificate of the device probe-1 is not active: nothing was ended"):
+        access.end_old("probe-1")
+    assert active(devices) == {first}
+
+
+def test_a_disabled_device_has_no_certificate_that_works_until_it_is_enabled(
+    first: str, access: Access, devices: DeviceRegistry
+) -> None:
+    second = access.rotate("probe-1", None).certificate.id
+    assert set(access.set_enabled("probe-1", enabled=False)) == {first, second}
+    assert not active(devices)
+    assert access.set_enabled("probe-1", enabled=False) == []
+    access.set_enabled("probe-1", enabled=True)
+    assert active(devices) == {first, second}
+
+
+@pytest.mark.parametrize("act", [lambda a: a.rotate("nothing", None), lambda a: a.set_enabled("nothing", enabled=True)])
+def test_a_device_that_does_not_exist_is_refused(act: Any, access: Access) -> None:
+    with pytest.raises(Refused, match="the device nothing does not exist"):
+        act(access)
+
+
+def test_a_registration_that_is_not_complete_is_completed_by_another_registration(
+    access: Access, devices: DeviceRegistry
+) -> None:
+    devices.things.create("probe-1", {}, "farm:temperature")
+    for act in (lambda: access.rotate("probe-1", None), lambda: access.set_enabled("probe-1", enabled=True)):
+        with pytest.raises(Refused, match="the registration of the device probe-1 is not complete: create it again"):
+            act()
+
+
+def test_nothing_is_left_of_a_deleted_device(
+    first: str, removal: Removal, devices: DeviceRegistry, clients: Clients
+) -> None:
+    devices.shadows.update("probe-1", {"reported": {"a": 1}}, "firmware")
+    removed = removal.delete("probe-1")
+    assert removed.certificates == (first,)
+    assert removed.shadows == ("", "firmware")
+    iot = clients("iot")
+    assert not iot.list_certificates()["certificates"]
+    assert not iot.list_things()["things"]
+    assert devices.shadows.document("probe-1") is None
+    assert devices.shadows.document("probe-1", "firmware") is None
+    assert iot.describe_thing_type(thingTypeName="farm:temperature")
+
+
+@pytest.mark.parametrize(
+    ("operation", "service"),
+    [
+        ("UpdateCertificate", "iot"),
+        ("DetachThingPrincipal", "iot"),
+        ("DeleteCertificate", "iot"),
+        ("DeleteThing", "iot"),
+        ("ListNamedShadowsForThing", "iot-data"),
+        ("DeleteThingShadow", "iot-data"),
+    ],
+)
+def test_a_deletion_that_fails_at_any_step_is_completed_by_the_next_one(
+    operation: str, service: str, first: str, removal: Removal, clients: Clients, fail: Fail
+) -> None:
+    recover = fail(operation, service)
+    with pytest.raises(Busy):
+        removal.delete("probe-1")
+    recover()
+    assert removal.delete("probe-1").thing
+    assert not clients("iot").list_certificates()["certificates"]
+    assert not clients("iot").list_things()["things"]
+    assert not removal.delete("probe-1").thing
+
+
+@pytest.mark.parametrize(
+    ("operation", "status", "code"),
+    [("DeleteCertificate", 409, "DeleteConflictException"), ("DeleteThing", 400, "InvalidRequestException")],
+)
+def test_a_deletion_waits_until_the_detachment_has_propagated(
+    operation: str, status: int, code: str, first: str, devices: DeviceRegistry, clients: Clients, fail: Fail
+) -> None:
+    recover, waited = fail(operation, status=status, code=code), []
+
+    def propagates(seconds: float) -> None:
+        waited.append(seconds)
+        if len(waited) == 3:
+            recover()
+
+    certificates = DeviceCertificates(clients, sleep=propagates)
+    assert Removal(replace(devices, certificates=certificates), sleep=propagates).delete("probe-1").thing
+    assert waited == [1.0, 1.0, 1.0]
+    assert not clients("iot").list_certificates()["certificates"]
+    assert not clients("iot").list_things()["things"]
+
+
+def test_a_registration_that_did_not_end_is_deleted_too(
+    removal: Removal, devices: DeviceRegistry, clients: Clients
+) -> None:
+    devices.things.create("probe-1", {}, "farm:temperature")
+    devices.certificates.attach_to_thing(devices.certificates.issue(None).arn, "probe-1")
+    removal.delete("probe-1")
+    assert not clients("iot").list_certificates()["certificates"]
+    assert not clients("iot").list_things()["things"]
+
+
+def test_neither_a_thing_nor_a_certificate_of_somebody_else_is_deleted(
+    first: str, removal: Removal, devices: DeviceRegistry, clients: Clients
+) -> None:
+    iot = clients("iot")
+    iot.create_thing(thingName="barn", thingTypeName="lorawan", attributePayload={"attributes": {"stackName": "farm"}})
+    with pytest.raises(Refused, match="barn is not a device of the stack farm"):
+        removal.delete("barn")
+    iot.create_policy(policyName="theirs", policyDocument="{}")
+    theirs = devices.certificates.issue(None)
+    devices.certificates.attach_policy(theirs.arn, "theirs")
+    devices.certificates.attach_to_thing(theirs.arn, "probe-1")
+    with pytest.raises(Refused, match=f"a certificate with other policies than the stack's \\({theirs.id}\\)"):
+        removal.delete("probe-1")
+    assert first in active(devices)
+    assert {each["thingName"] for each in iot.list_things()["things"]} == {"barn", "probe-1"}
