@@ -20,8 +20,8 @@ THINGS_PER_PAGE: Final = 250
 class Thing:
     """A thing of the registry.
 
-    `type_name` is None for a thing without a thing type; `version` grows with each change. `id` differs when a thing was
-    deleted and created again under its name; it and `arn` are "" in a listing, which does not contain them.
+    `type_name` is None for a thing without a thing type; `version` grows with each change. `id` differs when a thing
+    was deleted and created again under its name; it and `arn` are "" in a listing, which does not contain them.
     """
 
     name: str
