@@ -129,6 +129,10 @@ FUNCTION_ENVIRONMENT = {
     "REGISTRY_QUEUE_URL": "registry",
     "SYNC_QUEUE_URL": "sync",
     "SYNC_MODE": "apply",
+    "DEVICES": '{"ca_certificate": "", "endpoint": "", "locations": {}, "policies": ["p"], "region": "", "types": {}}',
+    "TELEMETRY_STATES_TABLE": "states",
+    "TELEMETRY_TYPES": "{}",
+    "SETTINGS_SECONDS": "300",
 }
 """Settings for every function: handlers read theirs when they are imported."""
 
