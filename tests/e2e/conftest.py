@@ -37,7 +37,7 @@ CODECS = Path(__file__).parent / "codecs"
 INITIAL_SHADOW = {"desired": {"reporting_interval": 60}, "reported": {"firmware_version": "1.0.0"}}
 """Of devices with certificates of their own, which `orchard` has."""
 
-RECORDS_QUEUE = "orchard-records"
+RECORDS_QUEUE = "records-of-orchard"
 """Where `orchard` hands the records of readings on to; it is there before the stack, as a user's is."""
 
 VAULT, VAULT_APPLICATION = "Vault", "vault-app"
