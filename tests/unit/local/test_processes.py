@@ -163,7 +163,7 @@ def test_an_interrupt_while_a_process_is_started_comes_once_it_is_known() -> Non
 
 def interrupted_before(then: Callable[[], None]) -> None:
     with interrupts_deferred():
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)  # at once, unlike one to the process, which any of its threads may get
         then()
 
 

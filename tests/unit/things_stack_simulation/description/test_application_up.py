@@ -32,6 +32,9 @@ def test_every_kind_is_described() -> None:
     assert set(UP_KINDS) < APPLICATION_UP.keys()
 
 
+NEWER = ("attributes", "last_battery_percentage", "locations", "network_ids", "version_ids")
+"""Fields of messages since 3.33.1 and 3.34.0, which hosted deployments have; the published description is older."""
+
 if "TTS_SWAGGER" in os.environ:  # the published description is not part of this repository
 
     def undescribed(published: Mapping[str, Any], described: Type, definitions: Mapping[str, Any]) -> Iterator[str]:
@@ -53,4 +56,5 @@ if "TTS_SWAGGER" in os.environ:  # the published description is not part of this
         definitions = description["definitions"]
         assert list(undescribed(definitions["v3ApplicationUp"], APPLICATION_UP, definitions)) == []
         simulate = Operation("AppAs_SimulateUplink", "AS", "POST", f"/as/{DEVICE}/up/simulate", body=APPLICATION_UP)
-        assert differences([simulate], description) == []
+        newer = tuple(f".{name} is not a published field" for name in NEWER)
+        assert [each for each in differences([simulate], description) if not each.endswith(newer)] == []
