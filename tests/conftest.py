@@ -34,7 +34,7 @@ def pytest_configure(config: pytest.Config) -> None:
 def leave_out_settings_of_the_person() -> None:
     """A profile or a key of the person who runs the tests must reach no test; the choice of an emulator must.
 
-    What `thingbridge-local env` has set is no choice: that environment may have ended.
+    What `thingbridge-local env` has set does not count as a choice: that environment may have ended.
     """
     own = os.environ.get(OWN_ENDPOINT)
     chosen = any(os.environ.get(name) not in (None, "", own) for name in CHOSEN)

@@ -7,7 +7,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -154,6 +154,15 @@ def test_a_process_that_ends_with_its_caller_ends_when_the_caller_is_killed(tmp_
         caller.stop()
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Python's own handler of Ctrl-C. A shell starts its background commands, and so these tests, with SIGINT ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupt_while_a_process_is_started_comes_once_it_is_known() -> None:
     known: list[bool] = []
     with pytest.raises(KeyboardInterrupt):
@@ -163,7 +172,7 @@ def test_an_interrupt_while_a_process_is_started_comes_once_it_is_known() -> Non
 
 def interrupted_before(then: Callable[[], None]) -> None:
     with interrupts_deferred():
-        signal.raise_signal(signal.SIGINT)  # at once, unlike one to the process, which any of its threads may get
+        signal.raise_signal(signal.SIGINT)
         then()
 
 
