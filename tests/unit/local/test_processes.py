@@ -156,7 +156,7 @@ def test_a_process_that_ends_with_its_caller_ends_when_the_caller_is_killed(tmp_
 
 @pytest.fixture
 def interruptible() -> Iterator[None]:
-    """Python's own handler of Ctrl-C. A shell starts its background commands, and so these tests, with SIGINT ignored."""
+    """Python's own handler of Ctrl-C. A shell starts background commands, perhaps this run, with SIGINT ignored."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
