@@ -67,8 +67,16 @@ def registered(certificates: Iterable[HeldCertificate], fleet: Fleet) -> list[He
     return [each for each in certificates if fleet.policy in each.policies]
 
 
-def left_over(certificates: Iterable[HeldCertificate], fleet: Fleet) -> list[HeldCertificate]:
-    """The certificates of registrations that did not end. One with a policy of somebody else is not ours."""
+def without_others_policies(certificates: Iterable[HeldCertificate], fleet: Fleet) -> list[HeldCertificate]:
+    """The certificates without the stack's policy that carry no policy of somebody else either."""
     return [
         each for each in certificates if fleet.policy not in each.policies and set(each.policies) <= set(fleet.policies)
     ]
+
+
+def left_over(certificates: Iterable[HeldCertificate], fleet: Fleet) -> list[HeldCertificate]:
+    """The certificates of registrations that did not end.
+
+    They are inactive. An active one may be in use: a person may have detached the policy to suspend the device.
+    """
+    return [each for each in without_others_policies(certificates, fleet) if not each.active]

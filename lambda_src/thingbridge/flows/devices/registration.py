@@ -1,8 +1,9 @@
 """Registering a device: thing, certificate, attachments, groups and initial shadow, handed out once.
 
 A certificate can connect only with the stack's policy, which is attached last. A registration that ends before leaves a
-thing without such a certificate: the next one of that name deletes the rest and completes it. A registration that fails
-deletes its own certificate, whose key nobody has received.
+thing without such a certificate: the next one of that name deletes the rest and completes it, unless an active
+certificate shows that the device may be in use. A registration that fails deletes its own certificate, whose key nobody
+has received.
 """
 
 from collections.abc import Callable
@@ -74,6 +75,12 @@ class Registration:
         held = self._devices.certificates.of_thing(device.name)
         if registered(held, self._devices.fleet):
             raise AlreadyRegistered(device.name)
+        if in_use := [each.id for each in held if each.active]:
+            raise Refused(
+                f"the thing {device.name} has an active certificate without the stack's policy ({', '.join(in_use)}), "
+                f"which may be in use: attach the policy {self._devices.fleet.policy} to it, or delete the device to "
+                "start again"
+            )
         type_name = self._devices.fleet.type_of(thing.type_name)
         if type_name != device.type_name:
             raise Refused(

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from thingbridge.aws.device_certificates import DETACHED_WITHIN
-from thingbridge.devices.credentials import left_over, registered
+from thingbridge.devices.credentials import registered, without_others_policies
 from thingbridge.errors import Refused
 from thingbridge.flows.devices.registry import DeviceRegistry
 
@@ -38,7 +38,7 @@ class Removal:
         if self._devices.find(name) is None:
             return Removed((), (), thing=False)
         fleet, held = self._devices.fleet, self._devices.certificates.of_thing(name)
-        ours = [*registered(held, fleet), *left_over(held, fleet)]
+        ours = [*registered(held, fleet), *without_others_policies(held, fleet)]
         if foreign := [each.id for each in held if each not in ours]:
             raise Refused(
                 f"the device {name} has a certificate with other policies than the stack's ({', '.join(foreign)}): "

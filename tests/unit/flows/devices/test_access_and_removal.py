@@ -57,6 +57,15 @@ def test_a_rotation_that_fails_leaves_the_old_certificate_and_nothing_else(
     assert active(devices) == {first}
 
 
+def test_a_rotation_leaves_an_active_certificate_whose_policy_was_detached(
+    first: str, access: Access, devices: DeviceRegistry, clients: Clients
+) -> None:
+    second = access.rotate("probe-1", None).certificate
+    clients("iot").detach_policy(policyName=devices.fleet.policy, target=second.arn)
+    access.rotate("probe-1", None)
+    assert {first, second.id} < {each.id for each in devices.certificates.of_thing("probe-1")}
+
+
 def test_the_last_certificate_that_works_is_not_ended(
     first: str, access: Access, devices: DeviceRegistry, clients: Clients
 ) -> None:

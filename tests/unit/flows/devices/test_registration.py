@@ -151,6 +151,17 @@ def test_what_an_interrupted_registration_has_left_is_deleted_by_the_next_one(
     assert certificates(clients) == [answer["certificateId"]]
 
 
+def test_an_active_certificate_whose_policy_was_detached_is_never_deleted_by_a_registration(
+    registration: Registration, devices: DeviceRegistry, clients: Clients
+) -> None:
+    certificate = registration.handle(PROBE)
+    clients("iot").detach_policy(policyName=devices.fleet.policy, target=certificate["certificateArn"])
+    error = registration.handle(PROBE)["error"]
+    assert str(certificate["certificateId"]) in error["reason"]
+    assert f"attach the policy {devices.fleet.policy} to it, or delete the device" in error["reason"]
+    assert certificates(clients) == [certificate["certificateId"]]
+
+
 def test_a_registration_is_completed_with_the_attributes_of_the_last_request(
     registration: Registration, devices: DeviceRegistry, fail: Fail
 ) -> None:
