@@ -125,7 +125,8 @@ def certify(
 ) -> IssuedCertificate:
     """Issue a certificate for a thing. After `before_access` it can connect; `confirm` may still refuse it.
 
-    On any error the certificate is deleted: without the answer, nobody has its key or may rely on it.
+    On any error, and on Ctrl-C, the certificate is deleted: without the answer, nobody has its key or may rely on it. It
+    would be the newest one, which ending the old ones spares.
     """
     certificate = devices.certificates.issue(csr)
     try:
@@ -135,7 +136,7 @@ def certify(
         for policy in devices.fleet.policies:
             devices.certificates.attach_policy(certificate.arn, policy)
         confirm(certificate)
-    except ThingbridgeError:
+    except BaseException:
         _undo(devices, name, certificate)
         raise
     return certificate

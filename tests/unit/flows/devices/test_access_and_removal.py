@@ -57,6 +57,21 @@ def test_a_rotation_that_fails_leaves_the_old_certificate_and_nothing_else(
     assert active(devices) == {first}
 
 
+def test_a_rotation_that_a_person_interrupts_leaves_the_old_certificate_and_nothing_else(
+    first: str, access: Access, devices: DeviceRegistry, clients: Clients
+) -> None:
+    def interrupt(params: dict[str, object], **_: object) -> None:
+        if params["policyName"] == devices.fleet.policy:
+            raise KeyboardInterrupt
+
+    clients("iot").meta.events.register("provide-client-params.iot.AttachPolicy", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        access.rotate("probe-1", None)
+    assert [each.id for each in devices.certificates.of_thing("probe-1")] == [first]
+    assert access.end_old("probe-1") == []
+    assert active(devices) == {first}
+
+
 def test_a_rotation_leaves_an_active_certificate_whose_policy_was_detached(
     first: str, access: Access, devices: DeviceRegistry, clients: Clients
 ) -> None:
