@@ -125,8 +125,8 @@ def certify(
 ) -> IssuedCertificate:
     """Issue a certificate for a thing. After `before_access` it can connect; `confirm` may still refuse it.
 
-    On any error, and on Ctrl-C, the certificate is deleted: without the answer, nobody has its key or may rely on it. It
-    would be the newest one, which ending the old ones spares.
+    On any error, and on Ctrl-C, the certificate is deleted: without the answer, nobody has its key or may rely on it.
+    As the newest one it would be the only one left once the old ones are ended.
     """
     certificate = devices.certificates.issue(csr)
     try:
