@@ -1,6 +1,6 @@
 """All shadows of a device, classic and named: read, updated, listed and deleted. What they hold is up to the device.
 
-The one named shadow that The Things Stack's things have: `aws.shadows`.
+One shadow of every thing, by its name: `aws.shadows`.
 """
 
 import json
@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 
 from thingbridge.aws.clients import Clients
 from thingbridge.aws.errors import code, translate_errors
+from thingbridge.aws.shadows import Shadows
 from thingbridge.errors import Refused
 
 
@@ -27,14 +28,7 @@ class DeviceShadows:
 
     def document(self, thing_name: str, shadow_name: str | None = None) -> dict[str, Any] | None:
         """The whole document, None if there is no such shadow."""
-        with translate_errors(f"read the {_called(shadow_name)} of {thing_name}"):
-            try:
-                answer = self._clients("iot-data").get_thing_shadow(**_of(thing_name, shadow_name))
-            except ClientError as error:
-                if code(error) == "ResourceNotFoundException":
-                    return None
-                raise
-            return dict(json.loads(answer["payload"].read()))
+        return Shadows(self._clients, shadow_name).document(thing_name)
 
     def update(
         self,
