@@ -5,7 +5,7 @@ PYTHON ?= python3
 BIN    := .venv/bin
 UV     := 0.13.8
 # Processes for the tests: more than two cores have, because an apply mostly waits.
-JOBS   ?= 4
+JOBS   ?= 5
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help

@@ -12,22 +12,6 @@ variables {
   package             = { filename = "./tests/terraform/mocks/account.tfmock.hcl" }
 }
 
-run "what_is_set_wins_over_what_is_derived" {
-  command = plan
-
-  variables {
-    trusted_account_id        = "210987654321"
-    external_id               = "mine"
-    ingest                    = { mode = "manual" }
-    default_frequency_plan_id = "EU_863_870"
-  }
-
-  assert {
-    condition     = local.trusted_account_id == "210987654321" && output.external_id == "mine" && output.default_frequency_plan_id == "EU_863_870"
-    error_message = "got ${local.trusted_account_id}, ${output.external_id} and ${output.default_frequency_plan_id}"
-  }
-}
-
 run "the_region_has_its_usual_frequency_plan" {
   command = plan
 
@@ -59,29 +43,37 @@ run "the_region_has_its_usual_frequency_plan" {
   }
 }
 
-run "a_region_without_a_usual_frequency_plan_takes_the_one_that_is_set" {
+run "what_is_set_wins_over_what_is_derived" {
   command = plan
 
   variables {
+    trusted_account_id        = "210987654321"
+    external_id               = "mine"
     default_frequency_plan_id = "US_902_928_FSB_2"
     end_to_end_encryption     = true
-    ingest                    = { mode = "webhook" }
+    ingest                    = { mode = "manual" }
     shadow                    = { min_interval_seconds = 60 }
     devices                   = { types = { temperature = {} }, telemetry = {} }
   }
 
+  # A region without a usual frequency plan: one must be set.
   override_data {
     target = data.aws_region.this
     values = { id = "mx-central-1" }
   }
 
   assert {
-    condition     = output.default_frequency_plan_id == "US_902_928_FSB_2" && endswith(module.package.layer.filename, "-layer.zip")
-    error_message = "got ${output.default_frequency_plan_id} and ${module.package.layer.filename}"
+    condition     = local.trusted_account_id == "210987654321" && output.external_id == "mine" && output.default_frequency_plan_id == "US_902_928_FSB_2"
+    error_message = "got ${local.trusted_account_id}, ${output.external_id} and ${output.default_frequency_plan_id}"
   }
 
   assert {
-    condition     = values(output.function_names) == ["farm-configure", "farm-devices", "farm-downlink", "farm-registry", "farm-requeue", "farm-shadow", "farm-sync", "farm-telemetry", "farm-upstream", "farm-webhook"]
+    condition     = endswith(module.package.layer.filename, "-layer.zip")
+    error_message = "got ${module.package.layer.filename}"
+  }
+
+  assert {
+    condition     = values(output.function_names) == ["farm-configure", "farm-devices", "farm-downlink", "farm-registry", "farm-requeue", "farm-shadow", "farm-sync", "farm-telemetry", "farm-upstream"]
     error_message = "got ${jsonencode(output.function_names)}"
   }
 }

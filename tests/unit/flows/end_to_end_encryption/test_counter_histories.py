@@ -150,7 +150,7 @@ def begin(
 
 
 @settings(
-    max_examples=size(8, 1_000), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture],
+    max_examples=size(5, 1_000), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture],
     phases=[Phase.generate],  # shrinking would repeat a failed history for minutes
 )  # fmt: skip
 @given(steps=st.lists(st.sampled_from(STEPS), min_size=15, max_size=40), seed=st.integers(0, 2**16))
