@@ -40,33 +40,38 @@ def left_behind(aws: LocalAws, stack_name: str) -> list[tuple[str, Callable[[], 
     stacks, parameters = aws.client("cloudformation"), aws.client("ssm")
 
     found: list[tuple[str, Callable[[], Any]]] = []
-    for each in functions.list_functions()["Functions"]:
+    for each in _all(functions, "list_functions", "Functions"):
         name = each["FunctionName"]
         found.append((name, lambda name=name: functions.delete_function(FunctionName=name)))
-    for each in iot.list_topic_rules()["rules"]:
+    for each in _all(iot, "list_topic_rules", "rules"):
         name = each["ruleName"]
         found.append((name, lambda name=name: iot.delete_topic_rule(ruleName=name)))
-    for each in iot.list_policies()["policies"]:
+    for each in _all(iot, "list_policies", "policies"):
         name = each["policyName"]
         found.append((name, lambda name=name: _remove_policy(iot, name)))
-    for each in stacks.describe_stacks()["Stacks"]:
+    for each in _all(stacks, "describe_stacks", "Stacks"):
         name = each["StackName"]
         found.append((name, lambda name=name: stacks.delete_stack(StackName=name)))
-    for each in iam.list_roles()["Roles"]:
+    for each in _all(iam, "list_roles", "Roles"):
         name = each["RoleName"]
         found.append((name, lambda name=name: _remove_role(iam, name)))
-    for each in secrets.list_secrets()["SecretList"]:
+    for each in _all(secrets, "list_secrets", "SecretList"):
         name = each["Name"]
         found.append((name, lambda name=name: secrets.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)))
-    for each in logs.describe_log_groups()["logGroups"]:
+    for each in _all(logs, "describe_log_groups", "logGroups"):
         name = each["logGroupName"]
         found.append((name, lambda name=name: logs.delete_log_group(logGroupName=name)))
-    for each in parameters.describe_parameters()["Parameters"]:
+    for each in _all(parameters, "describe_parameters", "Parameters"):
         name = each["Name"]
         found.append((name, lambda name=name: parameters.delete_parameter(Name=name)))
-    for url in sqs.list_queues().get("QueueUrls", []):
+    for url in _all(sqs, "list_queues", "QueueUrls"):
         found.append((Path(url).name, lambda url=url: sqs.delete_queue(QueueUrl=url)))
     return [(name, remove) for name, remove in found if name.startswith(starts)]
+
+
+def _all(client: Any, operation: str, key: str) -> list[Any]:
+    """What a listing has on all of its pages."""
+    return [each for page in client.get_paginator(operation).paginate() for each in page.get(key, [])]
 
 
 def _remove_role(iam: Any, name: str) -> None:

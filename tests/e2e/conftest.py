@@ -129,6 +129,17 @@ class Bridge:
         """The entries of a thing's log stream (`unidentified`: of what names no thing), oldest first."""
         return inspection.log(self.aws, self.outputs["things_log_group_name"], thing_name)
 
+    def certificates(self) -> list[str]:
+        """The ARNs of the certificates that carry a policy of the stack: of The Things Stack's connection."""
+        iot = self.aws.client("iot")
+        policies = iot.get_paginator("list_policies").paginate().search("policies[].policyName")
+        return [
+            target
+            for name in policies
+            if name.startswith(f"{self.name}-")
+            for target in iot.list_targets_for_policy(policyName=name)["targets"]
+        ]
+
     def dead_letters(self) -> dict[str, int]:
         """How many messages wait in each queue of failures; the other queues hold work."""
         queues: dict[str, str | None] = self.outputs["queue_urls"]

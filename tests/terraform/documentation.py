@@ -79,6 +79,8 @@ def write(tree: Path, mocked: Path) -> None:
         (module / "main.tf").write_text(prepared(block, "../../"))
         if "functions.zip" in block:
             (tree / "functions.zip").write_bytes(b"")
+        for file in re.findall(r'\bfile\("([\w.]+\.pem)"\)', block):
+            (tree / file).write_text("-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n")
         if "/codecs" in block:
             (module / "codecs").mkdir()
             (module / "codecs" / "soil.py").write_text("DEVICES = []\n")
