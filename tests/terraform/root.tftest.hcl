@@ -67,7 +67,7 @@ run "a_region_without_a_usual_frequency_plan_takes_the_one_that_is_set" {
     end_to_end_encryption     = true
     ingest                    = { mode = "webhook" }
     shadow                    = { min_interval_seconds = 60 }
-    devices                   = { types = { temperature = {} }, telemetry = {} }
+    devices                   = { types = { temperature = {} }, telemetry = {}, provisioning = {} }
   }
 
   override_data {
@@ -81,7 +81,7 @@ run "a_region_without_a_usual_frequency_plan_takes_the_one_that_is_set" {
   }
 
   assert {
-    condition     = values(output.function_names) == ["farm-configure", "farm-devices", "farm-downlink", "farm-registry", "farm-requeue", "farm-shadow", "farm-sync", "farm-telemetry", "farm-upstream", "farm-webhook"]
+    condition     = values(output.function_names) == ["farm-configure", "farm-devices", "farm-downlink", "farm-provision", "farm-registry", "farm-requeue", "farm-shadow", "farm-sync", "farm-telemetry", "farm-upstream", "farm-webhook"]
     error_message = "got ${jsonencode(output.function_names)}"
   }
 }
