@@ -47,7 +47,7 @@ def log(clients: Clients) -> ThingsLog:
 
 @pytest.fixture(autouse=True)
 def written(clients: Clients) -> list[dict[str, Any]]:
-    """The shadows that are written: AWS takes that of a thing which does not exist yet, the account in process does not."""
+    """The shadows that are written: unlike AWS, the account in process takes none before its thing exists."""
     found: list[dict[str, Any]] = []
 
     def accept(params: dict[str, Any], **_: object) -> tuple[Response, dict[str, Any]]:
