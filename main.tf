@@ -142,6 +142,7 @@ module "devices" {
   ca_certificate  = var.devices.ca_certificate
   iot_endpoint    = coalesce(var.devices.iot_endpoint, data.aws_iot_endpoint.this.endpoint_address)
   telemetry       = var.devices.telemetry
+  provisioning    = var.devices.provisioning
   things_log      = module.things_log.use
   functions       = local.functions
   aws             = local.aws

@@ -19,6 +19,7 @@ output "devices" {
     function_arn     = devices.function_arn
     groups           = devices.groups
     policy_name      = devices.policy_name
+    provisioning     = devices.provisioning
     telemetry_topics = devices.telemetry_topics
     thing_type_names = devices.thing_type_names
     topics           = devices.topics
@@ -31,11 +32,12 @@ output "external_id" {
 }
 
 output "function_names" {
-  description = "Names of the functions. null: devices without devices, requeue without end_to_end_encryption, shadow unless shadow.min_interval_seconds is set, sync without registry_sync, telemetry without devices.telemetry, webhook unless ingest.mode is \"webhook\"."
+  description = "Names of the functions. null: devices without devices, provision without devices.provisioning, requeue without end_to_end_encryption, shadow unless shadow.min_interval_seconds is set, sync without registry_sync, telemetry without devices.telemetry, webhook unless ingest.mode is \"webhook\"."
   value = {
     configure = module.configure.function_name
     devices   = one(module.devices[*].function_name)
     downlink  = module.downlink.function_name
+    provision = one(module.devices[*].provision_function_name)
     registry  = module.registry.function_name
     requeue   = one(module.end_to_end_encryption[*].requeue_function_name)
     shadow    = module.shadow.function_name

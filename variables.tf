@@ -125,13 +125,17 @@ variable "default_frequency_plan_id" {
 }
 
 variable "devices" {
-  description = "Devices that connect to AWS IoT Core themselves, with certificates of their own (docs/devices.md): their types and locations, a policy of your own beside the one they all carry, whether the account's fleet index is configured here, the host and authority that devices connect to if they are not AWS IoT Core's own, and how their readings are evaluated (telemetry, docs/telemetry.md). null: none."
+  description = "Devices that connect to AWS IoT Core themselves, with certificates of their own (docs/devices.md): their types and locations, a policy of your own beside the one they all carry, whether the account's fleet index is configured here, the host and authority that devices connect to if they are not AWS IoT Core's own, how their readings are evaluated (telemetry, docs/telemetry.md), and whether devices register themselves (provisioning). null: none."
   type = object({
     ca_certificate  = optional(string)
     fleet_indexing  = optional(bool, false)
     iot_endpoint    = optional(string)
     locations       = optional(set(string), [])
     own_policy_json = optional(string)
+    provisioning = optional(object({
+      just_in_time = optional(map(object({ type = string, location = optional(string) })))
+      name_pattern = optional(string)
+    }))
     telemetry = optional(object({
       notifications = optional(object({
         enabled   = optional(bool)

@@ -13,7 +13,7 @@ import typer
 from rich.table import Column, Table
 
 from cli import output_file
-from cli.devices import keys, state, transfer, verification
+from cli.devices import keys, provisioning, state, transfer, verification
 from cli.devices.applied import AppliedDevices, document
 from cli.errors import Failed, WrongUsage
 from cli.options import AsJson, Profile, Region, StackName
@@ -27,6 +27,7 @@ app.add_typer(state.app, name="state")
 app.command()(verification.verify)
 app.command(name="import")(transfer.import_)
 app.command()(transfer.export)
+app.command()(provisioning.allow)
 
 _SHOWN: Final = 20
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from thingbridge.aws.secrets import Secrets
     from thingbridge.aws.things_log import ThingsLog
     from thingbridge.flows.configure import Configure
+    from thingbridge.flows.devices.provisioning import Provisioning
     from thingbridge.flows.devices.registration import Registration
     from thingbridge.flows.end_to_end_encryption.decryption import Decryption
     from thingbridge.flows.end_to_end_encryption.downlinks import EncryptedDownlinkQueue
@@ -281,6 +282,27 @@ def devices(environment: Environment, clients: Clients = CLIENTS) -> Registratio
     settings = DevicesSettings.read(environment)
     fleet = Fleet.read(settings.stack_name, settings.devices)
     return Registration(DeviceRegistry.of(fleet, clients, diagnostics.emit))
+
+
+def provision(environment: Environment, clients: Clients = CLIENTS) -> Provisioning:
+    """The flow of the function `provision`."""
+    from handlers.settings import ProvisionSettings
+    from thingbridge.aws.allowed_devices import AllowedDevices
+    from thingbridge.aws.device_shadows import DeviceShadows
+    from thingbridge.aws.things import Things
+    from thingbridge.aws.things_log import ThingsLog
+    from thingbridge.devices.admission import Admission
+    from thingbridge.devices.fleet import Fleet
+    from thingbridge.flows.devices.provisioning import Provisioning
+
+    settings = ProvisionSettings.read(environment)
+    return Provisioning(
+        Admission(Fleet.read(settings.stack_name, settings.devices), settings.name_pattern),
+        AllowedDevices(clients, settings.allowed_devices_table),
+        Things(clients),
+        DeviceShadows(clients),
+        ThingsLog(clients, settings.things_log_group),
+    )
 
 
 def telemetry(environment: Environment, clients: Clients = CLIENTS) -> Telemetry:

@@ -5,6 +5,7 @@ raises when the function starts and names the variable.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from typing import Self
@@ -19,6 +20,13 @@ from thingbridge.telemetry.schema import ReadingType
 
 def _flag(text: str) -> bool:
     return {"true": True, "false": False}[text]
+
+
+def _pattern(text: str) -> re.Pattern[str]:
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise ValueError(str(error)) from error
 
 
 def _shadow(text: str) -> ShadowSettings:
@@ -162,6 +170,16 @@ class DevicesSettings(Settings):
     """Environment of `devices`, which registers devices. `devices`: JSON, read by `thingbridge.devices.fleet`."""
 
     devices: str
+
+
+@dataclass(frozen=True)
+class ProvisionSettings(Settings):
+    """Environment of `provision`, which admits devices. `devices`: as that of `devices`, without the authority."""
+
+    devices: str
+    things_log_group: str
+    allowed_devices_table: str
+    name_pattern: re.Pattern[str] = field(metadata={"parse": _pattern})
 
 
 @dataclass(frozen=True)

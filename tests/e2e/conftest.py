@@ -256,6 +256,10 @@ def pair(
             "locations": ["hall-3"],
             "ca_certificate": aws.mqtt_authority(),
             "telemetry": {"settings_seconds": 0, "stream": {"queue": records}},
+            "provisioning": {
+                "name_pattern": "claimed-[0-9]+",
+                "just_in_time": {"line-1": {"type": "pressure", "location": "hall-3"}},
+            },
         },
     }
     mqtt = {"server_url": aws.mqtt_url, "ca_certificate": aws.mqtt_authority()}

@@ -268,3 +268,100 @@ def test_devices_and_things_of_the_things_stack_do_not_see_each_other(
     assert taken.exit_code == 1
     assert not (tmp_path / "barn" / "private.key").exists()
     assert orchard.thing(lorawan)
+
+
+@pytest.fixture
+def claim(orchard: Bridge) -> Iterator[Credentials]:
+    """A claim certificate, as a person makes it for a series of devices."""
+    iot = orchard.aws.client("iot")
+    made = iot.create_keys_and_certificate(setAsActive=True)
+    iot.attach_policy(policyName="orchard-claim", target=made["certificateArn"])
+    yield {
+        "clientId": "orchard.claim.1",
+        "certificatePem": made["certificatePem"],
+        "privateKey": made["keyPair"]["PrivateKey"],
+        "caCertificate": orchard.aws.mqtt_authority(),
+    }
+    iot.update_certificate(certificateId=made["certificateId"], newStatus="INACTIVE")
+    iot.delete_certificate(certificateId=made["certificateId"], forceDelete=True)
+
+
+def provision(orchard: Bridge, claim: Credentials, name: str, **parameters: str) -> tuple[Credentials, dict[str, Any]]:
+    """What a device does with a claim: the certificate that it gets, and the answer to its request."""
+    template = orchard.outputs["devices"]["provisioning"]["template_name"]
+    create, request = "$aws/certificates/create/json", f"$aws/provisioning-templates/{template}/provision/json"
+    with connected(orchard, claim) as connection:
+        for topic in (create, request):
+            for outcome in ("accepted", "rejected"):
+                connection.subscribe(f"{topic}/{outcome}")
+        connection.publish(create, {})
+        made = connection.wait_for(f"{create}/accepted").json()
+        token = made["certificateOwnershipToken"]
+        connection.publish(request, {"certificateOwnershipToken": token, "parameters": {"Name": name, **parameters}})
+        answer = connection.wait_for(f"{request}/+").json()
+    return {**made, "clientId": name, "caCertificate": claim["caCertificate"]}, answer
+
+
+def test_an_allowed_device_provisions_itself_once_and_gets_its_own_rights_alone(
+    orchard: Bridge, run: Run, claim: Credentials, tmp_path: Path
+) -> None:
+    name, file = f"claimed-{next(_serial)}", tmp_path / "allowed.csv"
+    file.write_text(f"name,type,location\n{name},temperature,hall-3\n")
+    assert run("allow", file).exit_code == 0
+    device, answer = provision(orchard, claim, name, ThingType="orchard:pressure")
+    assert answer.get("thingName") == name, answer
+    shown = json.loads(run("show", name, "--json").stdout)
+    assert shown["type"] == "temperature"
+    assert shown["attributes"] == {"deviceType": "temperature", "location": "hall-3"}
+    assert [(each["status"], each["registered"]) for each in shown["certificates"]] == [("ACTIVE", True)]
+    groups = orchard.aws.client("iot").list_thing_groups_for_thing(thingName=name)["thingGroups"]
+    assert {each["groupName"] for each in groups} == {"orchard:type:temperature", "orchard:location:hall-3"}
+    shadow = f"$aws/things/{name}/shadow"
+    with connected(orchard, device) as connection:
+        connection.subscribe(f"{shadow}/get/accepted")
+        connection.publish(f"{shadow}/get", b"")
+        state = connection.wait_for(f"{shadow}/get/accepted").json()["state"]
+        assert state["desired"] == INITIAL_SHADOW["desired"]
+        connection.publish(f"orchard/sensor/temperature/{name}", {"temperature": 21.5})
+    for topic in (f"orchard/sensor/temperature/{name}-2", "$aws/certificates/create/json"):
+        with connected(orchard, device) as connection, pytest.raises(MqttError):
+            connection.publish(topic, {})
+    assert is_refused(orchard, device, f"{name}-2")
+    other, again = provision(orchard, claim, name)
+    assert again["errorCode"] == "AccessDenied"
+    assert is_refused(orchard, other)
+    assert json.loads(run("allow", file, "--json").stdout)["usedNames"] == [name]
+
+
+def test_a_device_outside_the_list_gets_nothing_and_is_recorded(orchard: Bridge, claim: Credentials) -> None:
+    name = f"claimed-{next(_serial)}"
+    device, answer = provision(orchard, claim, name)
+    assert answer["errorCode"] == "AccessDenied"
+    assert is_refused(orchard, device)
+    iot = orchard.aws.client("iot")
+    with pytest.raises(iot.exceptions.ResourceNotFoundException):
+        iot.describe_thing(thingName=name)
+    held = iot.describe_certificate(certificateId=device["certificateId"])["certificateDescription"]
+    assert held["status"] == "PENDING_ACTIVATION"
+    assert not iot.list_attached_policies(target=held["certificateArn"])["policies"]
+    group, logs = "/thethings/lorawan/orchard/things", orchard.aws.client("logs")
+    eventually(
+        "the refusal in the log of things",
+        lambda: [
+            each
+            for each in logs.get_log_events(logGroupName=group, logStreamName="unidentified")["events"]
+            if f"the device {name} is not on the list of allowed devices" in each["message"]
+        ],
+    )
+
+
+def test_a_claim_serves_for_provisioning_alone(
+    orchard: Bridge, claim: Credentials, register: Callable[[], Credentials]
+) -> None:
+    name = register()["thingName"]
+    assert is_refused(orchard, claim, name)
+    for topic in (f"orchard/sensor/temperature/{name}", "$aws/provisioning-templates/other/provision/json"):
+        with connected(orchard, claim) as connection, pytest.raises(MqttError):
+            connection.publish(topic, {})
+    with connected(orchard, claim) as connection, pytest.raises(MqttError):
+        connection.subscribe("orchard/#")

@@ -137,7 +137,12 @@ def _folder(name: str, tree: Path) -> Path:
                 ("webhook", "shadow = { min_interval_seconds = 900, delta_f_port = 223 }"),
                 (
                     "mqtt",
-                    f'devices = {{ types = {{ {64 * "t"} = {{}} }}, locations = ["{64 * "l"}"], telemetry = {{}} }}',
+                    f"""devices = {{
+                      types        = {{ {64 * "t"} = {{}} }}
+                      locations    = ["{64 * "l"}"]
+                      telemetry    = {{}}
+                      provisioning = {{ just_in_time = {{ line = {{ type = "{64 * "t"}" }} }} }}
+                    }}""",
                 ),
             )
         )

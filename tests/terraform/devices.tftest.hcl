@@ -104,6 +104,83 @@ run "a_policy_of_ones_own_and_the_index_are_added_on_request" {
   }
 }
 
+run "devices_register_themselves_only_on_request" {
+  command = plan
+
+  module {
+    source = "./modules/devices"
+  }
+
+  assert {
+    condition     = output.provisioning == null && output.provision_function_name == null && length(aws_iot_policy.claim) == 0 && length(aws_iam_role.provisioning) == 0
+    error_message = "what provisions devices exists without being asked for"
+  }
+}
+
+run "a_claim_may_only_provision_and_the_template_gives_what_a_registration_gives" {
+  command = apply
+
+  module {
+    source = "./modules/devices"
+  }
+
+  variables {
+    own_policy_json = "{\"Version\": \"2012-10-17\", \"Statement\": []}"
+    provisioning    = { name_pattern = "probe-[0-9]+", just_in_time = { line-1 = { type = "pressure", location = "hall-1" } } }
+  }
+
+  assert {
+    condition     = length(aws_iot_policy.claim[0].policy) <= 2048 && length(output.provisioning.template_name) <= 36 && length(output.provisioning.just_in_time_templates["line-1"]) <= 36
+    error_message = "AWS takes 2048 characters for a policy, 36 for a name; got ${aws_iot_policy.claim[0].policy} and ${jsonencode(output.provisioning)}"
+  }
+
+  assert {
+    condition     = length(aws_iam_role.provisioning[0].name) <= 64 && length(output.provision_function_name) <= 64
+    error_message = "AWS takes 64 characters; got ${aws_iam_role.provisioning[0].name} and ${output.provision_function_name}"
+  }
+
+  # A claim is shared by many devices: it connects as no device, and has no topic but those of provisioning by this template.
+  assert {
+    condition     = alltrue([for resource in flatten(jsondecode(aws_iot_policy.claim[0].policy).Statement[*].Resource) : can(regex("(:client/${var.stack.name}[.]claim[.][*]|[$]aws/certificates/create(-from-csr)?/json(/[*])?|[$]aws/provisioning-templates/${output.provisioning.template_name}/provision/json(/[*])?)$", resource))])
+    error_message = "a claim may do more; got ${aws_iot_policy.claim[0].policy}"
+  }
+
+  assert {
+    condition     = [for resource in values(jsondecode(aws_iot_provisioning_template.claim[0].template_body).Resources) : resource.Properties.PolicyName if resource.Type == "AWS::IoT::Policy"] == ["${var.stack.name}-device-own", "${var.stack.name}-device"]
+    error_message = "got ${aws_iot_provisioning_template.claim[0].template_body}"
+  }
+
+  assert {
+    condition     = jsondecode(aws_iot_provisioning_template.claim[0].template_body).Resources.thing.OverrideSettings.ThingTypeName == "FAIL" && aws_iot_provisioning_template.claim[0].pre_provisioning_hook[0].payload_version == "2020-04-01"
+    error_message = "a thing of another owner would be changed, or anybody admitted"
+  }
+
+  assert {
+    condition     = aws_iot_provisioning_template.just_in_time["line-1"].type == "JITP" && jsondecode(aws_iot_provisioning_template.just_in_time["line-1"].template_body).Resources.thing.Properties == { AttributePayload = { deviceType = "pressure", location = "hall-1" }, ThingGroups = ["${var.stack.name}:type:pressure", "${var.stack.name}:location:hall-1"], ThingName = { Ref = "AWS::IoT::Certificate::CommonName" }, ThingTypeName = "${var.stack.name}:pressure" }
+    error_message = "got ${aws_iot_provisioning_template.just_in_time["line-1"].template_body}"
+  }
+
+  # The function may be invoked by the one template that has it as its hook.
+  assert {
+    condition     = aws_lambda_permission.provision[0].principal == "iot.amazonaws.com" && endswith(aws_lambda_permission.provision[0].source_arn, ":provisioningtemplate/${output.provisioning.template_name}")
+    error_message = "got ${jsonencode(aws_lambda_permission.provision[0])}"
+  }
+}
+
+run "just_in_time_names_types_and_locations_that_there_are" {
+  command = plan
+
+  module {
+    source = "./modules/devices"
+  }
+
+  variables {
+    provisioning = { name_pattern = "(", just_in_time = { line-1 = { type = "wind" } } }
+  }
+
+  expect_failures = [var.provisioning]
+}
+
 run "settings_must_fit_into_the_environment_of_a_function" {
   command = plan
 

@@ -20,6 +20,7 @@ LIMITS = {
     "aws_iam_role": ("name", 64),
     "aws_iam_role_policy": ("name", 128),
     "aws_iot_policy": ("name", 128),
+    "aws_iot_provisioning_template": ("name", 36),
     "aws_iot_thing_group": ("name", 128),
     "aws_iot_thing_type": ("name", 128),
     "aws_iot_topic_rule": ("name", 128),

@@ -21,10 +21,12 @@ EVERYTHING = {
     "CreateCertificate": "iot:CreateKeysAndCertificate has no resource level in IAM",
     "IssueCertificates": "neither creating certificates nor attaching them to things has a resource level in IAM",
     "ReadAttachedPolicies": "iot:ListAttachedPolicies is checked on no resource that names the certificate",
+    "RegisterCertificates": "neither attaching certificates to things nor registering them has a resource level in IAM",
     "SwitchOnRegistryEvents": "event configurations have no resource level in IAM",
 }
 # Resources that name a whole kind of thing, and why they can't name fewer.
 WHOLE_KINDS = {
+    "ActivateCertificates": "a certificate's ARN holds its fingerprint, which is not known before",
     "AddIdentifiers": "things are named by their users, freely",
     "CreateThings": "things are named by their users, freely",
     "FollowDeviceShadows": "things are named by their users, freely",
@@ -35,6 +37,9 @@ WHOLE_KINDS = {
     "WriteInitialShadows": "things are named by their users, freely",
     "KeepCertificates": "a certificate's ARN holds its fingerprint, which is not known before",
     "KeepShadows": "things are named by their users, freely",
+    "LookForThings": "things are named by their users, freely",
+    "ProvisionIntoGroups": "things are named by their users, freely",
+    "ProvisionThings": "things are named by their users, freely",
     "ReadOutcomes": "things are named by their users, freely",
     "ReadThings": "things are named by their users, freely",
     "ReportOutcomes": "things are named by their users, freely",
@@ -54,9 +59,17 @@ DEVICES = {
     "RegisterDevices",
     "WriteInitialShadows",
 }
+# With devices.provisioning.
+PROVISIONING = {
+    "ActivateCertificates",
+    "LookForThings",
+    "ProvisionIntoGroups",
+    "ProvisionThings",
+    "RegisterCertificates",
+}
 # With shadow.delta_f_port.
 DESIRED_STATES = {"FollowDesiredStates"}
-CHOICES = MQTT | ROLE | DEVICES | DESIRED_STATES
+CHOICES = MQTT | ROLE | DEVICES | PROVISIONING | DESIRED_STATES
 CHOSEN = {
     "complete": ROLE | DEVICES | DESIRED_STATES,
     "longest": CHOICES,

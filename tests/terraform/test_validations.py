@@ -456,6 +456,21 @@ MODULE_CASES = [
     ),
     case(
         "devices",
+        {
+            "provisioning": {
+                "name_pattern": "(",
+                "just_in_time": {"claim": {"type": "wind", "location": "hall-9"}},
+            },
+            "locations": ["hall-1"],
+        },
+        'provisioning.name_pattern must be a regular expression of at most 128 characters; got "(".',
+        'provisioning.just_in_time must have names of 1 to 64 letters, digits, _ and -, and none that is "claim"; got '
+        '["claim"].',
+        'provisioning.just_in_time must name types of the variable types; got ["wind"].',
+        'provisioning.just_in_time must name locations of the variable locations; got ["hall-9"].',
+    ),
+    case(
+        "devices",
         {"telemetry": {"types": {"soil": {"fields": {"device": {}}}}}},
         "telemetry.types and telemetry.status must have fields that begin with a letter and hold at most 64 letters, "
         'digits and _, and none that is aws_timestamp, device, timestamp or type; got ["device","battery_level"].',

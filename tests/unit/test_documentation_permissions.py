@@ -21,6 +21,10 @@ CREATED = {
     "aws_iam_role_policy": ("iam:PutRolePolicy", "iam::111122223333:role/farm_upstream-rule-eu-west-1"),
     "aws_iot_indexing_configuration": ("iot:UpdateIndexingConfiguration", ""),
     "aws_iot_policy": ("iot:CreatePolicy", f"iot:{PLACE}:policy/farm-things-stack"),
+    "aws_iot_provisioning_template": (
+        "iot:CreateProvisioningTemplate",
+        f"iot:{PLACE}:provisioningtemplate/farm-claim",
+    ),
     "aws_iot_thing_group": ("iot:CreateThingGroup", f"iot:{PLACE}:thinggroup/farm:devices"),
     "aws_iot_thing_type": ("iot:CreateThingType", f"iot:{PLACE}:thingtype/farm:temperature"),
     "aws_iot_topic_rule": ("iot:CreateTopicRule", f"iot:{PLACE}:rule/farm_upstream"),

@@ -15,7 +15,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from tests.unit.cli.conftest import Time
+from thingbridge.aws.allowed_devices import AllowedDevices
 from thingbridge.aws.clients import Clients
+from thingbridge.devices.admission import AllowedDevice
 
 Run = Callable[..., Result]
 
@@ -43,18 +45,35 @@ def applied(stack: Any, clients: Clients) -> None:
     for group in ("Farm:type:temperature", "Farm:location:hall-3"):
         stack.create_thing_group(thingGroupName=group)
     stack.create_policy(policyName="Farm-device", policyDocument=TRUST)
+    create_function("devices", DEVICES=json.dumps(CONFIGURATION))
+
+
+def create_function(name: str, **environment: str) -> None:
     code = io.BytesIO()
     with zipfile.ZipFile(code, "w") as archive:
         archive.writestr("handlers/devices.py", "")
-    role = boto3.client("iam").create_role(RoleName="devices", AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
+    role = boto3.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument=TRUST)["Role"]["Arn"]
     boto3.client("lambda").create_function(
-        FunctionName="Farm-devices",
+        FunctionName=f"Farm-{name}",
         Role=role,
         Runtime="python3.13",
         Handler="handlers.devices.handler",
         Code={"ZipFile": code.getvalue()},
-        Environment={"Variables": {"DEVICES": json.dumps(CONFIGURATION)}},
+        Environment={"Variables": environment},
     )
+
+
+@pytest.fixture
+def allowed(clients: Clients) -> AllowedDevices:
+    """The list of devices that may register themselves, which is empty."""
+    create_function("provision", ALLOWED_DEVICES_TABLE="allowed", NAME_PATTERN="probe-[0-9]+")
+    clients("dynamodb").create_table(
+        TableName="allowed",
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "thing", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "thing", "AttributeType": "S"}],
+    )
+    return AllowedDevices(clients, "allowed")
 
 
 @pytest.fixture
@@ -267,3 +286,69 @@ def test_verify_shows_what_is_missing(create: Run, run: Run, stack: Any) -> None
     done = run("devices", "verify", "probe-1")
     assert done.exit_code == 1
     assert "probe-1 does not pass: certificate, policy" in done.stderr
+
+
+def test_a_list_of_devices_is_allowed_and_a_used_name_stays_used(
+    run: Run, allowed: AllowedDevices, tmp_path: Path
+) -> None:
+    file = tmp_path / "allowed.csv"
+    file.write_text("name,type,location\nprobe-1,temperature,hall-3\nprobe-2,temperature,hall-3\n")
+    assert json.loads(run("devices", "allow", file, "--json").stdout)["added"] == 2
+    first = AllowedDevice("probe-1", "temperature", "hall-3")
+    assert allowed.use(first, "certificate", 0)
+    again = json.loads(run("devices", "allow", file, "--json").stdout)
+    assert again == {
+        "added": 0,
+        "changed": 0,
+        "unchanged": 1,
+        "used": 1,
+        "usedNames": ["probe-1"],
+        "failures": {},
+    }
+    assert "probe-1: was used already" in run("devices", "allow", file).stderr
+    assert not allowed.use(first, "another", 0)
+    assert json.loads(run("devices", "allow", file, "--again", "--json").stdout)["changed"] == 1
+    assert allowed.use(first, "another", 0)
+
+
+def test_devices_are_also_allowed_from_json(run: Run, allowed: AllowedDevices, tmp_path: Path) -> None:
+    file = tmp_path / "allowed.json"
+    file.write_text(json.dumps([{"name": "probe-1", "type": "temperature", "location": "hall-3"}]))
+    done = run("devices", "allow", file)
+    assert "allowed 1 new device; 0 changed, 0 unchanged, 0 used already" in done.stdout
+    entry = allowed.find("probe-1")
+    assert entry
+    assert entry.device == AllowedDevice("probe-1", "temperature", "hall-3")
+
+
+@pytest.mark.parametrize(
+    ("rows", "fault"),
+    [
+        ("name,type,location\nother,temperature,hall-3", "row 2: name: must match probe-[0-9]+; got other"),
+        ("name,type,location\nprobe-1,wind,hall-3", "row 2: type: must be a type of the stack Farm"),
+        ("name,type\nprobe-1,temperature", "row 2: location: must be a location of the stack Farm: hall-3; got none"),
+        ("name,type,location,model\nprobe-1,temperature,hall-3,X", "row 2: model: can't be given"),
+        ("name,type,location\nprobe-1,temperature,hall-3,X", "row 2: row: can't be given"),
+        ('[{"name": "probe-1", "type": "temperature", "location": 3}]', "object 1: location: must be a text"),
+        ('["probe-1"]', "object 1: row: must be an object"),
+        ('{"name": "probe-1"}', "must be a list of objects"),
+        ("[", "must be CSV or JSON"),
+    ],
+)
+def test_nothing_is_allowed_from_a_file_with_a_fault(
+    run: Run, allowed: AllowedDevices, tmp_path: Path, rows: str, fault: str
+) -> None:
+    file = tmp_path / "allowed"
+    file.write_text(rows)
+    done = run("devices", "allow", file)
+    assert done.exit_code == 2
+    assert fault in done.stderr
+    assert allowed.find("probe-1") is None
+
+
+def test_a_stack_without_provisioning_allows_nothing(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "allowed.csv"
+    file.write_text("name,type\n")
+    done = run("devices", "allow", file)
+    assert done.exit_code == 1
+    assert "apply it with devices.provisioning" in done.stderr

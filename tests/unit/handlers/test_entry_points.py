@@ -27,6 +27,7 @@ ENVIRONMENTS = {
     "configure": {"PARAMETER_PATH": "/thethings/lorawan/farm/configure"},
     "devices": {"DEVICES": DEVICES},
     "downlink": {**THINGS_STACK, "DELTA_F_PORT": "20"},
+    "provision": {"DEVICES": DEVICES, "NAME_PATTERN": "probe-.*", "ALLOWED_DEVICES_TABLE": "farm-allowed-devices"},
     "registry": {
         **THINGS_STACK,
         **THINGS,

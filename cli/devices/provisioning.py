@@ -1,0 +1,134 @@
+"""The command `thingbridge devices allow`: the list of devices that may register themselves."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from cli.devices.applied import AppliedDevices
+from cli.errors import Failed, WrongUsage
+from cli.options import AsJson, Profile, Region, StackName
+from cli.output import count, out, print_json, progress, say
+from thingbridge.aws.allowed_devices import AllowedDevices, Listed
+from thingbridge.aws.functions import Functions
+from thingbridge.devices.admission import Admission, AllowedDevice
+from thingbridge.errors import BadInput
+
+FIELDS: Final = ("name", "type", "location")
+_SHOWN: Final = 20
+
+
+def allow(
+    context: typer.Context,
+    file: Annotated[
+        Path,
+        typer.Argument(
+            exists=True, dir_okay=False, readable=True, show_default=False, help="CSV with a header, or JSON."
+        ),
+    ],
+    stack: StackName,
+    again: Annotated[
+        bool, typer.Option("--again", help="Allow names that were used as well, once more. Existing things stay.")
+    ] = False,
+    profile: Profile = None,
+    region: Region = None,
+    as_json: AsJson = False,
+) -> None:
+    """Put devices on the list of those that may register themselves, each once: name, type and location of each.
+
+    Every row is checked before the first is written. The same file may be given again.
+    """
+    applied = AppliedDevices.open(context, stack, profile, region)
+    admission, allowed = _provisioning(applied, stack)
+    devices = _read(file, admission)
+    put = allowed.allow_again if again else allowed.allow
+    counts: Counter[str] = Counter()
+    failed: dict[str, str] = {}
+    used: list[str] = []
+    with progress(quiet=as_json) as bar:
+        task = bar.add_task("devices", total=len(devices))
+        for name, outcome, reason in applied.each(devices, lambda name: put(devices[name])):
+            bar.advance(task)
+            counts[outcome or "failed"] += 1
+            if reason:
+                failed[name] = reason
+            elif outcome is Listed.USED:
+                used.append(name)
+    _report(counts, used, failed, as_json)
+    if failed:
+        raise Failed(f"{count(len(failed), 'device')} could not be allowed: run the command again")
+
+
+def _report(counts: Mapping[str, int], used: list[str], failed: Mapping[str, str], as_json: bool) -> None:
+    if as_json:
+        print_json({**{each.value: counts.get(each, 0) for each in Listed}, "usedNames": used, "failures": failed})
+        return
+    out().print(
+        f"allowed {count(counts.get(Listed.ADDED, 0), 'new device')}; {counts.get(Listed.CHANGED, 0):,} changed, "
+        f"{counts.get(Listed.UNCHANGED, 0):,} unchanged, {counts.get(Listed.USED, 0):,} used already"
+    )
+    for name in used[:_SHOWN]:
+        say(f"{name}: was used already, and was not changed; --again allows it once more")
+    for name, reason in list(failed.items())[:_SHOWN]:
+        say(f"{name}: {reason}")
+
+
+def _provisioning(applied: AppliedDevices, stack: str) -> tuple[Admission, AllowedDevices]:
+    """The rules and the list, as Terraform has configured the function `provision`. Raises Failed without it."""
+    settings = Functions(applied.clients).environment(f"{stack}-provision")
+    table = settings.get("ALLOWED_DEVICES_TABLE")
+    if table is None:
+        raise Failed(f"devices of the stack {stack} can't register themselves: apply it with devices.provisioning")
+    return Admission(applied.fleet, re.compile(settings["NAME_PATTERN"])), AllowedDevices(applied.clients, table)
+
+
+def _read(file: Path, admission: Admission) -> dict[str, AllowedDevice]:
+    """The devices of a file by name. Raises WrongUsage naming the first rows that can't be allowed."""
+    devices: dict[str, AllowedDevice] = {}
+    faults: list[str] = []
+    for place, row in _rows(file):
+        try:
+            device = _device(row, admission)
+            if device.name in devices:
+                raise BadInput("name", f"{device.name} is in the file already")
+            devices[device.name] = device
+        except BadInput as error:
+            faults.append(f"{place}: {error}")
+    for fault in faults[:_SHOWN]:
+        say(fault)
+    if faults:
+        raise WrongUsage(f"{count(len(faults), 'row')} of {file} can't be allowed; nothing was changed")
+    return devices
+
+
+def _rows(file: Path) -> Iterator[tuple[str, Any]]:
+    try:
+        text = file.read_text(encoding="utf-8-sig")
+        if text.lstrip()[:1] not in ("[", "{"):
+            yield from ((f"row {number}", row) for number, row in enumerate(csv.DictReader(text.splitlines()), 2))
+            return
+        rows = json.loads(text)
+    except (ValueError, csv.Error) as error:
+        raise WrongUsage(f"{file} must be CSV or JSON in UTF-8: {error}") from error
+    if not isinstance(rows, list):
+        raise WrongUsage(f"{file} must be a list of objects with {', '.join(FIELDS)}")
+    yield from ((f"object {number}", row) for number, row in enumerate(rows, 1))
+
+
+def _device(row: Any, admission: Admission) -> AllowedDevice:
+    if not isinstance(row, Mapping):
+        raise BadInput("row", "must be an object")
+    for name, value in row.items():
+        if name not in FIELDS:
+            known = ", ".join(FIELDS)
+            raise BadInput(str(name or "row"), f"can't be given for a device that registers itself: only {known}")
+        if value is not None and not isinstance(value, str):
+            raise BadInput(name, "must be a text")
+    return admission.allowed(*(row.get(name) or "" for name in FIELDS))

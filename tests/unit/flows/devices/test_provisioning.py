@@ -1,0 +1,179 @@
+"""Provisioning by claim: a device of the list is admitted once, and one outside of it gets nothing and is recorded."""
+
+import io
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from requests import Response
+
+from tests.unit.flows.devices.conftest import INITIAL, Fail
+from thingbridge.aws.allowed_devices import AllowedDevices
+from thingbridge.aws.clients import Clients
+from thingbridge.aws.things_log import ThingsLog
+from thingbridge.devices.admission import Admission, AllowedDevice
+from thingbridge.devices.fleet import Fleet
+from thingbridge.errors import ThingbridgeError
+from thingbridge.flows.devices.provisioning import Provisioning
+from thingbridge.flows.devices.registry import DeviceRegistry
+
+PROBE = AllowedDevice("probe-1", "temperature", "hall-3")
+REFUSED = {"allowProvisioning": False}
+
+Ask = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture
+def allowed(clients: Clients) -> AllowedDevices:
+    """The list, with one device."""
+    clients("dynamodb").create_table(
+        TableName="allowed",
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "thing", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "thing", "AttributeType": "S"}],
+    )
+    allowed = AllowedDevices(clients, "allowed")
+    allowed.allow(PROBE)
+    return allowed
+
+
+@pytest.fixture
+def log(clients: Clients) -> ThingsLog:
+    clients("logs").create_log_group(logGroupName="/farm/things")
+    return ThingsLog(clients, "/farm/things")
+
+
+@pytest.fixture(autouse=True)
+def written(clients: Clients) -> list[dict[str, Any]]:
+    """The shadows that are written: unlike AWS, the account in process takes none before its thing exists."""
+    found: list[dict[str, Any]] = []
+
+    def accept(params: dict[str, Any], **_: object) -> tuple[Response, dict[str, Any]]:
+        found.append(json.loads(params["body"])["state"])
+        answer = Response()
+        answer.status_code = 200
+        return answer, {"payload": io.BytesIO(b"{}")}
+
+    clients("iot-data").meta.events.register("before-call.iot-data-plane.UpdateThingShadow", accept)
+    return found
+
+
+@pytest.fixture
+def flow(
+    devices: DeviceRegistry, fleet: Fleet, allowed: AllowedDevices, log: ThingsLog, clients: Clients
+) -> Provisioning:
+    rules = Admission(fleet, re.compile("(probe|tank)-[0-9]+"))
+    clients.take_calls()
+    return Provisioning(rules, allowed, devices.things, devices.shadows, log)
+
+
+@pytest.fixture
+def ask(flow: Provisioning) -> Ask:
+    """Ask as AWS IoT does for a device that has been given a certificate."""
+
+    def ask(name: object = "probe-1", certificate: str = "first", **parameters: object) -> dict[str, Any]:
+        return flow.handle({"certificateId": certificate, "parameters": {"Name": name, **parameters}})
+
+    return ask
+
+
+@pytest.fixture
+def reasons(log: ThingsLog) -> Callable[[str | None], list[str]]:
+    """Why devices were refused, in the stream of a thing or in that of the unidentified."""
+    return lambda thing: [each["reason"] for each in log.entries(thing) if each["event"] == "provisioning_refused"]
+
+
+def test_an_allowed_device_gets_what_the_list_says_whatever_it_asks_for(
+    ask: Ask, written: list[dict[str, Any]]
+) -> None:
+    answer = ask(ThingType="farm:pressure", TypeGroup="other:type:pressure", Location="hall-1")
+    assert answer == {
+        "allowProvisioning": True,
+        "parameterOverrides": {
+            "Name": "probe-1",
+            "Type": "temperature",
+            "ThingType": "farm:temperature",
+            "TypeGroup": "farm:type:temperature",
+            "Location": "hall-3",
+            "LocationGroup": "farm:location:hall-3",
+        },
+    }
+    assert written == [INITIAL]
+
+
+def test_a_name_is_used_by_one_certificate_which_may_ask_again(ask: Ask, reasons: Any, devices: DeviceRegistry) -> None:
+    assert ask()["allowProvisioning"]
+    # AWS made the thing, and the device did not get the answer.
+    devices.things.create("probe-1", {"deviceType": "temperature"}, "farm:temperature")
+    assert ask()["allowProvisioning"]
+    assert ask(certificate="second") == REFUSED
+    assert reasons("probe-1") == ["was provisioned already, with the certificate first"]
+
+
+def test_of_two_certificates_at_once_one_gets_the_name(allowed: AllowedDevices) -> None:
+    assert [allowed.use(PROBE, each, 0) for each in ("first", "second", "first")] == [True, False, True]
+
+
+def test_a_name_outside_the_list_is_refused_and_gets_no_stream_of_its_own(
+    ask: Ask, reasons: Any, clients: Clients
+) -> None:
+    assert ask("probe-2") == REFUSED
+    assert reasons(None) == ["the device probe-2 is not on the list of allowed devices"]
+    assert not reasons("probe-2")
+    assert "UpdateThingShadow" not in clients.take_calls()
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("other-1", "name: must match (probe|tank)-[0-9]+; got other-1"),
+        ("probe-1 ", "name: must have 1 to 128 of the characters A-Z a-z 0-9 : _ and -"),
+        (None, "name: must have 1 to 128 of the characters A-Z a-z 0-9 : _ and -"),
+    ],
+)
+def test_a_name_that_breaks_the_rule_is_refused(ask: Ask, reasons: Any, name: object, reason: str) -> None:
+    assert ask(name) == REFUSED
+    assert reasons(None) == [reason]
+
+
+def test_a_device_of_another_type_than_the_allowed_one_is_refused(ask: Ask, reasons: Any) -> None:
+    assert ask(Type="pressure") == REFUSED
+    assert reasons("probe-1") == ["is allowed with the type temperature and asks for pressure"]
+    assert ask(Type="temperature")["allowProvisioning"]
+
+
+def test_a_thing_that_exists_is_never_claimed(
+    ask: Ask, reasons: Any, devices: DeviceRegistry, allowed: AllowedDevices
+) -> None:
+    devices.things.create("probe-1", {}, "lorawan")
+    assert ask() == REFUSED
+    devices.things.create("probe-3", {}, "farm:temperature")
+    allowed.allow(AllowedDevice("probe-3", "temperature", "hall-3"))
+    assert ask("probe-3") == REFUSED
+    assert "the thing exists already" in reasons("probe-1")[0]
+    for name in ("probe-1", "probe-3"):
+        entry = allowed.find(name)
+        assert entry
+        assert entry.used_by is None
+
+
+def test_a_type_that_the_stack_no_longer_has_is_refused(ask: Ask, reasons: Any, allowed: AllowedDevices) -> None:
+    allowed.allow(AllowedDevice("tank-1", "level", "hall-3"))
+    assert ask("tank-1") == REFUSED
+    assert "must be a type of the stack farm" in reasons("tank-1")[0]
+
+
+def test_a_failure_of_aws_is_raised_and_the_device_is_admitted_on_its_next_attempt(ask: Ask, fail: Fail) -> None:
+    end = fail("DescribeThing", "iot", 503, "ServiceUnavailableException")
+    with pytest.raises(ThingbridgeError):
+        ask()
+    end()
+    assert ask()["allowProvisioning"]
+
+
+@pytest.mark.parametrize("event", [None, {}, {"parameters": {}}, {"parameters": [], "certificateId": "1"}])
+def test_a_payload_that_is_not_a_request_is_refused(flow: Provisioning, event: object, reasons: Any) -> None:
+    assert flow.handle(event) == REFUSED
+    assert reasons(None) == ["request: must have the parameters and the certificateId of a device"]
