@@ -206,7 +206,7 @@ class LocalAws:
 
     def mqtt_authority(self) -> str:
         """The certificate (PEM) of the authority that signed the one of `mqtt_url`; ministack makes both."""
-        connection = http.client.HTTPConnection(urlsplit(self.endpoint_url).netloc, timeout=5)
+        connection = http.client.HTTPConnection(urlsplit(self.endpoint_url).netloc, timeout=30)
         try:
             connection.request("GET", "/_ministack/iot/ca.pem")
             return connection.getresponse().read().decode()

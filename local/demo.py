@@ -25,10 +25,11 @@ from rich.text import Text
 
 from cli.output import count
 from local import inspection, leftovers
+from local.demo_devices import DEVICES, own_certificate
 from local.environment import APPLICATION, STACK_NAME, Environment, Say, clear
 from local.inspection import eventually, payload_hex
 from local.mqtt import Message, MqttConnection
-from local.stack import OnProgress
+from local.stack import OnProgress, Stack
 from local.things_stack import profiles
 from thingbridge.aws.things import Things
 from thingbridge.aws.things_log import UNIDENTIFIED
@@ -101,6 +102,14 @@ class Demo:
         )
         self.topics.publish(topic, dict(body))
 
+    @property
+    def stack(self) -> Stack:
+        """The stack of the environment, with devices that have certificates of their own besides."""
+        stack, aws = self.environment.stack, self.environment.aws
+        if aws.mqtt_port:
+            stack.inputs["devices"] = {**DEVICES, "ca_certificate": aws.mqtt_authority()}
+        return stack
+
     def device_ids(self, device: str) -> list[str]:
         """The servers of The Things Stack that have a device."""
         return inspection.devices(self.environment).get(device, [])
@@ -108,7 +117,7 @@ class Demo:
 
 def apply(demo: Demo) -> None:
     """Apply the module as a user would, with IAM enforced."""
-    stack = demo.environment.stack
+    stack = demo.stack
     demo.say(f"[dim]{stack.provider.explanation}[/]")
     with progress(demo.console, "terraform apply") as on_progress:
         seconds = leftovers.apply(stack, demo.environment.aws, on_progress)
@@ -268,7 +277,7 @@ def latency(demo: Demo) -> None:
 
 def destroy(demo: Demo) -> None:
     """Destroy: The Things Stack's configuration is removed, and what remains is shown."""
-    stack = demo.environment.stack
+    stack = demo.stack
     with progress(demo.console, "terraform destroy") as on_progress:
         seconds = stack.destroy(on_progress)
     left = stack.resources()
@@ -303,6 +312,7 @@ STEPS = (
     Step("A thing created in AWS becomes a device", create_from_aws),
     Step("A thing with a claim code claims a device", claim_from_aws),
     Step("Deleting the thing deletes the device", delete_from_aws),
+    Step("A device with a certificate of its own registers, sends and is deleted", own_certificate),
     Step("A malformed message is recorded, and the next one is handled", garbage),
     Step("The latency of a warm uplink", latency),
     Step("Terraform destroys: what is removed, and what remains", destroy),

@@ -56,7 +56,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     Those that leave much behind, or destroy a stack, come last.
     """
-    last = {"test_fleet.py": 1, "test_lifecycle.py": 2}
+    last = {"test_device_fleet.py": 1, "test_fleet.py": 1, "test_lifecycle.py": 2}
     items.sort(key=lambda item: last.get(item.path.name, 0))
     for item in items:
         for fixture in getattr(item, "fixturenames", ()):
