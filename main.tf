@@ -170,6 +170,7 @@ module "ingest" {
   mode                = var.ingest.mode
   mqtt                = var.ingest.mqtt
   package             = var.ingest.package
+  pubsub              = var.ingest.pubsub
   webhook             = var.ingest.webhook
   base_topic          = module.things_stack.base_topic
   trusted_account_id  = local.trusted_account_id

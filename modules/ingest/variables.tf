@@ -106,6 +106,21 @@ variable "package" {
   nullable = false
 }
 
+variable "pubsub" {
+  description = "Mode \"pubsub\": whoever runs the cluster says that its Pub/Sub has the provider aws_iot; required with that mode."
+  type = object({
+    has_aws_iot_provider = optional(bool, false)
+  })
+  default  = {}
+  nullable = false
+
+  # The open source accepts the provider and publishes nothing, and its API does not say which providers work.
+  validation {
+    condition     = var.mode != "pubsub" || var.pubsub.has_aws_iot_provider == true
+    error_message = "pubsub.has_aws_iot_provider must be true with mode \"pubsub\": few Enterprise deployments have the provider aws_iot, the open source accepts it and delivers no message, and the apply can't see the difference. Ask whoever runs the cluster, or choose mode \"webhook\", which every deployment has; got ${coalesce(var.pubsub.has_aws_iot_provider, false)}."
+  }
+}
+
 variable "stack" {
   description = "The integration: its name, unique in the account and region, and the thing type and naming scheme (\"DevEUI\" or \"DeviceID\") of its things."
   type = object({

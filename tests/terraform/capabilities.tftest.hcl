@@ -142,6 +142,20 @@ run "a_capability_creates_what_its_inputs_ask_for" {
   }
 }
 
+run "pubsub_needs_the_word_that_the_provider_exists" {
+  command = plan
+
+  module {
+    source = "./modules/ingest"
+  }
+
+  variables {
+    mode = "pubsub"
+  }
+
+  expect_failures = [var.pubsub]
+}
+
 run "an_external_id_is_drawn_and_kept" {
   command = apply
 
@@ -150,7 +164,8 @@ run "an_external_id_is_drawn_and_kept" {
   }
 
   variables {
-    mode = "pubsub"
+    mode   = "pubsub"
+    pubsub = { has_aws_iot_provider = true }
   }
 
   assert {
@@ -167,7 +182,8 @@ run "the_external_id_is_the_same_in_the_next_apply" {
   }
 
   variables {
-    mode = "pubsub"
+    mode   = "pubsub"
+    pubsub = { has_aws_iot_provider = true }
   }
 
   assert {

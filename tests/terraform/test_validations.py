@@ -671,9 +671,19 @@ MODULE_CASES = [
         'client_id_pattern must hold 1 to 128 printable characters without spaces, * as wildcard; got "a b".',
         _EXTERNAL_ID + '"x".',
     ),
+    *(
+        case(
+            "ingest",
+            {"mode": "pubsub", "trusted_account_id": "123456789012", "pubsub": pubsub},
+            'pubsub.has_aws_iot_provider must be true with mode "pubsub": few Enterprise deployments have the provider '
+            "aws_iot, the open source accepts it and delivers no message, and the apply can't see the difference. Ask "
+            'whoever runs the cluster, or choose mode "webhook", which every deployment has; got false.',
+        )
+        for pubsub in ({}, {"has_aws_iot_provider": None})
+    ),
     case(
         "ingest",
-        {"mode": "pubsub"},
+        _PUBSUB,
         'trusted_account_id must be an AWS account of 12 digits when mode is "manual", "package" or "pubsub"; '
         'got "null".',
     ),

@@ -156,6 +156,7 @@ module "ingest" {
   stack               = local.stack
   mode                = var.ingest.mode
   mqtt                = var.ingest.mqtt == null ? {} : var.ingest.mqtt
+  pubsub              = { has_aws_iot_provider = true }
   webhook             = var.ingest.webhook == null ? {} : var.ingest.webhook
   external_id         = var.external_id
   base_topic          = module.things_stack.base_topic
