@@ -8,7 +8,7 @@ it.
   no mark while a thing of another region stands for it.
 - A device is deleted only after a thing was deleted that stood for it, or that its mark names: this very device, and no
   later one of the same name.
-- What an invocation made, it may undo.
+- What an invocation made, it may undo. So may a later one of the same place what an interrupted one left half made.
 - A mark of another place stays as it is, unless the thing that it names was given to the one that changes it.
 - A key or code leaves a thing only once the Join Server has that very key, or the device is claimed. No other attribute
   of a thing is ever removed or changed by the product, and no thing is deleted by it.
@@ -51,12 +51,14 @@ class Device:
     """One device from its creation to its deletion: another one with the same ids is another device.
 
     `deleted_things`: the regions where a thing of it was deleted by a person. `doomed`: nothing stands for it any more,
-    so it must go. `interrupted`: a call of the invocation that made it failed, or the function was killed.
+    so it must go. `interrupted`: a call of the invocation that made it failed, or the function was killed. `half`: the
+    product registered it, and the Application Server never had it, so that none of its messages was ever delivered.
     """
 
     deleted_things: set[str] = field(default_factory=set)
     doomed: bool = False
     interrupted: bool = False
+    half: bool = False
 
 
 def stands_for(attributes: Mapping[str, str], record: Mapping[str, Any]) -> bool:
@@ -155,12 +157,14 @@ class Witness:
             return
         if device is not self.known(key):
             return
+        mark = mark_of(record)
+        if device.half and mark and place.has(mark):
+            return
         what = f"{place} deleted {key[1]} on {server}"
         things = self.things_of(record)
         here = [name for region, name in things if region == place.region]
         if here:
             self.broken.append(f"{what}, which {' and '.join(here)} stands for")
-        mark = mark_of(record)
         if mark and not place.has(mark):
             self.broken.append(f"{what}, which {mark.owner} has marked")
         if things and not mark:
@@ -174,12 +178,14 @@ class Witness:
             self.devices.pop(key, None)
 
     def _registered(self, key: DeviceKey) -> None:
-        self.devices[key] = Device()
+        self.devices[key] = Device(half=True)
         self.seen.append(f"creates {key[1]}")
         self._made_on("IS", key)
 
     def _made_on(self, server: str, key: DeviceKey) -> None:
         self._made[server, key] = self.invocation, self.known(key)
+        if server == "AS":
+            self.known(key).half = False
 
     def _marking(self, place: Place, key: DeviceKey) -> Callable[[], None]:
         before = dict(self._servers.identity.devices.get(key, {}))
