@@ -132,6 +132,8 @@ FUNCTION_ENVIRONMENT = {
     "DEVICES": '{"ca_certificate": "", "endpoint": "", "locations": {}, "policies": ["p"], "region": "", "types": {}}',
     "TELEMETRY_STATES_TABLE": "states",
     "TELEMETRY_TYPES": "{}",
+    "NAME_PATTERN": ".*",
+    "ALLOWED_DEVICES_TABLE": "farm-allowed-devices",
     "SETTINGS_SECONDS": "300",
 }
 """Settings for every function: handlers read theirs when they are imported."""
