@@ -1,11 +1,10 @@
 """Files of end devices: CSV and JSON as The Things Stack and spreadsheets write them, row by row, never as a whole.
 
-What a row means: device_record.py. Where an object in a JSON file ends: json_objects.py.
+What a row means: device_record.py. Rows of CSV: csv_files.py. Where an object in a JSON file ends: json_objects.py.
 """
 
 from __future__ import annotations
 
-import codecs
 import csv
 import gzip
 import io
@@ -15,12 +14,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from itertools import chain
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self, TextIO
 
-from cli import json_objects
+from cli import csv_files, json_objects
 from cli.device_record import (
     COLUMNS,
     DEFAULTS_COLUMN,
@@ -45,8 +43,6 @@ from thingbridge.registry.attributes import SECRETS, Attribute
 
 _NAME: Final = re.compile(r"(?!.*[0-9A-F]{16})[a-z_@][\w. -]{0,49}", re.IGNORECASE)
 """The name of a column or field, as opposed to a value in its place, which may be a key."""
-
-_SEPARATOR: Final = re.compile(r'"?sep=([;,\t|])"?[;,]*', re.IGNORECASE)
 
 _UNNAMED: Final = "something without a name"
 _IGNORED_AT_MOST: Final = 100
@@ -95,7 +91,7 @@ class DeviceFile:
     def rows(self) -> Iterator[Row]:
         """Every row, in order; empty rows are skipped. Raises Failed when the file can't be read."""
         try:
-            with self.path.open(encoding=_encoding(self.path), newline="") as file:
+            with self.path.open(encoding=csv_files.encoding(self.path), newline="") as file:
                 start = file.readline()
                 while start and not start.strip():
                     start = file.readline()
@@ -114,15 +110,10 @@ class DeviceFile:
 
     def _csv(self, file: TextIO) -> Iterator[Row]:
         try:
-            first, delimiter, number = _header_line(file)
-            # Strict: a quote that is never closed would otherwise swallow the rest of the file as one value.
-            cells_of = csv.reader(chain([first], file), delimiter=delimiter, skipinitialspace=True, strict=True)
-            reader = enumerate(cells_of, number)
-            header = _without_empty_end(next(cells for _, cells in reader if any(cell.strip() for cell in cells)), 0)
+            header, rows = csv_files.table(file)
             attributes = self._columns([name.strip() for name in header])
-            for number, cells in reader:
-                if any(cell.strip() for cell in cells):
-                    yield self._csv_row(number, _without_empty_end(cells, len(header)), header, attributes)
+            for number, cells in rows:
+                yield self._csv_row(number, cells, header, attributes)
         except csv.Error as error:
             raise Failed(f"{self.path} is not valid CSV: {error}") from error
 
@@ -194,43 +185,6 @@ class DeviceFile:
             return Row(number, record(values, thing_name, self.defaults, keyless=True), has_secrets=has_secrets)
         except BadInput as error:
             return Row(number, None, fault(error, spellings, values), has_secrets, label=safe_label(values))
-
-
-def _header_line(file: TextIO) -> tuple[str, str, int]:
-    """The header of a CSV file, the character that separates its columns, and its row in a spreadsheet.
-
-    A line `sep=;` before it, which Excel reads and writes, says which character that is. Spreadsheets don't show it.
-    """
-    number, separator = 1, ""
-    while line := file.readline():
-        if named := _SEPARATOR.fullmatch(line.rstrip("\r\n")):
-            separator = named[1]
-        elif line.strip():
-            break
-        else:
-            number += 1
-    if not line:
-        raise csv.Error("it has no header")
-    return line, separator or max(";,\t", key=line.count), number
-
-
-def _without_empty_end(cells: list[str], least: int) -> list[str]:
-    """A row without the empty cells that a spreadsheet adds at its end, but at least `least` of them."""
-    used = len(cells)
-    while used > least and not cells[used - 1].strip():
-        used -= 1
-    return cells[:used]
-
-
-def _encoding(path: Path) -> str:
-    """The encoding of a file by its first bytes: UTF-8 unless they are those of UTF-16."""
-    with path.open("rb") as file:
-        start = file.read(2)
-    if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-        return "utf-16"
-    if len(start) == 2 and 0 in start:  # a file without a byte order mark: its first character is ASCII
-        return "utf-16-le" if start[0] else "utf-16-be"
-    return "utf-8-sig"
 
 
 class DeviceWriter:

@@ -204,6 +204,20 @@ class LocalAws:
         """The address for MQTT over TLS with client certificates."""
         return f"mqtts://{LOCALHOST}:{self.mqtt_port}"
 
+    def mqtt_of_device(self, credentials: Mapping[str, Any], client_id: str | None = None) -> mqtt.MqttConnection:
+        """The connection of a device with what was handed out for it (`thingbridge.devices`), as its own client id.
+
+        Raises MqttError if it is refused.
+        """
+        return mqtt.connect_with_certificate(
+            LOCALHOST,
+            self.mqtt_port or 0,
+            client_id or credentials["clientId"],
+            certificate=credentials["certificatePem"],
+            private_key=credentials["privateKey"],
+            authority=credentials["caCertificate"],
+        )
+
     def mqtt_authority(self) -> str:
         """The certificate (PEM) of the authority that signed the one of `mqtt_url`; ministack makes both."""
         connection = http.client.HTTPConnection(urlsplit(self.endpoint_url).netloc, timeout=30)

@@ -6,13 +6,11 @@ The steps about devices of The Things Stack, and what runs all of them, are in l
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from typing import TYPE_CHECKING
 
 from local.environment import STACK_NAME
 from local.inspection import NotSeen
-from local.mqtt import MqttConnection, MqttError, connect_with_certificate
+from local.mqtt import MqttError
 from thingbridge.devices import topics
 from thingbridge.devices.fleet import Fleet
 from thingbridge.flows.devices.registry import DeviceRegistry
@@ -39,7 +37,7 @@ def own_certificate(demo: Demo) -> None:
     answer = aws.client("lambda").invoke(FunctionName=function["FunctionName"], Payload=json.dumps(request))
     device = json.loads(answer["Payload"].read())
     demo.show("it answers once (some)", {name: device[name] for name in ("thingName", "clientId", "certificateId")})
-    with with_certificate(demo, device) as connection:
+    with aws.mqtt_of_device(device) as connection:
         shadow, reading = f"$aws/things/{PROBE}/shadow", topics.sensor(STACK_NAME, "temperature", PROBE)
         connection.subscribe(f"{shadow}/get/accepted")
         connection.publish(f"{shadow}/get", b"")
@@ -50,7 +48,7 @@ def own_certificate(demo: Demo) -> None:
         connection.publish(reading, {"temperature": 21.5})
         demo.say(f"    {demo.arrived(reading).json()}")
     try:
-        with with_certificate(demo, device) as connection:
+        with aws.mqtt_of_device(device) as connection:
             connection.publish(topics.sensor(STACK_NAME, "temperature", "hall-4-probe"), {"temperature": 99})
         raise NotSeen("a refusal: the device published in the name of another one")
     except MqttError:
@@ -58,20 +56,7 @@ def own_certificate(demo: Demo) -> None:
     fleet = Fleet.read(STACK_NAME, function["Environment"]["Variables"]["DEVICES"])
     Removal(DeviceRegistry.of(fleet, aws.clients)).delete(PROBE)
     try:
-        with_certificate(demo, device).close()
+        aws.mqtt_of_device(device).close()
         raise NotSeen("a refusal: the device was deleted")
     except MqttError:
         demo.say("deleted with its certificate and shadow: its next connection is refused")
-
-
-def with_certificate(demo: Demo, device: Mapping[str, Any]) -> MqttConnection:
-    """The connection of a device with the certificate that was handed out for it. Raises MqttError if it is refused."""
-    address = urlsplit(demo.environment.aws.mqtt_url)
-    return connect_with_certificate(
-        str(address.hostname),
-        int(address.port or 0),
-        device["clientId"],
-        certificate=device["certificatePem"],
-        private_key=device["privateKey"],
-        authority=device["caCertificate"],
-    )

@@ -38,6 +38,7 @@ def left_behind(aws: LocalAws, stack_name: str) -> list[tuple[str, Callable[[], 
     functions, logs, sqs = aws.client("lambda"), aws.client("logs"), aws.client("sqs")
     iam, iot, secrets = aws.client("iam"), aws.client("iot"), aws.client("secretsmanager")
     stacks, parameters = aws.client("cloudformation"), aws.client("ssm")
+    tables = aws.client("dynamodb")
 
     found: list[tuple[str, Callable[[], Any]]] = []
     for each in _all(functions, "list_functions", "Functions"):
@@ -49,6 +50,11 @@ def left_behind(aws: LocalAws, stack_name: str) -> list[tuple[str, Callable[[], 
     for each in _all(iot, "list_policies", "policies"):
         name = each["policyName"]
         found.append((name, lambda name=name: _remove_policy(iot, name)))
+    for each in _all(iot, "list_provisioning_templates", "templates"):
+        name = each["templateName"]
+        found.append((name, lambda name=name: iot.delete_provisioning_template(templateName=name)))
+    for name in _all(tables, "list_tables", "TableNames"):
+        found.append((name, lambda name=name: tables.delete_table(TableName=name)))
     for each in _all(stacks, "describe_stacks", "Stacks"):
         name = each["StackName"]
         found.append((name, lambda name=name: stacks.delete_stack(StackName=name)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import re
 from collections import Counter
@@ -12,6 +11,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from cli import csv_files
 from cli.devices.applied import AppliedDevices
 from cli.errors import Failed, WrongUsage
 from cli.options import AsJson, Profile, Region, StackName
@@ -110,13 +110,14 @@ def _read(file: Path, admission: Admission) -> dict[str, AllowedDevice]:
 
 def _rows(file: Path) -> Iterator[tuple[str, Any]]:
     try:
-        text = file.read_text(encoding="utf-8-sig")
-        if text.lstrip()[:1] not in ("[", "{"):
-            yield from ((f"row {number}", row) for number, row in enumerate(csv.DictReader(text.splitlines()), 2))
-            return
-        rows = json.loads(text)
-    except (ValueError, csv.Error) as error:
-        raise WrongUsage(f"{file} must be CSV or JSON in UTF-8: {error}") from error
+        with file.open(encoding=csv_files.encoding(file)) as text:
+            if not text.read().lstrip().startswith(("[", "{")):
+                yield from ((f"row {number}", row) for number, row in csv_files.rows(file, FIELDS[:2]))
+                return
+            text.seek(0)
+            rows = json.load(text)
+    except ValueError as error:
+        raise WrongUsage(f"{file} must be CSV or JSON: {error}") from error
     if not isinstance(rows, list):
         raise WrongUsage(f"{file} must be a list of objects with {', '.join(FIELDS)}")
     yield from ((f"object {number}", row) for number, row in enumerate(rows, 1))

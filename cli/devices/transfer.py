@@ -11,7 +11,7 @@ from typing import Annotated, Final
 
 import typer
 
-from cli import output_file
+from cli import csv_files, output_file
 from cli.devices import keys
 from cli.devices.applied import AppliedDevices
 from cli.errors import Failed, WrongUsage
@@ -126,20 +126,16 @@ def export(
 
 def _read(file: Path, applied: AppliedDevices) -> dict[str, NewDevice]:
     """The devices of a file by name. Raises WrongUsage naming the first rows that can't be registered."""
-    with file.open(encoding="utf-8-sig", newline="") as text:
-        rows = csv.DictReader(text)
-        if missing := {NAME_COLUMN, TYPE_COLUMN} - set(rows.fieldnames or ()):
-            raise WrongUsage(f"{file} must have the columns name and type; {' and '.join(sorted(missing))} is missing")
-        devices: dict[str, NewDevice] = {}
-        faults: list[str] = []
-        for number, row in enumerate(rows, 2):
-            try:
-                device = _device(row, applied)
-                if device.name in devices:
-                    raise BadInput(NAME_COLUMN, f"{device.name} is in an earlier row already")
-                devices[device.name] = device
-            except BadInput as error:
-                faults.append(f"row {number}: {error}")
+    devices: dict[str, NewDevice] = {}
+    faults: list[str] = []
+    for number, row in csv_files.rows(file, (NAME_COLUMN, TYPE_COLUMN)):
+        try:
+            device = _device(row, applied)
+            if device.name in devices:
+                raise BadInput(NAME_COLUMN, f"{device.name} is in an earlier row already")
+            devices[device.name] = device
+        except BadInput as error:
+            faults.append(f"row {number}: {error}")
     for fault in faults[:_SHOWN]:
         say(fault)
     if faults:
@@ -147,7 +143,7 @@ def _read(file: Path, applied: AppliedDevices) -> dict[str, NewDevice]:
     return devices
 
 
-def _device(row: Mapping[str | None, str | None], applied: AppliedDevices) -> NewDevice:
+def _device(row: Mapping[str | None, str], applied: AppliedDevices) -> NewDevice:
     if None in row:
         raise BadInput("row", "has more values than the header has columns")
     attributes = {str(name): value for name, value in row.items() if value and name not in (NAME_COLUMN, TYPE_COLUMN)}

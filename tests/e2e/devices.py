@@ -1,11 +1,9 @@
-"""What the tests of devices with certificates of their own share: how one connects, and commands for the stack."""
+"""What the tests of devices with certificates of their own share: commands for the stack, and what they hand out."""
 
 import json
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from click.testing import Result
@@ -14,8 +12,6 @@ from typer.testing import CliRunner
 from cli.app import app
 from cli.devices.keys import FILES, SETTINGS
 from cli.runtime import Runtime
-from local.aws import LocalAws
-from local.mqtt import MqttConnection, connect_with_certificate
 from tests.e2e.conftest import Bridge
 
 Run = Callable[..., Result]
@@ -41,18 +37,3 @@ def read(directory: Path) -> Credentials:
     """The credentials that a command has written to a directory."""
     files = {field: (directory / name).read_text(encoding="utf-8") for name, field in FILES.items()}
     return {**json.loads((directory / SETTINGS).read_text(encoding="utf-8")), **files}
-
-
-@contextmanager
-def connected(aws: LocalAws, device: Credentials) -> Iterator[MqttConnection]:
-    """The connection of a device with its certificate. Raises MqttError if it is refused."""
-    address = urlsplit(aws.mqtt_url)
-    with connect_with_certificate(
-        str(address.hostname),
-        int(address.port or 0),
-        device["clientId"],
-        certificate=device["certificatePem"],
-        private_key=device["privateKey"],
-        authority=device["caCertificate"],
-    ) as connection:
-        yield connection

@@ -56,7 +56,7 @@ class Fleet:
         ended = threading.Event()
 
         def keep_sending(name: str) -> None:
-            with devices.connected(self.orchard.aws, devices.read(self.directory / name)) as connection:
+            with self.orchard.aws.mqtt_of_device(devices.read(self.directory / name)) as connection:
                 self.send(connection, name)
                 while not ended.wait(INTERVAL):
                     self.send(connection, name)
@@ -73,11 +73,11 @@ class Fleet:
     def rotate(self, name: str) -> None:
         """A device that sends all the while: with the old certificate until it has the new one, then with that."""
         directory = self.directory / f"{name}-renewed"
-        with devices.connected(self.orchard.aws, devices.read(self.directory / name)) as connection:
+        with self.orchard.aws.mqtt_of_device(devices.read(self.directory / name)) as connection:
             self.send(connection, name)
             self.run("rotate", name, "--directory", directory)
             self.send(connection, name)
-        with devices.connected(self.orchard.aws, devices.read(directory)) as connection:
+        with self.orchard.aws.mqtt_of_device(devices.read(directory)) as connection:
             self.send(connection, name)
             self.run("rotate", name, "--end-old")
             self.send(connection, name)

@@ -112,7 +112,7 @@ def test_the_page_about_devices_works_from_top_to_bottom_and_leaves_no_device(
     assert {"certificateId", "certificateArn", "certificatePem", "privateKey", "endpoint"} <= set(by_function)
     iot = orchard.aws.client("iot")
     for device in (first, second, by_function):
-        with pytest.raises(MqttError), devices.connected(orchard.aws, device):
+        with pytest.raises(MqttError), orchard.aws.mqtt_of_device(device):
             pass
         with pytest.raises(iot.exceptions.ResourceNotFoundException):
             iot.describe_thing(thingName=device["thingName"])

@@ -30,7 +30,7 @@ def test_no_private_key_is_kept_anywhere(
             everything.subscribe(topic)
         held = list(handed_out(orchard, run, tmp_path))
         for device in held:
-            with devices.connected(orchard.aws, device) as connection:
+            with orchard.aws.mqtt_of_device(device) as connection:
                 connection.publish(f"$aws/things/{device['thingName']}/shadow/get", b"")
         for name in NAMES:
             topic = f"orchard/sensor/temperature/{name}"
@@ -45,7 +45,6 @@ def test_no_private_key_is_kept_anywhere(
     places = {
         "command line": (tables, TYPED),
         "log": ("\n".join(logged(orchard)), INVOKED),
-        "plan": ("\n".join(["", *map(str, orchard_stack.plan_changes())]), ""),
         "settings of functions": (json.dumps(settings(orchard)), "orchard:temperature"),
         "shadow": ("\n".join(shadows(orchard)), "reporting_interval"),
         "state": ("\n".join(written(orchard_stack.directory)), "orchard-device"),

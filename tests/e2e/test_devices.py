@@ -6,17 +6,15 @@ A refusal always presents a certificate: the local AWS lets a client without one
 import itertools
 import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
 from cli.app import app
-from local.mqtt import MqttConnection, MqttError, connect_with_certificate
+from local.mqtt import MqttError
 from local.stack import Stack
 from tests.e2e.conftest import INITIAL_SHADOW, Bridge
 from tests.e2e.polling import eventually
@@ -53,24 +51,9 @@ def register(run: Run) -> Callable[[], Credentials]:
     return register
 
 
-@contextmanager
-def connected(orchard: Bridge, device: Credentials, client_id: str | None = None) -> Iterator[MqttConnection]:
-    address = urlsplit(orchard.aws.mqtt_url)
-    connection = connect_with_certificate(
-        str(address.hostname),
-        int(address.port or 0),
-        client_id or device["clientId"],
-        certificate=device["certificatePem"],
-        private_key=device["privateKey"],
-        authority=device["caCertificate"],
-    )
-    with connection:
-        yield connection
-
-
 def is_refused(orchard: Bridge, device: Credentials, client_id: str | None = None) -> bool:
     try:
-        with connected(orchard, device, client_id):
+        with orchard.aws.mqtt_of_device(device, client_id):
             return False
     except MqttError:
         return True
@@ -82,7 +65,7 @@ def test_a_fresh_device_gets_its_delta_reports_and_sends(
     device = register()
     name = device["thingName"]
     shadow = f"$aws/things/{name}/shadow"
-    with orchard.aws.mqtt("readings") as readings, connected(orchard, device) as connection:
+    with orchard.aws.mqtt("readings") as readings, orchard.aws.mqtt_of_device(device) as connection:
         readings.subscribe(f"orchard/sensor/+/{name}")
         for topic in (f"{shadow}/get/accepted", f"{shadow}/update/+", f"orchard/device/config/{name}"):
             connection.subscribe(topic)
@@ -120,7 +103,7 @@ def test_a_named_shadow_and_a_job_reach_their_device(orchard: Bridge, register: 
     name = device["thingName"]
     iot = orchard.aws.client("iot")
     named, jobs = f"$aws/things/{name}/shadow/name/display", f"$aws/things/{name}/jobs"
-    with connected(orchard, device) as connection:
+    with orchard.aws.mqtt_of_device(device) as connection:
         for topic in (f"{named}/update/+", f"{jobs}/notify-next", f"{jobs}/+/update/accepted"):
             connection.subscribe(topic)
         connection.publish(f"{named}/update", {"state": {"desired": {"on": True}}})
@@ -157,10 +140,10 @@ def test_a_device_is_refused_what_belongs_to_others(orchard: Bridge, register: C
         f"orchard/device/config/{name}",
         f"orchard/device/rejected/{name}",
     ):
-        with connected(orchard, device) as connection, pytest.raises(MqttError):
+        with orchard.aws.mqtt_of_device(device) as connection, pytest.raises(MqttError):
             connection.publish(topic, {})
     for topic in (f"$aws/things/{other}/shadow/#", "orchard/#", f"orchard/sensor/+/{other}", f"lorawan/{other}/uplink"):
-        with connected(orchard, device) as connection, pytest.raises(MqttError):
+        with orchard.aws.mqtt_of_device(device) as connection, pytest.raises(MqttError):
             connection.subscribe(topic)
 
 
@@ -228,7 +211,7 @@ def test_a_backend_registers_a_device_by_invoking_the_function_and_no_key_is_kep
         for topic in ("#", "$aws/events/#", f"$aws/things/{name}/#"):
             everything.subscribe(topic)
         device = invoke(request)
-        with connected(orchard, device) as connection:
+        with orchard.aws.mqtt_of_device(device) as connection:
             connection.publish(f"orchard/sensor/temperature/{name}", {"temperature": 20})
         everything.wait_for(f"orchard/sensor/temperature/{name}")
         published = [each.payload.decode(errors="replace") for each in everything.messages()]
@@ -290,7 +273,7 @@ def provision(orchard: Bridge, claim: Credentials, name: str, **parameters: str)
     """What a device does with a claim: the certificate that it gets, and the answer to its request."""
     template = orchard.outputs["devices"]["provisioning"]["template_name"]
     create, request = "$aws/certificates/create/json", f"$aws/provisioning-templates/{template}/provision/json"
-    with connected(orchard, claim) as connection:
+    with orchard.aws.mqtt_of_device(claim) as connection:
         for topic in (create, request):
             for outcome in ("accepted", "rejected"):
                 connection.subscribe(f"{topic}/{outcome}")
@@ -317,14 +300,14 @@ def test_an_allowed_device_provisions_itself_once_and_gets_its_own_rights_alone(
     groups = orchard.aws.client("iot").list_thing_groups_for_thing(thingName=name)["thingGroups"]
     assert {each["groupName"] for each in groups} == {"orchard:type:temperature", "orchard:location:hall-3"}
     shadow = f"$aws/things/{name}/shadow"
-    with connected(orchard, device) as connection:
+    with orchard.aws.mqtt_of_device(device) as connection:
         connection.subscribe(f"{shadow}/get/accepted")
         connection.publish(f"{shadow}/get", b"")
         state = connection.wait_for(f"{shadow}/get/accepted").json()["state"]
         assert state["desired"] == INITIAL_SHADOW["desired"]
         connection.publish(f"orchard/sensor/temperature/{name}", {"temperature": 21.5})
     for topic in (f"orchard/sensor/temperature/{name}-2", "$aws/certificates/create/json"):
-        with connected(orchard, device) as connection, pytest.raises(MqttError):
+        with orchard.aws.mqtt_of_device(device) as connection, pytest.raises(MqttError):
             connection.publish(topic, {})
     assert is_refused(orchard, device, f"{name}-2")
     other, again = provision(orchard, claim, name)
@@ -361,7 +344,7 @@ def test_a_claim_serves_for_provisioning_alone(
     name = register()["thingName"]
     assert is_refused(orchard, claim, name)
     for topic in (f"orchard/sensor/temperature/{name}", "$aws/provisioning-templates/other/provision/json"):
-        with connected(orchard, claim) as connection, pytest.raises(MqttError):
+        with orchard.aws.mqtt_of_device(claim) as connection, pytest.raises(MqttError):
             connection.publish(topic, {})
-    with connected(orchard, claim) as connection, pytest.raises(MqttError):
+    with orchard.aws.mqtt_of_device(claim) as connection, pytest.raises(MqttError):
         connection.subscribe("orchard/#")

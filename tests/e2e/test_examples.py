@@ -59,5 +59,5 @@ def test_a_device_reads_its_shadow_reports_and_sends(
         lambda: found if '"delta": {}' in (found := run("state", "get", "example-probe", "--json").stdout) else "",
     )
     run("delete", "example-probe", "--yes")
-    with pytest.raises(MqttError), devices.connected(orchard.aws, devices.read(tmp_path / "probe")):
+    with pytest.raises(MqttError), orchard.aws.mqtt_of_device(devices.read(tmp_path / "probe")):
         pass

@@ -90,7 +90,10 @@ class Admission:
         if asked.type_name not in (None, device.type_name):
             raise Refused(f"is allowed with the type {device.type_name} and asks for {asked.type_name:.64}")
         if entry.used_by not in (None, asked.certificate_id):
-            raise Refused(f"was provisioned already, with the certificate {entry.used_by}")
+            raise Refused(
+                f"was provisioned already, with the certificate {entry.used_by}: if the device has lost it, delete "
+                "the thing, if there is one, and allow the name with `thingbridge devices allow --again`"
+            )
 
     def parameters(self, device: AllowedDevice) -> Mapping[str, Any]:
         """All parameters of the template, whatever the device gave for them."""

@@ -311,6 +311,26 @@ def test_a_list_of_devices_is_allowed_and_a_used_name_stays_used(
     assert allowed.use(first, "another", 0)
 
 
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("name;type;location\r\nprobe-1;temperature;hall-3\r\n;;\r\n", "utf-8-sig"),
+        ("sep=;\nname;type;location\n\nprobe-1;temperature;hall-3;;\n", "utf-8"),
+        ("name\ttype\tlocation\nprobe-1\ttemperature\thall-3\n", "utf-16"),
+    ],
+    ids=["semicolons", "a line sep=", "UTF-16"],
+)
+def test_files_of_a_spreadsheet_are_read(
+    run: Run, allowed: AllowedDevices, tmp_path: Path, text: str, encoding: str
+) -> None:
+    file = tmp_path / "devices.csv"
+    file.write_text(text, encoding=encoding, newline="")
+    assert json.loads(run("devices", "allow", file, "--json").stdout)["added"] == 1
+    done = run("devices", "import", file, "--directory", tmp_path / "held")
+    assert done.exit_code == 0, done.output
+    assert "registered 1 device" in done.output
+
+
 def test_devices_are_also_allowed_from_json(run: Run, allowed: AllowedDevices, tmp_path: Path) -> None:
     file = tmp_path / "allowed.json"
     file.write_text(json.dumps([{"name": "probe-1", "type": "temperature", "location": "hall-3"}]))
@@ -333,6 +353,8 @@ def test_devices_are_also_allowed_from_json(run: Run, allowed: AllowedDevices, t
         ('["probe-1"]', "object 1: row: must be an object"),
         ('{"name": "probe-1"}', "must be a list of objects"),
         ("[", "must be CSV or JSON"),
+        ("name\nprobe-1", "must have the columns name and type; type is missing"),
+        ("", "is not valid CSV: it has no header"),
     ],
 )
 def test_nothing_is_allowed_from_a_file_with_a_fault(

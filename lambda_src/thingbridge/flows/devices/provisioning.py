@@ -36,7 +36,10 @@ class Provisioning:
             asked = self.admission.requested(event)
             entry = self.allowed.find(asked.name)
             if entry is None:
-                raise Refused(f"the device {asked.name} is not on the list of allowed devices")
+                raise Refused(
+                    f"the device {asked.name} is not on the list of allowed devices: add it with "
+                    "`thingbridge devices allow`"
+                )
             # Only a device of the list has a stream in the log: claims are shared, and names are easily made up.
             known = asked.name
             self._admit(asked, entry)

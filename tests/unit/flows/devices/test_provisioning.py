@@ -109,7 +109,9 @@ def test_a_name_is_used_by_one_certificate_which_may_ask_again(ask: Ask, reasons
     devices.things.create("probe-1", {"deviceType": "temperature"}, "farm:temperature")
     assert ask()["allowProvisioning"]
     assert ask(certificate="second") == REFUSED
-    assert reasons("probe-1") == ["was provisioned already, with the certificate first"]
+    (reason,) = reasons("probe-1")
+    assert reason.startswith("was provisioned already, with the certificate first: ")
+    assert "`thingbridge devices allow --again`" in reason
 
 
 def test_of_two_certificates_at_once_one_gets_the_name(allowed: AllowedDevices) -> None:
@@ -120,7 +122,9 @@ def test_a_name_outside_the_list_is_refused_and_gets_no_stream_of_its_own(
     ask: Ask, reasons: Any, clients: Clients
 ) -> None:
     assert ask("probe-2") == REFUSED
-    assert reasons(None) == ["the device probe-2 is not on the list of allowed devices"]
+    assert reasons(None) == [
+        "the device probe-2 is not on the list of allowed devices: add it with `thingbridge devices allow`"
+    ]
     assert not reasons("probe-2")
     assert "UpdateThingShadow" not in clients.take_calls()
 
