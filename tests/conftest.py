@@ -54,7 +54,7 @@ hypothesis.settings.register_profile(
     "thingbridge",
     derandomize=not SOAK,
     deadline=None,
-    max_examples=size(20, 500),
+    max_examples=size(12, 500),
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("thingbridge")

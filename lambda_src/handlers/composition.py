@@ -116,7 +116,6 @@ def webhook(environment: Environment, clients: Clients = CLIENTS) -> Receiver:
     settings = WebhookSettings.read(environment)
     return Receiver(
         stack_name=settings.stack_name,
-        application_id=settings.application_id,
         secret_arn=settings.webhook_secret_arn,
         secrets=Secrets(clients),
         broker=Broker(clients),

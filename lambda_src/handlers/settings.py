@@ -120,7 +120,6 @@ class ShadowWriterSettings(Settings):
 class WebhookSettings(Settings):
     """Environment of `webhook`, the receiver of what The Things Stack posts."""
 
-    application_id: str
     webhook_secret_arn: str
 
 

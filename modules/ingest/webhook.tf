@@ -28,9 +28,9 @@ module "webhook" {
   aws                  = var.aws
   tags                 = var.tags
 
+  # Not the application: an apply may name another one before The Things Stack is configured with it, so the URL does.
   environment = {
-    APPLICATION_ID = var.things_stack.application_id
-    STACK_NAME     = var.stack.name
+    STACK_NAME = var.stack.name
   }
 }
 

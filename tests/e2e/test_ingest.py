@@ -52,7 +52,7 @@ def test_a_webhook_is_configured_with_a_secret_that_is_not_in_the_state(orchard:
     assert [kind for kind, _ in integrations(orchard.things_stack, orchard.application_id)] == ["webhook"]
     assert orchard.outputs["cross_account_role_arn"] is None
     webhook = webhook_of(orchard)
-    assert webhook["base_url"] == orchard.outputs["webhook_url"].rstrip("/")
+    assert webhook["base_url"] == f"{orchard.outputs['webhook_url'].rstrip('/')}/{orchard.application_id}"
     assert "downlink_api_key" not in webhook
     (secret,) = webhook["headers"].values()
     assert secret not in (orchard_stack.directory / "terraform.tfstate").read_text()
@@ -87,9 +87,10 @@ def test_only_the_things_stack_is_admitted_at_the_webhook(
             "end_device_ids": {**ids, "application_ids": {"application_id": orchard.application_id}},
             "uplink_message": {},
         }
+    webhook = webhook_of(orchard)
     if headers is None:
-        headers = webhook_of(orchard)["headers"]
-    url, host = foreign.reach(f"{orchard.outputs['webhook_url']}{path}")
+        headers = webhook["headers"]
+    url, host = foreign.reach(f"{webhook['base_url']}/{path}")
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     answer = requests.request(
         method, url, data=data, headers={"Content-Type": "application/json", **headers, **host}, timeout=20

@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,16 +11,13 @@ from local.aws import LocalAws
 from local.leftovers import left_behind
 from local.mqtt import MqttConnection
 from local.processes import free_port
-from local.stack import ROOT, Stack, TerraformError
+from local.stack import Stack, TerraformError
 from local.things_stack import ThingsStack
 from tests.conftest import FIGURES
 from tests.e2e.conftest import PATIENCE, VAULT, VAULT_APPLICATION, Bridge, connected, discard, inputs, integrations
-from tests.sizes import SOAK, size
 from thingbridge.flows.api_key import INTEGRATION_RIGHTS, RIGHTS
 
 APPLICATION = "silo-app"
-CONFIGURE_ALONE = Path(__file__).parent / "configure_alone"
-"""The function `configure` and what it is invoked for, without the rest of a stack: applied in seconds."""
 
 
 @pytest.fixture(scope="module")
@@ -31,12 +27,9 @@ def given(simulation: ThingsStack) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def silo(aws: LocalAws, given: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """The whole module at full size; otherwise the part that is about The Things Stack."""
-    accepted = {name: value for name, value in given.items() if SOAK or name != "registry_sync"}
-    source = size(CONFIGURE_ALONE, ROOT)
-    stack = Stack(tmp_path_factory.mktemp("silo"), accepted, environment=aws.environment(), source=source)
+    stack = Stack(tmp_path_factory.mktemp("silo"), given, environment=aws.environment())
     yield stack
-    stack.inputs = accepted
+    stack.inputs = given
     discard(aws, stack)
 
 
@@ -50,15 +43,15 @@ def apply_fails(stack: Stack, aws: LocalAws, **changes: Any) -> str:
     return str(caught.value)
 
 
+@pytest.mark.soak
 def test_what_is_wrong_is_the_first_line_of_a_failed_apply_and_correcting_it_is_enough(
     silo: Stack, aws: LocalAws, simulation: ThingsStack, record_property: Callable[[str, object], None]
 ) -> None:
     given = dict(silo.inputs)
-    if SOAK:
-        error = apply_fails(silo, aws, application_api_key="NNSXS.WRONG.KEY", application_api_key_version=2)
-        assert f"give a key that was made for the application {APPLICATION}" in error
-        # Checked first: nothing that handles messages or things was created.
-        assert not [each for each in silo.resources() if "aws_iot_topic_rule" in each or "aws_sqs_queue" in each]
+    error = apply_fails(silo, aws, application_api_key="NNSXS.WRONG.KEY", application_api_key_version=2)
+    assert f"give a key that was made for the application {APPLICATION}" in error
+    # Checked first: nothing that handles messages or things was created.
+    assert not [each for each in silo.resources() if "aws_iot_topic_rule" in each or "aws_sqs_queue" in each]
 
     right = "RIGHT_APPLICATION_TRAFFIC_DOWN_WRITE"
     lacking = simulation.create_api_key(APPLICATION, [each for each in RIGHTS | INTEGRATION_RIGHTS if each != right])
@@ -67,14 +60,13 @@ def test_what_is_wrong_is_the_first_line_of_a_failed_apply_and_correcting_it_is_
     assert right in error
 
     good = {"application_api_key": given["application_api_key"], "application_api_key_version": 4}
-    if SOAK:  # test_way_back.py has it in both sizes, for a stack that was applied before.
-        unreachable = f"http://127.0.0.1:{free_port()}"
-        started = time.monotonic()
-        error = apply_fails(silo, aws, cluster_address=unreachable, **good)
-        seconds = time.monotonic() - started
-        record_property(FIGURES, f"an apply with a wrong cluster address fails after {seconds:.0f} s")
-        assert unreachable.removeprefix("http://") in error
-        assert "check cluster_address" in error
+    unreachable = f"http://127.0.0.1:{free_port()}"
+    started = time.monotonic()
+    error = apply_fails(silo, aws, cluster_address=unreachable, **good)
+    seconds = time.monotonic() - started
+    record_property(FIGURES, f"an apply with a wrong cluster address fails after {seconds:.0f} s")
+    assert unreachable.removeprefix("http://") in error
+    assert "check cluster_address" in error
 
     silo.inputs = {**given, **good, "ingest": {"mode": "package"}}
     silo.apply()
@@ -82,6 +74,7 @@ def test_what_is_wrong_is_the_first_line_of_a_failed_apply_and_correcting_it_is_
     assert integrations(simulation, APPLICATION) == {("package", "198")}
 
 
+@pytest.mark.soak
 def test_a_destroy_removes_the_integration_and_leaves_nothing(
     silo: Stack, aws: LocalAws, simulation: ThingsStack
 ) -> None:

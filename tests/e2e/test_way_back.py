@@ -4,11 +4,12 @@ The stacks are `configure_alone`: the part of a stack that speaks to The Things 
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from local import leftovers
 from local.aws import LocalAws
@@ -16,7 +17,7 @@ from local.leftovers import left_behind
 from local.processes import free_port
 from local.stack import Stack, TerraformError
 from local.things_stack import AwsAccess, ThingsStack
-from tests import cases
+from tests import cases, events
 from tests.e2e.conftest import inputs
 from tests.private_authority import Authority, passing_to, serving
 from tests.sizes import SOAK
@@ -31,8 +32,8 @@ _serial = itertools.count(1)
 class Shore:
     """A stack of its own, and what its application has at The Things Stack."""
 
-    def __init__(self, aws: LocalAws, simulation: ThingsStack, directory: Path) -> None:
-        self.aws, self.simulation = aws, simulation
+    def __init__(self, aws: LocalAws, simulation: ThingsStack, foreign: AwsAccess, directory: Path) -> None:
+        self.aws, self.simulation, self._foreign = aws, simulation, foreign
         self.name = f"shore{next(_serial)}"
         self.application = f"{self.name}-app"
         accepted = inputs(simulation, self.name, self.application)
@@ -108,6 +109,17 @@ class Shore:
                 configured[f"skips in {application}"] = True
         return configured
 
+    def post(self) -> list[int]:
+        """Post an uplink to each webhook, as The Things Stack was last configured to; returns the HTTP statuses."""
+        webhooks = self.simulation.servers.application.webhooks.items()
+        return [self._post(webhook) for at, webhook in webhooks if at[0] == self.application]
+
+    def _post(self, webhook: Mapping[str, Any]) -> int:
+        uplink = events.load("things_stack/uplink")
+        uplink["end_device_ids"]["application_ids"]["application_id"] = self.application
+        url, host = self._foreign.reach(f"{webhook['base_url']}{webhook['uplink_message']['path']}")
+        return requests.post(url, json=uplink, headers={**webhook["headers"], **host}, timeout=30).status_code
+
     @property
     def certificates(self) -> list[str]:
         """The certificates that carry the stack's policy."""
@@ -122,8 +134,8 @@ class Shore:
 
 
 @pytest.fixture
-def shore(aws: LocalAws, things_stack: ThingsStack, tmp_path: Path) -> Iterator[Shore]:
-    made = Shore(aws, things_stack, tmp_path)
+def shore(aws: LocalAws, things_stack: ThingsStack, foreign: AwsAccess, tmp_path: Path) -> Iterator[Shore]:
+    made = Shore(aws, things_stack, foreign, tmp_path)
     yield made
     things_stack.faults.clear()
     made.end()
@@ -199,17 +211,20 @@ def mistakes(shore: Shore, mode: str) -> dict[str, dict[str, Any]]:
 @pytest.mark.parametrize("mode", MODES)
 def test_every_input_of_every_mode_can_be_corrected(shore: Shore, mode: str) -> None:
     shore.apply(shore.given(mode))
-    configured, certificates = shore.configured, shore.certificates
+    configured, certificates, answers = shore.configured, shore.certificates, shore.post()
+    assert answers == ([204] if mode == "webhook" else [])
     for name, mistaken in mistakes(shore, mode).items():
         shore.apply_fails(mistaken)
+        assert shore.post() == answers, name
+        corrected = {**shore.given(mode), **shore.key(shore.right_key)}
         if name == "secret_version":
-            # A new secret can't be taken back: the corrected apply sends it.
-            corrected = {**shore.given(mode), "ingest": mistaken["ingest"], **shore.key(shore.right_key)}
-            shore.apply(corrected)
-            assert shore.configured.keys() == configured.keys()
-        else:
-            shore.apply({**shore.given(mode), **shore.key(shore.right_key)})
-            assert (shore.configured, shore.certificates) == (configured, certificates), name
+            corrected["ingest"] = mistaken["ingest"]
+        shore.apply(corrected)
+        assert shore.post() == answers, name
+        if mode == "webhook" and name in ("ingest.mode", "secret_version"):
+            # A new secret can't be taken back, nor one that Terraform has let go of: the corrected apply sends another.
+            configured = {**configured, **{at: shore.configured[at] for at in configured if at.startswith("webhook")}}
+        assert (shore.configured, shore.certificates) == (configured, certificates), name
     for name, mistaken in mistakes(shore, mode).items():
         shore.apply_fails(mistaken)
         shore.destroy()
@@ -234,7 +249,7 @@ def test_three_failures_with_three_keys_are_corrected_by_one_apply(shore: Shore,
 @pytest.mark.soak
 def test_a_destroy_without_the_things_stack_ends_soon(aws: LocalAws, foreign: AwsAccess, tmp_path: Path) -> None:
     with ThingsStack(port=0, aws=foreign) as gone:
-        shore = Shore(aws, gone, tmp_path)
+        shore = Shore(aws, gone, foreign, tmp_path)
         encrypted = {**shore.given("mqtt"), "end_to_end_encryption": True}
         shore.apply(encrypted)
         before = shore.destroy()

@@ -1,12 +1,16 @@
 """Both other sides in process: an AWS account (moto), which can be made to fail, and a simulated The Things Stack."""
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
+import moto.iot.models
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
 from moto.core.models import MockAWS, botocore_stubber
 
 from local.things_stack import ThingsStack as Simulation
@@ -36,6 +40,22 @@ class MockedAccount(MockAWS):
 
 
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "eu-west-1"}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def gives_way() -> None:
+    """Unit tests give way to what Terraform and the local AWS run meanwhile: the longest chain of tests waits for them.
+
+    A process that has come to its first unit test has no others left.
+    """
+    os.nice(5)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_rsa_key() -> None:
+    """The key of every certificate that moto makes: making one takes longer than most tests."""
+    key = rsa.generate_private_key(65537, 2048)
+    moto.iot.models.rsa = SimpleNamespace(generate_private_key=lambda **_: key)
 
 
 @pytest.fixture(scope="session")

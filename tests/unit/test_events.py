@@ -70,7 +70,7 @@ def test_the_deferred_shadow_write_names_a_thing_and_an_owner() -> None:
 
 def test_the_request_of_the_function_url_is_admitted_and_contains_its_message() -> None:
     request = Request.read(events.load("function_url/uplink"))
-    admitted = admit(request, "farm", "farm-app")
+    admitted = admit(request, "farm")
     assert isinstance(admitted, Publication)
     assert admitted.topic == "thethings/lorawan/farm/uplink"
     assert json.loads(admitted.payload) == events.load("things_stack/uplink")

@@ -73,11 +73,22 @@ def _object(value: object) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def admit(request: Request, stack_name: str, application_id: str) -> Publication | Rejected:
+def address(url: str, application_id: str) -> str:
+    """The base URL of an application's webhook, for the function's `url`.
+
+    It names the application, so that the function does not have to know it: an apply with a mistyped or another
+    application changes the function before The Things Stack is configured, and messages come until then.
+    """
+    return f"{url.rstrip('/')}/{application_id}"
+
+
+def admit(request: Request, stack_name: str) -> Publication | Rejected:
     """Decide on a request that has the secret."""
-    event = request.path.strip("/")
+    application_id, _, event = request.path.strip("/").partition("/")
     if event not in _EVENTS:
-        return Rejected(HTTPStatus.NOT_FOUND, f"/{event[:64]} must be the path of a message")
+        return Rejected(
+            HTTPStatus.NOT_FOUND, f"the path must be an application's ID and a message's path; got {request.path[:64]}"
+        )
     if request.method != "POST":
         return Rejected(HTTPStatus.METHOD_NOT_ALLOWED, f"{request.method[:16]} instead of POST")
     if len(request.body) > LARGEST_BODY:
@@ -92,5 +103,7 @@ def admit(request: Request, stack_name: str, application_id: str) -> Publication
             HTTPStatus.BAD_REQUEST, "the body must be a message of The Things Stack: JSON with end_device_ids"
         )
     if application != application_id:
-        return Rejected(HTTPStatus.FORBIDDEN, "a message of another application")
+        return Rejected(
+            HTTPStatus.FORBIDDEN, "a message of another application than the one that the webhook was made for"
+        )
     return Publication(topics.upstream(stack_name, event), request.body)

@@ -64,7 +64,7 @@ def test_an_integration_is_created_changed_and_removed(
     assert application == "farm-app"
     assert result == {"configured": f"the integration {id_} (ingest.mode webhook)"}
     applies.apply({**wanted, "settings": {**wanted["settings"], "url": "https://def.lambda-url.eu-west-1.on.aws/"}})
-    assert [each["base_url"] for each in webhooks.values()] == ["https://def.lambda-url.eu-west-1.on.aws"]
+    assert [each["base_url"] for each in webhooks.values()] == ["https://def.lambda-url.eu-west-1.on.aws/farm-app"]
     host = things_stack.url.removeprefix("http://")
     assert applies.destroy() == {"removed": [f"{result['configured']} of the application farm-app at {host}"]}
     assert not webhooks

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 
 from tests import cases
+from tests.sizes import size
 from tests.unit.flows.shadow_account import NOW, SHADOW_BYTES, ShadowAccount, at
 from tests.unit.flows.shadow_histories import EVENTS, INTERVAL, MESSAGES, PAUSES, History
 from thingbridge.flows.shadow import ShadowWriter
@@ -46,12 +47,13 @@ def row_bytes(account: ShadowAccount) -> int:
 def test_the_newest_members_keep_arriving_for_weeks(open_writer: Callable[[ShadowAccount], ShadowWriter]) -> None:
     account = ShadowAccount()
     writer = open_writer(account)
-    for number in range(600):
+    uplinks = size(200, 600)
+    for number in range(uplinks):
         send(account, writer, number, {"beacons": {beacon(number): f"{number:040}"}, "battery": 90})
         assert account.reported["decodedPayload"]["beacons"][beacon(number)] == f"{number:040}"
-    assert account.reported["fCntUp"] == 599
+    assert account.reported["fCntUp"] == uplinks - 1
     beacons = sorted(account.reported["decodedPayload"]["beacons"])
-    assert beacons == [beacon(number) for number in range(600 - len(beacons), 600)]
+    assert beacons == [beacon(number) for number in range(uplinks - len(beacons), uplinks)]
     assert len(beacons) > 60
     assert account.size <= SHADOW_BYTES
     assert row_bytes(account) <= ROW_BYTES
@@ -63,12 +65,13 @@ def test_the_newest_members_keep_arriving_for_weeks(open_writer: Callable[[Shado
 def test_objects_that_were_emptied_are_removed(open_writer: Callable[[ShadowAccount], ShadowWriter]) -> None:
     account = ShadowAccount()
     writer = open_writer(account)
-    for number in range(400):
+    uplinks = size(250, 400)
+    for number in range(uplinks):
         send(account, writer, number, {f"day-{number}": {"morning": {"level": number}, "evening": {"level": number}}})
     days = account.reported["decodedPayload"]
     assert len(days) < 200
     assert all(day["evening"] for day in list(days.values())[1:])
-    assert "day-399" in days
+    assert f"day-{uplinks - 1}" in days
     assert account.size <= SHADOW_BYTES
 
 
@@ -111,9 +114,10 @@ def test_a_removed_member_that_is_reported_again_is_written(
 def test_members_that_a_decoder_removes_itself_do_not_fill_the_row() -> None:
     account = ShadowAccount()
     writer = account.paced(INTERVAL)
-    for number in range(500):
+    uplinks = size(250, 500)
+    for number in range(uplinks):
         send(account, writer, number, {beacon(number): 1, **({beacon(number - 1): None} if number else {})})
-    assert account.reported["decodedPayload"] == {beacon(499): 1}
+    assert account.reported["decodedPayload"] == {beacon(uplinks - 1): 1}
     assert row_bytes(account) <= ROW_BYTES
 
 

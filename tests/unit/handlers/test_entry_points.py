@@ -53,7 +53,7 @@ ENVIRONMENTS = {
         "SETTINGS_SECONDS": "300",
     },
     "upstream": {**THINGS, **SHADOW, **PACED, **ENCRYPTION},
-    "webhook": {"APPLICATION_ID": "farm-app", "WEBHOOK_SECRET_ARN": "arn:secret"},
+    "webhook": {"WEBHOOK_SECRET_ARN": "arn:secret"},
 }
 
 

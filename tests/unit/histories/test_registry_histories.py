@@ -595,7 +595,7 @@ def test_every_way_is_played_and_no_life_is_left_out(ways: Sequence[Way]) -> Non
 
 
 at_random = settings(
-    max_examples=size(10, 130),
+    max_examples=size(6, 130),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 

@@ -9,6 +9,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import botocore.session
@@ -161,8 +162,8 @@ class Account:
             _check(0 < len(event["message"].encode()) <= 256 * 1024, len(event["message"]))
             self.log.append({"stream": logStreamName, **json.loads(event["message"])})
 
-    def _get_secret_value(self, *, SecretId: str, **_: Any) -> dict[str, str]:  # noqa: N803
-        return {"SecretString": self.secrets[SecretId]}
+    def _get_secret_value(self, *, SecretId: str, **_: Any) -> dict[str, Any]:  # noqa: N803
+        return {"SecretString": self.secrets[SecretId], "VersionId": "1", "CreatedDate": datetime.now(UTC)}
 
 
 class _Paginator:

@@ -299,7 +299,7 @@ def _tick(record: dict[str, Any]) -> Any:
 def test_a_post_is_answered(account: Account) -> None:
     right = events.load("function_url/uplink")
     account.secrets = {SECRET: right["headers"]["x-thingbridge-secret"]}
-    environment = {"STACK_NAME": "farm", "APPLICATION_ID": "farm-app", "WEBHOOK_SECRET_ARN": SECRET}
+    environment = {"STACK_NAME": "farm", "WEBHOOK_SECRET_ARN": SECRET}
     receiver = composition.webhook(environment, account)  # type: ignore[arg-type]
     assert receiver.handle(right)["statusCode"] == 204
     bodies = chosen(json.loads(right["body"]), "post")

@@ -14,8 +14,12 @@ from thingbridge.diagnostics import emit
 from thingbridge.errors import Busy, Misconfigured, Refused
 from thingbridge.messaging.webhook import Publication, Request, admit
 
-READ_AGAIN_AFTER: Final = 60.0
+READ_AGAIN_AFTER: Final = 1.0
 """Seconds: after a wrong secret, the right one is read again at most this often, however many requests arrive."""
+
+OVERLAP: Final = 900.0
+"""Seconds for which the secret before a rotation is accepted as well: The Things Stack shows it until the apply that
+rotates has configured the new one, and posts no message twice. No apply waits longer for The Things Stack."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +27,6 @@ class Receiver:
     """The flow of a posted message."""
 
     stack_name: str
-    application_id: str
     secret_arn: str
     secrets: Secrets
     broker: Broker
@@ -34,7 +37,7 @@ class Receiver:
         try:
             if not self._is_authorized(request):
                 return _answer(HTTPStatus.UNAUTHORIZED)
-            admitted = admit(request, self.stack_name, self.application_id)
+            admitted = admit(request, self.stack_name)
             if not isinstance(admitted, Publication):
                 emit("WARN", "webhook_rejected", status=int(admitted.status), reason=admitted.reason)
                 return _answer(admitted.status)
@@ -48,9 +51,12 @@ class Receiver:
         return _answer(HTTPStatus.NO_CONTENT)
 
     def _is_authorized(self, request: Request) -> bool:
-        return request.has_secret(self.secrets.read(self.secret_arn)) or request.has_secret(
-            self.secrets.read(self.secret_arn, max_age=READ_AGAIN_AFTER)
-        )
+        if request.has_secret(self.secrets.read(self.secret_arn)):
+            return True
+        if request.has_secret(self.secrets.read(self.secret_arn, max_age=READ_AGAIN_AFTER)):
+            return True
+        previous = self.secrets.read_previous(self.secret_arn, OVERLAP)
+        return previous is not None and request.has_secret(previous)
 
 
 def _answer(status: HTTPStatus) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from thingbridge.flows.api_key import INTEGRATION_RIGHTS
 from thingbridge.flows.ingest.account import Account
 from thingbridge.flows.ingest.integration import Integration
 from thingbridge.messaging.topics import UPSTREAM_EVENTS
-from thingbridge.messaging.webhook import SECRET_HEADER
+from thingbridge.messaging.webhook import SECRET_HEADER, address
 from thingbridge.things_stack.client import ThingsStack
 from thingbridge.things_stack.errors import ApiKeyRefused, ThingsStackRefused
 
@@ -33,7 +33,7 @@ def configure(
     in every message.
     """
     webhook: dict[str, Any] = {
-        "base_url": integration.settings["url"].rstrip("/"),
+        "base_url": address(integration.settings["url"], things_stack.application_id),
         "format": "json",
         "headers": {SECRET_HEADER: account.secret(integration.settings["secret_arn"])},
         **{kind: {"path": f"/{event}"} for kind, event in UPSTREAM_EVENTS.items()},

@@ -1,6 +1,7 @@
 """The receiver of mode `webhook`, on an account in process: who may publish, and what is published and answered."""
 
 import base64
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -13,11 +14,12 @@ from tests.unit.conftest import AnswerWith, Clock
 from thingbridge.aws.broker import Broker
 from thingbridge.aws.clients import Clients
 from thingbridge.aws.secrets import Secrets
-from thingbridge.flows.ingest.receiver import Receiver
+from thingbridge.flows.ingest.receiver import OVERLAP, READ_AGAIN_AFTER, Receiver
 
 EVENT = events.load("function_url/uplink")
 SECRET = EVENT["headers"]["x-thingbridge-secret"]
 BODY = EVENT["body"]
+PATH = EVENT["rawPath"]
 
 Post = Callable[..., int]
 
@@ -30,10 +32,15 @@ def secret_arn(clients: Clients) -> str:
 @pytest.fixture
 def post(clients: Clients, secret_arn: str, clock: Clock) -> Post:
     """Post a message to the receiver; returns the status of the answer, which never has a body."""
-    receiver = Receiver("farm", "farm-app", secret_arn, Secrets(clients, now=clock), Broker(clients))
+    receiver = Receiver("farm", secret_arn, Secrets(clients, now=clock), Broker(clients))
 
     def send(
-        body: str = BODY, *, secret: str | None = SECRET, method: str = "POST", path: str = "/uplink", **more: Any
+        body: str = BODY,
+        *,
+        secret: str | None = SECRET,
+        method: str = "POST",
+        path: str = "/farm-app/uplink",
+        **more: Any,
     ) -> int:
         headers = {name: value for name, value in EVENT["headers"].items() if name != "x-thingbridge-secret"}
         headers |= {} if secret is None else {"x-thingbridge-secret": secret}
@@ -55,7 +62,7 @@ def published() -> list[Any]:
 def test_a_message_is_published_unchanged_on_the_topic_of_the_rule(post: Post) -> None:
     body = BODY.replace('"tank-7"', '"tank-7",  "n": 10.0')
     assert body != BODY
-    assert post(body, path="/downlink/ack") == 204
+    assert post(body, path="/farm-app/downlink/ack") == 204
     assert published() == [("thethings/lorawan/farm/downlink/ack", body.encode())]
 
 
@@ -82,8 +89,11 @@ def test_a_body_in_base64_is_decoded(post: Post) -> None:
         ({"secret": "\ud800"}, 401),
         ({"secret": "x", "method": "GET", "path": "/.env"}, 401),
         ({"path": "/"}, 404),
-        ({"path": "/downlink/push"}, 404),
-        ({"path": "/uplink/more"}, 404),
+        ({"path": "/uplink"}, 404),
+        ({"path": "/farm-app"}, 404),
+        ({"path": "/farm-app/downlink/push"}, 404),
+        ({"path": "/farm-app/uplink/more"}, 404),
+        ({"path": "/barn-app/uplink"}, 403),
         ({"method": "GET"}, 405),
         ({"body": "x" * (128 * 1024 + 1)}, 413),
         ({"body": "ü" * (64 * 1024) + "x"}, 413),
@@ -124,16 +134,44 @@ def test_a_secret_that_can_not_be_read_makes_the_sender_retry(post: Post, answer
     assert post() == 503
 
 
-def test_a_rotated_secret_is_read_at_most_once_a_minute(
-    post: Post, clients: Clients, secret_arn: str, clock: Clock, calls: Callable[[], dict[str, int]]
+def test_no_message_is_lost_while_the_secret_is_rotated(
+    post: Post, clients: Clients, secret_arn: str, clock: Clock
 ) -> None:
+    clock.now = time.time()
     assert post() == 204
     clients("secretsmanager").put_secret_value(SecretId=secret_arn, SecretString="another")
-    clock.now = 59
-    assert [post(secret="another") for _ in range(3)] == [401] * 3
-    clock.now = 60
-    assert post(secret="another") == 204
-    assert post() == 401
-    clock.now = 119
+    clock.now += READ_AGAIN_AFTER
+    # The Things Stack shows the former secret until it is configured with the new one.
+    assert [post(secret=secret) for secret in (SECRET, "another", SECRET)] == [204] * 3
+    clock.now += OVERLAP
+    assert [post(secret=secret) for secret in (SECRET, "another")] == [401, 204]
+
+
+def test_an_instance_that_starts_during_a_rotation_accepts_both_secrets(
+    post: Post, clients: Clients, secret_arn: str, clock: Clock
+) -> None:
+    clients("secretsmanager").put_secret_value(SecretId=secret_arn, SecretString="another")
+    clock.now = time.time()
+    assert [post(secret=secret) for secret in (SECRET, "another", "third")] == [204, 204, 401]
+
+
+def test_a_second_rotation_ends_the_first_secret_at_once(
+    post: Post, clients: Clients, secret_arn: str, clock: Clock
+) -> None:
+    for secret in ("leaked", "new"):
+        clients("secretsmanager").put_secret_value(SecretId=secret_arn, SecretString=secret)
+    clock.now = time.time()
+    assert [post(secret=secret) for secret in (SECRET, "leaked", "new")] == [401, 204, 204]
+
+
+def test_wrong_secrets_cost_one_call_of_aws_per_second(
+    post: Post, clock: Clock, calls: Callable[[], dict[str, int]]
+) -> None:
+    clock.now = time.time()
+    assert post() == 204
+    calls()
     assert [post(secret="guess") for _ in range(3)] == [401] * 3
-    assert calls()["GetSecretValue"] == 2
+    assert calls() == {"GetSecretValue": 1}  # whether there is a secret before this one
+    clock.now += READ_AGAIN_AFTER
+    assert [post(secret="guess") for _ in range(3)] == [401] * 3
+    assert calls() == {"GetSecretValue": 1}

@@ -34,7 +34,7 @@ def test_every_kind_has_a_path_the_secret_is_in_a_header_and_no_downlink_key_is_
     client.webhooks.set(wanted.id, {"downlink_api_key": "NNSXS.SET.BEFORE"}, ["downlink_api_key"])
     webhook.configure(client, wanted, wanted, account)
     (configured,) = simulation.servers.application.webhooks.values()
-    assert configured["base_url"] == "https://abc.lambda-url.eu-west-1.on.aws"
+    assert configured["base_url"] == f"https://abc.lambda-url.eu-west-1.on.aws/{APPLICATION}"
     assert configured["headers"] == {"X-Thingbridge-Secret": "text of arn:secret"}
     assert {kind: configured[kind]["path"] for kind in UPSTREAM_EVENTS} == {
         kind: f"/{event}" for kind, event in UPSTREAM_EVENTS.items()
@@ -44,7 +44,7 @@ def test_every_kind_has_a_path_the_secret_is_in_a_header_and_no_downlink_key_is_
 
 
 class Receiver:
-    """Where a webhook posts to: answers with `status`, and keeps the paths."""
+    """Where a webhook posts to: answers with `status`, and keeps the paths below the application's."""
 
     def __init__(self) -> None:
         self.status, self.paths = 204, Queue[str]()
@@ -53,7 +53,7 @@ class Receiver:
 
     @Request.application
     def answer(self, request: Request) -> Response:
-        self.paths.put(request.path)
+        self.paths.put(request.path.removeprefix(f"/{APPLICATION}"))
         return Response(status=self.status)
 
 
