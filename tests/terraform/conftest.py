@@ -6,6 +6,7 @@ tests/conftest.py.
 
 import functools
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
@@ -30,6 +31,8 @@ _GIVEN = {
 }
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+
+EXAMPLES = ("complete", "minimal")
 
 MOCKED = "tests/terraform"
 """The folder of the *.tftest.hcl files, in the repository and in copies of it."""
@@ -103,22 +106,69 @@ def mocked_runs(tree: Path, terraform: Run) -> dict[tuple[str, str], MockedRun]:
 def plan(tree: Path, request: pytest.FixtureRequest) -> Callable[[str], tftest.TerraformPlanOutput]:
     """The plan of a first apply of `minimal` or `complete` (the examples) or `longest` (the longest stack name).
 
-    Each is made once: a plan takes longer than all checks of it.
+    Each folder is planned once, and the examples in one: a plan takes longer than all checks of it.
     """
 
     @functools.cache
-    def get(name: str) -> tftest.TerraformPlanOutput:
+    def made(folder: Path) -> tftest.TerraformPlanOutput:
         account = request.getfixturevalue("aws_endpoint").environment
-        test = tftest.TerraformTest(str(_folder(name, tree)), env={**account, **_GIVEN})
+        test = tftest.TerraformTest(str(folder), env={**account, **_GIVEN})
         test.setup(cleanup_on_exit=False)
         return test.plan(output=True)
 
-    return get
+    @functools.cache
+    def examples() -> tftest.TerraformPlanOutput:
+        return made(_examples(tree))
+
+    def get(name: str) -> tftest.TerraformPlanOutput:
+        return made(_longest(tree)) if name == "longest" else _part(examples(), name)
+
+    return functools.cache(get)
 
 
-def _folder(name: str, tree: Path) -> Path:
-    if name != "longest":
-        return tree / "examples" / name
+def _examples(tree: Path) -> Path:
+    """A folder that calls each example as a module, and has its outputs as `<example>_<output>`."""
+    folder = tree / "together"
+    folder.mkdir()
+    blocks = []
+    for name in EXAMPLES:
+        blocks.append(f'module "{name}" {{\n  source = "../examples/{name}"\n')
+        blocks += [f"  {each} = var.{each}\n" for each in _labels(tree / "examples" / name, "variable")]
+        blocks.append("}\n")
+        for each in _labels(tree / "examples" / name, "output"):
+            blocks.append(f'output "{name}_{each}" {{\n  value = module.{name}.{each}\n}}\n')
+        blocks.append((tree / "examples" / name / "variables.tf").read_text())
+    (folder / "main.tf").write_text("".join(blocks))
+    return folder
+
+
+def _labels(folder: Path, block: str) -> list[str]:
+    return re.findall(rf'^{block} "(\w+)"', (folder / f"{block}s.tf").read_text(), re.MULTILINE)
+
+
+def _part(planned: tftest.TerraformPlanOutput, name: str) -> tftest.TerraformPlanOutput:
+    """The part of a plan that is about one module, as the plan of that module alone."""
+    prefix = f"module.{name}."
+
+    def module_of(values: Mapping[str, Any]) -> Any:
+        (module,) = [each for each in values["root_module"]["child_modules"] if f"{each['address']}." == prefix]
+        return module
+
+    outputs = {
+        each.removeprefix(f"{name}_"): output
+        for each, output in planned["planned_values"]["outputs"].items()
+        if each.startswith(f"{name}_")
+    }
+    raw = {
+        "planned_values": {"outputs": outputs, "root_module": module_of(planned["planned_values"])},
+        "prior_state": {"values": {"root_module": module_of(planned["prior_state"]["values"])}},
+        "resource_changes": [each for each in planned["resource_changes"] if each["address"].startswith(prefix)],
+    }
+    # What an address is written in is JSON, and nothing else begins like it.
+    return tftest.TerraformPlanOutput(json.loads(json.dumps(raw).replace(f'"address": "{prefix}', '"address": "')))
+
+
+def _longest(tree: Path) -> Path:
     folder = tree / "longest"
     folder.mkdir()
     (folder / "main.tf").write_text(
