@@ -60,6 +60,12 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("thingbridge")
 
 
+@pytest.fixture(scope="session")
+def gives_way() -> None:
+    """Let other processes go first: the tests on applied stacks are the longest chain."""
+    os.nice(5)
+
+
 @dataclass(frozen=True)
 class Endpoint:
     """An AWS for tests that run Terraform themselves: its URL, and a whole environment for `terraform`."""

@@ -13,6 +13,7 @@ import boto3
 import pytest
 
 from local.aws import LocalAws
+from local.mqtt import MqttError
 from local.stack import Stack
 from tests.e2e import downlink_rush
 from tests.e2e.conftest import APP_KEY, PATIENCE, VAULT, VAULT_APPLICATION, Bridge, Device
@@ -50,7 +51,12 @@ def received(bridge: Bridge, device: Device) -> list[tuple[int, bytes]]:
 
 
 def message(bridge: Bridge, device: Device, event: str) -> dict[str, Any]:
-    return dict(bridge.topics.wait_for(f"lorawan/{device.dev_eui}/{event}", timeout=PATIENCE).json())
+    """The first message of an event; when there is none, why requests of the device were rejected."""
+    try:
+        return dict(bridge.topics.wait_for(f"lorawan/{device.dev_eui}/{event}", timeout=PATIENCE).json())
+    except MqttError as error:
+        rejected = bridge.topics.messages(f"lorawan/{device.dev_eui}/downlink/rejected")
+        raise AssertionError([each.json() for each in rejected]) from error
 
 
 def queue(bridge: Bridge, device: Device) -> list[dict[str, Any]]:

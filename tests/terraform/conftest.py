@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import tftest
 
+from tests.sizes import size
 from tests.terraform import documentation
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -38,12 +39,21 @@ MOCKED = "tests/terraform"
 """The folder of the *.tftest.hcl files, in the repository and in copies of it."""
 
 
+LEFT_TO_SOAK = size(("root.tftest.hcl",), ())
+"""Files that `make test` leaves out: it plans the root module in the examples."""
+
+
 @dataclass(frozen=True)
 class MockedRun:
     """The outcome of one `run` of a *.tftest.hcl file: Terraform's status, and what it says."""
 
     status: str
     messages: str
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plans_give_way(gives_way: None) -> None:
+    """To the tests that work on applied stacks."""
 
 
 @pytest.fixture(scope="session")
@@ -83,6 +93,8 @@ def mocked_runs(tree: Path, terraform: Run) -> dict[tuple[str, str], MockedRun]:
     One process runs them all, because starting the provider takes longer than most of them.
     """
     documentation.write(tree, tree / MOCKED)
+    for file in LEFT_TO_SOAK:
+        (tree / MOCKED / file).unlink()
     terraform(tree, "init", "-no-color", f"-test-directory={MOCKED}")
     done = terraform(tree, "test", "-json", f"-test-directory={MOCKED}", check=False)
     statuses: dict[tuple[str, str], str] = {}

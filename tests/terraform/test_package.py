@@ -137,6 +137,7 @@ def test_what_would_differ_or_surprise_is_rejected(
     assert not list(tmp_path.glob("*.zip*"))
 
 
+@pytest.mark.soak
 def test_a_layer_holds_machine_code_for_its_own_processor_below_the_folder_lambda_looks_in(tmp_path: Path) -> None:
     requirements = make_wheel(tmp_path / "wheels", tag="cp313-abi3-manylinux2014_aarch64")
     (source := tmp_path / "src").mkdir()

@@ -1,6 +1,5 @@
 """Both other sides in process: an AWS account (moto), which can be made to fail, and a simulated The Things Stack."""
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -43,12 +42,8 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AW
 
 
 @pytest.fixture(scope="session", autouse=True)
-def gives_way() -> None:
-    """Unit tests give way to what Terraform and the local AWS run meanwhile: the longest chain of tests waits for them.
-
-    A process that has come to its first unit test has no others left.
-    """
-    os.nice(5)
+def unit_tests_give_way(gives_way: None) -> None:
+    """To the tests that work on applied stacks."""
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -545,7 +545,9 @@ def combined(lives: Sequence[Life], ways: Sequence[Way], first: int) -> list[tup
     ids=lambda value: {False: "own keys", True: "claimed"}.get(value, value),
 )
 def test_no_failure_at_any_step_leaves_half_a_device(live: Any, lives_with: LivesWith, step: str, claim: bool) -> None:
-    fail_everywhere(live, lives_with, step, WAYS, claim=claim, scrub_keys=False)
+    # In `make test`, half of the ways for devices with keys of their own and the other half for those that are claimed.
+    ways = WAYS if SOAK or step in CLAIMED else WAYS[claim::2]
+    fail_everywhere(live, lives_with, step, ways, claim=claim, scrub_keys=False)
 
 
 @pytest.mark.parametrize("step", AWS_STEPS)
