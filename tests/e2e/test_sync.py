@@ -134,6 +134,26 @@ def test_a_thing_whose_attributes_were_overwritten_gets_them_back_and_keeps_its_
     assert farm.log(name)[-1]["event"] == "thing_attributes_restored"
 
 
+def test_a_thing_that_was_created_again_gets_nothing_of_the_thing_that_had_its_name(farm: Bridge) -> None:
+    device = farm.new_device(registered=False)
+    name = f"again-{device.device_id}"
+    farm.create_thing(name, **described(device))
+    eventually("the device", lambda: farm.on_servers(device.device_id) == ALL_SERVERS)
+    iot = farm.aws.client("iot")
+    with events_are_missed(farm.aws):
+        iot.delete_thing(thingName=name)
+        farm.create_thing(name, **described(farm.new_device(registered=False)))
+        iot.update_thing(thingName=name, attributePayload={"attributes": {"room": "12"}, "merge": False})
+    synchronise(farm)
+    assert farm.on_servers(device.device_id) == ALL_SERVERS
+    thing = farm.thing(name)
+    assert thing
+    assert thing.attributes == {"room": "12"}
+    kept = farm.log(name)[-1]
+    assert (kept["event"], kept["kept_for"]) == ("end_device_kept", None)
+    assert f"devEUI {device.dev_eui}" in kept["reason"]
+
+
 def test_a_stack_that_retains_devices_keeps_those_too(orchard: Bridge) -> None:
     device = orchard.new_device(registered=False)
     orchard.create_thing(f"lost-{device.device_id}", **described(device))

@@ -5,6 +5,7 @@ backwards and accepts "not found" as done. All of it can be repeated at any poin
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from typing import Any, Final
 
@@ -121,7 +122,7 @@ def _leave_nothing(things_stack: ThingsStack, identity: Step, refusal: Refused, 
 
 
 def _is_left_behind(things_stack: ThingsStack, identity: Step) -> bool:
-    """Whether a device is the unfinished work of an earlier attempt for the same thing, and was never in use.
+    """Whether a device is the unfinished work of an earlier attempt for a thing of this name, and was never in use.
 
     The mark proves the first. Without the Application Server no message of the device was ever delivered, and without a
     session on the Network Server it has not joined.
@@ -129,7 +130,10 @@ def _is_left_behind(things_stack: ThingsStack, identity: Step) -> bool:
     device_id = identity.end_device["ids"]["device_id"]
     unfinished = marks.read(identity.end_device["attributes"])
     found = marking.read(things_stack, device_id)
-    if unfinished is None or found is None or found[1] != unfinished:
+    if unfinished is None or found is None or found[1] is None:
+        return False
+    # A thing that was deleted and created again under its name resumes what its predecessor began.
+    if replace(found[1], thing_id=unfinished.thing_id) != unfinished:
         return False
     if not _is_ours(things_stack, identity.end_device["ids"]):
         return False

@@ -13,7 +13,7 @@ from typing import Any, Final
 from thingbridge.registry.attributes import SECRETS, Attribute
 
 ATTRIBUTE: Final = "aws-iot-thing"
-"""The attribute of the device that holds the mark: `<region>/<account>/<stack>/<digest>/<thing>`."""
+"""The attribute of the device that holds the mark: `<region>/<account>/<stack>/<digest>/<thing id>/<thing>`."""
 
 ATTRIBUTES_PER_DEVICE: Final = 10
 LONGEST_VALUE: Final = 200
@@ -24,6 +24,9 @@ UNFINISHED: Final = "unfinished"
 
 KEPT: Final = "kept"
 """In place of the digest: the device is kept without a thing, which was recorded. It is not looked at again."""
+
+UNLISTED: Final = "00000000"
+"""In place of the thing's id: it is unknown, because a listing does not contain it. It is that of no thing."""
 
 _DIGESTED: Final = tuple(str(name) for name in sorted(Attribute) if name not in (*SECRETS, Attribute.STACK_NAME))
 _SEPARATOR: Final = "/"
@@ -53,16 +56,28 @@ class Owner:
 
 @dataclass(frozen=True)
 class Mark:
-    """A device's mark. `digest`: of the thing's attributes when the device was last in step, UNFINISHED or KEPT."""
+    """A device's mark. `digest`: of the thing's attributes when the device was last in step, UNFINISHED or KEPT.
+
+    `thing_id`: see `short_id`. UNLISTED only without a digest: the comparison then looks at the thing, which has one.
+    """
 
     thing_name: str
     owner: Owner
     digest: str = UNFINISHED
+    thing_id: str = UNLISTED
 
     @classmethod
-    def of(cls, thing_name: str, attributes: Mapping[str, str], owner: Owner) -> "Mark":
-        """The mark for the device of a thing with these attributes."""
-        return cls(thing_name, owner, digest(attributes))
+    def of(cls, thing_name: str, attributes: Mapping[str, str], owner: Owner, thing_id: str = "") -> "Mark":
+        """The mark for the device of a thing with these attributes. `thing_id`: the whole one, "" if unknown."""
+        return cls(thing_name, owner, digest(attributes), short_id(thing_id))
+
+    def is_of(self, thing_name: str, thing_id: str) -> bool:
+        """Whether the mark names this very thing, for certain: its id is known, and not only its name."""
+        return (self.thing_name, self.thing_id) == (thing_name, short_id(thing_id)) and self.thing_id != UNLISTED
+
+    def is_older_than(self, thing_id: str) -> bool:
+        """Whether the thing of the mark is gone for certain, because the thing that has its name now has another id."""
+        return self.thing_id != short_id(thing_id) and UNLISTED not in (self.thing_id, short_id(thing_id))
 
     def may_replace(self, other: "Mark | None") -> bool:
         """Whether a device may have this mark instead of another: one of this stack, or one that comes with the thing.
@@ -83,7 +98,8 @@ class Mark:
     def text(self) -> str:
         """The value of the attribute. No part contains a slash."""
         owner = self.owner
-        return _SEPARATOR.join((owner.region, owner.account_id, owner.stack_name, self.digest, self.thing_name))
+        of_thing = (self.digest, self.thing_id, self.thing_name)
+        return _SEPARATOR.join((owner.region, owner.account_id, owner.stack_name, *of_thing))
 
     def attributes(self) -> dict[str, str]:
         """The mark as an attribute of the device; none if it does not fit."""
@@ -93,15 +109,20 @@ class Mark:
 def read(attributes: Mapping[str, Any]) -> Mark | None:
     """The mark in a device's attributes, None if there is none, or something else in its place."""
     parts = str(attributes.get(ATTRIBUTE, "")).split(_SEPARATOR)
-    if len(parts) != 5 or not all(parts):
+    if len(parts) != 6 or not all(parts):
         return None
-    region, account_id, stack_name, digested, thing_name = parts
-    return Mark(thing_name, Owner(region, account_id, stack_name), digested)
+    region, account_id, stack_name, digested, thing_id, thing_name = parts
+    return Mark(thing_name, Owner(region, account_id, stack_name), digested, thing_id)
 
 
 def has_room(attributes: Mapping[str, Any]) -> bool:
     """Whether a device with these attributes can have a mark: a value of somebody else's in its place is kept."""
     return read(attributes) is not None or (ATTRIBUTE not in attributes and len(attributes) < ATTRIBUTES_PER_DEVICE)
+
+
+def short_id(thing_id: str) -> str:
+    """The first 8 hex digits of a thing's id (a random UUID), to leave room for names; UNLISTED for an unknown id."""
+    return thing_id[: len(UNLISTED)] or UNLISTED
 
 
 def digest(attributes: Mapping[str, str]) -> str:

@@ -83,12 +83,18 @@ def has_eui_of(device: EndDeviceIdentifiers, attributes: Mapping[str, str]) -> b
 
 
 def verdict(
-    device: EndDeviceIdentifiers, stack: StackOfThings, standing: ThingSeen | None, marked: ThingSeen | None
+    device: EndDeviceIdentifiers,
+    stack: StackOfThings,
+    standing: ThingSeen | None,
+    marked: ThingSeen | None,
+    *,
+    same: bool,
 ) -> Verdict:
     """What happens to a device with this stack's mark.
 
-    `standing`: a thing that stands for the device, one of this stack if there is any; `marked`: the thing that the mark
-    names. None: there is no such thing.
+    `standing`: a thing that stands for the device, one of this stack if there is any; `marked`: the thing with the name
+    in the mark. None: there is no such thing. `same`: it has the id in the mark as well. If not, it was created later,
+    for this device or for another one, which nothing shows once it has lost its attributes.
     """
     if standing and _stack_of(standing) == stack.name:
         return Verdict(Fate.MOVE_MARK, f"the thing {standing.name} stands for it")
@@ -101,9 +107,13 @@ def verdict(
         return Verdict(Fate.KEEP, _why_doubtful(device, stack, standing))
     if marked is None:
         return Verdict(Fate.FOLLOW_THING, "its thing is gone")
-    if has_lost_its_device(marked, stack):
-        return Verdict(Fate.RESTORE_THING, "the attributes of its thing were overwritten")
     way_out = f"delete {device.device_id} in The Things Stack, or create a thing for it"
+    if has_lost_its_device(marked, stack):
+        if same:
+            return Verdict(Fate.RESTORE_THING, "the attributes of its thing were overwritten")
+        reason = f"the thing {marked.name} was created again, and has lost the attributes that name its device"
+        given = f"give it {_names_of(device, stack)} if it is the thing of {device.device_id}"
+        return Verdict(Fate.KEEP, f"{reason}: {given}; if not, {way_out}")
     return Verdict(Fate.KEEP, f"the thing {marked.name} no longer stands for it: {way_out}")
 
 
@@ -114,6 +124,11 @@ def _why_doubtful(device: EndDeviceIdentifiers, stack: StackOfThings, thing: Thi
         f"the thing {thing.name} of the stack {_stack_of(thing)} has its device ID: delete {device.device_id} in The "
         "Things Stack if that thing stands for a device of another application"
     )
+
+
+def _names_of(device: EndDeviceIdentifiers, stack: StackOfThings) -> str:
+    named = {Attribute.STACK_NAME: stack.name, Attribute.DEV_EUI: device.dev_eui, Attribute.DEVICE_ID: device.device_id}
+    return ", ".join(f"{name} {value}" for name, value in named.items() if value)
 
 
 def _stack_of(thing: ThingSeen) -> str | None:

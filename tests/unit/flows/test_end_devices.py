@@ -184,6 +184,20 @@ def test_only_the_unfinished_device_of_the_same_thing_is_undone(
     assert knowing(client, device) == [Server.IDENTITY, Server.JOIN]
 
 
+def test_what_an_earlier_thing_of_the_name_left_unfinished_is_undone_when_its_completion_is_refused(
+    simulation: Simulation, open_client: Open
+) -> None:
+    device, client = new_device(), open_client()
+    create(client, device)
+    for server in (Server.APPLICATION, Server.NETWORK):
+        client.end_devices.delete(server, device.device_id)
+    client.end_devices.set_attributes(device.device_id, replace(MARK, thing_id="1b2c3d4e").attributes())
+    simulation.faults.add(method="PUT", path="/ns/", status=400, times=1)
+    with pytest.raises(Refused):
+        create(client, device)
+    assert knowing(client, device) == []
+
+
 def test_a_dev_eui_or_a_device_id_that_is_taken_is_refused(open_client: Open) -> None:
     device, client = new_device(), open_client()
     create(client, device)

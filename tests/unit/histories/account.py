@@ -115,12 +115,12 @@ class Account:
     def describe_thing(self, *, thingName: str) -> dict[str, Any]:  # noqa: N803
         if thingName not in self.things:
             raise _refusal("describe_thing", "ResourceNotFoundException")
-        return self._thing(thingName)
+        return {**self._listed(thingName), "thingId": self.ids[thingName]}
 
     @operation
     def list_things(self, *, attributeName: str, attributeValue: str, **_: Any) -> dict[str, Any]:  # noqa: N803
         named = [name for name, attributes in self.things.items() if attributes.get(attributeName) == attributeValue]
-        return {"things": [self._thing(name) for name in named]}
+        return {"things": [self._listed(name) for name in named]}
 
     def get_paginator(self, _operation: str) -> "Account":
         return self
@@ -185,8 +185,9 @@ class Account:
         self.queues[QueueUrl].append(Message(MessageBody))
         return {"MessageId": f"message-{len(self.queues[QueueUrl])}"}
 
-    def _thing(self, name: str) -> dict[str, Any]:
-        described = {"attributes": dict(self.things[name]), "version": self.versions[name], "thingId": self.ids[name]}
+    def _listed(self, name: str) -> dict[str, Any]:
+        """A thing as a listing contains it: without its id."""
+        described = {"attributes": dict(self.things[name]), "version": self.versions[name]}
         return {"thingName": name, "thingTypeName": THING_TYPE, **described}
 
     # Changes that people make ----------------------------------------------------------------------------------------

@@ -208,6 +208,65 @@ def test_deleting_a_wiped_thing_deletes_its_device(world: World, farm: Function)
     assert (world.things(), exists(world)) == ([], False)
 
 
+@pytest.mark.parametrize("hardware", [TANK, OTHER], ids=["same device", "other device"])
+def test_a_wiped_thing_that_was_created_again_gets_nothing_back_by_its_name(
+    world: World, farm: Function, hardware: Hardware
+) -> None:
+    make(world, farm)
+    farm.account.events_enabled = False
+    recreate(world, farm, hardware)
+    put(world, DUBLIN, BARN, {"room": "12"})
+    farm.account.events_enabled = True
+    settle(world)
+    assert (attributes(world), exists(world)) == ({"room": "12"}, True)
+    assert [each["kept_for"] for each in farm.account.log if each["event"] == "end_device_kept"] == [None]
+
+
+@pytest.mark.parametrize("compared", [False, True], ids=["before a comparison", "after a comparison"])
+@pytest.mark.parametrize("wiped", [False, True], ids=["other device", "wiped"])
+def test_the_event_of_a_deleted_thing_deletes_its_device_whatever_the_next_thing_of_that_name_is(
+    world: World, farm: Function, compared: bool, wiped: bool
+) -> None:
+    make(world, farm)
+    recreate(world, farm, OTHER)
+    if wiped:
+        put(world, DUBLIN, BARN, {"room": "12"})
+    waiting = [farm.waiting.pop() for _ in range(len(farm.waiting))]
+    if compared:
+        compare(world, farm)
+    farm.waiting.extend(Message(each.body) for each in waiting)
+    settle(world)
+    assert not exists(world)
+
+
+def test_a_wiped_thing_that_was_created_again_and_seen_since_gets_its_attributes_back(
+    world: World, farm: Function
+) -> None:
+    make(world, farm)
+    recreate(world, farm, TANK)
+    world.work_off()
+    put(world, DUBLIN, BARN, {"room": "12"})
+    settle(world)
+    assert (attributes(world)["devEUI"], exists(world)) == (TANK.dev_eui, True)
+
+
+def test_a_wiped_thing_that_the_comparison_created_gets_its_attributes_back(world: World, farm: Function) -> None:
+    register(world, TANK, FARM, 0)
+    farm.account.events_enabled = False
+    settle(world)
+    ((_, name),) = [each for each in world.things() if each[0] == DUBLIN]
+    put(world, DUBLIN, name, {"room": "12"})
+    farm.account.events_enabled = True
+    settle(world)
+    assert attributes(world, name)["devEUI"] == TANK.dev_eui
+
+
+def recreate(world: World, at: Function, hardware: Hardware) -> None:
+    """The thing is deleted and created again under its name, for one of the devices; the events wait."""
+    remove(world, DUBLIN, BARN)
+    put(world, DUBLIN, BARN, described(at, hardware, NAMED))
+
+
 @pytest.mark.parametrize("registered", [False, True], ids=["new device", "known device"])
 def test_a_thing_that_gets_another_eui_leaves_its_first_device_as_it_is(
     world: World, farm: Function, registered: bool

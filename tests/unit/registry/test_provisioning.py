@@ -67,7 +67,9 @@ def test_a_claimed_device_is_claimed_between_identity_and_network_and_has_no_joi
 
 
 def test_a_device_is_created_with_the_mark_of_its_thing_and_stack() -> None:
-    assert steps()[0].end_device["attributes"] == {"aws-iot-thing": "eu-west-1/123456789012/Farm/unfinished/barn"}
+    assert steps()[0].end_device["attributes"] == {
+        "aws-iot-thing": "eu-west-1/123456789012/Farm/unfinished/00000000/barn"
+    }
 
 
 def test_a_device_is_created_without_a_mark_that_is_too_long() -> None:

@@ -85,11 +85,19 @@ GIVEN = thing("barn", stackName="orchard")
 def test_a_marked_device_is_deleted_only_if_its_thing_is_gone_and_none_stands_for_it(
     stands: Seen | None, marked: Seen | None, fate: Fate, reason: str
 ) -> None:
-    verdict = standing.verdict(DEVICE, STACK, stands, marked)
+    verdict = standing.verdict(DEVICE, STACK, stands, marked, same=True)
     assert verdict.fate is fate
     assert reason in verdict.reason
 
 
 @pytest.mark.parametrize("type_name", [None, "other"])
 def test_a_thing_of_another_type_is_not_given_the_attributes_of_the_one_it_replaced(type_name: str | None) -> None:
-    assert standing.verdict(DEVICE, STACK, None, Seen("barn", {"room": "12"}, type_name)).fate is Fate.KEEP
+    overwritten = Seen("barn", {"room": "12"}, type_name)
+    assert standing.verdict(DEVICE, STACK, None, overwritten, same=True).fate is Fate.KEEP
+
+
+def test_a_thing_that_was_created_again_is_not_given_the_attributes_of_the_one_it_replaced() -> None:
+    verdict = standing.verdict(DEVICE, STACK, None, OVERWRITTEN, same=False)
+    assert verdict.fate is Fate.KEEP
+    assert f"give it stackName farm, devEUI {DEVICE.dev_eui}, deviceID tank-7" in verdict.reason
+    assert "delete tank-7 in The Things Stack" in verdict.reason

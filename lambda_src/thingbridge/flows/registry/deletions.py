@@ -77,9 +77,10 @@ class Deletions:
             return False
         stands = standing.stands_for(device, keeper.attributes)
         ours = events.belongs_to(keeper.attributes, self.owner.stack_name)
-        if stands and ours and mark.thing_name != keeper.name:
+        if stands and ours and not mark.is_of(keeper.name, keeper.id):
             # Without a digest: the comparison checks whether the device is in step with this thing.
-            marking.write(self.things_stack, device.device_id, Mark(keeper.name, self.owner))
+            unfinished = Mark(keeper.name, self.owner, marks.UNFINISHED, marks.short_id(keeper.id))
+            marking.write(self.things_stack, device.device_id, unfinished)
         reason = f"the thing {keeper.name} stands for it"
         if not stands:
             reason = (
@@ -94,10 +95,11 @@ class Deletions:
         """The thing for which the device is kept: one that stands for it, or else the one that its mark names.
 
         The marked thing may have lost its attributes, and get them back from the mark. Or it stands for another device
-        now, and nothing shows whether it was made anew for that one, or for this one and then changed.
+        now, because a person has changed it. A later thing of its name is neither: the marked one was deleted.
         """
         look = self.standing.look(device, thing_name, mark.thing_name)
-        return look.standing or look.named.get(mark.thing_name)
+        marked = look.named.get(mark.thing_name)
+        return look.standing or (None if marked and mark.is_older_than(marked.id) else marked)
 
     def _record(self, thing_name: str, level: str, device: EndDeviceIdentifiers, **fields: object) -> None:
         self.log.record(thing_name, level, "end_device_kept", device_id=device.device_id, **fields)

@@ -18,7 +18,7 @@ from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
 from thingbridge.registry import identity, standing
 from thingbridge.registry.attributes import Attribute, DeviceReference
 from thingbridge.registry.identity import MismatchingStack, StackOfThings
-from thingbridge.registry.marks import KEPT, Mark, Owner
+from thingbridge.registry.marks import KEPT, UNFINISHED, UNLISTED, Mark, Owner, short_id
 from thingbridge.registry.reconcile import OnThingDeleted
 from thingbridge.registry.standing import Fate, Verdict
 from thingbridge.things_stack.client import ThingsStack
@@ -77,15 +77,16 @@ class DevicesWithoutThing:
         if thing is None:
             return
         stack_name = thing.attributes.get(Attribute.STACK_NAME)
-        mark = Mark(thing.name, self.owner, KEPT)
+        mark = Mark(thing.name, self.owner, KEPT, short_id(thing.id))
         if mismatch and stack_name:
-            mark = Mark(thing.name, replace(self.owner, stack_name=stack_name))
+            mark = replace(mark, owner=replace(self.owner, stack_name=stack_name), digest=UNFINISHED)
         marking.write(self.things_stack, device.device_id, mark)
 
     def _settle_marked(self, device: EndDeviceIdentifiers, mark: Mark, may_delete: bool) -> None:
         look = self.standing.look(device, mark.thing_name)
         marked = look.named.get(mark.thing_name)
-        verdict = standing.verdict(device, self.stack, look.standing, marked)
+        same = marked is not None and mark.is_of(marked.name, marked.id)
+        verdict = standing.verdict(device, self.stack, look.standing, marked, same=same)
         match verdict.fate:
             case Fate.MOVE_MARK if look.standing and look.standing.name != mark.thing_name:
                 self._mark(device, look.standing.name)
@@ -103,10 +104,14 @@ class DevicesWithoutThing:
                 self._follow(device, mark, may_delete)
 
     def _mark(self, device: EndDeviceIdentifiers, thing_name: str) -> Marking:
+        # A listing has no id of the thing, and the directory only its name.
+        thing = self.things.describe(thing_name)
+        if thing is None:
+            return Marking.ABSENT
         # The digest of a thing as the stack creates it: the next run then finds that a thing with more attributes
         # differs, and sends it.
         attributes = identity.thing_attributes(device, self.stack.name)
-        return marking.write(self.things_stack, device.device_id, Mark.of(thing_name, attributes, self.owner))
+        return marking.write(self.things_stack, device.device_id, Mark.of(thing.name, attributes, self.owner, thing.id))
 
     def _hand_over(self, device: EndDeviceIdentifiers, mark: Mark, verdict: Verdict) -> None:
         """The thing was given to another stack, and the mark goes with it.
@@ -116,7 +121,8 @@ class DevicesWithoutThing:
         if verdict.given is None:
             return
         name, stack_name = verdict.given
-        successor = Mark(name, replace(self.owner, stack_name=stack_name))
+        thing_id = mark.thing_id if name == mark.thing_name else UNLISTED
+        successor = Mark(name, replace(self.owner, stack_name=stack_name), UNFINISHED, thing_id)
         if marking.hand_over(self.things_stack, device.device_id, mark, successor):
             self._record(mark.thing_name, "end_device_released", device, reason=verdict.reason)
 
@@ -125,7 +131,7 @@ class DevicesWithoutThing:
         restored = identity.thing_attributes(device, self.stack.name)
         self.things.update(thing.name, restored, expected_version=thing.version)
         self._record(thing.name, "thing_attributes_restored", device, attributes=sorted(restored))
-        mark = Mark.of(thing.name, {**thing.attributes, **restored}, self.owner)
+        mark = Mark.of(thing.name, {**thing.attributes, **restored}, self.owner, thing.id)
         marking.write(self.things_stack, device.device_id, mark)
 
     def _follow(self, device: EndDeviceIdentifiers, mark: Mark, may_delete: bool) -> None:
@@ -139,8 +145,7 @@ class DevicesWithoutThing:
 
     def _mark_as_kept(self, device: EndDeviceIdentifiers, mark: Mark) -> bool:
         """Remember that the device has no thing: it is recorded once, and not looked at again."""
-        kept = Mark(mark.thing_name, self.owner, KEPT)
-        return marking.write(self.things_stack, device.device_id, kept) is Marking.WRITTEN
+        return marking.write(self.things_stack, device.device_id, replace(mark, digest=KEPT)) is Marking.WRITTEN
 
     def _record(
         self, thing_name: str, event: str, device: EndDeviceIdentifiers, level: str = "INFO", **fields: object

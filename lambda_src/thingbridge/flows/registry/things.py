@@ -165,7 +165,8 @@ class Registry:
             device_id = known.device_id if known else None
         if device_id is None:
             return Marking.ABSENT
-        return marking.write(self.things_stack, device_id, Mark.of(thing.name, thing.attributes, self.rules.owner))
+        mark = Mark.of(thing.name, thing.attributes, self.rules.owner, thing.id)
+        return marking.write(self.things_stack, device_id, mark)
 
     def _bring_in_step(self, thing: Thing, operation: Operation, *, settled: bool) -> str | None:
         """Create, claim, complete or change the device of a thing, as far as the thing describes one.
@@ -211,7 +212,8 @@ class Registry:
         device = attributes.new_device(thing.attributes, self.rules.default_frequency_plan_id)
         device = replace(device, device_id=device_id)
         things_stack = self.things_stack
-        place = Place(things_stack.application_id, things_stack.cluster_host, Mark(thing.name, self.rules.owner))
+        mark = Mark(thing.name, self.rules.owner, marks.UNFINISHED, marks.short_id(thing.id))
+        place = Place(things_stack.application_id, things_stack.cluster_host, mark)
         steps = provisioning.creation_steps(device, place)
         outcome = end_devices.create(things_stack, steps, known=known)
         # What an earlier attempt left behind may belong to an earlier state of the thing. Keys that are removed from

@@ -88,7 +88,7 @@ def test_a_new_device_gets_its_thing_and_the_mark_that_is_in_step_with_it(
 ) -> None:
     settle()
     created = iot.describe_thing(thingName=EUI)
-    assert attributes_of(simulation) == Mark.of(EUI, created["attributes"], FARM).attributes()
+    assert attributes_of(simulation) == Mark.of(EUI, created["attributes"], FARM, created["thingId"]).attributes()
     settle()
     assert names(iot) == [EUI]
     assert events(log, EUI) == ["end_device_marked"]

@@ -82,6 +82,10 @@ def knowing(simulation: Simulation) -> list[str]:
     return [server for server in SERVERS if getattr(simulation.servers, server).devices]
 
 
+def thing_id(iot: Any) -> str:
+    return str(iot.describe_thing(thingName="barn")["thingId"])
+
+
 def status(clients: Clients) -> dict[str, Any]:
     return dict(Shadows(clients, SHADOW_NAME).reported("barn")["provisioning"])
 
@@ -97,7 +101,7 @@ def test_the_creation_of_a_thing_creates_its_device_and_reports_it_on_the_thing(
     handle(event("CREATED"))
     assert knowing(simulation) == list(SERVERS)
     device = simulation.servers.identity.devices[APPLICATION, DEVICE_ID]
-    assert device["attributes"] == Mark.of("barn", THING, FARM).attributes()
+    assert device["attributes"] == Mark.of("barn", THING, FARM, thing_id(iot)).attributes()
     assert status(clients)["state"] == "created"
     assert logged(clients) == [("INFO", "end_device_created")]
 
@@ -187,7 +191,7 @@ def test_keys_are_removed_only_after_every_invocation_that_was_under_way_has_end
 
 def settled(iot: Any) -> str:
     """The work item that was sent for the thing, when it arrives."""
-    return WorkItem(thing_name="barn", thing_id=iot.describe_thing(thingName="barn")["thingId"]).body()
+    return WorkItem(thing_name="barn", thing_id=thing_id(iot)).body()
 
 
 def test_keys_stay_on_a_thing_that_was_created_again_since_its_device_was_in_step(
@@ -280,7 +284,7 @@ def test_a_work_item_marks_the_device_of_a_thing_that_describes_none(
     simulation.register_device(APPLICATION, device_id="tank-7", dev_eui=EUI, join_eui="A81758FFFE000001")
     handle(WorkItem(thing_name="barn").body())
     device = simulation.servers.identity.devices[APPLICATION, "tank-7"]
-    assert device["attributes"] == Mark.of("barn", attributes, FARM).attributes()
+    assert device["attributes"] == Mark.of("barn", attributes, FARM, thing_id(iot)).attributes()
 
 
 def test_a_device_of_another_stacks_thing_is_recorded_and_not_retried(
