@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from tests.unit.cli.conftest import Time
+from tests.unit.conftest import refusal
 from thingbridge.aws.allowed_devices import AllowedDevices
 from thingbridge.aws.clients import Clients
 from thingbridge.devices.admission import AllowedDevice
@@ -185,6 +186,41 @@ def test_a_device_is_rotated_disabled_enabled_and_deleted(create: Run, run: Run,
     assert stack.list_things()["things"]
     assert run("devices", "delete", "probe-1", stdin="y\n").exit_code == 0
     assert not stack.list_things()["things"]
+
+
+def test_credentials_of_a_rotation_are_complete_on_the_disk_before_their_certificate_can_connect(
+    create: Run, run: Run, clients: Clients, tmp_path: Path
+) -> None:
+    create("probe-1", "--json")
+    seen: list[set[str]] = []
+
+    def look(**_: object) -> None:
+        seen.append({each.name for each in (tmp_path / "new").iterdir()})
+
+    clients("iot").meta.events.register("before-call.iot.AttachPolicy", look)
+    clients("iot").meta.events.register("before-call.iot.UpdateCertificate", look)
+    assert run("devices", "rotate", "probe-1", "--directory", tmp_path / "new").exit_code == 0
+    assert seen == [{"private.key", "public.key", "certificate.pem", "ca.pem", "device.json"}] * 2
+
+
+@pytest.mark.parametrize("as_json", [False, True], ids=["in files", "as JSON"])
+@pytest.mark.parametrize("operation", ["AttachPolicy", "UpdateCertificate"])
+def test_credentials_of_a_failed_rotation_stay_only_if_their_certificate_does(
+    operation: str, as_json: bool, create: Run, run: Run, clients: Clients, stack: Any, tmp_path: Path
+) -> None:
+    create("probe-1", "--json")
+    clients("iot").meta.events.register(f"before-call.iot.{operation}", lambda **_: refusal(503, "ServiceUnavailable"))
+    done = run("devices", "rotate", "probe-1", *(("--json",) if as_json else ("--directory", tmp_path / "new")))
+    assert done.exit_code == 1
+    left = len(stack.list_certificates()["certificates"]) == 2
+    assert left is (operation == "UpdateCertificate")
+    if as_json:
+        assert ("The credentials that were printed are not valid" in done.stderr) is not left
+    else:
+        assert bool(list((tmp_path / "new").iterdir())) is left
+    assert ("may be valid" in done.stderr) is left
+    assert ("rotate probe-1 again" in done.stderr) is left
+    assert "The old certificate still works" not in done.stderr
 
 
 def test_one_wrong_name_does_not_stop_the_others_from_being_disabled(create: Run, run: Run) -> None:
