@@ -176,10 +176,15 @@ def test_a_deleted_device_is_refused_and_leaves_nothing(
     device = register()
     name, shadows = device["thingName"], orchard.aws.client("iot-data")
     shadows.update_thing_shadow(thingName=name, shadowName="display", payload='{"state": {"reported": {"on": true}}}')
+    level = {"TableName": "orchard-telemetry-states", "Key": {"thing": {"S": name}}}
+    orchard.aws.client("dynamodb").update_item(
+        **level, UpdateExpression="SET revision = :one", ExpressionAttributeValues={":one": {"N": "1"}}
+    )
     run("rotate", name, "--json")
     done = run("delete", name, "--yes")
     assert done.exit_code == 0, done.output
     assert is_refused(orchard, device)
+    assert "Item" not in orchard.aws.client("dynamodb").get_item(**level)
     iot = orchard.aws.client("iot")
     left = iot.list_targets_for_policy(policyName=orchard.outputs["devices"]["policy_name"])["targets"]
     assert device["certificateArn"] not in left

@@ -107,6 +107,8 @@ class Registration:
     def _complete_thing(self, device: NewDevice) -> None:
         for group in request.groups(device, self._devices.fleet):
             self._devices.groups.add(device.name, group)
+        # No device of this name can send yet: a reading of an earlier one may have been handled after its deletion.
+        self._devices.delete_alert_state(device.name)
         initial = self._devices.fleet.types[device.type_name].initial_shadow
         # A shadow may be older than its thing: a backend may have written what it desires.
         if initial and self._devices.shadows.document(device.name) is None:

@@ -10,6 +10,7 @@ import pytest
 from tests.unit.flows.devices.conftest import Fail
 from thingbridge.aws.clients import Clients
 from thingbridge.aws.device_certificates import DeviceCertificates
+from thingbridge.aws.shadow_states import ShadowStates
 from thingbridge.devices.credentials import Credentials
 from thingbridge.errors import Busy, Refused
 from thingbridge.flows.devices.access import Access
@@ -206,8 +207,9 @@ def test_a_registration_that_is_not_complete_is_completed_by_another_registratio
 
 
 def test_nothing_is_left_of_a_deleted_device(
-    first: str, removal: Removal, devices: DeviceRegistry, clients: Clients
+    first: str, removal: Removal, devices: DeviceRegistry, clients: Clients, alert_states: ShadowStates
 ) -> None:
+    alert_states.change("probe-1", lambda _: "HIGH", 0)
     devices.shadows.update("probe-1", {"reported": {"a": 1}}, "firmware")
     removed = removal.delete("probe-1")
     assert removed.certificates == (first,)
@@ -217,6 +219,7 @@ def test_nothing_is_left_of_a_deleted_device(
     assert not iot.list_things()["things"]
     assert devices.shadows.document("probe-1") is None
     assert devices.shadows.document("probe-1", "firmware") is None
+    assert alert_states.read("probe-1") is None
     assert iot.describe_thing_type(thingTypeName="farm:temperature")
 
 
@@ -227,6 +230,7 @@ def test_nothing_is_left_of_a_deleted_device(
         ("DetachThingPrincipal", "iot"),
         ("DeleteCertificate", "iot"),
         ("DeleteThing", "iot"),
+        ("DeleteItem", "dynamodb"),
         ("ListNamedShadowsForThing", "iot-data"),
         ("DeleteThingShadow", "iot-data"),
     ],
@@ -242,6 +246,27 @@ def test_a_deletion_that_fails_at_any_step_is_completed_by_the_next_one(
     assert not clients("iot").list_certificates()["certificates"]
     assert not clients("iot").list_things()["things"]
     assert not removal.delete("probe-1").thing
+
+
+def test_levels_are_deleted_when_no_certificate_can_send_and_while_the_thing_can_still_be_found(
+    first: str, removal: Removal, clients: Clients
+) -> None:
+    order: list[str] = []
+    for service in ("iot", "dynamodb"):
+        clients(service).meta.events.register("provide-client-params", lambda model, **_: order.append(model.name))
+    removal.delete("probe-1")
+    deletions = [each for each in order if each.startswith("Delete")]
+    assert deletions == ["DeleteCertificate", "DeleteItem", "DeleteThing"]
+
+
+def test_a_device_of_somebody_else_keeps_its_levels(
+    removal: Removal, clients: Clients, alert_states: ShadowStates
+) -> None:
+    clients("iot").create_thing(thingName="barn", thingTypeName="lorawan")
+    alert_states.change("barn", lambda _: "HIGH", 0)
+    with pytest.raises(Refused):
+        removal.delete("barn")
+    assert alert_states.read("barn") == "HIGH"
 
 
 @pytest.mark.parametrize(
