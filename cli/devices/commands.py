@@ -28,6 +28,7 @@ app.command()(verification.verify)
 app.command(name="import")(transfer.import_)
 app.command()(transfer.export)
 app.command()(provisioning.allow)
+app.command()(provisioning.disallow)
 
 _SHOWN: Final = 20
 

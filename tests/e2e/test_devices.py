@@ -321,6 +321,18 @@ def test_an_allowed_device_provisions_itself_once_and_gets_its_own_rights_alone(
     assert json.loads(run("allow", file, "--json").stdout)["usedNames"] == [name]
 
 
+def test_a_device_that_was_taken_off_the_list_gets_nothing(
+    orchard: Bridge, run: Run, claim: Credentials, tmp_path: Path
+) -> None:
+    name, file = f"claimed-{next(_serial)}", tmp_path / "allowed.csv"
+    file.write_text(f"name,type,location\n{name},temperature,hall-3\n")
+    assert run("allow", file).exit_code == 0
+    assert json.loads(run("disallow", name, "--json").stdout)["removed"] == [name]
+    device, answer = provision(orchard, claim, name)
+    assert answer["errorCode"] == "AccessDenied"
+    assert is_refused(orchard, device)
+
+
 def test_a_device_outside_the_list_gets_nothing_and_is_recorded(orchard: Bridge, claim: Credentials) -> None:
     name = f"claimed-{next(_serial)}"
     device, answer = provision(orchard, claim, name)

@@ -404,6 +404,67 @@ def test_nothing_is_allowed_from_a_file_with_a_fault(
     assert allowed.find("probe-1") is None
 
 
+@pytest.fixture
+def listed(allowed: AllowedDevices) -> AllowedDevices:
+    """The list with the new device `probe-1` and the used one `probe-2`."""
+    for name in ("probe-1", "probe-2"):
+        allowed.allow(AllowedDevice(name, "temperature", "hall-3"))
+    allowed.use(AllowedDevice("probe-2", "temperature", "hall-3"), "certificate", 0)
+    return allowed
+
+
+def test_a_name_is_taken_off_the_list_and_a_used_one_stays_unless_that_is_wanted(
+    run: Run, listed: AllowedDevices
+) -> None:
+    names = ("probe-1", "probe-2", "probe-3", "probe-1")
+    done = run("devices", "disallow", *names, "--json")
+    assert json.loads(done.stdout) == {
+        "removed": ["probe-1"],
+        "absent": ["probe-3"],
+        "used": ["probe-2"],
+        "failures": {},
+    }
+    assert listed.find("probe-1") is None
+    assert not listed.use(AllowedDevice("probe-1", "temperature", "hall-3"), "certificate", 0)
+    shown = run("devices", "disallow", *names).stdout
+    assert "used already, stays; --used removes it" in shown
+    assert "took 0 devices off the list; 2 not on it, 1 used already" in shown
+    assert listed.find("probe-2")
+    assert json.loads(run("devices", "disallow", "probe-2", "--used", "--json").stdout)["removed"] == ["probe-2"]
+    assert listed.find("probe-2") is None
+
+
+@pytest.mark.parametrize(
+    "text", ["name\nprobe-1\n", "name,type,location\nprobe-1,wind,attic\n", '[{"name": "probe-1"}]']
+)
+def test_the_names_of_a_file_are_taken_off_whatever_else_it_has(
+    run: Run, listed: AllowedDevices, tmp_path: Path, text: str
+) -> None:
+    file = tmp_path / "names"
+    file.write_text(text)
+    done = run("devices", "disallow", "--file", file)
+    assert done.exit_code == 0, done.output
+    assert "took 1 device off the list" in done.stdout
+    assert listed.find("probe-1") is None
+
+
+def test_nothing_is_taken_off_the_list_when_a_name_is_wrong(run: Run, listed: AllowedDevices, tmp_path: Path) -> None:
+    file = tmp_path / "names"
+    for text, fault in (
+        ("name\nprobe-1\nprobe 2\n", "row 3: name: must have 1 to 128"),
+        ("type\nprobe-1\n", "must have the column name; name is missing"),
+        ('[{"name": "probe-1"}, "probe-2"]', "object 2: name: must have 1 to 128"),
+    ):
+        file.write_text(text)
+        done = run("devices", "disallow", "--file", file)
+        assert done.exit_code == 2
+        assert fault in done.stderr
+    assert "NAME: name: must have 1 to 128" in run("devices", "disallow", "probe-1", "probe 2").stderr
+    for arguments in ((), ("probe-1", "--file", file)):
+        assert "give names of devices, or --file" in run("devices", "disallow", *arguments).stderr
+    assert listed.find("probe-1")
+
+
 def test_a_stack_without_provisioning_allows_nothing(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "allowed.csv"
     file.write_text("name,type\n")
