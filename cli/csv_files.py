@@ -27,7 +27,8 @@ def rows(path: Path, required: Collection[str]) -> Iterator[tuple[int, dict[str 
             columns = [name.strip() for name in header]
             if missing := sorted(set(required) - set(columns)):
                 named = " and ".join(required)
-                raise WrongUsage(f"{path} must have the columns {named}; {' and '.join(missing)} is missing")
+                columns_of = "column" if len(required) == 1 else "columns"
+                raise WrongUsage(f"{path} must have the {columns_of} {named}; {' and '.join(missing)} is missing")
             for number, cells in numbered:
                 beyond: dict[str | None, str] = {None: cells[len(columns)]} if len(cells) > len(columns) else {}
                 yield number, {**dict(zip(columns, (cell.strip() for cell in cells), strict=False)), **beyond}

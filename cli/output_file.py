@@ -27,8 +27,9 @@ _OTHERS: Final = 0o077
 def written(path: Path, *, private: bool) -> Iterator[TextIO]:
     """A text file that replaces `path` when the block ends without an error. `private`: nobody else may read it.
 
-    It is created beside `path` with its final permissions, so no one can open it before they are set. Raises Failed
-    when it can't be written. What is not a regular file, such as a pipe, is written directly.
+    It is created beside `path` with its final permissions, so no one can open it before they are set. A private file
+    is on the disk when this returns: its keys may exist nowhere else. Raises Failed when it can't be written. What is
+    not a regular file, such as a pipe, is written directly.
     """
     try:
         if path.exists() and not path.is_file():
@@ -41,12 +42,26 @@ def written(path: Path, *, private: bool) -> Iterator[TextIO]:
         try:
             with os.fdopen(descriptor, "w", encoding="utf-8", newline="") as file:
                 yield file
+                if private:
+                    file.flush()
+                    os.fsync(file.fileno())
             beside.replace(target)
+            if private:
+                _synchronize(target.parent)
         except BaseException:
             beside.unlink(missing_ok=True)
             raise
     except OSError as error:
         raise Failed(f"{path} can't be written: {error.strerror or error}") from error
+
+
+def _synchronize(directory: Path) -> None:
+    """Have the names of a directory's files on the disk as well."""
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def standard_output(*, private: bool) -> TextIO:

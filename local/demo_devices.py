@@ -53,8 +53,9 @@ def own_certificate(demo: Demo) -> None:
         raise NotSeen("a refusal: the device published in the name of another one")
     except MqttError:
         demo.say("    refused in the name of another device")
-    fleet = Fleet.read(STACK_NAME, function["Environment"]["Variables"]["DEVICES"])
-    Removal(DeviceRegistry.of(fleet, aws.clients)).delete(PROBE)
+    settings = function["Environment"]["Variables"]
+    fleet, table = Fleet.read(STACK_NAME, settings["DEVICES"]), settings.get("TELEMETRY_STATES_TABLE")
+    Removal(DeviceRegistry.of(fleet, aws.clients, table)).delete(PROBE)
     try:
         aws.mqtt_of_device(device).close()
         raise NotSeen("a refusal: the device was deleted")

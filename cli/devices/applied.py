@@ -47,13 +47,15 @@ class AppliedDevices:
         """
         runtime = Runtime.of(context)
         clients = runtime.connect(profile, region)
-        settings = Functions(clients).environment(f"{stack}-devices").get("DEVICES")
+        environment = Functions(clients).environment(f"{stack}-devices")
+        settings = environment.get("DEVICES")
         if settings is None:
             raise Failed(
                 f"the stack {stack} has no devices of this kind in {clients('iot').meta.region_name}: apply it with "
                 "the variable devices, or choose another --stack, --region or --profile"
             )
-        return cls(DeviceRegistry.of(Fleet.read(stack, settings), clients), clients, runtime.clock)
+        fleet, table = Fleet.read(stack, settings), environment.get("TELEMETRY_STATES_TABLE")
+        return cls(DeviceRegistry.of(fleet, clients, table), clients, runtime.clock)
 
     @property
     def fleet(self) -> Fleet:

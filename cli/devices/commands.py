@@ -28,6 +28,7 @@ app.command()(verification.verify)
 app.command(name="import")(transfer.import_)
 app.command()(transfer.export)
 app.command()(provisioning.allow)
+app.command()(provisioning.disallow)
 
 _SHOWN: Final = 20
 
@@ -131,7 +132,7 @@ def show(
         console.print(table)
     table = Table(Column("Certificate", overflow="fold"), "Status", "Created")
     for each in certificates:
-        status = str(each["status"]) if each["registered"] else "not handed out"
+        status = str(each["status"]) if each["registered"] else "incomplete"
         table.add_row(str(each["certificateId"]), status, str(each["created"]))
     console.print(table)
 
@@ -143,7 +144,7 @@ def rotate(
     stack: StackName,
     directory: Directory = None,
     end_old: Annotated[
-        bool, typer.Option("--end-old", help="Issue nothing: delete all certificates but the newest.")
+        bool, typer.Option("--end-old", help="Issue nothing: delete all certificates but the newest, if it works.")
     ] = False,
     profile: Profile = None,
     region: Region = None,
@@ -154,7 +155,9 @@ def rotate(
         _must_be_handed_out(directory, as_json)
     applied = AppliedDevices.open(context, stack, profile, region)
     if not end_old:
-        _hand_out(name, directory, as_json, lambda csr: applied.access.rotate(name, csr))
+        certificate = _rotate(applied, name, directory).certificate
+        if directory is not None:
+            out().print(f"{name}: certificate {certificate.id}, credentials in {directory}")
         say(f"The old certificate still works: `thingbridge devices rotate {name} --end-old` ends it.")
         return
     ended = applied.access.end_old(name)
@@ -234,6 +237,21 @@ def _hand_out(name: str, directory: Path | None, as_json: bool, issue: Callable[
     keys.write(directory, credentials)
     if not as_json:
         out().print(f"{name}: certificate {credentials['certificateId']}, credentials in {directory}")
+
+
+def _rotate(applied: AppliedDevices, name: str, directory: Path | None) -> Credentials:
+    """Make a key pair, and write or print the credentials before their certificate can connect."""
+    pair = keys.make(name)
+    handed_out = keys.HandedOutAsJson(pair) if directory is None else keys.HandedOutInFiles(directory, pair)
+    try:
+        return applied.access.rotate(name, pair.csr, handed_out)
+    except BaseException:
+        if handed_out.left:
+            say(
+                f"The credentials {handed_out.left} may be valid, as their certificate could not be deleted. Keep "
+                f"them, rotate {name} again, and use what that hands out: then --end-old ends this certificate too."
+            )
+        raise
 
 
 def _attributes(pairs: Sequence[str]) -> dict[str, str]:

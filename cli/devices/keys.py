@@ -1,7 +1,8 @@
 """A device's key pair, made on this machine, and the files or the object that it is handed out in.
 
-AWS receives a signing request, which holds the public key alone. The private key is written before the certificate is
-requested, so that no certificate is handed out whose key is lost.
+AWS receives a signing request, which holds the public key alone. Of a new device, the private key is written before the
+certificate is requested. Of a rotation, everything is written or printed before the certificate can connect: as the
+newest one, it is the one that stays.
 """
 
 from __future__ import annotations
@@ -14,7 +15,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from cli.errors import Failed
+from cli.output import print_json, say
 from cli.output_file import written
+from thingbridge.devices.credentials import Credentials
 
 PRIVATE_KEY: Final = "private.key"
 FILES: Final = {
@@ -67,12 +70,7 @@ def kept(directory: Path, pair: KeyPair) -> Iterator[None]:
 
     Raises Failed when the directory has credentials already, or can't be written.
     """
-    if existing := [name for name in (*FILES, SETTINGS) if (directory / name).exists()]:
-        raise Failed(f"{directory} has {', '.join(existing)} already: choose another --directory")
-    try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise Failed(f"{directory} can't be created: {error.strerror or error}") from error
+    _prepare(directory)
     path = directory / PRIVATE_KEY
     with written(path, private=True) as file:
         file.write(pair.private_key)
@@ -81,6 +79,55 @@ def kept(directory: Path, pair: KeyPair) -> Iterator[None]:
     except BaseException:
         path.unlink(missing_ok=True)
         raise
+
+
+class HandedOutInFiles:
+    """The credentials of a rotation, in a directory. Raises Failed when it has credentials already."""
+
+    def __init__(self, directory: Path, pair: KeyPair) -> None:
+        self._directory, self._pair = directory, pair
+        _prepare(directory)
+
+    def give(self, credentials: Credentials) -> None:
+        with written(self._directory / PRIVATE_KEY, private=True) as file:
+            file.write(self._pair.private_key)
+        write(self._directory, self._pair.completed(credentials.fields()))
+
+    def take_back(self) -> None:
+        for name in (*FILES, SETTINGS):
+            (self._directory / name).unlink(missing_ok=True)
+
+    @property
+    def left(self) -> str | None:
+        """Where credentials are that were not taken back, None if there are none."""
+        return f"in {self._directory}" if (self._directory / PRIVATE_KEY).exists() else None
+
+
+class HandedOutAsJson:
+    """The credentials of a rotation, on standard output."""
+
+    def __init__(self, pair: KeyPair) -> None:
+        self._pair = pair
+        self.left: str | None = None
+
+    def give(self, credentials: Credentials) -> None:
+        print_json(self._pair.completed(credentials.fields()))
+        self.left = "that were printed"
+
+    def take_back(self) -> None:
+        if self.left:
+            say("The credentials that were printed are not valid: their certificate was deleted.")
+        self.left = None
+
+
+def _prepare(directory: Path) -> None:
+    """Create a directory for credentials. Raises Failed when it has some already, or can't be created."""
+    if existing := [name for name in (*FILES, SETTINGS) if (directory / name).exists()]:
+        raise Failed(f"{directory} has {', '.join(existing)} already: choose another --directory")
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise Failed(f"{directory} can't be created: {error.strerror or error}") from error
 
 
 def write(directory: Path, credentials: Mapping[str, Any]) -> None:

@@ -280,7 +280,7 @@ def devices(environment: Environment, clients: Clients = CLIENTS) -> Registratio
 
     settings = DevicesSettings.read(environment)
     fleet = Fleet.read(settings.stack_name, settings.devices)
-    return Registration(DeviceRegistry.of(fleet, clients, diagnostics.emit))
+    return Registration(DeviceRegistry.of(fleet, clients, settings.telemetry_states_table, diagnostics.emit))
 
 
 def provision(environment: Environment, clients: Clients = CLIENTS) -> Provisioning:

@@ -166,9 +166,13 @@ class SyncSettings(ThingsStackSettings):
 
 @dataclass(frozen=True)
 class DevicesSettings(Settings):
-    """Environment of `devices`, which registers devices. `devices`: JSON, read by `thingbridge.devices.fleet`."""
+    """Environment of `devices`, which registers devices. `devices`: JSON, read by `thingbridge.devices.fleet`.
+
+    Without telemetry, there is no table.
+    """
 
     devices: str
+    telemetry_states_table: str | None = None
 
 
 @dataclass(frozen=True)

@@ -36,6 +36,11 @@ module "function" {
     DEVICES    = jsonencode(local.configuration)
     STACK_NAME = var.stack.name
   }
+
+  # A new device inherits no level of alert from an earlier one of its name.
+  uses = {
+    alert_states = one(module.telemetry_states[*].deletion)
+  }
 }
 
 data "aws_iam_policy_document" "rights" {

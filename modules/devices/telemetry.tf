@@ -78,6 +78,7 @@ module "telemetry_states" {
   name     = "${var.stack.name}-telemetry-states"
   hash_key = "thing"
   use      = { sid = "KeepAlertStates", environment_variable = "TELEMETRY_STATES_TABLE" }
+  deletion = { sid = "DeleteAlertStates" }
   aws      = var.aws
   tags     = var.tags
 }

@@ -1,4 +1,4 @@
-# A DynamoDB table whose items expire, and the grant to read and update its items. What uses the table is not created here.
+# A DynamoDB table whose items expire, and the grants to read, update and delete its items. What uses the table is not created here.
 
 locals {
   # Computed: the rights of the functions name the table before it exists.
@@ -50,6 +50,16 @@ data "aws_iam_policy_document" "use" {
   statement {
     sid       = var.use.sid
     actions   = ["dynamodb:GetItem", "dynamodb:UpdateItem"]
+    resources = [local.arn]
+  }
+}
+
+data "aws_iam_policy_document" "deletion" {
+  count = var.deletion == null ? 0 : 1
+
+  statement {
+    sid       = var.deletion.sid
+    actions   = ["dynamodb:DeleteItem"]
     resources = [local.arn]
   }
 }

@@ -9,6 +9,14 @@ variable "aws" {
   })
 }
 
+variable "deletion" {
+  description = "How the grant to delete items is written: sid of its statement. null: there is no such grant."
+  type = object({
+    sid = string
+  })
+  default = null
+}
+
 variable "hash_key" {
   description = "Name of the partition key, a string."
   type        = string

@@ -176,10 +176,15 @@ def test_a_deleted_device_is_refused_and_leaves_nothing(
     device = register()
     name, shadows = device["thingName"], orchard.aws.client("iot-data")
     shadows.update_thing_shadow(thingName=name, shadowName="display", payload='{"state": {"reported": {"on": true}}}')
+    level = {"TableName": "orchard-telemetry-states", "Key": {"thing": {"S": name}}}
+    orchard.aws.client("dynamodb").update_item(
+        **level, UpdateExpression="SET revision = :one", ExpressionAttributeValues={":one": {"N": "1"}}
+    )
     run("rotate", name, "--json")
     done = run("delete", name, "--yes")
     assert done.exit_code == 0, done.output
     assert is_refused(orchard, device)
+    assert "Item" not in orchard.aws.client("dynamodb").get_item(**level)
     iot = orchard.aws.client("iot")
     left = iot.list_targets_for_policy(policyName=orchard.outputs["devices"]["policy_name"])["targets"]
     assert device["certificateArn"] not in left
@@ -314,6 +319,18 @@ def test_an_allowed_device_provisions_itself_once_and_gets_its_own_rights_alone(
     assert again["errorCode"] == "AccessDenied"
     assert is_refused(orchard, other)
     assert json.loads(run("allow", file, "--json").stdout)["usedNames"] == [name]
+
+
+def test_a_device_that_was_taken_off_the_list_gets_nothing(
+    orchard: Bridge, run: Run, claim: Credentials, tmp_path: Path
+) -> None:
+    name, file = f"claimed-{next(_serial)}", tmp_path / "allowed.csv"
+    file.write_text(f"name,type,location\n{name},temperature,hall-3\n")
+    assert run("allow", file).exit_code == 0
+    assert json.loads(run("disallow", name, "--json").stdout)["removed"] == [name]
+    device, answer = provision(orchard, claim, name)
+    assert answer["errorCode"] == "AccessDenied"
+    assert is_refused(orchard, device)
 
 
 def test_a_device_outside_the_list_gets_nothing_and_is_recorded(orchard: Bridge, claim: Credentials) -> None:

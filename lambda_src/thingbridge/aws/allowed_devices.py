@@ -28,6 +28,14 @@ class Listed(StrEnum):
     USED = "used"
 
 
+class Unlisted(StrEnum):
+    """What taking a name off the list has changed. `USED`: nothing, as the name was used."""
+
+    REMOVED = "removed"
+    ABSENT = "absent"
+    USED = "used"
+
+
 class AllowedDevices:
     """The list of one stack. Every method raises Busy, Misconfigured or Refused, as AWS answers."""
 
@@ -74,6 +82,23 @@ class AllowedDevices:
         if device.location:
             values[":location"], location = {"S": device.location}, ", #location = :location REMOVE used_by, used_at"
         return _listed(device, self._update(device.name, f"SET #type = :type{location}", None, values))
+
+    def disallow(self, name: str, *, used: bool) -> Unlisted:
+        """Take a name off the list. Without its entry, a used name could be allowed again as if it were new.
+
+        So one that was used is only taken off if `used`. The device itself is not changed.
+        """
+        condition = {} if used else {"ConditionExpression": "attribute_not_exists(used_by)"}
+        with translate_errors(f"take {name} off the allowed devices"):
+            try:
+                answer = self._clients("dynamodb").delete_item(
+                    TableName=self._table, Key={"thing": {"S": name}}, ReturnValues="ALL_OLD", **condition
+                )
+            except ClientError as error:
+                if code(error) == "ConditionalCheckFailedException":
+                    return Unlisted.USED
+                raise
+        return Unlisted.REMOVED if answer.get("Attributes") else Unlisted.ABSENT
 
     def _update(
         self, name: str, expression: str, condition: str | None, values: dict[str, dict[str, str]]

@@ -80,6 +80,7 @@ _FIXES: Final[Mapping[tuple[str, str], str]] = {
         "the thing type does not exist: create it again with `terraform apply -replace` for the resource "
         "aws_lambda_invocation.thing_type[0] of the module integration"
     ),
+    ("DeleteItem", "ResourceNotFoundException"): _NO_TABLE,
     ("GetItem", "ResourceNotFoundException"): _NO_TABLE,
     ("UpdateItem", "ResourceNotFoundException"): _NO_TABLE,
     ("DescribeTable", "ResourceNotFoundException"): _NO_TABLE,

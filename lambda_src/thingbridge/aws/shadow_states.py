@@ -75,6 +75,15 @@ class ShadowStates:
             remembered, stored = None, self._read(thing_name)
         raise Busy(f"store the {self._subject} state of {thing_name}: {ATTEMPTS} attempts met a concurrent write")
 
+    def delete(self, thing_name: str) -> None:
+        """Delete the row of a thing; one that does not exist counts as deleted.
+
+        Another execution environment that remembers the row finds out when it writes the next state, which starts anew.
+        """
+        self._forget(thing_name)
+        with translate_errors(f"delete the {self._subject} state of {thing_name}"):
+            self._clients("dynamodb").delete_item(TableName=self._table, Key={"thing": {"S": thing_name}})
+
     def _read(self, thing_name: str) -> _Stored | None:
         with translate_errors(f"read the {self._subject} state of {thing_name}"):
             answer = self._clients("dynamodb").get_item(

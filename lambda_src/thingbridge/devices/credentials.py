@@ -61,8 +61,8 @@ class Credentials:
 def registered(certificates: Iterable[HeldCertificate], fleet: Fleet) -> list[HeldCertificate]:
     """The certificates that were handed out, active or not.
 
-    The stack's policy is attached last: without it, the registration that made the certificate did not end, and nobody
-    has received its key.
+    Without the stack's policy, the registration or rotation that made the certificate did not end: a registration
+    attaches it last, and a rotation only once the credentials were handed out.
     """
     return [each for each in certificates if fleet.policy in each.policies]
 
@@ -75,7 +75,7 @@ def without_others_policies(certificates: Iterable[HeldCertificate], fleet: Flee
 
 
 def left_over(certificates: Iterable[HeldCertificate], fleet: Fleet) -> list[HeldCertificate]:
-    """The certificates of registrations that did not end.
+    """The certificates of registrations and rotations that did not end.
 
     They are inactive. An active one may be in use: a person may have detached the policy to suspend the device.
     """

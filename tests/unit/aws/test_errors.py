@@ -118,6 +118,7 @@ CALLS: dict[tuple[str, str], Callable[[Clients], Any]] = {
     ("ssm", "PutParameter"): lambda clients: Parameters(clients).write("/farm/record", "{}"),
     ("sqs", "ChangeMessageVisibility"): lambda clients: delay_a_message(clients),
     ("dynamodb", "DescribeTable"): lambda clients: SessionTable(clients, "farm").created_at(),
+    ("dynamodb", "DeleteItem"): lambda clients: ShadowStates(clients, "farm-shadows").delete("barn"),
     ("dynamodb", "GetItem"): lambda clients: ShadowStates(clients, "farm-shadows").read("barn"),
     ("dynamodb", "UpdateItem"): lambda clients: SessionTable(clients, "farm").mark_queued_again("tank-7", "AYxy", [1]),
 }
@@ -290,6 +291,13 @@ MEANING: dict[str, dict[str, type[Exception] | None]] = {
     },
     "ListTopicRules": {"InvalidRequestException": Busy, "InternalException": Busy},
     "DescribeTable": {"ResourceNotFoundException": Misconfigured},
+    "DeleteItem": {
+        "ConditionalCheckFailedException": Busy,  # where there is no condition
+        "ItemCollectionSizeLimitExceededException": Busy,
+        "ReplicatedWriteConflictException": Busy,
+        "ResourceNotFoundException": Misconfigured,
+        "TransactionConflictException": Busy,
+    },
     "GetItem": {"ResourceNotFoundException": Misconfigured},
     "UpdateItem": {
         "ConditionalCheckFailedException": Busy,  # where there is no condition

@@ -81,6 +81,16 @@ def test_a_row_expires_when_its_thing_no_longer_sends(states: Callable[[], Shado
     assert row["expires"] == {"N": str(int(NOW) + KEPT_FOR_SECONDS)}
 
 
+def test_a_deleted_row_starts_anew_also_where_it_was_remembered(states: Callable[[], ShadowStates]) -> None:
+    one, other = states(), states()
+    one.change("tank", add("a"), NOW)
+    other.delete("tank")
+    assert one.change("tank", add("b"), NOW) == "b"
+    one.delete("tank")
+    one.delete("tank")
+    assert one.change("tank", add("c"), NOW) == "c"
+
+
 def test_a_row_that_others_change_all_the_time_is_busy(states: Callable[[], ShadowStates]) -> None:
     one, other = states(), states()
 

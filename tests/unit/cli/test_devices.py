@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from tests.unit.cli.conftest import Time
+from tests.unit.conftest import refusal
 from thingbridge.aws.allowed_devices import AllowedDevices
 from thingbridge.aws.clients import Clients
 from thingbridge.devices.admission import AllowedDevice
@@ -185,6 +186,41 @@ def test_a_device_is_rotated_disabled_enabled_and_deleted(create: Run, run: Run,
     assert stack.list_things()["things"]
     assert run("devices", "delete", "probe-1", stdin="y\n").exit_code == 0
     assert not stack.list_things()["things"]
+
+
+def test_credentials_of_a_rotation_are_complete_on_the_disk_before_their_certificate_can_connect(
+    create: Run, run: Run, clients: Clients, tmp_path: Path
+) -> None:
+    create("probe-1", "--json")
+    seen: list[set[str]] = []
+
+    def look(**_: object) -> None:
+        seen.append({each.name for each in (tmp_path / "new").iterdir()})
+
+    clients("iot").meta.events.register("before-call.iot.AttachPolicy", look)
+    clients("iot").meta.events.register("before-call.iot.UpdateCertificate", look)
+    assert run("devices", "rotate", "probe-1", "--directory", tmp_path / "new").exit_code == 0
+    assert seen == [{"private.key", "public.key", "certificate.pem", "ca.pem", "device.json"}] * 2
+
+
+@pytest.mark.parametrize("as_json", [False, True], ids=["in files", "as JSON"])
+@pytest.mark.parametrize("operation", ["AttachPolicy", "UpdateCertificate"])
+def test_credentials_of_a_failed_rotation_stay_only_if_their_certificate_does(
+    operation: str, as_json: bool, create: Run, run: Run, clients: Clients, stack: Any, tmp_path: Path
+) -> None:
+    create("probe-1", "--json")
+    clients("iot").meta.events.register(f"before-call.iot.{operation}", lambda **_: refusal(503, "ServiceUnavailable"))
+    done = run("devices", "rotate", "probe-1", *(("--json",) if as_json else ("--directory", tmp_path / "new")))
+    assert done.exit_code == 1
+    left = len(stack.list_certificates()["certificates"]) == 2
+    assert left is (operation == "UpdateCertificate")
+    if as_json:
+        assert ("The credentials that were printed are not valid" in done.stderr) is not left
+    else:
+        assert bool(list((tmp_path / "new").iterdir())) is left
+    assert ("may be valid" in done.stderr) is left
+    assert ("rotate probe-1 again" in done.stderr) is left
+    assert "The old certificate still works" not in done.stderr
 
 
 def test_one_wrong_name_does_not_stop_the_others_from_being_disabled(create: Run, run: Run) -> None:
@@ -366,6 +402,67 @@ def test_nothing_is_allowed_from_a_file_with_a_fault(
     assert done.exit_code == 2
     assert fault in done.stderr
     assert allowed.find("probe-1") is None
+
+
+@pytest.fixture
+def listed(allowed: AllowedDevices) -> AllowedDevices:
+    """The list with the new device `probe-1` and the used one `probe-2`."""
+    for name in ("probe-1", "probe-2"):
+        allowed.allow(AllowedDevice(name, "temperature", "hall-3"))
+    allowed.use(AllowedDevice("probe-2", "temperature", "hall-3"), "certificate", 0)
+    return allowed
+
+
+def test_a_name_is_taken_off_the_list_and_a_used_one_stays_unless_that_is_wanted(
+    run: Run, listed: AllowedDevices
+) -> None:
+    names = ("probe-1", "probe-2", "probe-3", "probe-1")
+    done = run("devices", "disallow", *names, "--json")
+    assert json.loads(done.stdout) == {
+        "removed": ["probe-1"],
+        "absent": ["probe-3"],
+        "used": ["probe-2"],
+        "failures": {},
+    }
+    assert listed.find("probe-1") is None
+    assert not listed.use(AllowedDevice("probe-1", "temperature", "hall-3"), "certificate", 0)
+    shown = run("devices", "disallow", *names).stdout
+    assert "used already, stays; --used removes it" in shown
+    assert "took 0 devices off the list; 2 not on it, 1 used already" in shown
+    assert listed.find("probe-2")
+    assert json.loads(run("devices", "disallow", "probe-2", "--used", "--json").stdout)["removed"] == ["probe-2"]
+    assert listed.find("probe-2") is None
+
+
+@pytest.mark.parametrize(
+    "text", ["name\nprobe-1\n", "name,type,location\nprobe-1,wind,attic\n", '[{"name": "probe-1"}]']
+)
+def test_the_names_of_a_file_are_taken_off_whatever_else_it_has(
+    run: Run, listed: AllowedDevices, tmp_path: Path, text: str
+) -> None:
+    file = tmp_path / "names"
+    file.write_text(text)
+    done = run("devices", "disallow", "--file", file)
+    assert done.exit_code == 0, done.output
+    assert "took 1 device off the list" in done.stdout
+    assert listed.find("probe-1") is None
+
+
+def test_nothing_is_taken_off_the_list_when_a_name_is_wrong(run: Run, listed: AllowedDevices, tmp_path: Path) -> None:
+    file = tmp_path / "names"
+    for text, fault in (
+        ("name\nprobe-1\nprobe 2\n", "row 3: name: must have 1 to 128"),
+        ("type\nprobe-1\n", "must have the column name; name is missing"),
+        ('[{"name": "probe-1"}, "probe-2"]', "object 2: name: must have 1 to 128"),
+    ):
+        file.write_text(text)
+        done = run("devices", "disallow", "--file", file)
+        assert done.exit_code == 2
+        assert fault in done.stderr
+    assert "NAME: name: must have 1 to 128" in run("devices", "disallow", "probe-1", "probe 2").stderr
+    for arguments in ((), ("probe-1", "--file", file)):
+        assert "give names of devices, or --file" in run("devices", "disallow", *arguments).stderr
+    assert listed.find("probe-1")
 
 
 def test_a_stack_without_provisioning_allows_nothing(run: Run, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ DEVICES = (
 )
 ENVIRONMENTS = {
     "configure": {"PARAMETER_PATH": "/thethings/lorawan/farm/configure"},
-    "devices": {"DEVICES": DEVICES},
+    "devices": {"DEVICES": DEVICES, "TELEMETRY_STATES_TABLE": "farm-telemetry-states"},
     "downlink": {**THINGS_STACK, "DELTA_F_PORT": "20"},
     "provision": {"DEVICES": DEVICES, "NAME_PATTERN": "probe-.*", "ALLOWED_DEVICES_TABLE": "farm-allowed-devices"},
     "registry": {

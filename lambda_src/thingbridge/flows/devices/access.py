@@ -2,13 +2,35 @@
 
 A rotation hands out a new certificate beside the old one, and both connect: the device is never without a valid one.
 The old one is ended by a step of its own, once the device uses the new one.
+
+The credentials are handed out first, and only then the certificate gets its policies and becomes active. So whatever
+ends a rotation, and wherever, a certificate that can connect is one whose key was handed out:
+
+| Ended before | The new certificate | What follows |
+|---|---|---|
+| the policy | can't connect | the next rotation deletes it |
+| the activation | is handed out and inactive, as that of a disabled device | enable the device, or rotate it again |
+
+In both cases, no old certificate is ended before that.
 """
 
+from typing import Protocol
+
 from thingbridge.aws.things import Thing
-from thingbridge.devices.credentials import Credentials, HeldCertificate, left_over, registered
+from thingbridge.devices.credentials import Credentials, HeldCertificate, IssuedCertificate, left_over, registered
 from thingbridge.errors import Refused
-from thingbridge.flows.devices.registration import certify, credentials
+from thingbridge.flows.devices.registration import attach_policies, certify, credentials
 from thingbridge.flows.devices.registry import DeviceRegistry
+
+
+class HandOut(Protocol):
+    """How the credentials of a rotation reach the person or program that asked for them."""
+
+    def give(self, credentials: Credentials) -> None:
+        """Keep the credentials where they last: once this returns, the certificate may be the only one that is left."""
+
+    def take_back(self) -> None:
+        """The certificate was deleted, as a later step has failed: what was given, if anything, is not valid."""
 
 
 class Incomplete(Refused):
@@ -24,14 +46,24 @@ class Access:
     def __init__(self, devices: DeviceRegistry) -> None:
         self._devices = devices
 
-    def rotate(self, name: str, csr: str | None) -> Credentials:
-        """A new certificate beside those that the device has. What rotations that did not end have left is deleted."""
+    def rotate(self, name: str, csr: str | None, hand_out: HandOut) -> Credentials:
+        """A new certificate beside those that the device has. What rotations that did not end have left is deleted.
+
+        On an error, `hand_out` takes back what it gave only if the certificate was deleted. Otherwise the certificate
+        may be able to connect: what was given must be kept.
+        """
         thing, held = self._device(name)
         if not registered(held, self._devices.fleet):
             raise Incomplete(name)
         for each in left_over(held, self._devices.fleet):
             self._devices.certificates.delete(each.arn, name)
-        certificate = certify(self._devices, name, csr)
+
+        def give_access(certificate: IssuedCertificate) -> None:
+            hand_out.give(credentials(self._devices.fleet, thing, certificate))
+            attach_policies(self._devices, certificate)
+            self._devices.certificates.set_active(certificate.id, active=True)
+
+        certificate = certify(self._devices, name, csr, give_access=give_access, undone=hand_out.take_back)
         self._devices.log("INFO", "device_rotated", thing=name, certificate=certificate.id)
         return credentials(self._devices.fleet, thing, certificate)
 
@@ -42,8 +74,18 @@ class Access:
         """
         _, held = self._device(name)
         mine = sorted(registered(held, self._devices.fleet), key=lambda each: each.created)
-        if not mine or not mine[-1].active:
-            raise Refused(f"the newest certificate of the device {name} is not active: nothing was ended")
+        if not mine:
+            raise Incomplete(name)
+        if left_over(held, self._devices.fleet):
+            raise Refused(
+                f"the last rotation of the device {name} was interrupted, and its certificate can't connect: nothing "
+                "was ended; rotate the device again, and use those credentials"
+            )
+        if not mine[-1].active:
+            raise Refused(
+                f"the newest certificate of the device {name} is not active: nothing was ended; activate it with "
+                f"`thingbridge devices enable {name}`, or rotate the device again"
+            )
         for each in mine[:-1]:
             self._devices.certificates.delete(each.arn, name)
         return [each.id for each in mine[:-1]]

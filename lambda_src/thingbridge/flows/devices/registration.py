@@ -53,11 +53,7 @@ class Registration:
         thing = self._devices.find(device.name)
         thing = self._create_thing(device) if thing is None else self._resume(thing, device)
         certificate = certify(
-            self._devices,
-            device.name,
-            device.csr,
-            before_access=lambda: self._complete_thing(device),
-            confirm=lambda mine: self._must_be_the_only_one(device.name, mine),
+            self._devices, device.name, device.csr, give_access=lambda mine: self._complete(device, mine)
         )
         self._devices.log("INFO", "device_registered", thing=device.name, certificate=certificate.id)
         return credentials(self._devices.fleet, thing, certificate)
@@ -94,6 +90,13 @@ class Registration:
             self._devices.things.update(device.name, {**dict.fromkeys(removed, ""), **device.attributes})
         return thing
 
+    def _complete(self, device: NewDevice, certificate: IssuedCertificate) -> None:
+        """Complete the thing, then let the certificate connect. The policy comes last: it shows that all is done."""
+        self._complete_thing(device)
+        self._devices.certificates.set_active(certificate.id, active=True)
+        attach_policies(self._devices, certificate)
+        self._must_be_the_only_one(device.name, certificate)
+
     def _must_be_the_only_one(self, name: str, certificate: IssuedCertificate) -> None:
         """Raise AlreadyRegistered if the thing has another certificate: two registrations of one name met."""
         others = [arn for arn in self._devices.certificates.principals(name) if arn != certificate.arn]
@@ -104,6 +107,8 @@ class Registration:
     def _complete_thing(self, device: NewDevice) -> None:
         for group in request.groups(device, self._devices.fleet):
             self._devices.groups.add(device.name, group)
+        # No device of this name can send yet: a reading of an earlier one may have been handled after its deletion.
+        self._devices.delete_alert_state(device.name)
         initial = self._devices.fleet.types[device.type_name].initial_shadow
         # A shadow may be older than its thing: a backend may have written what it desires.
         if initial and self._devices.shadows.document(device.name) is None:
@@ -120,31 +125,36 @@ def certify(
     name: str,
     csr: str | None,
     *,
-    before_access: Callable[[], None] = lambda: None,
-    confirm: Callable[[IssuedCertificate], None] = lambda _: None,
+    give_access: Callable[[IssuedCertificate], None],
+    undone: Callable[[], None] = lambda: None,
 ) -> IssuedCertificate:
-    """Issue a certificate for a thing. After `before_access` it can connect; `confirm` may still refuse it.
+    """Issue a certificate for a thing, which is inactive and carries no policy until `give_access` changes that.
 
-    On any error, and on Ctrl-C, the certificate is deleted: without the answer, nobody has its key or may rely on it.
-    As the newest one it would be the only one left once the old ones are ended.
+    On any error, and on Ctrl-C, the certificate is deleted: nobody may rely on it. `undone` is called if that succeeds.
     """
     certificate = devices.certificates.issue(csr)
     try:
         devices.certificates.attach_to_thing(certificate.arn, name)
-        before_access()
-        devices.certificates.set_active(certificate.id, active=True)
-        for policy in devices.fleet.policies:
-            devices.certificates.attach_policy(certificate.arn, policy)
-        confirm(certificate)
+        give_access(certificate)
     except BaseException:
-        _undo(devices, name, certificate)
+        if _is_deleted(devices, name, certificate):
+            undone()
         raise
     return certificate
 
 
-def _undo(devices: DeviceRegistry, name: str, certificate: IssuedCertificate) -> None:
+def attach_policies(devices: DeviceRegistry, certificate: IssuedCertificate) -> None:
+    """Have a certificate carry every policy of the stack, in their order."""
+    for policy in devices.fleet.policies:
+        devices.certificates.attach_policy(certificate.arn, policy)
+
+
+def _is_deleted(devices: DeviceRegistry, name: str, certificate: IssuedCertificate) -> bool:
+    """Delete a certificate, and return whether that succeeded."""
     try:
         devices.certificates.delete(certificate.arn, name)
     except ThingbridgeError as error:
-        # It is attached to the thing, so the next registration or deletion of that name finds it.
+        # It is attached to the thing, so the next registration, rotation or deletion of that name finds it.
         devices.log("WARN", "certificate_left", thing=name, certificate=certificate.id, reason=str(error))
+        return False
+    return True

@@ -7,6 +7,7 @@ from typing import Self
 from thingbridge.aws.clients import Clients
 from thingbridge.aws.device_certificates import DeviceCertificates
 from thingbridge.aws.device_shadows import DeviceShadows
+from thingbridge.aws.shadow_states import ShadowStates
 from thingbridge.aws.thing_groups import ThingGroups
 from thingbridge.aws.things import Thing, Things
 from thingbridge.devices.fleet import Fleet
@@ -19,20 +20,37 @@ def _unlogged(_level: str, _event: str, **_fields: object) -> None:
 
 @dataclass(frozen=True)
 class DeviceRegistry:
-    """The devices of one stack. `log` gets a level, an event and fields, none of them secret (`diagnostics.emit`)."""
+    """The devices of one stack. `log` gets a level, an event and fields, none of them secret (`diagnostics.emit`).
+
+    `alert_states`: the levels of alert of devices, None for a stack without telemetry.
+    """
 
     fleet: Fleet
     things: Things
     certificates: DeviceCertificates
     groups: ThingGroups
     shadows: DeviceShadows
+    alert_states: ShadowStates | None = None
     log: Callable[..., None] = _unlogged
 
     @classmethod
-    def of(cls, fleet: Fleet, clients: Clients, log: Callable[..., None] = _unlogged) -> Self:
-        """The registry in the account of the clients."""
-        certificates, groups = DeviceCertificates(clients), ThingGroups(clients)
-        return cls(fleet, Things(clients), certificates, groups, DeviceShadows(clients), log)
+    def of(
+        cls,
+        fleet: Fleet,
+        clients: Clients,
+        alert_states_table: str | None,
+        log: Callable[..., None] = _unlogged,
+    ) -> Self:
+        """The registry in the account of the clients. `alert_states_table`: None for a stack without telemetry."""
+        return cls(
+            fleet,
+            Things(clients),
+            DeviceCertificates(clients),
+            ThingGroups(clients),
+            DeviceShadows(clients),
+            ShadowStates(clients, alert_states_table, subject="alert") if alert_states_table else None,
+            log,
+        )
 
     def find(self, name: str) -> Thing | None:
         """The thing of a device, None if there is none. Raises Refused for a thing that is not a device of the stack.
@@ -44,3 +62,8 @@ class DeviceRegistry:
             what = f"of the type {thing.type_name}" if thing.type_name else "without a type"
             raise Refused(f"{name} is not a device of the stack {self.fleet.stack_name}, but a thing {what}")
         return thing
+
+    def delete_alert_state(self, name: str) -> None:
+        """Delete the levels of alert of a device, where the stack keeps any: they are those of an earlier device."""
+        if self.alert_states is not None:
+            self.alert_states.delete(name)

@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from tests.unit.conftest import refusal
 from thingbridge import diagnostics
 from thingbridge.aws.clients import Clients
+from thingbridge.aws.shadow_states import ShadowStates
 from thingbridge.devices.fleet import Fleet
 from thingbridge.flows.devices.registry import DeviceRegistry
 
@@ -43,7 +44,19 @@ def fleet() -> Fleet:
 
 
 @pytest.fixture
-def devices(clients: Clients, fleet: Fleet) -> DeviceRegistry:
+def alert_states(clients: Clients) -> ShadowStates:
+    """The levels of alert, as the function `telemetry` keeps them; there are none yet."""
+    clients("dynamodb").create_table(
+        TableName="farm-telemetry-states",
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "thing", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "thing", "AttributeType": "S"}],
+    )
+    return ShadowStates(clients, "farm-telemetry-states", subject="alert")
+
+
+@pytest.fixture
+def devices(clients: Clients, fleet: Fleet, alert_states: ShadowStates) -> DeviceRegistry:
     """The stack's devices; there are none yet."""
     iot = clients("iot")
     for each in fleet.types.values():
@@ -54,7 +67,7 @@ def devices(clients: Clients, fleet: Fleet) -> DeviceRegistry:
     for policy in POLICIES:
         iot.create_policy(policyName=policy, policyDocument="{}")
     clients.take_calls()
-    return DeviceRegistry.of(fleet, clients, diagnostics.emit)
+    return DeviceRegistry.of(fleet, clients, "farm-telemetry-states", diagnostics.emit)
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import pytest
 
 from tests.unit.flows.devices.conftest import INITIAL, POLICIES, Fail
 from thingbridge.aws.clients import Clients
+from thingbridge.aws.shadow_states import ShadowStates
 from thingbridge.devices.authority import AMAZON_ROOT_CA_1
 from thingbridge.devices.request import NewDevice, checked
 from thingbridge.errors import Busy, ThingbridgeError
@@ -22,6 +23,7 @@ STEPS = [
     ("CreateKeysAndCertificate", "iot"),
     ("AttachThingPrincipal", "iot"),
     ("AddThingToThingGroup", "iot"),
+    ("DeleteItem", "dynamodb"),
     ("GetThingShadow", "iot-data"),
     ("UpdateThingShadow", "iot-data"),
     ("UpdateCertificate", "iot"),
@@ -101,11 +103,11 @@ def test_a_key_that_the_caller_made_stays_with_the_caller(
 
 
 def test_a_registration_costs_nine_calls_and_what_is_chosen(registration: Registration, clients: Clients) -> None:
-    own_policy, initial_shadow, location = 1, 2, 1
+    own_policy, telemetry, initial_shadow, location = 1, 1, 2, 1
     registration.handle({"name": "probe-1", "type": "pressure"})
-    assert sum(clients.take_calls().values()) == 9 + own_policy
+    assert sum(clients.take_calls().values()) == 9 + own_policy + telemetry
     registration.handle({**PROBE, "name": "probe-2"})
-    assert sum(clients.take_calls().values()) == 9 + own_policy + initial_shadow + location
+    assert sum(clients.take_calls().values()) == 9 + own_policy + telemetry + initial_shadow + location
 
 
 def test_a_name_that_exists_is_refused_with_the_ways_to_go_on(registration: Registration, clients: Clients) -> None:
@@ -200,6 +202,25 @@ def test_a_shadow_that_is_older_than_its_thing_stays(registration: Registration,
     document = devices.shadows.document("probe-1")
     assert document
     assert document["state"]["desired"] == {"temperature_threshold": 40}
+
+
+def test_a_new_device_inherits_no_level_of_an_earlier_one_of_its_name(
+    registration: Registration, alert_states: ShadowStates
+) -> None:
+    for name in ("probe-1", "probe-2"):
+        alert_states.change(name, lambda _: "HIGH", 0)
+    registration.handle(PROBE)
+    assert alert_states.read("probe-1") is None
+    assert alert_states.read("probe-2") == "HIGH"
+
+
+def test_a_refused_registration_leaves_the_levels_of_the_device_that_has_the_name(
+    registration: Registration, alert_states: ShadowStates
+) -> None:
+    registration.handle(PROBE)
+    alert_states.change("probe-1", lambda _: "HIGH", 0)
+    assert "error" in registration.handle(PROBE)
+    assert alert_states.read("probe-1") == "HIGH"
 
 
 def test_of_two_registrations_at_once_no_two_hand_out_credentials(
