@@ -13,7 +13,7 @@ import typer
 from rich.table import Column, Table
 
 from cli import output_file
-from cli.devices import keys, provisioning, state, transfer, verification
+from cli.devices import jobs, keys, provisioning, state, transfer, verification
 from cli.devices.applied import AppliedDevices, document
 from cli.errors import Failed, WrongUsage
 from cli.options import AsJson, Profile, Region, StackName
@@ -24,6 +24,7 @@ from thingbridge.errors import BadInput
 
 app = typer.Typer(no_args_is_help=True, help="Devices with certificates of their own.")
 app.add_typer(state.app, name="state")
+app.add_typer(jobs.app, name="job")
 app.command()(verification.verify)
 app.command(name="import")(transfer.import_)
 app.command()(transfer.export)

@@ -3,6 +3,7 @@
 The page for a browser is not run. Its signature is compared in tests/unit/test_signature_of_the_browser.py.
 """
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -61,3 +62,38 @@ def test_a_device_reads_its_shadow_reports_and_sends(
     run("delete", "example-probe", "--yes")
     with pytest.raises(MqttError), orchard.aws.mqtt_of_device(devices.read(tmp_path / "probe")):
         pass
+
+
+def test_a_device_follows_its_jobs_those_that_waited_and_those_that_are_announced(
+    orchard: Bridge, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    run, output, name = devices.commands(orchard, monkeypatch), tmp_path / "output", "example-follower"
+    run("create", name, "--type", "temperature", "--directory", tmp_path / "follower")
+    document = '{"operation": "configure", "settings": {"reporting_interval": 30}}'
+    run("job", "create", "example-configure", name, "--document", document)
+    server = orchard.aws.mqtt_url.removeprefix("mqtts://")
+    arguments = (tmp_path / "follower", "--server", server, "--count", 2)
+    device = start(orchard.aws, "follow_jobs.py", *arguments, output=output)
+
+    def outcome(job: str) -> dict[str, str] | None:
+        """What the device has reported, None before it has."""
+        (execution,) = json.loads(run("job", "show", job, "--json").stdout)["executions"]
+        if execution["status"] in ("QUEUED", "IN_PROGRESS"):
+            return None
+        return {"status": execution["status"], **(execution["statusDetails"] or {})}
+
+    try:
+        assert eventually("the first job", lambda: outcome("example-configure"), timeout=60) == {"status": "SUCCEEDED"}
+        run("job", "create", "example-restart", name, "--document", '{"operation": "restart"}')
+        assert device.wait(60) == 0, output.read_text()
+        rejected = eventually("the second job", lambda: outcome("example-restart"))
+        assert rejected["status"] == "REJECTED"
+        assert "operation must be" in rejected["reason"]
+    finally:
+        device.kill()
+    for job in ("example-configure", "example-restart"):
+        orchard.aws.client("iot").delete_job(jobId=job, force=True)
+    state = json.loads(run("state", "get", name, "--json").stdout)
+    assert state["reported"]["reporting_interval"] == 30
+    assert json.loads((tmp_path / "follower" / "settings.json").read_text()) == {"reporting_interval": 30}
+    run("delete", name, "--yes")

@@ -7,6 +7,7 @@ not here: they are in tests/.
 from local.emulator.probes import (
     connections,
     functions,
+    jobs,
     permissions,
     queues,
     registry,
@@ -22,6 +23,7 @@ PROBES: tuple[Probe, ...] = (
     *rules.PROBES,
     *registry.PROBES,
     *shadows.PROBES,
+    *jobs.PROBES,
     *connections.PROBES,
     *permissions.PROBES,
     *functions.PROBES,
