@@ -96,7 +96,7 @@ def _rights(statement: dict[str, Any]) -> dict[str, Any]:
 
 def test_a_function_is_configured_with_what_it_reads_and_nothing_else(plan: Plan, resources: Resources) -> None:
     settings = importlib.import_module("handlers.settings")
-    optional = {"downlink": {"CA_CERTIFICATE", "DELTA_F_PORT"}}
+    optional = {"devices": {"TELEMETRY_STATES_TABLE"}, "downlink": {"CA_CERTIFICATE", "DELTA_F_PORT"}}
     checked = set()
     for address, resource in resources(plan("complete")).items():
         # The secret of this stack exists, so the plan knows every value but the URLs of queues, which `registry` and

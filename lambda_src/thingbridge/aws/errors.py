@@ -33,7 +33,9 @@ REFUSALS: Final[Mapping[str, frozenset[str]]] = {
     # The message is being handled by another invocation, or was deleted.
     "ChangeMessageVisibility": frozenset({"MessageNotInflight", "ReceiptHandleIsInvalid"}),
     "PutParameter": frozenset({"ValidationException"}),  # the text is too long
-    # Names that a person gave to the command line.
+    # What a person gave to the command line.
+    "CreateJob": frozenset({"InvalidRequestException", "ResourceNotFoundException"}),
+    "CancelJob": frozenset({"InvalidRequestException", "ResourceNotFoundException"}),
     "DescribeLogGroups": frozenset({"InvalidParameterException"}),
     "FilterLogEvents": frozenset({"InvalidParameterException"}),
     "GetLogEvents": frozenset({"InvalidParameterException"}),

@@ -22,6 +22,7 @@ from thingbridge.aws.clients import Clients
 from thingbridge.aws.device_certificates import DeviceCertificates
 from thingbridge.aws.device_shadows import DeviceShadows
 from thingbridge.aws.errors import REFUSALS, NotPermitted, translate_errors
+from thingbridge.aws.jobs import Execution, Jobs
 from thingbridge.aws.logs import Logs
 from thingbridge.aws.parameters import Parameters
 from thingbridge.aws.queues import Queue, Redelivery, queue_url
@@ -76,6 +77,9 @@ def test_an_answer_that_is_not_listed_is_never_a_refusal(code: str) -> None:
 ADDRESS = "https://sqs.eu-west-1.amazonaws.com/123456789012/farm-registry"
 CERTIFICATE = f"arn:aws:iot:eu-west-1:123456789012:cert/{64 * '0'}"
 
+JOB_TARGET = "arn:aws:iot:eu-west-1:123456789012:thing/barn"
+EXECUTION = Execution("job-1", "barn", 1, "SUCCEEDED", None)
+
 CALLS: dict[tuple[str, str], Callable[[Clients], Any]] = {
     ("iot", "DescribeThing"): lambda clients: Things(clients).describe("barn"),
     ("iot", "ListThings"): lambda clients: Things(clients).page("farm"),
@@ -99,6 +103,13 @@ CALLS: dict[tuple[str, str], Callable[[Clients], Any]] = {
     ("iot", "AttachThingPrincipal"): lambda clients: DeviceCertificates(clients).attach_to_thing(CERTIFICATE, "barn"),
     ("iot", "DetachThingPrincipal"): lambda clients: DeviceCertificates(clients).delete(CERTIFICATE, "barn"),
     ("iot", "AddThingToThingGroup"): lambda clients: ThingGroups(clients).add("barn", "farm:devices"),
+    ("iot", "DescribeThingGroup"): lambda clients: ThingGroups(clients).arn("farm:devices"),
+    ("iot", "CreateJob"): lambda clients: Jobs(clients).create("job-1", [JOB_TARGET], {"document": "{}"}),
+    ("iot", "DescribeJob"): lambda clients: Jobs(clients).describe("job-1"),
+    ("iot", "ListJobExecutionsForJob"): lambda clients: list(Jobs(clients).executions("job-1")),
+    ("iot", "DescribeJobExecution"): lambda clients: Jobs(clients).details(EXECUTION),
+    ("iot", "CancelJob"): lambda clients: Jobs(clients).cancel("job-1", force=False),
+    ("iot", "DescribeJobTemplate"): lambda clients: Jobs(clients).template_arn("update"),
     ("iot", "GetTopicRule"): lambda clients: find_a_rule(clients),
     ("iot-data", "ListNamedShadowsForThing"): lambda clients: DeviceShadows(clients).names("barn"),
     ("iot-data", "DeleteThingShadow"): lambda clients: DeviceShadows(clients).delete("barn"),
@@ -187,6 +198,22 @@ MEANING: dict[str, dict[str, type[Exception] | None]] = {
     "AttachThingPrincipal": {"InvalidRequestException": Busy, "ResourceNotFoundException": Busy},
     "DetachThingPrincipal": {"InvalidRequestException": Busy, "ResourceNotFoundException": HANDLED},
     "AddThingToThingGroup": {"InvalidRequestException": Busy, "ResourceNotFoundException": Busy},
+    "DescribeThingGroup": {"InvalidRequestException": Busy, "ResourceNotFoundException": HANDLED},
+    "CreateJob": {
+        "InvalidRequestException": Refused,
+        "LimitExceededException": Refused,
+        "ResourceAlreadyExistsException": HANDLED,
+        "ResourceNotFoundException": Refused,
+    },
+    "DescribeJob": {"InvalidRequestException": Busy, "ResourceNotFoundException": HANDLED},
+    "ListJobExecutionsForJob": {"InvalidRequestException": Busy, "ResourceNotFoundException": Busy},
+    "DescribeJobExecution": {"InvalidRequestException": Busy, "ResourceNotFoundException": HANDLED},
+    "CancelJob": {
+        "InvalidRequestException": Refused,
+        "LimitExceededException": Busy,
+        "ResourceNotFoundException": Refused,
+    },
+    "DescribeJobTemplate": {"InvalidRequestException": Busy, "ResourceNotFoundException": HANDLED},
     "GetTopicRule": {"InternalException": Busy, "InvalidRequestException": Busy},
     "ListNamedShadowsForThing": {
         "InvalidRequestException": Busy,
