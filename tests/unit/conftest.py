@@ -1,5 +1,6 @@
 """Both other sides in process: an AWS account (moto), which can be made to fail, and a simulated The Things Stack."""
 
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
@@ -51,6 +52,18 @@ def one_rsa_key() -> None:
     """The key of every certificate that moto makes: making one takes longer than most tests."""
     key = rsa.generate_private_key(65537, 2048)
     moto.iot.models.rsa = SimpleNamespace(generate_private_key=lambda **_: key)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_call_at_a_time() -> None:
+    """Of moto, whose account is not safe for threads: some flows call AWS from several."""
+    process, lock = botocore_stubber.process_request, threading.RLock()
+
+    def exclusively(*arguments: Any) -> Any:
+        with lock:
+            return process(*arguments)
+
+    botocore_stubber.process_request = exclusively
 
 
 @pytest.fixture(scope="session")
