@@ -23,12 +23,17 @@ def apply(stack: Stack, aws: LocalAws, on_progress: OnProgress | None = None) ->
     try:
         return stack.apply(on_progress)
     except TerraformError as error:
-        if not any(symptom in str(error) for symptom in _RETRIED):
+        if not retried(error):
             raise
     stack.destroy()
     for _, remove in left_behind(aws, str(stack.inputs["stack_name"])):
         remove()
     return stack.apply(on_progress)
+
+
+def retried(error: TerraformError) -> bool:
+    """Whether something was created twice, because the response to the first request did not arrive."""
+    return any(symptom in each for each in error.errors for symptom in _RETRIED)
 
 
 def left_behind(aws: LocalAws, stack_name: str) -> list[tuple[str, Callable[[], Any]]]:

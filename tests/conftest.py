@@ -54,7 +54,7 @@ hypothesis.settings.register_profile(
     "thingbridge",
     derandomize=not SOAK,
     deadline=None,
-    max_examples=size(12, 500),
+    max_examples=size(8, 500),
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("thingbridge")
@@ -108,12 +108,22 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests that are marked `soak` run under `make soak` alone."""
+    """Tests that share an AWS, but no stack, run in one process; those that are marked `soak`, under `make soak` alone."""
+    for item in items:
+        if "aws" in getattr(item, "fixturenames", ()) and not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group("plans"))
     if SOAK:
         return
     left_out = [item for item in items if item.get_closest_marker("soak")]
     items[:] = [item for item in items if not item.get_closest_marker("soak")]
     config.hook.pytest_deselected(items=left_out)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish() -> None:
+    """pytest looks for what was never closed by collecting garbage five times; all but this once is repetition."""
+    gc.collect()
+    gc.freeze()
 
 
 FIGURES = "figures"

@@ -1,5 +1,6 @@
 """Both other sides in process: an AWS account (moto), which can be made to fail, and a simulated The Things Stack."""
 
+import functools
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import boto3
+import moto.core.responses
 import moto.iot.models
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -64,6 +66,12 @@ def one_call_at_a_time() -> None:
             return process(*arguments)
 
     botocore_stubber.process_request = exclusively
+
+
+@pytest.fixture(scope="session", autouse=True)
+def operations_of_a_service_are_listed_once() -> None:
+    """moto inspects the class of a service with each call."""
+    moto.core.responses.method_names_from_class = functools.cache(moto.core.responses.method_names_from_class)
 
 
 @pytest.fixture(scope="session")
