@@ -108,7 +108,7 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests that share an AWS, but no stack, run in one process; those that are marked `soak`, under `make soak` alone."""
+    """Tests that share an AWS, but no stack, run in one process; those that are marked `soak` in `make soak` alone."""
     for item in items:
         if "aws" in getattr(item, "fixturenames", ()) and not item.get_closest_marker("xdist_group"):
             item.add_marker(pytest.mark.xdist_group("plans"))
