@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.sizes import size
 from thingbridge.flows import codecs
 from thingbridge.flows.codecs import CodecFailed, Codecs, PackagedCodecs, TimeLimits
 
