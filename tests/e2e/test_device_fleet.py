@@ -154,7 +154,7 @@ def received(topics: MqttConnection, kind: str) -> Counter[tuple[str, int]]:
 
 
 def remains(orchard: Bridge) -> dict[str, set[str]]:
-    """What AWS IoT has of the fleet: things, in groups, in the index; and all certificates and targets of the policy."""
+    """What AWS IoT has of the fleet, in groups and the index too; and all certificates and targets of the policy."""
     iot = orchard.aws.client("iot")
 
     def listed(operation: str, field: str, **given: Any) -> Iterator[Any]:
