@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from tests.contract.remote import Remote, Settings, Unusable
-from tests.contract.report import Report
+from tests.contract.report import LAYERS, Report
 
 OPTIONS = ("-q", "--no-header", "--no-summary", "--tb=line")
 INTERRUPTED, UNUSABLE = 130, 2
@@ -28,7 +28,8 @@ def main() -> int:
         with remote:
             say(f"Playing the contract on {remote.url}. What is created there is removed at the end.")
             report = Report(remote)
-            ended = pytest.main([*OPTIONS, str(Path(__file__).parent)], plugins=[_Named(report)])
+            tests = [str(Path(__file__).with_name(f"{name}.py")) for name in LAYERS]
+            ended = pytest.main([*OPTIONS, *tests], plugins=[_Named(report)])
     except Unusable as error:
         say(str(error), style="red")
         return UNUSABLE

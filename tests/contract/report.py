@@ -23,7 +23,7 @@ from tests.contract.subject import Subject
 
 _NODE = re.compile(r"(?P<file>test_\w+)\.py::(?P<test>\w+)(?:\[(?P<parameter>.*)\])?$")
 _ABBREVIATIONS = {"c", "kek", "mac"}
-_LAYERS = {"test_answers": "requests", "test_radio": "radio"}
+LAYERS = {"test_answers": "requests", "test_radio": "radio"}
 
 
 class Outcome(StrEnum):
@@ -62,7 +62,7 @@ class Report:
         """An outcome, by the id that pytest gives the test."""
         found = _NODE.search(node)
         assert found is not None, node
-        layer, name = _LAYERS[found["file"]], found["parameter"] or _sentence(found["test"])
+        layer, name = LAYERS[found["file"]], found["parameter"] or _sentence(found["test"])
         if layer == "requests" and not found["parameter"]:
             return  # a test of the exchanges themselves
         if passed:
