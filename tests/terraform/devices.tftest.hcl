@@ -74,6 +74,12 @@ run "a_device_may_use_what_has_its_own_name" {
     error_message = "a certificate without a thing could connect"
   }
 
+  # The name of the thing is filled in for MQTT alone: an action of HTTPS would promise what AWS never allows.
+  assert {
+    condition     = toset(flatten(jsondecode(aws_iot_policy.this.policy).Statement[*].Action)) == toset(["iot:Connect", "iot:Publish", "iot:Receive", "iot:Subscribe"])
+    error_message = "got ${aws_iot_policy.this.policy}"
+  }
+
   # The function and the command line read the policies in the order in which a certificate gets them: the one that lets it connect is last.
   assert {
     condition     = local.configuration.policies == ["${var.stack.name}-device"] && local.configuration.types.temperature.initial_shadow == { desired = { reporting_interval = 60 } } && local.configuration.types.pressure.initial_shadow == null

@@ -463,7 +463,9 @@ MODULE_CASES = [
             },
             "locations": ["hall-1"],
         },
-        'provisioning.name_pattern must be a regular expression of at most 128 characters; got "(".',
+        "provisioning.name_pattern must be a regular expression of at most 128 characters for names of letters, "
+        "digits, : _ and -, without flags, lookarounds, named groups, possessive repetition, and escapes but those of "
+        'a digit and a word character; got "(".',
         'provisioning.just_in_time must have names of 1 to 64 letters, digits, _ and -, and none that is "claim"; got '
         '["claim"].',
         'provisioning.just_in_time must name types of the variable types; got ["wind"].',

@@ -14,6 +14,7 @@ import moto.iot.models
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from moto.core.models import MockAWS, botocore_stubber
+from requests.adapters import HTTPAdapter
 
 from local.things_stack import ThingsStack as Simulation
 from local.things_stack import profiles
@@ -179,7 +180,25 @@ def running(profile: str) -> Iterator[Simulation]:
 
 
 @pytest.fixture
-def simulation(running: Simulation) -> Iterator[Simulation]:
+def time_outs(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What the code under test asked `requests` to wait for: seconds, or those to connect and those to read.
+
+    They are recorded and not kept: the time of a test is simulated, and an answer takes none of it, however slow the
+    machine is.
+    """
+    asked: list[Any] = []
+    send = HTTPAdapter.send
+
+    def record(adapter: HTTPAdapter, *arguments: Any, timeout: Any = None, **settings: Any) -> Any:
+        asked.append(timeout)
+        return send(adapter, *arguments, timeout=60, **settings)
+
+    monkeypatch.setattr(HTTPAdapter, "send", record)
+    return asked
+
+
+@pytest.fixture
+def simulation(running: Simulation, time_outs: list[Any]) -> Iterator[Simulation]:
     """The simulation without faults; a request that breaks the published API fails the test."""
     running.faults.clear()
     seen = len(running.violations)

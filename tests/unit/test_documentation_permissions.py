@@ -23,7 +23,7 @@ CREATED = {
     "aws_iot_policy": ("iot:CreatePolicy", f"iot:{PLACE}:policy/farm-things-stack"),
     "aws_iot_provisioning_template": (
         "iot:CreateProvisioningTemplate",
-        f"iot:{PLACE}:provisioningtemplate/farm-claim",
+        f"iot:{PLACE}:provisioningtemplate/farm_line-1",
     ),
     "aws_iot_thing_group": ("iot:CreateThingGroup", f"iot:{PLACE}:thinggroup/farm:devices"),
     "aws_iot_thing_type": ("iot:CreateThingType", f"iot:{PLACE}:thingtype/farm:temperature"),
