@@ -147,6 +147,8 @@ module "devices" {
   functions       = local.functions
   aws             = local.aws
   tags            = var.tags
+
+  end_old_certificates = var.devices.end_old_certificates
 }
 
 # How messages of The Things Stack are received, and what no resource can set up: a function does it on apply, and undoes it on destroy.

@@ -32,7 +32,7 @@ output "external_id" {
 }
 
 output "function_names" {
-  description = "Names of the functions. null: devices without devices, provision without devices.provisioning, requeue without end_to_end_encryption, shadow unless shadow.min_interval_seconds is set, sync without registry_sync, telemetry without devices.telemetry, webhook unless ingest.mode is \"webhook\"."
+  description = "Names of the functions. null: devices without devices, provision without devices.provisioning, requeue without end_to_end_encryption, rotations without devices.end_old_certificates, shadow unless shadow.min_interval_seconds is set, sync without registry_sync, telemetry without devices.telemetry, webhook unless ingest.mode is \"webhook\"."
   value = {
     configure = module.configure.function_name
     devices   = one(module.devices[*].function_name)
@@ -40,6 +40,7 @@ output "function_names" {
     provision = one(module.devices[*].provision_function_name)
     registry  = module.registry.function_name
     requeue   = one(module.end_to_end_encryption[*].requeue_function_name)
+    rotations = one(module.devices[*].rotations_function_name)
     shadow    = module.shadow.function_name
     sync      = module.registry.sync_function_name
     telemetry = one(module.devices[*].telemetry_function_name)
@@ -54,7 +55,7 @@ output "iot_endpoint" {
 }
 
 output "queue_urls" {
-  description = "URLs of the queues that functions work on (registry, requeue, shadow, sync), and of those that hold what failed. null: those of requeue without end_to_end_encryption, of shadow unless shadow.min_interval_seconds is set, of sync without registry_sync, of telemetry without devices.telemetry, of records without devices.telemetry.stream."
+  description = "URLs of the queues that functions work on (registry, requeue, shadow, sync), and of those that hold what failed. null: those of requeue without end_to_end_encryption, of rotations without devices.end_old_certificates, of shadow unless shadow.min_interval_seconds is set, of sync without registry_sync, of telemetry without devices.telemetry, of records without devices.telemetry.stream."
   value = {
     downlink_failures     = module.downlink.failures.downlink_failures.url
     records_failures      = try(module.devices[0].failures.records_failures.url, null)
@@ -62,6 +63,7 @@ output "queue_urls" {
     registry_dead_letters = module.registry.failures.registry_dead_letters.url
     requeue               = one(module.end_to_end_encryption[*].queue_url)
     requeue_dead_letters  = one(module.end_to_end_encryption[*].failures.requeue_dead_letters.url)
+    rotations_failures    = try(module.devices[0].failures.rotations_failures.url, null)
     shadow                = module.shadow.queue_url
     shadow_dead_letters   = try(module.shadow.failures.shadow_dead_letters.url, null)
     sync                  = module.registry.sync_queue_url

@@ -125,9 +125,12 @@ variable "default_frequency_plan_id" {
 }
 
 variable "devices" {
-  description = "Devices that connect to AWS IoT Core themselves, with certificates of their own (docs/devices.md): their types and locations, a policy of your own beside the one they all carry, whether the account's fleet index is configured here, the host and authority that devices connect to if they are not AWS IoT Core's own, how their readings are evaluated (telemetry, docs/telemetry.md), and whether devices register themselves (provisioning). null: none."
+  description = "Devices that connect to AWS IoT Core themselves, with certificates of their own (docs/devices.md): their types and locations, a policy of your own beside the one they all carry, whether the account's fleet index is configured here, the host and authority that devices connect to if they are not AWS IoT Core's own, how their readings are evaluated (telemetry, docs/telemetry.md), whether devices register themselves (provisioning), and whether the old certificates of rotated devices end by themselves (end_old_certificates). null: none."
   type = object({
-    ca_certificate  = optional(string)
+    ca_certificate = optional(string)
+    end_old_certificates = optional(object({
+      after_hours = optional(number)
+    }))
     fleet_indexing  = optional(bool, false)
     iot_endpoint    = optional(string)
     locations       = optional(set(string), [])

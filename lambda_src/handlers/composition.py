@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from thingbridge.aws.secrets import Secrets
     from thingbridge.aws.things_log import ThingsLog
     from thingbridge.flows.configure import Configure
+    from thingbridge.flows.devices.old_certificates import OldCertificates
     from thingbridge.flows.devices.provisioning import Provisioning
     from thingbridge.flows.devices.registration import Registration
     from thingbridge.flows.end_to_end_encryption.decryption import Decryption
@@ -280,7 +281,7 @@ def devices(environment: Environment, clients: Clients = CLIENTS) -> Registratio
 
     settings = DevicesSettings.read(environment)
     fleet = Fleet.read(settings.stack_name, settings.devices)
-    return Registration(DeviceRegistry.of(fleet, clients, settings.telemetry_states_table, diagnostics.emit))
+    return Registration(DeviceRegistry.of(fleet, clients, settings.telemetry_states_table, log=diagnostics.emit))
 
 
 def provision(environment: Environment, clients: Clients = CLIENTS) -> Provisioning:
@@ -301,6 +302,25 @@ def provision(environment: Environment, clients: Clients = CLIENTS) -> Provision
         Things(clients),
         DeviceShadows(clients),
         ThingsLog(clients, settings.things_log_group),
+    )
+
+
+def rotations(environment: Environment, clients: Clients = CLIENTS) -> Callable[[LambdaContext], OldCertificates]:
+    """The flow of the function `rotations`."""
+    from handlers.settings import RotationsSettings
+    from thingbridge import diagnostics
+    from thingbridge.aws.rotations import Rotations
+    from thingbridge.aws.things_log import ThingsLog
+    from thingbridge.devices.fleet import Fleet
+    from thingbridge.flows.devices.old_certificates import OldCertificates
+    from thingbridge.flows.devices.registry import DeviceRegistry
+
+    settings = RotationsSettings.read(environment)
+    fleet = Fleet.read(settings.stack_name, settings.devices)
+    devices = DeviceRegistry.of(fleet, clients, log=diagnostics.emit)
+    table, log = Rotations(clients, settings.rotations_table), ThingsLog(clients, settings.things_log_group)
+    return lambda context: OldCertificates(
+        devices, table, log, settings.end_after_hours * 3600, _remaining_seconds(context)
     )
 
 

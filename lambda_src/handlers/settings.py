@@ -168,11 +168,13 @@ class SyncSettings(ThingsStackSettings):
 class DevicesSettings(Settings):
     """Environment of `devices`, which registers devices. `devices`: JSON, read by `thingbridge.devices.fleet`.
 
-    Without telemetry, there is no table.
+    Without telemetry, there is no table of states. The table of rotations is for the command line, which reads these
+    settings: the function rotates nothing.
     """
 
     devices: str
     telemetry_states_table: str | None = None
+    rotations_table: str | None = None
 
 
 @dataclass(frozen=True)
@@ -183,6 +185,16 @@ class ProvisionSettings(Settings):
     things_log_group: str
     allowed_devices_table: str
     name_pattern: re.Pattern[str] = field(metadata={"parse": _pattern})
+
+
+@dataclass(frozen=True)
+class RotationsSettings(Settings):
+    """Environment of `rotations`, which ends old certificates. `devices`: as that of `provision`."""
+
+    devices: str
+    things_log_group: str
+    rotations_table: str
+    end_after_hours: float = field(metadata={"parse": float})
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ locals {
   # No device can have such a client id, as the name of a thing has no ".": a claim can't end the connection of a device.
   claim_client_ids = "${var.stack.name}.claim.*"
 
-  # What the function needs of the settings that it shares with the function `devices`: a function's environment has 4 KB.
+  # What this function and `rotations` need of the settings that they share with `devices`: a function's environment has 4 KB.
   admission = jsonencode(merge(local.configuration, { ca_certificate = null }))
 
   # A device gives its Name, and may give its Type. The function answers with the rest, and replaces what a device gives for it.

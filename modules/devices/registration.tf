@@ -18,6 +18,15 @@ locals {
       }
     }
   }
+
+  environment = merge(
+    {
+      DEVICES    = jsonencode(local.configuration)
+      STACK_NAME = var.stack.name
+    },
+    # For the command line: it records what it rotates.
+    { for table in module.rotations : "ROTATIONS_TABLE" => table.name },
+  )
 }
 
 module "function" {
@@ -32,10 +41,7 @@ module "function" {
   aws         = var.aws
   tags        = var.tags
 
-  environment = {
-    DEVICES    = jsonencode(local.configuration)
-    STACK_NAME = var.stack.name
-  }
+  environment = local.environment
 
   # A new device inherits no level of alert from an earlier one of its name.
   uses = {

@@ -1,4 +1,4 @@
-# A schedule of EventBridge Scheduler that sends a message to a queue, and its role. The queue is not created here.
+# A schedule of EventBridge Scheduler that sends a message to a queue or invokes a function, and its role. Neither is created here.
 
 locals {
   group = "default"

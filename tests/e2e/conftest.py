@@ -255,6 +255,8 @@ def pair(
             "types": {"temperature": {"initial_shadow_json": json.dumps(INITIAL_SHADOW)}, "pressure": {}},
             "locations": ["hall-3"],
             "ca_certificate": aws.mqtt_authority(),
+            # With the first connection: no test can wait for hours.
+            "end_old_certificates": {"after_hours": 0},
             "telemetry": {"settings_seconds": 0, "stream": {"queue": records}},
             "provisioning": {
                 "name_pattern": "claimed-[0-9]+",

@@ -226,6 +226,7 @@ def _longest(tree: Path) -> Path:
                       types        = {{ {64 * "t"} = {{}} }}
                       locations    = ["{64 * "l"}"]
                       telemetry    = {{}}
+                      end_old_certificates = {{}}
                       provisioning = {{ just_in_time = {{ line = {{ type = "{64 * "t"}" }} }} }}
                     }}""",
                 ),

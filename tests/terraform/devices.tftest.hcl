@@ -173,6 +173,54 @@ run "a_claim_may_only_provision_and_the_template_gives_what_a_registration_gives
   }
 }
 
+run "old_certificates_end_by_themselves_only_on_request" {
+  command = plan
+
+  module {
+    source = "./modules/devices"
+  }
+
+  assert {
+    condition     = output.rotations_function_name == null && length(output.rotations_ready) == 0 && length(output.failures) == 0 && !contains(keys(local.environment), "ROTATIONS_TABLE")
+    error_message = "what ends certificates exists without being asked for; the function gets ${jsonencode(local.environment)}"
+  }
+}
+
+run "the_command_line_finds_the_table_in_which_the_function_finds_rotations" {
+  command = apply
+
+  module {
+    source = "./modules/devices"
+  }
+
+  variables {
+    end_old_certificates = { after_hours = null }
+  }
+
+  assert {
+    condition     = local.environment.ROTATIONS_TABLE == module.rotations[0].name && module.rotations[0].use.environment.ROTATIONS_TABLE == module.rotations[0].name
+    error_message = "got ${jsonencode(local.environment)}"
+  }
+
+  assert {
+    condition     = length(output.rotations_function_name) <= 64 && output.failures.rotations_failures.replay_to.function_name == output.rotations_function_name
+    error_message = "AWS takes 64 characters; got ${jsonencode(output.failures)}"
+  }
+
+  # A device may need a day to show that it keeps its new credentials.
+  assert {
+    condition     = var.end_old_certificates.after_hours == 24
+    error_message = "got ${var.end_old_certificates.after_hours}"
+  }
+
+  # It may delete certificates of things, and can't be limited to those of the stack: it may not do anything else.
+  assert {
+    condition     = toset(flatten(data.aws_iam_policy_document.rotations[0].statement[*].actions)) == toset(["dynamodb:Scan", "iot:AttachThingPrincipal", "iot:DeleteCertificate", "iot:DescribeCertificate", "iot:DescribeThing", "iot:DetachThingPrincipal", "iot:ListAttachedPolicies", "iot:ListThingPrincipals", "iot:UpdateCertificate"])
+    error_message = "got ${jsonencode(data.aws_iam_policy_document.rotations[0].statement)}"
+  }
+}
+
+
 run "just_in_time_names_types_and_locations_that_there_are" {
   command = plan
 

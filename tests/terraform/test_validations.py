@@ -473,6 +473,11 @@ MODULE_CASES = [
     ),
     case(
         "devices",
+        {"end_old_certificates": {"after_hours": -1}},
+        "end_old_certificates.after_hours must be 0 to 8760; got -1.",
+    ),
+    case(
+        "devices",
         {"telemetry": {"types": {"soil": {"fields": {"device": {}}}}}},
         "telemetry.types and telemetry.status must have fields that begin with a letter and hold at most 64 letters, "
         'digits and _, and none that is aws_timestamp, device, timestamp or type; got ["device","battery_level"].',

@@ -5,6 +5,7 @@ import json
 import stat
 import zipfile
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ from click.testing import Result
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from cli.devices.ending import ending
 from tests.unit.cli.conftest import Time
 from tests.unit.conftest import refusal
 from thingbridge.aws.allowed_devices import AllowedDevices
 from thingbridge.aws.clients import Clients
+from thingbridge.aws.rotations import Rotations
 from thingbridge.devices.admission import AllowedDevice
 
 Run = Callable[..., Result]
@@ -186,6 +189,71 @@ def test_a_device_is_rotated_disabled_enabled_and_deleted(create: Run, run: Run,
     assert stack.list_things()["things"]
     assert run("devices", "delete", "probe-1", stdin="y\n").exit_code == 0
     assert not stack.list_things()["things"]
+
+
+@pytest.fixture
+def rotations(stack: Any, clients: Clients) -> Rotations:
+    """The record of rotations, of a stack that was applied with devices.end_old_certificates."""
+    clients("dynamodb").create_table(
+        TableName="rotations",
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "thing", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "thing", "AttributeType": "S"}],
+    )
+    boto3.client("lambda").update_function_configuration(
+        FunctionName="Farm-devices",
+        Environment={"Variables": {"DEVICES": json.dumps(CONFIGURATION), "ROTATIONS_TABLE": "rotations"}},
+    )
+    return Rotations(clients, "rotations")
+
+
+def test_a_rotation_is_recorded_with_its_date(create: Run, run: Run, rotations: Rotations, tmp_path: Path) -> None:
+    first = json.loads(create("probe-1", "--json").stdout)["certificateId"]
+    done = run("devices", "rotate", "probe-1", "--directory", tmp_path / "new", "--end-old-after", "2099-12-31")
+    assert done.exit_code == 0, done.output
+    assert "ends once the new one is used" in done.stderr
+    assert "On 2100-01-01 00:00 UTC it ends in any case" in done.stderr
+    rotation = rotations.find("probe-1")
+    assert rotation
+    assert (rotation.replaces, rotation.end_at) == ((first,), datetime(2100, 1, 1, tzinfo=UTC).timestamp())
+    assert run("devices", "rotate", "probe-1", "--end-old").exit_code == 0
+    assert rotations.find("probe-1") is None
+    run("devices", "rotate", "probe-1", "--json")
+    assert rotations.find("probe-1")
+    assert run("devices", "delete", "probe-1", "--yes").exit_code == 0
+    assert rotations.find("probe-1") is None
+
+
+@pytest.mark.parametrize(
+    ("given", "end"),
+    [
+        ("12h", datetime(2026, 12, 1, 12, tzinfo=UTC)),
+        ("30d", datetime(2026, 12, 31, tzinfo=UTC)),
+        ("2026-12-31", datetime(2027, 1, 1, tzinfo=UTC)),
+        ("2026-12-31T18:00", datetime(2026, 12, 31, 18, tzinfo=UTC)),
+        ("2026-12-31T18:00+02:00", datetime(2026, 12, 31, 16, tzinfo=UTC)),
+    ],
+)
+def test_the_end_of_an_old_certificate_is_a_duration_a_day_or_a_time(given: str, end: datetime) -> None:
+    assert ending(given, datetime(2026, 12, 1, tzinfo=UTC)) == end
+
+
+@pytest.mark.parametrize("given", ["30", "0d", "soon", "99999d", "9999-12-31", "2020-01-01", "-1d"])
+def test_an_end_that_is_none_or_is_over_is_wrong_usage(given: str, create: Run, run: Run, rotations: Rotations) -> None:
+    create("probe-1", "--json")
+    done = run("devices", "rotate", "probe-1", "--json", f"--end-old-after={given}")
+    assert done.exit_code == 2
+    assert "--end-old-after must be" in done.stderr
+    assert rotations.find("probe-1") is None
+
+
+def test_a_date_needs_a_stack_that_ends_certificates(create: Run, run: Run, stack: Any, tmp_path: Path) -> None:
+    create("probe-1", "--json")
+    done = run("devices", "rotate", "probe-1", "--directory", tmp_path / "new", "--end-old-after", "30d")
+    assert done.exit_code == 1
+    assert "apply it with devices.end_old_certificates, or leave out --end-old-after" in done.stderr
+    assert len(stack.list_certificates()["certificates"]) == 1
+    assert run("devices", "rotate", "probe-1", "--end-old", "--end-old-after", "30d").exit_code == 2
 
 
 def test_credentials_of_a_rotation_are_complete_on_the_disk_before_their_certificate_can_connect(

@@ -25,7 +25,7 @@ DEVICES = (
 )
 ENVIRONMENTS = {
     "configure": {"PARAMETER_PATH": "/thethings/lorawan/farm/configure"},
-    "devices": {"DEVICES": DEVICES, "TELEMETRY_STATES_TABLE": "farm-telemetry-states"},
+    "devices": {"DEVICES": DEVICES, "TELEMETRY_STATES_TABLE": "farm-telemetry-states", "ROTATIONS_TABLE": "r"},
     "downlink": {**THINGS_STACK, "DELTA_F_PORT": "20"},
     "provision": {"DEVICES": DEVICES, "NAME_PATTERN": "probe-.*", "ALLOWED_DEVICES_TABLE": "farm-allowed-devices"},
     "registry": {
@@ -38,6 +38,7 @@ ENVIRONMENTS = {
         "REGISTRY_QUEUE_URL": "https://sqs/farm-registry",
     },
     "requeue": {**THINGS_STACK, **THINGS, **ENCRYPTION, **WORK_QUEUE},
+    "rotations": {"DEVICES": DEVICES, "ROTATIONS_TABLE": "farm-rotations", "END_AFTER_HOURS": "24"},
     "shadow": {**SHADOW, **PACED, **WORK_QUEUE},
     "sync": {
         **THINGS_STACK,
