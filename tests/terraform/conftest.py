@@ -195,7 +195,7 @@ def _longest(tree: Path) -> Path:
               {choice}
             }}"""
             for mode, choice in (
-                ("pubsub", "end_to_end_encryption = true"),
+                ("pubsub", "end_to_end_encryption = true\nobservability = { silence_minutes = 60 }"),
                 ("webhook", "shadow = { min_interval_seconds = 900, delta_f_port = 223 }"),
                 (
                     "mqtt",
@@ -204,7 +204,8 @@ def _longest(tree: Path) -> Path:
                       locations    = ["{64 * "l"}"]
                       telemetry    = {{}}
                       provisioning = {{ just_in_time = {{ line = {{ type = "{64 * "t"}" }} }} }}
-                    }}""",
+                    }}
+                    observability = {{}}""",
                 ),
             )
         )
