@@ -39,7 +39,7 @@ def retried(error: TerraformError) -> bool:
 def left_behind(aws: LocalAws, stack_name: str) -> list[tuple[str, Callable[[], Any]]]:
     """The existing resources with names of the stack: each name, and what removes it."""
     starts = (f"{stack_name}-", f"{stack_name}_", f"{stack_name}/")
-    starts = (*starts, f"/thethings/lorawan/{stack_name}/", f"/aws/lambda/{stack_name}-")
+    starts = (*starts, f"/thethings/lorawan/{stack_name}/", f"/aws/lambda/{stack_name}-", f"alias/{stack_name}-")
     functions, logs, sqs = aws.client("lambda"), aws.client("logs"), aws.client("sqs")
     iam, iot, secrets = aws.client("iam"), aws.client("iot"), aws.client("secretsmanager")
     stacks, parameters = aws.client("cloudformation"), aws.client("ssm")
@@ -75,9 +75,28 @@ def left_behind(aws: LocalAws, stack_name: str) -> list[tuple[str, Callable[[], 
     for each in _all(parameters, "describe_parameters", "Parameters"):
         name = each["Name"]
         found.append((name, lambda name=name: parameters.delete_parameter(Name=name)))
+    found += _observability(aws)
     for url in _all(sqs, "list_queues", "QueueUrls"):
         found.append((Path(url).name, lambda url=url: sqs.delete_queue(QueueUrl=url)))
     return [(name, remove) for name, remove in found if name.startswith(starts)]
+
+
+def _observability(aws: LocalAws) -> list[tuple[str, Callable[[], Any]]]:
+    """Alarms, dashboards, topics of Amazon SNS, and keys by their alias, of every stack."""
+    cloudwatch, sns, kms = aws.client("cloudwatch"), aws.client("sns"), aws.client("kms")
+    found: list[tuple[str, Callable[[], Any]]] = []
+    for each in _all(cloudwatch, "describe_alarms", "MetricAlarms"):
+        name = each["AlarmName"]
+        found.append((name, lambda name=name: cloudwatch.delete_alarms(AlarmNames=[name])))
+    for each in _all(cloudwatch, "list_dashboards", "DashboardEntries"):
+        name = each["DashboardName"]
+        found.append((name, lambda name=name: cloudwatch.delete_dashboards(DashboardNames=[name])))
+    for each in _all(sns, "list_topics", "Topics"):
+        arn = each["TopicArn"]
+        found.append((arn.rpartition(":")[2], lambda arn=arn: sns.delete_topic(TopicArn=arn)))
+    for each in _all(kms, "list_aliases", "Aliases"):
+        found.append((each["AliasName"], lambda each=each: _remove_key(kms, each["AliasName"], each["TargetKeyId"])))
+    return found
 
 
 def _all(client: Any, operation: str, key: str) -> list[Any]:
@@ -89,6 +108,11 @@ def _remove_role(iam: Any, name: str) -> None:
     for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
         iam.delete_role_policy(RoleName=name, PolicyName=policy)
     iam.delete_role(RoleName=name)
+
+
+def _remove_key(kms: Any, alias: str, key: str) -> None:
+    kms.delete_alias(AliasName=alias)
+    kms.schedule_key_deletion(KeyId=key, PendingWindowInDays=7)
 
 
 def _remove_policy(iot: Any, name: str) -> None:

@@ -29,6 +29,24 @@ class Stack:
         return 1.0
 
 
+def create_observability(aws: LocalAws) -> None:
+    """An alarm, a dashboard, a topic and a key, by the names of the stack `farm`."""
+    cloudwatch, kms = aws.client("cloudwatch"), aws.client("kms")
+    cloudwatch.put_metric_alarm(
+        AlarmName="farm-upstream-errors",
+        Namespace="AWS/Lambda",
+        MetricName="Errors",
+        Statistic="Sum",
+        Period=300,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="GreaterThanOrEqualToThreshold",
+    )
+    cloudwatch.put_dashboard(DashboardName="farm-thingbridge", DashboardBody='{"widgets": []}')
+    aws.client("sns").create_topic(Name="farm-alarms")
+    kms.create_alias(AliasName="alias/farm-alarms", TargetKeyId=kms.create_key()["KeyMetadata"]["KeyId"])
+
+
 def test_what_an_apply_created_without_recording_it_is_removed_and_the_apply_repeated(
     aws: LocalAws, tmp_path: Path
 ) -> None:
@@ -36,7 +54,10 @@ def test_what_an_apply_created_without_recording_it_is_removed_and_the_apply_rep
     for name in ("/aws/lambda/farm-upstream", "/aws/lambda/farmhouse-upstream"):
         logs.create_log_group(logGroupName=name)
     sqs.create_queue(QueueName="farm-registry")
+    create_observability(aws)
     stack: Any = Stack("CreateLogGroup: ResourceAlreadyExistsException: already exists")
+    names = {name for name, _ in leftovers.left_behind(aws, "farm")}
+    assert names >= {"farm-upstream-errors", "farm-thingbridge", "farm-alarms", "alias/farm-alarms"}
     assert leftovers.apply(stack, aws) == 1.0
     assert stack.did == ["apply", "destroy", "apply"]
     assert leftovers.left_behind(aws, "farm") == []
