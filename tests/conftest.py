@@ -108,12 +108,12 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests that share an AWS, but no stack, run in one process; those that are marked `soak` in `make soak` alone."""
+    """Tests that are marked `soak` run in `make soak` alone; the others share an AWS where they need no stack."""
+    if SOAK:
+        return
     for item in items:
         if "aws" in getattr(item, "fixturenames", ()) and not item.get_closest_marker("xdist_group"):
             item.add_marker(pytest.mark.xdist_group("plans"))
-    if SOAK:
-        return
     left_out = [item for item in items if item.get_closest_marker("soak")]
     items[:] = [item for item in items if not item.get_closest_marker("soak")]
     config.hook.pytest_deselected(items=left_out)
