@@ -20,7 +20,8 @@ INTERRUPTED, UNUSABLE = 130, 2
 
 def main() -> int:
     """0: the contract is kept, 1: it is not, 2: it can't be played, 130: interrupted."""
-    console = Console(highlight=False, markup=False)
+    # A file has no width: this is wide enough for a reason beside its line.
+    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 160)
     say = partial(console.print, soft_wrap=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

@@ -123,4 +123,4 @@ def test_with_end_to_end_encryption_downlinks_are_encrypted_in_aws(encrypted: Br
 def test_a_destroy_removes_the_integration(bridge: Bridge) -> None:
     assert bridge.integrations
     bridge.stack().destroy()
-    assert bridge.integrations == {}
+    eventually(lambda: not bridge.integrations, PATIENCE)

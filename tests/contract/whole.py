@@ -78,7 +78,15 @@ class Bridge:
                 arrived = arrived or self._arrived(device)
                 if arrived:
                     return device
-        raise AssertionError("no uplink reached AWS IoT" if not arrived else "the network still answers")
+        if arrived:
+            raise AssertionError(f"the network still answers after {MOST_UPLINKS} uplinks")
+        raise AssertionError(f"no uplink reached AWS IoT: The Things Stack must reach {self.address}, or TTS_REACHES")
+
+    @property
+    def address(self) -> str:
+        """Where The Things Stack sends what devices send."""
+        own = self.environment.own
+        return own.reaches if own and own.reaches else self.environment.aws.mqtt_url
 
     def take(self, device: Device, event: str) -> Any:
         """The first message about the device's thing on `lorawan/<thing>/<event>`. AssertionError: none comes."""
