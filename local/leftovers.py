@@ -31,6 +31,16 @@ def apply(stack: Stack, aws: LocalAws, on_progress: OnProgress | None = None) ->
     return stack.apply(on_progress)
 
 
+def apply_where_it_is(stack: Stack, aws: LocalAws, on_progress: OnProgress | None = None) -> float:
+    """Apply a stack that may be in use: from scratch only until it was applied once, in an AWS that was started here.
+
+    Returns the seconds of the apply. Raises TerraformError.
+    """
+    if aws.process and not stack.was_applied:
+        return apply(stack, aws, on_progress)
+    return stack.apply(on_progress)
+
+
 def left_behind(aws: LocalAws, stack_name: str) -> list[tuple[str, Callable[[], Any]]]:
     """The existing resources with names of the stack: each name, and what removes it."""
     starts = (f"{stack_name}-", f"{stack_name}_", f"{stack_name}/")
