@@ -61,5 +61,6 @@ def _thingbridge(
 app.add_typer(things.app, name="things")
 app.add_typer(devices.app, name="devices")
 app.command(name="import")(transfer.import_)
-app.command()(transfer.export)
+# Where `import` has its file, a person gives one to `export` as well, which names the option.
+app.command(context_settings={"allow_extra_args": True})(transfer.export)
 app.command()(sync.sync)

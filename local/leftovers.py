@@ -31,6 +31,16 @@ def apply(stack: Stack, aws: LocalAws, on_progress: OnProgress | None = None) ->
     return stack.apply(on_progress)
 
 
+def apply_where_it_is(stack: Stack, aws: LocalAws, on_progress: OnProgress | None = None) -> float:
+    """Apply a stack that may be in use: from scratch only until it was applied once, in an AWS that was started here.
+
+    Returns the seconds of the apply. Raises TerraformError.
+    """
+    if aws.process and not stack.was_applied:
+        return apply(stack, aws, on_progress)
+    return stack.apply(on_progress)
+
+
 def retried(error: TerraformError) -> bool:
     """Whether something was created twice, because the response to the first request did not arrive."""
     return any(symptom in each for each in error.errors for symptom in _RETRIED)
