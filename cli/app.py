@@ -13,7 +13,7 @@ import typer
 from rich.text import Text
 from typer.core import TyperGroup
 
-from cli import sync, things, transfer
+from cli import cost, sync, things, transfer
 from cli.aws import ERRORS, sentence
 from cli.devices import commands as devices
 from cli.errors import Failed, Interrupted
@@ -63,3 +63,4 @@ app.add_typer(devices.app, name="devices")
 app.command(name="import")(transfer.import_)
 app.command()(transfer.export)
 app.command()(sync.sync)
+app.command()(cost.cost)
