@@ -96,12 +96,16 @@ def immediate_write() -> Usage:
 
 
 def scheduled_write(functions: Functions) -> Usage:
-    """A write that waited in the queue: sent, received and deleted; its row read and written; the shadow."""
+    """A write that waited in the queue: sent, received and deleted; its row read and written; the shadow.
+
+    The function `upstream` remembers the row as it wrote it last. With the next message it finds out that it is another
+    one: by a write whose condition does not hold, which is charged, and a read.
+    """
     usage = Usage.of(
         [
             (SHADOW, Item.SQS_REQUEST, 3),
-            (SHADOW, Item.DYNAMODB_READ, 1),
-            (SHADOW, Item.DYNAMODB_WRITE, 1),
+            (SHADOW, Item.DYNAMODB_READ, 2),
+            (SHADOW, Item.DYNAMODB_WRITE, 2),
             (SHADOW, Item.IOT_OPERATION, 1),
         ]
     )

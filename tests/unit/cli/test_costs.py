@@ -105,7 +105,7 @@ def shadow_cost(interval: int, gap: float) -> float:
 
 
 @pytest.mark.parametrize(
-    ("gap", "interval", "expected"), [(600, 300, 2.50), (60, 300, 1.33), (60, 900, 0.86), (10, 900, 0.66)]
+    ("gap", "interval", "expected"), [(600, 300, 2.50), (60, 300, 1.48), (60, 900, 0.91), (10, 900, 0.67)]
 )
 def test_a_paced_shadow_costs_its_row_and_fewer_writes(gap: int, interval: int, expected: float) -> None:
     assert shadow_cost(interval, gap) == pytest.approx(expected, abs=0.006)
