@@ -77,7 +77,8 @@ class Endpoint:
 @pytest.fixture(scope="session")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
     """An AWS with IAM enforced: the one that AWS_ENDPOINT_URL or LOCALSTACK_HOST names, else ministack."""
-    with LocalAws.from_environment(tmp_path_factory.mktemp("aws")) as running:
+    directory = tmp_path_factory.mktemp("aws")
+    with LocalAws.from_environment(directory, records=directory / "records.jsonl") as running:
         yield running
 
 
