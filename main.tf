@@ -58,6 +58,9 @@ module "upstream" {
   end_to_end_encryption = local.encryption.messages
   things_log            = module.things_log.use
   functions             = local.functions
+  publishes_per_second  = module.ingest.publishes_per_second
+  silence_minutes       = module.observability.silence_minutes
+  alarms                = module.observability.alarms
   aws                   = local.aws
   tags                  = var.tags
 }
@@ -69,6 +72,7 @@ module "shadow" {
   settings   = var.shadow
   things_log = module.things_log.use
   functions  = local.functions
+  alarms     = module.observability.alarms
   aws        = local.aws
   tags       = var.tags
 }
@@ -84,6 +88,7 @@ module "end_to_end_encryption" {
   things_stack        = module.things_stack.application
   things_log          = module.things_log.use
   functions           = local.functions
+  alarms              = module.observability.alarms
   aws                 = local.aws
   tags                = var.tags
 }
@@ -107,6 +112,7 @@ module "downlink" {
   things_stack          = module.things_stack.application
   things_log            = module.things_log.use
   functions             = local.functions
+  alarms                = module.observability.alarms
   aws                   = local.aws
   tags                  = var.tags
 }
@@ -124,6 +130,7 @@ module "registry" {
   things_stack              = module.things_stack.application
   things_log                = module.things_log.use
   functions                 = local.functions
+  alarms                    = module.observability.alarms
   aws                       = local.aws
   tags                      = var.tags
 }
@@ -145,10 +152,29 @@ module "devices" {
   provisioning    = var.devices.provisioning
   things_log      = module.things_log.use
   functions       = local.functions
+  alarms          = module.observability.alarms
   aws             = local.aws
   tags            = var.tags
 
   end_old_certificates = var.devices.end_old_certificates
+}
+
+# What alarms do, and what there is to be seen of all capabilities. Configure has neither: Terraform invokes it and shows its error.
+
+module "observability" {
+  source = "./modules/observability"
+
+  stack    = module.integration.stack
+  settings = var.observability
+  aws      = local.aws
+  tags     = var.tags
+
+  observed = concat(
+    [module.ingest.observed, module.upstream.observed, module.shadow.observed, module.downlink.observed],
+    module.end_to_end_encryption[*].observed,
+    [module.registry.observed],
+    module.devices[*].observed,
+  )
 }
 
 # How messages of The Things Stack are received, and what no resource can set up: a function does it on apply, and undoes it on destroy.
@@ -181,6 +207,7 @@ module "ingest" {
   configure_role_name = module.configure.role_name
   things_stack        = module.things_stack.application
   functions           = local.functions
+  alarms              = module.observability.alarms
   aws                 = local.aws
   tags                = var.tags
 }

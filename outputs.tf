@@ -54,6 +54,14 @@ output "iot_endpoint" {
   value       = data.aws_iot_endpoint.this.endpoint_address
 }
 
+output "observability" {
+  description = "Topic of Amazon SNS that notifies of alarms (null if only actions of your own are carried out), and the dashboard's name and address. null without observability."
+  value = var.observability == null ? null : {
+    alarm_topic_arn = module.observability.topic_arn
+    dashboard       = module.observability.dashboard
+  }
+}
+
 output "queue_urls" {
   description = "URLs of the queues that functions work on (registry, requeue, shadow, sync), and of those that hold what failed. null: those of requeue without end_to_end_encryption, of rotations without devices.end_old_certificates, of shadow unless shadow.min_interval_seconds is set, of sync without registry_sync, of telemetry without devices.telemetry, of records without devices.telemetry.stream."
   value = {

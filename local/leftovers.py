@@ -56,6 +56,11 @@ def _remove_thing_type(iot: Any, thing_type: Any) -> None:
     iot.delete_thing_type(thingTypeName=name)
 
 
+def _remove_key(kms: Any, alias: Any) -> None:
+    kms.delete_alias(AliasName=alias["AliasName"])
+    kms.schedule_key_deletion(KeyId=alias["TargetKeyId"], PendingWindowInDays=7)
+
+
 def _remove_layer(functions: Any, layer: Any) -> None:
     name = layer["LayerName"]
     for version in _all(functions, "list_layer_versions", "LayerVersions", LayerName=name):
@@ -107,12 +112,25 @@ KINDS: Final = {
         lambda each: str(each["Name"]),
         lambda client, each: client.delete_schedule(Name=each["Name"], GroupName=each["GroupName"]),
     ),
+    "aws_cloudwatch_metric_alarm": Kind(
+        "cloudwatch",
+        ("describe_alarms", "MetricAlarms"),
+        lambda each: str(each["AlarmName"]),
+        lambda client, each: client.delete_alarms(AlarmNames=[each["AlarmName"]]),
+    ),
+    "aws_cloudwatch_dashboard": Kind(
+        "cloudwatch",
+        ("list_dashboards", "DashboardEntries"),
+        lambda each: str(each["DashboardName"]),
+        lambda client, each: client.delete_dashboards(DashboardNames=[each["DashboardName"]]),
+    ),
     "aws_sns_topic": Kind(
         "sns",
         ("list_topics", "Topics"),
         lambda each: str(each["TopicArn"].rpartition(":")[2]),
         lambda client, each: client.delete_topic(TopicArn=each["TopicArn"]),
     ),
+    "aws_kms_alias": Kind("kms", ("list_aliases", "Aliases"), lambda each: str(each["AliasName"]), _remove_key),
     "aws_dynamodb_table": Kind(
         "dynamodb",
         ("list_tables", "TableNames"),
@@ -155,11 +173,14 @@ KINDS: Final = {
 
 REMOVED_WITH_ANOTHER: Final = {
     "aws_iam_role_policy",
+    "aws_kms_key",
     "aws_lambda_function_event_invoke_config",
     "aws_lambda_function_url",
     "aws_lambda_invocation",
     "aws_lambda_permission",
     "aws_secretsmanager_secret_version",
+    "aws_sns_topic_policy",
+    "aws_sns_topic_subscription",
 }
 LEFT_ON_PURPOSE: Final = {"aws_iot_indexing_configuration"}
 
@@ -177,6 +198,16 @@ def apply(stack: Stack, aws: LocalAws, on_progress: OnProgress | None = None) ->
     stack.destroy()
     for _, remove in left_behind(aws, str(stack.inputs["stack_name"])):
         remove()
+    return stack.apply(on_progress)
+
+
+def apply_where_it_is(stack: Stack, aws: LocalAws, on_progress: OnProgress | None = None) -> float:
+    """Apply a stack that may be in use: from scratch only until it was applied once, in an AWS that was started here.
+
+    Returns the seconds of the apply. Raises TerraformError.
+    """
+    if aws.process and not stack.was_applied:
+        return apply(stack, aws, on_progress)
     return stack.apply(on_progress)
 
 
@@ -206,7 +237,7 @@ def is_of(name: str, stack_name: str) -> bool:
     """Whether a name can be derived from that of a stack."""
     # A topic rule, and so its role, has "_" in the place of "-".
     rule = stack_name.replace("-", "_")
-    starts = (*(f"{stack_name}{mark}" for mark in "-_/:"), f"{rule}_")
+    starts = (*(f"{stack_name}{mark}" for mark in "-_/:"), f"{rule}_", f"alias/{stack_name}-")
     return name.startswith((*starts, f"/thethings/lorawan/{stack_name}/", f"/aws/lambda/{stack_name}-"))
 
 

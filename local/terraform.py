@@ -65,6 +65,16 @@ def find_provider(
     )
 
 
+def for_shells(environment: Mapping[str, str]) -> dict[str, str]:
+    """What a `terraform init` of the user's own needs in its shell where it would not find the provider by itself:
+    offline, the mirror that is used here. Empty otherwise."""
+    try:
+        found = find_provider(environment).environment
+    except ProviderNotFound:
+        return {}
+    return {name: value for name, value in found.items() if name == "TF_CLI_ARGS_init"}
+
+
 def cleaned(environment: Mapping[str, str]) -> dict[str, str]:
     """Without a TF_CLI_CONFIG_FILE that does not exist: Terraform would warn about it in every command."""
     named = environment.get("TF_CLI_CONFIG_FILE")

@@ -77,7 +77,8 @@ class Endpoint:
 @pytest.fixture(scope="session")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
     """An AWS with IAM enforced: the one that AWS_ENDPOINT_URL or LOCALSTACK_HOST names, else ministack."""
-    with LocalAws.from_environment(tmp_path_factory.mktemp("aws")) as running:
+    directory = tmp_path_factory.mktemp("aws")
+    with LocalAws.from_environment(directory, records=directory / "records.jsonl") as running:
         yield running
 
 
@@ -108,12 +109,12 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests that share an AWS, but no stack, run in one process; those that are marked `soak` in `make soak` alone."""
+    """Tests that are marked `soak` run in `make soak` alone; the others share an AWS where they need no stack."""
+    if SOAK:
+        return
     for item in items:
         if "aws" in getattr(item, "fixturenames", ()) and not item.get_closest_marker("xdist_group"):
             item.add_marker(pytest.mark.xdist_group("plans"))
-    if SOAK:
-        return
     left_out = [item for item in items if item.get_closest_marker("soak")]
     items[:] = [item for item in items if not item.get_closest_marker("soak")]
     config.hook.pytest_deselected(items=left_out)

@@ -45,6 +45,17 @@ output "groups" {
   }
 }
 
+output "observed" {
+  description = "What a dashboard shows of this capability: its title and purpose, its parts, alarms beside theirs, and graphs of its own."
+  value = {
+    title   = "devices"
+    purpose = "devices with certificates of their own"
+    parts   = local.observed_parts
+    alarms  = [for alarm in values(aws_cloudwatch_metric_alarm.this) : alarm.alarm_name]
+    graphs  = local.graphs
+  }
+}
+
 output "policy_name" {
   description = "Name of the policy that every certificate of a device carries."
   value       = aws_iot_policy.this.name

@@ -170,6 +170,7 @@ module "provision_function" {
   timeout     = 5
   functions   = var.functions
   policy_json = data.aws_iam_policy_document.provision[0].json
+  alarms      = var.alarms
   aws         = var.aws
   tags        = var.tags
 

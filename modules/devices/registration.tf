@@ -38,6 +38,7 @@ module "function" {
   timeout     = 30
   functions   = var.functions
   policy_json = data.aws_iam_policy_document.rights.json
+  alarms      = var.alarms
   aws         = var.aws
   tags        = var.tags
 

@@ -22,6 +22,7 @@ module "rotations_function" {
   handler                 = "handlers.rotations.handler"
   timeout                 = local.rotations_timeout
   asynchronous_invocation = {}
+  alarms                  = var.alarms
   functions               = var.functions
   policy_json             = data.aws_iam_policy_document.rotations[0].json
   aws                     = var.aws
@@ -66,6 +67,7 @@ module "rotations_rule" {
   where        = "regexp_matches(principalIdentifier, '^[0-9a-f]{64}$')"
   action       = { function = { arn = module.rotations_function[0].arn } }
   error_queue  = module.rotations_function[0].failure_queue
+  alarms       = var.alarms
   aws          = var.aws
   tags         = var.tags
 }

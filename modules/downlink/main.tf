@@ -24,6 +24,7 @@ module "function" {
   functions   = var.functions
   layer_arns  = var.end_to_end_encryption == null ? [] : var.end_to_end_encryption.layer_arns
   policy_json = data.aws_iam_policy_document.rights.json
+  alarms      = var.alarms
   aws         = var.aws
   tags        = var.tags
 
@@ -52,6 +53,7 @@ module "request_rules" {
   select       = local.select
   action       = { function = { arn = module.function.arn } }
   error_queue  = module.function.failure_queue
+  alarms       = var.alarms
   aws          = var.aws
   tags         = var.tags
 }
@@ -68,6 +70,7 @@ module "delta_rule" {
   where        = "NOT isUndefined(state.decodedPayload)"
   action       = { function = { arn = module.function.arn } }
   error_queue  = module.function.failure_queue
+  alarms       = var.alarms
   aws          = var.aws
   tags         = var.tags
 }

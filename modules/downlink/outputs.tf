@@ -21,6 +21,17 @@ output "inbound_topics" {
   value       = local.request_topics
 }
 
+output "observed" {
+  description = "What a dashboard shows of this capability: its title and purpose, its parts, alarms beside theirs, and graphs of its own."
+  value = {
+    title   = "downlink"
+    purpose = "requests of users"
+    parts   = concat([module.function.observed], values(module.request_rules)[*].observed, module.delta_rule[*].observed)
+    alarms  = []
+    graphs  = []
+  }
+}
+
 output "public_topics" {
   description = "Topic filters that users of things subscribe to; + is the name of the thing."
   value       = { downlink_rejected = "lorawan/+/downlink/rejected" }

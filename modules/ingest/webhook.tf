@@ -25,6 +25,7 @@ module "webhook" {
   functions            = var.functions
   policy_json          = data.aws_iam_policy_document.webhook[0].json
   uses                 = { secret = module.webhook_secret[0].use }
+  alarms               = var.alarms
   aws                  = var.aws
   tags                 = var.tags
 

@@ -47,6 +47,7 @@ module "queue" {
   function_timeout    = local.function_timeout
   maximum_concurrency = 10
   send                = { sid = "ScheduleWrites", environment_variable = "SHADOW_QUEUE_URL" }
+  alarms              = var.alarms
   aws                 = var.aws
   tags                = var.tags
 }
@@ -61,6 +62,7 @@ module "function" {
   timeout     = local.function_timeout
   functions   = var.functions
   environment = { STACK_NAME = var.stack.name }
+  alarms      = var.alarms
   aws         = var.aws
   tags        = var.tags
 

@@ -16,6 +16,7 @@ module "function" {
   functions               = var.functions
   layer_arns              = var.end_to_end_encryption == null ? [] : var.end_to_end_encryption.layer_arns
   policy_json             = data.aws_iam_policy_document.rights.json
+  alarms                  = var.alarms
   aws                     = var.aws
   tags                    = var.tags
 
@@ -40,6 +41,7 @@ module "rule" {
   topic_filter = "${var.base_topic}/#"
   action       = { function = { arn = module.function.arn } }
   error_queue  = module.function.failure_queue
+  alarms       = var.alarms
   aws          = var.aws
   tags         = var.tags
 }

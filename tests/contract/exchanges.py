@@ -92,7 +92,8 @@ class Player:
         if isinstance(name, Mapping):
             rights = [right for right in DOCUMENTED_RIGHTS if right not in name["without"]]
             return self._subject.key(self._owner.id, rights)
-        return {None: self._keys["app"], "other": self._keys["other"], "empty": "", "unknown": UNKNOWN_KEY}[name]
+        return {None: self._keys["app"], "other": self._keys["other"], "empty": "", "text": "no-key",
+                "unknown": UNKNOWN_KEY}[name]  # fmt: skip
 
     def _joined(self, device_id: str, encoder: str | None) -> None:
         """The device, new on all servers, after its first uplink; with a downlink encoder if one is given."""
@@ -174,8 +175,9 @@ def _in_words(facts: Mapping[str, Any]) -> str:
 
 
 def _errors(error: Any) -> list[dict[str, Any]]:
-    found = []
-    while error:
+    """An error and its causes. Whether Go's own error is one of them depends on what TTS was built with."""
+    found: list[dict[str, Any]] = []
+    while error and not (found and (error["namespace"], error["name"]) == ("pkg/errors", "context_deadline_exceeded")):
         attributes = error.get("attributes") or {}
         found.append({"error": f"{error['namespace']}:{error['name']}"}
                      | ({"attributes": sorted(attributes)} if attributes else {})

@@ -227,8 +227,8 @@ def discard(aws: LocalAws, *stacks: Stack) -> None:
 
 @pytest.fixture(scope="session")
 def farm_stack(aws: LocalAws, simulation: ThingsStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """`Farm`, with the defaults but for the role that The Things Stack assumes."""
-    given = inputs(simulation, "Farm", "farm-app") | {"ingest": PUBSUB}
+    """`Farm`, with the defaults but for the role that The Things Stack assumes, and alarms."""
+    given = inputs(simulation, "Farm", "farm-app") | {"ingest": PUBSUB, "observability": {"silence_minutes": 60}}
     stack = Stack(tmp_path_factory.mktemp("farm"), given, environment=aws.environment())
     apply(aws, simulation, stack)
     yield stack

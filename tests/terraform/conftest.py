@@ -218,7 +218,7 @@ def _longest(tree: Path) -> Path:
               {choice}
             }}"""
             for mode, choice in (
-                ("pubsub", "end_to_end_encryption = true"),
+                ("pubsub", "end_to_end_encryption = true\nobservability = { silence_minutes = 60 }"),
                 ("webhook", "shadow = { min_interval_seconds = 900, delta_f_port = 223 }"),
                 (
                     "mqtt",
@@ -228,7 +228,8 @@ def _longest(tree: Path) -> Path:
                       telemetry    = {{}}
                       end_old_certificates = {{}}
                       provisioning = {{ just_in_time = {{ line = {{ type = "{64 * "t"}" }} }} }}
-                    }}""",
+                    }}
+                    observability = {{}}""",
                 ),
             )
         )

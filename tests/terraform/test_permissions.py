@@ -15,6 +15,8 @@ Documents = Callable[[tftest.TerraformPlanOutput], dict[str, list[dict[str, Any]
 
 # Statements whose resource is "*", and why no other is possible. Nothing else may have it.
 EVERYTHING = {
+    "AdministerKey": "in the policy of a key, * is the key itself",
+    "EncryptNotifications": "in the policy of a key, * is the key itself",
     "FindEndpoint": "iot:DescribeEndpoint has no resource level in IAM",
     "FindStacks": "iot:ListTopicRules has no resource level in IAM",
     "FindThings": "iot:ListThings has no resource level in IAM",
@@ -72,11 +74,13 @@ PROVISIONING = {
 }
 # With devices.end_old_certificates.
 ROTATIONS = {"DetachOldCertificates", "EndOldCertificates", "ReadRotatedThings"}
+# With observability, in the policy of the key of its topic.
+OBSERVABILITY = {"AdministerKey", "EncryptNotifications"}
 # With shadow.delta_f_port.
 DESIRED_STATES = {"FollowDesiredStates"}
-CHOICES = MQTT | ROLE | DEVICES | PROVISIONING | ROTATIONS | DESIRED_STATES
+CHOICES = MQTT | ROLE | DEVICES | PROVISIONING | ROTATIONS | OBSERVABILITY | DESIRED_STATES
 CHOSEN = {
-    "complete": ROLE | DEVICES | DESIRED_STATES,
+    "complete": ROLE | DEVICES | OBSERVABILITY | DESIRED_STATES,
     "longest": CHOICES,
     "minimal": set[str](),
 }

@@ -6,6 +6,7 @@ UPDATE_INVENTORIES=1 writes the inventories again; the difference is for a perso
 import importlib
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import MISSING, fields
@@ -29,12 +30,15 @@ INVENTORIES = Path(__file__).parent / "inventories"
 # Attributes whose change a person should see. None depends on the account.
 SHOWN = {
     "aws_cloudformation_stack": ("name",),
+    "aws_cloudwatch_dashboard": ("dashboard_name",),
     "aws_cloudwatch_log_group": ("name", "retention_in_days"),
+    "aws_cloudwatch_metric_alarm": ("alarm_name", "treat_missing_data"),
     "aws_dynamodb_table": ("billing_mode", "hash_key", "name", "range_key", "ttl"),
     "aws_iam_role": ("name",),
     "aws_iot_thing_group": ("name", "parent_group_name"),
     "aws_iot_thing_type": ("name", "properties"),
     "aws_iot_topic_rule": ("name", "sql"),
+    "aws_kms_alias": ("name",),
     "aws_lambda_event_source_mapping": ("batch_size", "function_response_types", "scaling_config"),
     "aws_lambda_function": ("architectures", "function_name", "handler", "memory_size", "runtime", "timeout"),
     "aws_lambda_function_event_invoke_config": ("maximum_event_age_in_seconds", "maximum_retry_attempts"),
@@ -85,6 +89,33 @@ def test_an_example_creates_what_its_inventory_lists(
     if os.environ.get("UPDATE_INVENTORIES"):
         file.write_text(json.dumps(inventory, indent=2) + "\n")
     assert inventory == json.loads(file.read_text()), "if this is intended: UPDATE_INVENTORIES=1 pytest tests/terraform"
+
+
+def test_the_dashboard_of_an_example_is_as_it_was(plan: Plan, resources: Resources) -> None:
+    """`python tests/terraform/dashboard.py` draws the picture in the documentation from this file."""
+    (made,) = [each for each in resources(plan("complete")).values() if each["type"] == "aws_cloudwatch_dashboard"]
+    body = json.loads(made["values"]["dashboard_body"])
+    # The account is that of the run.
+    text = re.sub(r":\d{12}:", ":111122223333:", json.dumps(body, indent=1, ensure_ascii=False))
+    file = INVENTORIES / "dashboard.json"
+    if os.environ.get("UPDATE_INVENTORIES"):
+        file.write_text(text + "\n")
+    assert json.loads(text) == json.loads(file.read_text()), "UPDATE_INVENTORIES=1, then draw the picture again"
+
+
+def test_a_dashboard_shows_everything_that_can_fail(plan: Plan, resources: Resources) -> None:
+    made = [each for address, each in resources(plan("complete")).items() if address.startswith("module.vineyard.")]
+    (dashboard,) = [each["values"] for each in made if each["type"] == "aws_cloudwatch_dashboard"]
+    names = {
+        "aws_cloudwatch_metric_alarm": "alarm_name",
+        "aws_iot_topic_rule": "name",
+        "aws_lambda_function": "function_name",
+        "aws_sqs_queue": "name",
+    }
+    expected = {each["values"][names[each["type"]]] for each in made if each["type"] in names}
+    shown = set(re.findall(r"[\w.-]+", dashboard["dashboard_body"]))
+    # Terraform invokes it, and shows its error.
+    assert expected - shown == {"vineyard-configure"}
 
 
 def _rights(statement: dict[str, Any]) -> dict[str, Any]:

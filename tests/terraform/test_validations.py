@@ -75,6 +75,7 @@ ACCEPTED: dict[str, dict[str, Any]] = {
         "ingest": {"mode": "manual"},
     },
     "log_group": {"name": "/things", "use": {"sid": "WriteLog", "environment_variable": "LOG_GROUP"}},
+    "observability": {},
     "package": {"name": "farm", "source_path": "./codecs"},
     "registry": {"default_frequency_plan_id": "EU_863_870"},
     "schedule": {
@@ -383,6 +384,24 @@ ROOT_CASES = [
             ("eu1.cloud.thethings.network", {"mode": "pubsub", "pubsub": {"has_aws_iot_provider": None}}),
         )
     ),
+    case(
+        ROOT,
+        {
+            "observability": {
+                "alarm_actions": ["on-call"],
+                "emails": ["on call"],
+                "kms_key_arn": "alias/on-call",
+                "runbook": "http://example.com/#alarms",
+                "silence_minutes": 1.5,
+            }
+        },
+        'observability.alarm_actions must hold ARNs; got ["on-call"].',
+        'observability.emails must hold addresses, e.g. oncall@example.com; got ["on call"].',
+        "observability.kms_key_arn must be the ARN of a key, arn:<partition>:kms:<region>:<account>:key/<id>, or null; "
+        'got "alias/on-call".',
+        'observability.runbook must be a path or an https URL, without # and spaces; got "http://example.com/#alarms".',
+        "observability.silence_minutes must be a whole number from 5 to 1440 (a day), or null; got 1.5.",
+    ),
     # A name of the closed integration, which is that of its CloudFormation stack.
     case(ROOT, cases.load("6-name-of-a-cloudformation-stack")["input"]),
     # The default needs no account to trust, wherever the cluster is.
@@ -557,6 +576,7 @@ MODULE_CASES = [
         {
             "batch_size": 11,
             "function_timeout": 901,
+            "longest_wait_seconds": 59,
             "maximum_concurrency": 1,
             "maximum_receive_count": 0,
             "message_retention_seconds": 1209601,
@@ -565,6 +585,7 @@ MODULE_CASES = [
         "batch_size must be 1 to 10, or up to 10000 with a maximum_batching_window_in_seconds of at least 1 (not in a "
         "FIFO queue); got 11.",
         "function_timeout must be 1 to 900 seconds; got 901.",
+        "longest_wait_seconds must be 60 to 1209600 (14 days); got 59.",
         "maximum_concurrency must be 2 to 1000; got 1.",
         "maximum_receive_count must be 1 to 1000 (AWS recommends at least 5 for a queue that feeds a function); got 0.",
         "message_retention_seconds must be 60 to 1209600 (14 days); got 1209601.",
@@ -587,6 +608,11 @@ MODULE_CASES = [
         f'name must hold 1 to 64 letters, digits, _ and -; got "{65 * "x"}".',
         "expression must be a rate or a cron expression, e.g. rate(10 minutes) or cron(0 * * * ? *); "
         'got "every 10 minutes".',
+    ),
+    case(
+        "upstream",
+        {"silence_minutes": 1441},
+        "silence_minutes must be a whole number from 5 to 1440 (a day), or null; got 1441.",
     ),
     case("table", {"name": "a b"}, 'name must hold 3 to 255 letters, digits, _, . and -; got "a b".'),
     case(

@@ -180,7 +180,7 @@ def running(profile: str) -> Iterator[Simulation]:
 
 
 @pytest.fixture
-def time_outs(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+def time_outs() -> Iterator[list[Any]]:
     """What the code under test asked `requests` to wait for: seconds, or those to connect and those to read.
 
     They are recorded and not kept: the time of a test is simulated, and an answer takes none of it, however slow the
@@ -193,8 +193,9 @@ def time_outs(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         asked.append(timeout)
         return send(adapter, *arguments, timeout=60, **settings)
 
-    monkeypatch.setattr(HTTPAdapter, "send", record)
-    return asked
+    HTTPAdapter.send = record  # type: ignore[method-assign]
+    yield asked
+    HTTPAdapter.send = send  # type: ignore[method-assign]
 
 
 @pytest.fixture

@@ -50,8 +50,11 @@ class ShadowStates:
         self._characters = 0
 
     def read(self, thing_name: str) -> str | None:
-        """The row of a thing as it is now, None if there is none."""
+        """The row of a thing as it is now, None if there is none. A change that follows begins with it."""
         stored = self._read(thing_name)
+        self._forget(thing_name)
+        if stored:
+            self._remember(thing_name, stored)
         return stored.text if stored else None
 
     def change(self, thing_name: str, change: Callable[[str | None], str], now: float) -> str:

@@ -9,6 +9,7 @@ import pytest
 
 from local import leftovers
 from local.aws import LocalAws
+from local.processes import Running
 from local.stack import TerraformError
 from tests.documents import ROOT
 
@@ -20,7 +21,7 @@ class Stack:
 
     def __init__(self, *failures: str) -> None:
         self.inputs = {"stack_name": "farm"}
-        self.failures = list(failures)
+        self.failures, self.was_applied = list(failures), False
         self.did: list[str] = []
 
     def apply(self, _on_progress: Any = None) -> float:
@@ -34,6 +35,24 @@ class Stack:
         return 1.0
 
 
+def create_observability(aws: LocalAws) -> None:
+    """An alarm, a dashboard, a topic and a key, by the names of the stack `farm`."""
+    cloudwatch, kms = aws.client("cloudwatch"), aws.client("kms")
+    cloudwatch.put_metric_alarm(
+        AlarmName="farm-upstream-errors",
+        Namespace="AWS/Lambda",
+        MetricName="Errors",
+        Statistic="Sum",
+        Period=300,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="GreaterThanOrEqualToThreshold",
+    )
+    cloudwatch.put_dashboard(DashboardName="farm-thingbridge", DashboardBody='{"widgets": []}')
+    aws.client("sns").create_topic(Name="farm-alarms")
+    kms.create_alias(AliasName="alias/farm-alarms", TargetKeyId=kms.create_key()["KeyMetadata"]["KeyId"])
+
+
 def test_what_an_apply_created_without_recording_it_is_removed_and_the_apply_repeated(
     aws: LocalAws, tmp_path: Path
 ) -> None:
@@ -41,11 +60,30 @@ def test_what_an_apply_created_without_recording_it_is_removed_and_the_apply_rep
     for name in ("/aws/lambda/farm-upstream", "/aws/lambda/farmhouse-upstream"):
         logs.create_log_group(logGroupName=name)
     sqs.create_queue(QueueName="farm-registry")
+    create_observability(aws)
     stack: Any = Stack("CreateLogGroup: ResourceAlreadyExistsException: already exists")
+    names = {name for name, _ in leftovers.left_behind(aws, "farm")}
+    assert names >= {"farm-upstream-errors", "farm-thingbridge", "farm-alarms", "alias/farm-alarms"}
     assert leftovers.apply(stack, aws) == 1.0
     assert stack.did == ["apply", "destroy", "apply"]
     assert leftovers.left_behind(aws, "farm") == []
     assert [name for name, _ in leftovers.left_behind(aws, "farmhouse")] == ["/aws/lambda/farmhouse-upstream"]
+
+
+def test_a_stack_in_use_and_an_aws_of_somebody_else_lose_nothing(aws: LocalAws, tmp_path: Path) -> None:
+    somebodys = LocalAws.attach(aws.endpoint_url, tmp_path)
+    started_here = LocalAws.attach(aws.endpoint_url, tmp_path, process=Running("AWS", 0, "", ""))
+    aws.client("logs").create_log_group(logGroupName="/aws/lambda/farm-kept")
+    in_use, elsewhere = Stack("already exists"), Stack("already exists")
+    in_use.was_applied = True
+    for stack, where in ((in_use, started_here), (elsewhere, somebodys)):
+        with pytest.raises(TerraformError):
+            leftovers.apply_where_it_is(stack, where)  # type: ignore[arg-type]
+        assert stack.did == ["apply"]
+    assert [name for name, _ in leftovers.left_behind(aws, "farm")] == ["/aws/lambda/farm-kept"]
+    fresh: Any = Stack("already exists")
+    assert leftovers.apply_where_it_is(fresh, started_here) == 1.0
+    assert leftovers.left_behind(aws, "farm") == []
 
 
 @pytest.mark.parametrize("failures", [("no rights",), ("already exists", "already exists")])

@@ -190,10 +190,12 @@ def test_of_two_certificates_at_once_one_gets_the_name_and_the_time_of_its_first
     assert (item["used_by"], item["used_at"]) == ({"S": "first"}, {"N": "0"})
 
 
-def test_a_name_outside_the_list_is_refused_and_gets_no_stream_of_its_own(
-    ask: Ask, reasons: Any, clients: Clients
+def test_a_name_outside_the_list_is_refused_counted_and_gets_no_stream_of_its_own(
+    ask: Ask, reasons: Any, clients: Clients, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert ask("probe-2") == REFUSED
+    counted = [line for line in map(json.loads, capsys.readouterr().out.splitlines()) if "_aws" in line]
+    assert [(line["StackName"], line["ProvisioningRefused"]) for line in counted] == [("farm", 1)]
     assert reasons(None) == [
         "the device probe-2 is not on the list of allowed devices: add it with `thingbridge devices allow`"
     ]
