@@ -157,8 +157,14 @@ run "a_claim_may_only_provision_and_the_template_gives_what_a_registration_gives
   }
 
   assert {
-    condition     = jsondecode(aws_iot_provisioning_template.claim[0].template_body).Resources.thing.OverrideSettings.ThingTypeName == "FAIL" && aws_iot_provisioning_template.claim[0].pre_provisioning_hook[0].payload_version == "2020-04-01"
+    condition     = jsondecode(aws_iot_provisioning_template.claim[0].template_body).Resources.thing.OverrideSettings.ThingTypeName == "FAIL" && aws_iot_provisioning_template.claim[0].pre_provisioning_hook[0].payload_version == "2020-04-01" && aws_iot_provisioning_template.claim[0].pre_provisioning_hook[0].target_arn == module.provision_function[0].arn
     error_message = "a thing of another owner would be changed, or anybody admitted"
+  }
+
+  # A device gives its name and its type; the function answers with every parameter.
+  assert {
+    condition     = jsondecode(aws_iot_provisioning_template.claim[0].template_body).Resources.thing.Properties == { AttributePayload = { deviceType = { Ref = "Type" }, location = { Ref = "Location" } }, ThingGroups = [{ Ref = "TypeGroup" }, { Ref = "LocationGroup" }], ThingName = { Ref = "Name" }, ThingTypeName = { Ref = "ThingType" } }
+    error_message = "got ${aws_iot_provisioning_template.claim[0].template_body}"
   }
 
   assert {
@@ -168,7 +174,7 @@ run "a_claim_may_only_provision_and_the_template_gives_what_a_registration_gives
 
   # The function may be invoked by the one template that has it as its hook.
   assert {
-    condition     = aws_lambda_permission.provision[0].principal == "iot.amazonaws.com" && endswith(aws_lambda_permission.provision[0].source_arn, ":provisioningtemplate/${output.provisioning.template_name}")
+    condition     = aws_lambda_permission.provision[0].principal == "iot.amazonaws.com" && aws_lambda_permission.provision[0].source_account == var.aws.account_id && endswith(aws_lambda_permission.provision[0].source_arn, ":provisioningtemplate/${output.provisioning.template_name}")
     error_message = "got ${jsonencode(aws_lambda_permission.provision[0])}"
   }
 }

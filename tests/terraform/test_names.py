@@ -26,16 +26,24 @@ ROOT = Path(__file__).resolve().parents[2]
 FILE = Path(__file__).parent / "inventories" / "names.json"
 INVENTORY: Names = json.loads(FILE.read_text())
 # Attribute that is the name, where it is another one than `name`.
-NAMED_BY = {"aws_lambda_function": "function_name", "aws_lambda_layer_version": "layer_name"}
-# Unique within their role, function or queue, or without a name.
+NAMED_BY = {
+    "aws_cloudwatch_dashboard": "dashboard_name",
+    "aws_cloudwatch_metric_alarm": "alarm_name",
+    "aws_lambda_function": "function_name",
+    "aws_lambda_layer_version": "layer_name",
+}
+# Unique within their role, function, queue or topic, or without a name.
 WITHIN_ANOTHER = {
     "aws_iam_role_policy",
+    "aws_kms_key",
     "aws_lambda_event_source_mapping",
     "aws_lambda_function_event_invoke_config",
     "aws_lambda_function_url",
     "aws_lambda_invocation",
     "aws_lambda_permission",
     "aws_secretsmanager_secret_version",
+    "aws_sns_topic_policy",
+    "aws_sns_topic_subscription",
 }
 # An account has one.
 OF_THE_ACCOUNT = {"aws_iot_indexing_configuration"}
@@ -88,7 +96,7 @@ def test_no_name_of_a_stack_is_that_of_a_stack_whose_name_is_longer() -> None:
     for stack, kind, name in named():
         before, found, after = name.partition(stack if stack in name else stack.replace("-", "_"))
         assert found, f"{kind} {name}: does not name its stack"
-        assert re.fullmatch(r"(/.*/)?", before), f"{kind} {name}: begins with what may be part of a stack's name"
+        assert re.fullmatch(r"(/.*/|alias/)?", before), f"{kind} {name}: begins with what may be part of a stack's name"
         # A topic rule, and so its role, has "_" in the place of "-".
         is_rule = kind == "aws_iot_topic_rule" or "-rule-" in name
         endings[kind, before].add(after.replace("_", "-") if is_rule else after)

@@ -26,13 +26,15 @@ module "stack" {
   ingest                = { mode = each.value.mode }
   shadow                = each.value.shadow
   end_to_end_encryption = each.key == "farm"
+  observability         = { emails = ["farm@example.com"], silence_minutes = 60 }
 
   devices = {
-    fleet_indexing  = true
-    locations       = ["b", "b-devices"]
-    own_policy_json = jsonencode({ Version = "2012-10-17", Statement = [] })
-    telemetry       = { stream = each.value.stream }
-    types           = { b = {}, b-device = {} }
+    end_old_certificates = {}
+    fleet_indexing       = true
+    locations            = ["b", "b-devices"]
+    own_policy_json      = jsonencode({ Version = "2012-10-17", Statement = [] })
+    telemetry            = { stream = each.value.stream }
+    types                = { b = {}, b-device = {} }
 
     provisioning = {
       just_in_time = {

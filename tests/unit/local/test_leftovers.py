@@ -1,5 +1,7 @@
 """Applying on an emulator that dropped an answer: cleared up and applied once more, and nothing else is."""
 
+import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,9 @@ from local import leftovers
 from local.aws import LocalAws
 from local.processes import Running
 from local.stack import TerraformError
+from tests.documents import ROOT
+
+NAMES: dict[str, dict[str, list[str]]] = json.loads((ROOT / "tests/terraform/inventories/names.json").read_text())
 
 
 class Stack:
@@ -85,3 +90,40 @@ def test_a_stack_in_use_and_an_aws_of_somebody_else_lose_nothing(aws: LocalAws, 
 def test_another_failure_and_a_second_one_are_raised(aws: LocalAws, failures: tuple[str, ...]) -> None:
     with pytest.raises(TerraformError):
         leftovers.apply(Stack(*failures), aws)  # type: ignore[arg-type]
+
+
+def test_everything_that_a_stack_creates_is_known() -> None:
+    files = [*ROOT.glob("*.tf"), *ROOT.glob("modules/*/*.tf")]
+    types = {each for file in files for each in re.findall(r'^resource "(aws_\w+)"', file.read_text(), re.MULTILINE)}
+    assert types == leftovers.KINDS.keys() | leftovers.REMOVED_WITH_ANOTHER | leftovers.LEFT_ON_PURPOSE
+
+
+@pytest.mark.parametrize("stack", NAMES)
+def test_every_name_of_a_stack_is_known(stack: str) -> None:
+    for kind, names in NAMES[stack].items():
+        assert kind in leftovers.KINDS
+        assert [name for name in names if not leftovers.is_of(name, stack)] == []
+
+
+def test_what_devices_need_is_removed_and_what_another_stack_or_every_stack_has_stays(aws: LocalAws) -> None:
+    iot, topics, queues = aws.client("iot"), aws.client("sns"), aws.client("sqs")
+    for thing_type in ("left:temperature", "left-over:temperature", "lorawan-left"):
+        iot.create_thing_type(thingTypeName=thing_type)
+    iot.create_thing_group(thingGroupName="left:devices")
+    iot.create_thing_group(thingGroupName="left:type:temperature", parentGroupName="left:devices")
+    topics.create_topic(Name="left-alerts")
+    aws.client("logs").create_log_group(logGroupName="/thethings/lorawan/left-over/things")
+    queues.create_queue(QueueName="left-over-registry")
+    others = [name for name, _ in leftovers.left_behind(aws, "left-over")]
+    assert sorted(others) == ["/thethings/lorawan/left-over/things", "left-over-registry", "left-over:temperature"]
+    found = leftovers.left_behind(aws, "left")
+    assert [name for name, _ in found] == [
+        *("left:type:temperature", "left:devices", "left:temperature", "left-alerts"),
+    ]
+    for _, remove in found:
+        remove()
+    assert leftovers.left_behind(aws, "left") == []
+    assert [name for name, _ in leftovers.left_behind(aws, "left-over")] == others
+    for _, remove in leftovers.left_behind(aws, "left-over"):
+        remove()
+    iot.describe_thing_type(thingTypeName="lorawan-left")
