@@ -122,6 +122,8 @@ FUNCTION_ENVIRONMENT = {
     "WEBHOOK_SECRET_ARN": "secret",
     "MAXIMUM_RECEIVE_COUNT": "10",
     "PARAMETER_PATH": "/thethings/lorawan/Farm/configure",
+    "ROTATIONS_TABLE": "rotations",
+    "END_AFTER_HOURS": "24",
     "SHADOW": "{}",
     "SHADOW_STATES_TABLE": "states",
     "SHADOW_QUEUE_URL": "shadow",
