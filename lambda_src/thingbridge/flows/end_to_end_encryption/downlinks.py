@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from thingbridge.aws.sessions import Latest, NotCounted
+from thingbridge.aws.session_items import Latest
+from thingbridge.aws.sessions import NotCounted
 from thingbridge.encryption import downlinks as encryption
 from thingbridge.encryption import sessions
 from thingbridge.encryption.downlinks import Retry
