@@ -7,6 +7,7 @@ that, as soon as the Gateway Server hands it over.
 from __future__ import annotations
 
 import base64
+import contextlib
 import secrets
 import socket
 import threading
@@ -144,7 +145,8 @@ class Gateway:
         timer.start()
 
     def _acknowledge(self, token: bytes) -> None:
-        self._send(Kind.TX_ACK, token, {"txpk_ack": {"error": "NONE"}})
+        with contextlib.suppress(OSError):  # The gateway may have been stopped meanwhile.
+            self._send(Kind.TX_ACK, token, {"txpk_ack": {"error": "NONE"}})
 
     def _hear(self, txpk: dict[str, Any]) -> None:
         frame = base64.b64decode(txpk["data"])
