@@ -34,6 +34,7 @@ BY_DEPLOYMENT = {
     "pubsub aws_iot": "a provider of hosted deployments",
     "pubsub aws_iot get": "a provider of hosted deployments",
     "pubsub aws_iot: unknown region": "a provider of hosted deployments",
+    "NS: supports_join in the mask, false": "of several fields that are missing, any is named",
     "packages of a device": "which packages there are is configured",
     "packages of no device": "which packages there are is configured",
     "association of an unknown package": "the package of the request may exist",
