@@ -30,7 +30,6 @@ REGION = "eu-west-1"
 ROOT_KEY = "test"
 ROOT_SECRET = "test"  # noqa: S105
 ROOT_ACCOUNT = "000000000000"
-READY_SECONDS = 30.0
 CONFIG = Config(retries={"max_attempts": 4, "mode": "standard"}, connect_timeout=5, read_timeout=60)
 # The variables that ministack, and with it every function it runs, inherits: none that could lead a function to a real
 # account.
@@ -285,4 +284,4 @@ class LocalAws:
             cwd=temporary,
             ends_with_caller=not self.outlives,
         )
-        wait_until_ready(self.process, lambda: self.answers, READY_SECONDS)
+        wait_until_ready(self.process, lambda: self.answers)
