@@ -163,7 +163,9 @@ def install_roots(environment: Mapping[str, str]) -> list[Path]:
 
 def _set_by_user(environment: Mapping[str, str]) -> ProviderSource | None:
     if "-plugin-dir" in environment.get("TF_CLI_ARGS_init", ""):
-        return ProviderSource(f"{PROVIDED} from the -plugin-dir in your TF_CLI_ARGS_init")
+        return ProviderSource(
+            f"{PROVIDED} from the -plugin-dir in TF_CLI_ARGS_init (yours, or what `thingbridge-local env` set)"
+        )
     for file in _cli_configuration(environment):
         if re.search(r"^\s*provider_installation\b", file.read_text(encoding="utf-8", errors="replace"), re.M):
             return ProviderSource(f"{PROVIDED} as configured in {file} (provider_installation)")

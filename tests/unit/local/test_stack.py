@@ -114,7 +114,8 @@ def test_terraform_runs_in_the_environment_that_was_given_and_nothing_else(
 def test_a_stack_without_a_provider_finds_it_in_its_own_environment(tmp_path: Path) -> None:
     environment = {"PATH": os.environ["PATH"], "TF_CLI_ARGS_init": "-plugin-dir=/somewhere"}
     found = Stack(tmp_path, {}, environment=environment).provider
-    assert found.explanation == "Terraform's AWS provider: from the -plugin-dir in your TF_CLI_ARGS_init"
+    named = "from the -plugin-dir in TF_CLI_ARGS_init (yours, or what `thingbridge-local env` set)"
+    assert found.explanation == f"Terraform's AWS provider: {named}"
 
 
 def test_init_runs_again_when_the_configuration_changes(fake: Fake) -> None:
