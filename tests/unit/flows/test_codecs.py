@@ -170,7 +170,8 @@ def test_a_broken_codec_takes_no_more_memory_with_each_uplink(install: Install) 
         used, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert used < 25 * uplinks
+    # Other threads of the tests use some as well; an exception that is kept takes at least 200 bytes.
+    assert used < size(400_000, 500_000)
 
 
 def test_the_example_of_the_documentation_decodes(install: Install) -> None:
