@@ -391,6 +391,21 @@ def test_a_certificate_that_a_person_ended_needs_no_record(device: Device) -> No
     assert device.rotations.find("probe-1") is None
 
 
+def test_a_person_and_the_function_may_end_the_same_certificate_at_once(device: Device, clients: Clients) -> None:
+    second, connects = device.rotate(), [device.connect]
+    events = clients("iot").meta.events
+
+    def connect(**_: Any) -> None:
+        # While the command reads the first of what it is to end.
+        while connects:
+            connects.pop()(second)
+
+    for operation in ("ListAttachedPolicies", "DescribeCertificate"):
+        events.register(f"after-call.iot.{operation}", connect)
+    assert Access(device.registry).end_old("probe-1") == []
+    assert device.held == {second}
+
+
 def test_what_is_no_event_is_not_taken_for_one(device: Device) -> None:
     with pytest.raises(BadInput, match="clientId"):
         device.flow.handle(json.loads(rule_payload.output("$aws/events/presence/connected/x", b"{}")))
