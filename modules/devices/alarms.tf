@@ -1,6 +1,6 @@
 # Alarms on what devices are refused and on alerts that reach nobody, if the caller says what alarms do, and the graphs of devices. Each
-# function, rule and queue of a function has alarms of its own. What is counted is counted when it happens: missing data is no fault.
-# An alert itself is no alarm: it is notified on a topic of its own (telemetry.tf).
+# function, rule and queue of a function has alarms of its own. What is counted is counted when it happens: missing data is not a fault.
+# An alert itself is not an alarm: it is notified on a topic of its own (telemetry.tf).
 
 locals {
   of_stack = { namespace = "Thingbridge", dimensions = { StackName = var.stack.name } }

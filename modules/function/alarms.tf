@@ -1,5 +1,5 @@
 # Alarms of the function and of the queue of events that it failed on, if the caller says what alarms do. Nothing is reported of a function
-# that is not invoked and of an empty queue that nobody reads: missing data is no fault.
+# that is not invoked and of an empty queue that nobody reads: missing data is not a fault.
 
 locals {
   of_function = { namespace = "AWS/Lambda", dimensions = { FunctionName = var.name } }

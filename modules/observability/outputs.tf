@@ -24,7 +24,7 @@ output "failures" {
 }
 
 output "silence_minutes" {
-  description = "Minutes without any message of The Things Stack after which an alarm rings; null: silence is no fault."
+  description = "Minutes without any message of The Things Stack after which an alarm fires; null: silence is not a fault."
   value       = try(var.settings.silence_minutes, null)
 }
 

@@ -1,4 +1,4 @@
-# Alarms of the rule, if the caller says what alarms do. AWS IoT reports nothing of a rule that no message matches: missing data is no fault.
+# Alarms of the rule, if the caller says what alarms do. AWS IoT reports nothing of a rule that no message matches: missing data is not a fault.
 
 # By a query, as AWS IoT reports failures by the type of the action too, and does not document how it spells the types.
 resource "aws_cloudwatch_metric_alarm" "failures" {

@@ -60,7 +60,7 @@ variable "functions" {
 }
 
 variable "publishes_per_second" {
-  description = "How many messages per second can arrive (output publishes_per_second of the module ingest): an alarm rings at 80 % of it. null: not limited by a connection."
+  description = "How many messages per second can arrive (output publishes_per_second of the module ingest): an alarm fires at 80 % of it. null: not limited by a connection."
   type        = number
   default     = null
 }
@@ -74,7 +74,7 @@ variable "shadow" {
 }
 
 variable "silence_minutes" {
-  description = "Minutes without any message of The Things Stack after which an alarm rings. null: silence is no fault."
+  description = "Minutes without any message of The Things Stack after which an alarm fires. null: silence is not a fault."
   type        = number
   default     = null
 

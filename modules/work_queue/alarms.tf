@@ -1,5 +1,5 @@
 # Alarms of the queue and of its dead-letter queue, if the caller says what alarms do. SQS reports nothing of a queue that was empty and
-# unused for hours: missing data is no fault.
+# unused for hours: missing data is not a fault.
 
 locals {
   alarms = {

@@ -55,7 +55,7 @@ variable "function_timeout" {
 }
 
 variable "longest_wait_seconds" {
-  description = "Age of the oldest message from which on its alarm rings. The default is an hour, as long as a message is tried by default."
+  description = "Age of the oldest message from which on its alarm fires. The default is an hour, as long as a message is tried by default."
   type        = number
   default     = 3600
   nullable    = false

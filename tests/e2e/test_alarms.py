@@ -39,7 +39,7 @@ def notified(farm: Bridge) -> Iterator[str]:
     sqs.delete_queue(QueueUrl=url)
 
 
-def test_an_alarm_that_rings_is_notified_with_what_to_do(
+def test_an_alarm_that_fires_is_notified_with_what_to_do(
     farm: Bridge, alarms: dict[str, dict[str, Any]], notified: str
 ) -> None:
     name = f"{farm.name}-upstream-failures"

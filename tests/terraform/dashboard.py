@@ -49,7 +49,7 @@ def _widget(widget: dict[str, Any]) -> Iterator[str]:
 
 
 def _alarms(properties: dict[str, Any], x: float, y: float, width: float, height: float) -> Iterator[str]:
-    """A small box for each alarm. The first one rings."""
+    """A small box for each alarm. The first one fires."""
     columns = 6
     names = [arn.rpartition(":")[2] for arn in properties["alarms"]]
     step = height / math.ceil(len(names) / columns)

@@ -406,6 +406,6 @@ def test_a_person_and_the_function_may_end_the_same_certificate_at_once(device: 
     assert device.held == {second}
 
 
-def test_what_is_no_event_is_not_taken_for_one(device: Device) -> None:
+def test_what_is_not_an_event_is_refused(device: Device) -> None:
     with pytest.raises(BadInput, match="clientId"):
         device.flow.handle(json.loads(rule_payload.output("$aws/events/presence/connected/x", b"{}")))
