@@ -54,6 +54,7 @@ module "upstream" {
 
   stack                 = module.integration.stack
   base_topic            = module.things_stack.base_topic
+  iot_endpoint          = data.aws_iot_endpoint.this.endpoint_address
   shadow                = module.shadow.use
   end_to_end_encryption = local.encryption.messages
   things_log            = module.things_log.use
@@ -68,13 +69,14 @@ module "upstream" {
 module "shadow" {
   source = "./modules/shadow"
 
-  stack      = module.integration.stack
-  settings   = var.shadow
-  things_log = module.things_log.use
-  functions  = local.functions
-  alarms     = module.observability.alarms
-  aws        = local.aws
-  tags       = var.tags
+  stack        = module.integration.stack
+  settings     = var.shadow
+  iot_endpoint = data.aws_iot_endpoint.this.endpoint_address
+  things_log   = module.things_log.use
+  functions    = local.functions
+  alarms       = module.observability.alarms
+  aws          = local.aws
+  tags         = var.tags
 }
 
 module "end_to_end_encryption" {

@@ -9,11 +9,13 @@ Imports are local to the builders: a function imports only what it runs, which k
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from handlers.context import LambdaContext
 from thingbridge.aws.clients import Clients
+from thingbridge.aws.direct import Direct
 
 if TYPE_CHECKING:
     from handlers.batches import Retries
@@ -29,9 +31,10 @@ if TYPE_CHECKING:
     from thingbridge.flows.end_to_end_encryption.downlinks import EncryptedDownlinkQueue
     from thingbridge.flows.end_to_end_encryption.session_keys import SessionKeys
     from thingbridge.flows.ingest.receiver import Receiver
+    from thingbridge.flows.paced_shadow import PacedShadowWriter
     from thingbridge.flows.registry.setbacks import Sparing
     from thingbridge.flows.requeue import Requeue
-    from thingbridge.flows.shadow import PacedShadowWriter, RecordedShadows
+    from thingbridge.flows.shadow import RecordedShadows
     from thingbridge.flows.sync import Sync
     from thingbridge.flows.telemetry import Telemetry
     from thingbridge.flows.upstream import Upstream
@@ -40,7 +43,7 @@ if TYPE_CHECKING:
 
 Environment = Mapping[str, str]
 
-CLIENTS: Final = Clients()
+CLIENTS: Final = Clients(direct=Direct.read(os.environ))
 """The clients of this execution environment."""
 
 
@@ -449,7 +452,7 @@ def _paced_shadow_writer(
 ) -> PacedShadowWriter:
     from thingbridge.aws.queues import Queue
     from thingbridge.aws.shadow_states import ShadowStates
-    from thingbridge.flows.shadow import PacedShadowWriter
+    from thingbridge.flows.paced_shadow import PacedShadowWriter
 
     return PacedShadowWriter(shadows, ShadowStates(clients, table), Queue(clients, queue_url), settings)
 

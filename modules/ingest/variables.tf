@@ -76,7 +76,7 @@ variable "functions" {
 }
 
 variable "iot_endpoint" {
-  description = "Host of the message broker of AWS IoT Core in this account and region: where an MQTT client connects to unless mqtt.server_url names another one."
+  description = "Host of the message broker of AWS IoT Core in this account and region (data source aws_iot_endpoint, type iot:Data-ATS): where the webhook publishes, and where an MQTT client connects to unless mqtt.server_url names another one."
   type        = string
 }
 

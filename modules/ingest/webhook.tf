@@ -31,7 +31,8 @@ module "webhook" {
 
   # Not the application: an apply may name another one before The Things Stack is configured with it, so the URL does.
   environment = {
-    STACK_NAME = var.stack.name
+    IOT_ENDPOINT = var.iot_endpoint
+    STACK_NAME   = var.stack.name
   }
 }
 

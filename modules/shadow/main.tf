@@ -61,7 +61,7 @@ module "function" {
   handler     = "handlers.shadow.handler"
   timeout     = local.function_timeout
   functions   = var.functions
-  environment = { STACK_NAME = var.stack.name }
+  environment = { IOT_ENDPOINT = var.iot_endpoint, STACK_NAME = var.stack.name }
   alarms      = var.alarms
   aws         = var.aws
   tags        = var.tags

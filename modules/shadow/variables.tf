@@ -37,6 +37,11 @@ variable "functions" {
   })
 }
 
+variable "iot_endpoint" {
+  description = "Host of the message broker of AWS IoT Core in this account and region (data source aws_iot_endpoint, type iot:Data-ATS): where the function writes shadows."
+  type        = string
+}
+
 variable "settings" {
   description = "What is written to the shadow, and how often at most (variable shadow of the root module). min_interval_seconds: 0 writes with each message."
   type = object({

@@ -21,6 +21,7 @@ module "function" {
   tags                    = var.tags
 
   environment = {
+    IOT_ENDPOINT      = var.iot_endpoint
     STACK_NAME        = var.stack.name
     THING_NAME_SCHEME = var.stack.thing_name_scheme
     THING_TYPE_NAME   = var.stack.thing_type_name

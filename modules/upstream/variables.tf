@@ -59,6 +59,11 @@ variable "functions" {
   })
 }
 
+variable "iot_endpoint" {
+  description = "Host of the message broker of AWS IoT Core in this account and region (data source aws_iot_endpoint, type iot:Data-ATS): where the function publishes and writes shadows."
+  type        = string
+}
+
 variable "publishes_per_second" {
   description = "How many messages per second can arrive (output publishes_per_second of the module ingest): an alarm fires at 80 % of it. null: not limited by a connection."
   type        = number

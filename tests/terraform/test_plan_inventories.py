@@ -9,7 +9,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import MISSING, fields
+from dataclasses import MISSING
 from pathlib import Path
 from typing import Any
 
@@ -127,7 +127,12 @@ def _rights(statement: dict[str, Any]) -> dict[str, Any]:
 
 def test_a_function_is_configured_with_what_it_reads_and_nothing_else(plan: Plan, resources: Resources) -> None:
     settings = importlib.import_module("handlers.settings")
-    optional = {"devices": {"TELEMETRY_STATES_TABLE"}, "downlink": {"CA_CERTIFICATE", "DELTA_F_PORT"}}
+    # IOT_ENDPOINT is read for the clients (thingbridge/aws/direct.py).
+    optional = {
+        "devices": {"TELEMETRY_STATES_TABLE"},
+        "downlink": {"CA_CERTIFICATE", "DELTA_F_PORT"},
+        "upstream": {"IOT_ENDPOINT"},
+    }
     checked = set()
     for address, resource in resources(plan("complete")).items():
         # The secret of this stack exists, so the plan knows every value but the URLs of queues, which `registry` and
@@ -139,7 +144,7 @@ def test_a_function_is_configured_with_what_it_reads_and_nothing_else(plan: Plan
         if variables is None or function == "configure":
             continue
         classes = [SETTINGS[function], *(["WorkQueueSettings"] if function in WORKING_ON_A_QUEUE else [])]
-        read = [each for name in classes for each in fields(getattr(settings, name))]
+        read = [each for name in classes for each in getattr(settings, name).fields()]
         required = {each.name.upper() for each in read if each.default is MISSING}
         assert set(variables) == {"LOG_LEVEL"} | required | optional.get(function, set()), function
         checked.add(function)

@@ -85,7 +85,7 @@ ACCEPTED: dict[str, dict[str, Any]] = {
         "target": {"arn": "arn:aws:sqs:eu-west-1:111122223333:farm", "use": {"policy_json": "{}"}},
     },
     "secret": {"name": "farm/Key", "use": {"sid": "ReadKey", "environment_variable": "KEY"}, "value": "KEY"},
-    "shadow": {},
+    "shadow": {"iot_endpoint": "example-ats.iot.eu-west-1.amazonaws.com"},
     "table": {
         "name": "farm-states",
         "hash_key": "thing",
@@ -103,7 +103,7 @@ ACCEPTED: dict[str, dict[str, Any]] = {
         "action": {"function": {"arn": "arn:aws:lambda:eu-west-1:111122223333:function:farm"}},
         "error_queue": {"arn": "arn:aws:sqs:eu-west-1:111122223333:farm", "url": "https://sqs/farm"},
     },
-    "upstream": {"shadow": _USE},
+    "upstream": {"shadow": _USE, "iot_endpoint": "example-ats.iot.eu-west-1.amazonaws.com"},
     "work_queue": {
         "name": "farm-registry",
         "function_arn": "arn:aws:lambda:eu-west-1:111122223333:function:farm",

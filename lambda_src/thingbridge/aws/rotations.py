@@ -16,10 +16,8 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any, Final
 
-from botocore.exceptions import ClientError
-
 from thingbridge.aws.clients import Clients
-from thingbridge.aws.errors import code, translate_errors
+from thingbridge.aws.errors import answered, code, translate_errors
 from thingbridge.devices.rotation import Rotation
 
 _TIMES: Final = ("end_at", "first_new", "last_new", "last_old")
@@ -79,7 +77,7 @@ class Rotations:
                 self._clients("dynamodb").delete_item(
                     TableName=self._table, Key={"thing": {"S": thing_name}}, **condition
                 )
-            except ClientError as error:
+            except answered() as error:
                 if code(error) != "ConditionalCheckFailedException":
                     raise
 
@@ -104,7 +102,7 @@ class Rotations:
                     ExpressionAttributeValues=values,
                     **({"ConditionExpression": condition} if condition else {}),
                 )
-            except ClientError as error:
+            except answered() as error:
                 if code(error) != "ConditionalCheckFailedException":
                     raise
                 return False

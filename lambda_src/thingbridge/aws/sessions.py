@@ -11,10 +11,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from botocore.exceptions import ClientError
-
 from thingbridge.aws.clients import Clients
-from thingbridge.aws.errors import code, translate_errors
+from thingbridge.aws.errors import answered, code, item_found, translate_errors
 from thingbridge.aws.session_items import (
     LATEST,
     Latest,
@@ -178,7 +176,7 @@ class SessionTable:
             ):
                 try:
                     self._update(device, session_key_id, update, names, {**values, **created_at}, condition)
-                except ClientError as error:
+                except answered() as error:
                     if code(error) != "ConditionalCheckFailedException":
                         raise
 
@@ -195,7 +193,7 @@ class SessionTable:
                 self._update(
                     device, session_key_id, "SET #next = :least", {"#next": "next_f_cnt_down"}, values, condition
                 )
-            except ClientError as error:
+            except answered() as error:
                 if code(error) != "ConditionalCheckFailedException":
                     raise
 
@@ -218,13 +216,13 @@ class SessionTable:
             counted = f"{condition} AND counted_in = :table"
             try:
                 answer = self._update(device, session_key_id, update, names, values, counted, "ALL_NEW")
-            except ClientError as error:
+            except answered() as error:
                 if code(error) != "ConditionalCheckFailedException":
                     raise
-                answered: Mapping[str, Any] = error.response
-                if "Item" not in answered:
+                item = item_found(error)
+                if item is None:
                     return None
-                if answered["Item"].get("counted_in") != table[":table"]:
+                if item.get("counted_in") != table[":table"]:
                     raise NotCounted(f"count the downlinks of {device}: its counter is not known yet") from error
             else:
                 return dict(answer["Attributes"])
@@ -282,7 +280,7 @@ class SessionTable:
             return self._written(
                 device, session, f"{update}, app_s_key = :app_s_key, key_opens = :opens", names, with_key, condition
             )
-        except ClientError as error:
+        except answered() as error:
             if code(error) != "ConditionalCheckFailedException":
                 raise
         return self._written(device, session, update, names, values)
@@ -346,7 +344,7 @@ class SessionTable:
         with translate_errors("write the latest session"):
             try:
                 answer = self._update(device, LATEST, update, {}, values, condition, "ALL_OLD")
-            except ClientError as error:
+            except answered() as error:
                 if code(error) == "ConditionalCheckFailedException":
                     return None
                 raise

@@ -9,10 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from botocore.exceptions import ClientError
-
 from thingbridge.aws.clients import Clients
-from thingbridge.aws.errors import code, translate_errors
+from thingbridge.aws.errors import answered, code, translate_errors
 from thingbridge.errors import Busy
 
 KEPT_FOR_SECONDS: Final = 30 * 86_400
@@ -117,7 +115,7 @@ class ShadowStates:
                     ExpressionAttributeNames={"#state": "state"},
                     ExpressionAttributeValues=values,
                 )
-            except ClientError as error:
+            except answered() as error:
                 if code(error) == "ConditionalCheckFailedException":
                     return False
                 raise

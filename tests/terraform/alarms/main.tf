@@ -48,6 +48,7 @@ module "upstream" {
 
   stack                = local.stack
   base_topic           = "thethings/lorawan/farm"
+  iot_endpoint         = "example-ats.iot.eu-west-1.amazonaws.com"
   shadow               = { environment = {}, policy_json = "{}" }
   silence_minutes      = each.value.silence_minutes
   publishes_per_second = each.value.publishes_per_second
@@ -61,11 +62,12 @@ module "upstream" {
 module "shadow" {
   source = "../../../modules/shadow"
 
-  stack      = local.stack
-  alarms     = local.alarms
-  functions  = local.functions
-  things_log = local.things_log
-  aws        = local.aws
+  stack        = local.stack
+  iot_endpoint = "example-ats.iot.eu-west-1.amazonaws.com"
+  alarms       = local.alarms
+  functions    = local.functions
+  things_log   = local.things_log
+  aws          = local.aws
 }
 
 module "registry" {
