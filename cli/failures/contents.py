@@ -52,7 +52,7 @@ class Causes:
         self._logged: dict[str, Mapping[str, str]] = {}
 
     def of(self, failures: Failures, held: Held, message: FailedMessage) -> str:
-        """The cause of a message. A queue's function logs the id of each message that it fails on for the last time."""
+        """The cause of a message. A queue's function logs the id of each message that it fails on."""
         if message.cause:
             return message.cause
         function = failures.kind.handled_by
@@ -65,8 +65,11 @@ class Causes:
     def _read(self, function: str, first: float) -> dict[str, str]:
         # The first message is about the oldest; others may be older, but not by more than SQS keeps one.
         since = max(0.0, first - _LONGEST_IN_QUEUE)
-        entries = self._stack.logs.entries(function_log_group(function), since, "event_moved_to_dead_letters")
-        return {str(each.get("message_id")): str(each.get("reason")) for each in entries}
+        entries = self._stack.logs.entries(function_log_group(function), since, "message_id")
+        # The last one that is known: a function that was ended with its last attempt has logged those before it.
+        return {
+            str(each["message_id"]): str(each["reason"]) for each in entries if {"attempt", "reason"} <= each.keys()
+        }
 
 
 class Reading:

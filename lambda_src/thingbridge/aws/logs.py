@@ -26,22 +26,21 @@ class Logs:
             pages = self._clients("logs").get_paginator("describe_log_groups").paginate(logGroupNamePrefix=prefix)
             return [str(group["logGroupName"]) for page in pages for group in page["logGroups"]]
 
-    def entries(self, group: str, since: float, event: str | None = None) -> list[dict[str, Any]]:
+    def entries(self, group: str, since: float, word: str | None = None) -> list[dict[str, Any]]:
         """What all streams of a group logged since then (Unix seconds), as `things_log.read_entry` reads it.
 
-        `event`: only entries of this event. Empty if there is no such group: Lambda creates a function's group with its
+        `word`: only entries with this word. Empty if there is no such group: Lambda creates a function's group with its
         first invocation.
         """
         with translate_errors(f"read the log group {group}"):
             pages = self._clients("logs").get_paginator("filter_log_events")
             try:
-                words = {"filterPattern": f'"{event}"'} if event else {}
-                entries = [
-                    read_entry(each["message"])
-                    for page in pages.paginate(logGroupName=group, startTime=int(since * 1000), **words)
-                    for each in page["events"]
+                pattern = {"filterPattern": f'"{word}"'} if word else {}
+                return [
+                    read_entry(event["message"])
+                    for page in pages.paginate(logGroupName=group, startTime=int(since * 1000), **pattern)
+                    for event in page["events"]
                 ]
-                return [entry for entry in entries if event in (None, entry.get("event"))]
             except ClientError as error:
                 if code(error) != "ResourceNotFoundException":
                     raise

@@ -90,8 +90,13 @@ def test_the_cause_of_a_message_that_says_none_comes_from_the_log_of_its_functio
     logs, group = clients("logs"), "/aws/lambda/Farm-registry"
     logs.create_log_group(logGroupName=group)
     logs.create_log_stream(logGroupName=group, logStreamName="one")
-    moved = {"event": "event_moved_to_dead_letters", "message_id": known, "reason": "the API key has expired"}
-    other = {"event": "event_will_be_retried", "message_id": known, "reason": "later"}
+    moved = {
+        "event": "event_moved_to_dead_letters",
+        "message_id": known,
+        "attempt": 2,
+        "reason": "the API key has expired",
+    }
+    other = {"event": "event_will_be_retried", "message_id": known, "attempt": 1, "reason": "a first reason"}
     now = int(time.time() * 1000)
     events = [{"timestamp": now, "message": json.dumps(each)} for each in (other, moved)]
     logs.put_log_events(logGroupName=group, logStreamName="one", logEvents=events)
