@@ -17,6 +17,7 @@ from cli import cost, sync, things, transfer
 from cli.aws import ERRORS, sentence
 from cli.devices import commands as devices
 from cli.errors import Failed, Interrupted
+from cli.failures import commands as failures
 from cli.output import err, plain
 
 
@@ -60,6 +61,7 @@ def _thingbridge(
 
 app.add_typer(things.app, name="things")
 app.add_typer(devices.app, name="devices")
+app.add_typer(failures.app, name="failures")
 app.command(name="import")(transfer.import_)
 # Where `import` has its file, a person gives one to `export` as well, which names the option.
 app.command(context_settings={"allow_extra_args": True})(transfer.export)

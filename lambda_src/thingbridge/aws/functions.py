@@ -1,4 +1,4 @@
-"""Lambda functions, read only: how a function of a stack is configured."""
+"""Lambda functions: how a function of a stack is configured, and events that it is invoked with."""
 
 from collections.abc import Mapping
 
@@ -24,3 +24,8 @@ class Functions:
                     raise
                 return {}
         return dict(configuration.get("Environment", {}).get("Variables", {}))
+
+    def invoke_later(self, name: str, event: str) -> None:
+        """Have a function handle an event, a JSON text of at most 1 MB. Lambda retries it as any asynchronous one."""
+        with translate_errors(f"invoke the function {name}"):
+            self._clients("lambda").invoke(FunctionName=name, InvocationType="Event", Payload=event.encode())
