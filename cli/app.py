@@ -16,6 +16,7 @@ from typer.core import TyperGroup
 from cli import cost, sync, things, transfer
 from cli.aws import ERRORS, sentence
 from cli.devices import commands as devices
+from cli.doctor.command import doctor
 from cli.errors import Failed, Interrupted
 from cli.failures import commands as failures
 from cli.output import err, plain
@@ -66,4 +67,5 @@ app.command(name="import")(transfer.import_)
 # Where `import` has its file, a person gives one to `export` as well, which names the option.
 app.command(context_settings={"allow_extra_args": True})(transfer.export)
 app.command()(sync.sync)
+app.command()(doctor)
 app.command()(cost.cost)

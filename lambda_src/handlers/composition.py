@@ -364,6 +364,7 @@ def configure(environment: Environment, clients: Clients = CLIENTS) -> Callable[
     from thingbridge.flows.configuration import Application
     from thingbridge.flows.configure import Configure
     from thingbridge.flows.convergence import Convergence, Part
+    from thingbridge.flows.diagnosis import Diagnosis
     from thingbridge.flows.end_to_end_encryption.part import EncryptionPart
     from thingbridge.flows.ingest.account import Account
     from thingbridge.flows.ingest.part import IntegrationPart
@@ -377,8 +378,9 @@ def configure(environment: Environment, clients: Clients = CLIENTS) -> Callable[
     def key_version(arn: str) -> str:
         return current_version(clients, arn)
 
+    account = Account(secret, ClientCertificates(clients))
     parts: dict[str, Part] = {
-        "integration": IntegrationPart(Account(secret, ClientCertificates(clients))),
+        "integration": IntegrationPart(account),
         "end_to_end_encryption": EncryptionPart(secret),
     }
 
@@ -390,6 +392,7 @@ def configure(environment: Environment, clients: Clients = CLIENTS) -> Callable[
         return Configure(
             AwsAccount(clients),
             Check(settings.parameter_path, parameters, connect, key_version),
+            Diagnosis(settings.parameter_path, parameters, connect, key_version, account),
             {
                 name: Convergence(part, settings.parameter_path, name, parameters, connect, key_version)
                 for name, part in parts.items()

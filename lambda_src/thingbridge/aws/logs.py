@@ -45,3 +45,17 @@ class Logs:
                 if code(error) != "ResourceNotFoundException":
                     raise
                 return []
+
+    def last_entry(self, group: str) -> float | None:
+        """When a group was last written to (Unix seconds), as CloudWatch knows it after some minutes; None if never."""
+        with translate_errors(f"read the log group {group}"):
+            try:
+                answer = self._clients("logs").describe_log_streams(
+                    logGroupName=group, orderBy="LastEventTime", descending=True, limit=1
+                )
+            except ClientError as error:
+                if code(error) != "ResourceNotFoundException":
+                    raise
+                return None
+        times = [each.get("lastEventTimestamp") for each in answer["logStreams"]]
+        return times[0] / 1000 if times and times[0] else None
