@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-RATIOS: Final = {"two_calls": 0.3, "handler": 0.25, "cold_start": 0.35}
+RATIOS: Final = {"two_calls": 0.3, "handler": 0.25, "own_work": 2.5, "cold_start": 0.35}
 """At most: processor time of the two calls of an uplink over plain boto3's two; of the whole handler over the plain
-way (search, read, write, publish); of the cold start of `upstream` over `import boto3` and its first client."""
+way (search, read, write, publish); of what the function does beside its calls over reading and writing the message as
+JSON once; of the cold start of `upstream` over `import boto3` and its first client."""
 
 USD_PER_MILLION: Final = {"default": 3.80, "no_shadow": 2.65, "paced": 2.70}
 """At most, us-east-1, without what functions log: AWS's own entries depend on a setting (docs/costs.md)."""
@@ -30,6 +31,13 @@ class Verdict:
     def holds(self) -> bool:
         """Whether the figure was measured and is within its budget."""
         return self.value is not None and self.value <= self.budget
+
+    @property
+    def sentence(self) -> str:
+        """The figure and its budget, for a person."""
+        if self.value is None:
+            return f"{self.section}: {self.name} was not measured."
+        return f"{self.section}: {self.name} is {self.value:.3f}, the budget is {self.budget:.2f}."
 
 
 def verdicts(results: Mapping[str, Any]) -> Iterator[Verdict]:

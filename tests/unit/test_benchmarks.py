@@ -1,11 +1,16 @@
 """results/bench.json and the budgets: each benchmark adds its part, and a figure above its budget is seen."""
 
 import json
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from benchmarks import budgets, results
+from benchmarks.uplink import own_work
+from benchmarks.uplink.messages import Message
+from cli.costs import uplinks
 
 
 def test_each_benchmark_adds_its_part_and_keeps_that_of_others(tmp_path: Path) -> None:
@@ -28,6 +33,23 @@ def test_a_figure_holds_up_to_its_budget_and_one_that_is_missing_does_not() -> N
     measured = {"ratios": {"two_calls": 0.3, "handler": {"median": 0.26, "low": 0.2, "high": 0.3}}}
     found = {each.name: each.holds for each in budgets.verdicts(measured)}
     assert (found["two_calls"], found["handler"], found["cold_start"]) == (True, False, False)
+
+
+def test_a_missed_budget_is_a_sentence_with_figure_and_budget() -> None:
+    found = {each.name: each.sentence for each in budgets.verdicts({"ratios": {"handler": 0.31}})}
+    assert found["handler"] == "ratios: handler is 0.310, the budget is 0.25."
+    assert found["two_calls"] == "ratios: two_calls was not measured."
+
+
+def test_the_uplink_that_is_measured_is_as_long_as_one_of_the_price_table() -> None:
+    assert len(Message.numbered(1).raw) == pytest.approx(uplinks.USUAL_BYTES, rel=0.05)
+
+
+def test_own_work_is_what_a_function_does_beside_its_calls() -> None:
+    clients = own_work.TimedClients(lambda service: SimpleNamespace(publish=lambda **_: sum(range(300_000))))
+    began = time.process_time()
+    clients("iot-data").publish(topic="a/b")
+    assert 0 < clients.seconds <= time.process_time() - began
 
 
 def test_costs_are_compared_without_logs() -> None:
