@@ -16,6 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import budgets, results
+from benchmarks.costs import intervals
+from benchmarks.costs.intervals import Cost
 from benchmarks.costs.one_stack import STACK, OneStack
 from cli.costs import uplinks
 from cli.costs.prices import Item, Prices
@@ -40,9 +42,12 @@ MODES: dict[str, tuple[dict[str, Any], float]] = {
 """Inputs of each mode, and seconds between two uplinks. `default` comes in without a function, as in the budgets."""
 
 
-def per_million(console: Console, uplinks_sent: int, prices: Prices) -> dict[str, dict[str, float]]:
-    """USD per million uplinks by part, in each mode."""
+def per_million(
+    console: Console, uplinks_sent: int, prices: Prices
+) -> tuple[dict[str, dict[str, float]], dict[str, Cost]]:
+    """USD per million uplinks by part, in each mode; and what the shadow costs by the uplinks in an interval."""
     parts: dict[str, dict[str, float]] = {}
+    by_interval: dict[str, Cost] = {}
     with tempfile.TemporaryDirectory() as directory, OneStack.running(Path(directory)) as one:
         for name, (choices, pause) in MODES.items():
             console.print(f"{name}: apply …")
@@ -55,7 +60,9 @@ def per_million(console: Console, uplinks_sent: int, prices: Prices) -> dict[str
             }
             console.print(f"{name}: {uplinks_sent} uplinks, derived milliseconds of functions on AWS: {durations}")
             console.print(_counted(metered, uplinks_sent))
-    return parts
+            if name == "paced":
+                by_interval = intervals.measured(one, PACED_INTERVAL, prices)
+    return parts, by_interval
 
 
 def computed(measured: Mapping[str, Mapping[str, float]], prices: Prices) -> dict[str, dict[str, float]]:
@@ -98,16 +105,18 @@ def table(parts: Mapping[str, Mapping[str, float]], origins: Mapping[str, str]) 
 def main() -> None:
     uplinks_sent = int(sys.argv[1]) if len(sys.argv) > 1 else 100
     prices = Prices.of("us-east-1")
-    measured = per_million(Console(stderr=True), uplinks_sent, prices)
+    measured, by_interval = per_million(Console(stderr=True), uplinks_sent, prices)
     others = {**computed(measured, prices), **closed(prices)}
     parts = {**measured, **others}
     origins = {**dict.fromkeys(measured, "measured"), **dict.fromkeys(others, "computed")}
     Console().print(table(parts, origins))
+    Console().print(intervals.table(by_interval))
     for what, how in metering.DERIVED.items():
         Console().print(f"derived, not counted: {what}: {how}")
     results.record("usd_per_million", {name: round(total(each), 4) for name, each in parts.items()})
     results.record("parts", {name: {part: round(usd, 4) for part, usd in each.items()} for name, each in parts.items()})
     results.record("origins", origins)
+    results.record("intervals", by_interval)
     missed = [each for each in budgets.verdicts(results.load()) if each.section == "usd_per_million" and not each.holds]
     if missed:
         sys.exit("\n".join(each.sentence for each in missed))
