@@ -22,7 +22,9 @@ locals {
     thing_type_name   = var.thing_type_name
     thing_name_scheme = var.thing_name_scheme
   }
-  functions = merge(var.functions, { code = module.package.code })
+  # Functions that messages pass need little memory and mostly wait for AWS, which is charged by the memory they have.
+  functions         = merge(var.functions, { code = module.package.code, memory_size = coalesce(var.functions.memory_size, 512) })
+  message_functions = merge(local.functions, { memory_size = coalesce(var.functions.memory_size, 256) })
 }
 
 # What all functions share.
@@ -58,7 +60,7 @@ module "upstream" {
   shadow                = module.shadow.use
   end_to_end_encryption = local.encryption.messages
   things_log            = module.things_log.use
-  functions             = local.functions
+  functions             = local.message_functions
   publishes_per_second  = module.ingest.publishes_per_second
   silence_minutes       = module.observability.silence_minutes
   alarms                = module.observability.alarms
@@ -73,7 +75,7 @@ module "shadow" {
   settings     = var.shadow
   iot_endpoint = data.aws_iot_endpoint.this.endpoint_address
   things_log   = module.things_log.use
-  functions    = local.functions
+  functions    = local.message_functions
   alarms       = module.observability.alarms
   aws          = local.aws
   tags         = var.tags
@@ -208,7 +210,7 @@ module "ingest" {
   iot_endpoint        = data.aws_iot_endpoint.this.endpoint_address
   configure_role_name = module.configure.role_name
   things_stack        = module.things_stack.application
-  functions           = local.functions
+  functions           = local.message_functions
   alarms              = module.observability.alarms
   aws                 = local.aws
   tags                = var.tags

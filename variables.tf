@@ -206,11 +206,11 @@ variable "external_id" {
 }
 
 variable "functions" {
-  description = "How the functions run: processor (\"arm64\" or \"x86_64\"), least severe level that is logged, memory in MB, runtime."
+  description = "How the functions run: processor (\"arm64\" or \"x86_64\"), least severe level that is logged, memory in MB (null: 256 for those that messages pass, 512 for the others), runtime."
   type = object({
     architecture = optional(string, "arm64")
     log_level    = optional(string, "INFO")
-    memory_size  = optional(number, 512)
+    memory_size  = optional(number)
     runtime      = optional(string, "python3.13")
   })
   default  = {}
@@ -227,8 +227,8 @@ variable "functions" {
   }
 
   validation {
-    condition     = var.functions.memory_size >= 128 && var.functions.memory_size <= 10240 && floor(var.functions.memory_size) == var.functions.memory_size
-    error_message = "functions.memory_size must be a whole number from 128 to 10240; got ${var.functions.memory_size}."
+    condition     = var.functions.memory_size == null || try(var.functions.memory_size >= 128 && var.functions.memory_size <= 10240 && floor(var.functions.memory_size) == var.functions.memory_size, false)
+    error_message = "functions.memory_size must be a whole number from 128 to 10240, or null; got ${coalesce(var.functions.memory_size, "null")}."
   }
 
   validation {

@@ -176,7 +176,7 @@ def _invocation(event: Event, stack_name: str) -> list[Charge]:
     own = metering.log_gb(event["log_bytes"], event["log_entries"])
     return [
         (f"function {capability_of(event, stack_name)}", Item.LAMBDA_REQUEST, 1),
-        (LOGS, Item.LOG_GB, metering.platform_log_gb() + own),
+        (LOGS, Item.LOG_GB, metering.platform_log_gb(event["system_log_level"]) + own),
     ]
 
 

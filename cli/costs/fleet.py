@@ -27,6 +27,9 @@ LONG_POLL_SECONDS: Final = 20
 RUNS: Final = DAYS * 24 * 6
 """Comparisons of both registries, every ten minutes."""
 
+COMPARISON_MB: Final = 512
+"""Memory of the function `sync`."""
+
 SECRET_CACHE_SECONDS: Final = 300
 """How long a function remembers a secret."""
 
@@ -123,9 +126,9 @@ def comparison(devices: int, functions: Functions) -> Usage:
             (
                 part,
                 metering.gb_second_item(functions.architecture),
-                metering.gb_seconds(milliseconds, functions.memory_mb),
+                metering.gb_seconds(milliseconds, COMPARISON_MB),
             ),
             (part, Item.IOT_OPERATION, pages),
-            (part, Item.LOG_GB, metering.platform_log_gb() + metering.log_gb(3 * 400, 3)),
+            (part, Item.LOG_GB, metering.log_gb(3 * 400, 3)),
         ]
     )

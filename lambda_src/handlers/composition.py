@@ -68,7 +68,6 @@ def upstream(environment: Environment, clients: Clients = CLIENTS) -> Upstream:
     """The flow of the function `upstream`."""
     from handlers.settings import UpstreamSettings
     from thingbridge.aws.broker import Broker
-    from thingbridge.aws.secrets import Secrets
     from thingbridge.aws.things import Things
     from thingbridge.aws.things_log import ThingsLog
     from thingbridge.flows.codecs import PackagedCodecs
@@ -79,7 +78,7 @@ def upstream(environment: Environment, clients: Clients = CLIENTS) -> Upstream:
     settings = UpstreamSettings.read(environment)
     log = ThingsLog(clients, settings.things_log_group)
     shadows = _recorded_shadows(clients, log)
-    keys = _session_keys(clients, Secrets(clients), settings.sessions_table, settings.key_encryption_key_secret_arn)
+    keys = _session_keys(clients, None, settings.sessions_table, settings.key_encryption_key_secret_arn)
     return Upstream(
         stack_name=settings.stack_name,
         shadow_settings=settings.shadow,
@@ -464,14 +463,16 @@ def _paced_shadow_writer(
 
 
 def _session_keys(
-    clients: Clients, secrets: Secrets, table: str | None, key_encryption_key_secret_arn: str | None
+    clients: Clients, secrets: Secrets | None, table: str | None, key_encryption_key_secret_arn: str | None
 ) -> SessionKeys | None:
+    """None without end-to-end encryption. `secrets` None: the function reads no other secret."""
     if not table or not key_encryption_key_secret_arn:
         return None
+    from thingbridge.aws.secrets import Secrets
     from thingbridge.aws.sessions import SessionTable
     from thingbridge.flows.end_to_end_encryption.session_keys import SessionKeys
 
-    return SessionKeys(SessionTable(clients, table), secrets, key_encryption_key_secret_arn)
+    return SessionKeys(SessionTable(clients, table), secrets or Secrets(clients), key_encryption_key_secret_arn)
 
 
 def _decryption(keys: SessionKeys, log: ThingsLog) -> Decryption:

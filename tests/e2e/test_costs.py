@@ -50,7 +50,7 @@ def test_an_uplink_costs_two_messages_a_rule_an_invocation_and_the_shadow(farm: 
     metered = metering.usage(caused(farm, device, device.dev_eui), farm.name)
     recipe = uplinks.ours(WayIn.ROLE, Shadow(), Functions())
     assert counted(metered) == counted(recipe * SENT)
-    assert metered.units(Item.LOG_GB) == pytest.approx((recipe * SENT).units(Item.LOG_GB), rel=0.05)
+    assert metered.units(Item.LOG_GB) == 0  # What succeeds is not logged.
 
 
 def test_a_webhook_costs_an_invocation_more(orchard: Bridge) -> None:

@@ -192,7 +192,7 @@ ROOT_CASES = [
         _APPLICATION_ID + '"a123456789-123456789-123456789-1234567".',
         f'{_TYPE_NAME}"{129 * "x"}".',
         f'{_EXTERNAL_ID}"{1226 * "x"}".',
-        "functions.memory_size must be a whole number from 128 to 10240; got 10241.",
+        "functions.memory_size must be a whole number from 128 to 10240, or null; got 10241.",
     ),
     case(
         ROOT,
@@ -215,7 +215,7 @@ ROOT_CASES = [
         "application_api_key_version must be a whole number from 1; got 0.",
         _TYPE_NAME + '"".',
         _EXTERNAL_ID + '"x".',
-        "functions.memory_size must be a whole number from 128 to 10240; got 64.",
+        "functions.memory_size must be a whole number from 128 to 10240, or null; got 64.",
         _SOURCE + "neither.",
     ),
     case(

@@ -9,9 +9,9 @@ it, it can't have raised anything.
 """
 
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from http import HTTPStatus
+from types import TracebackType
 from typing import Any, Final
 
 from thingbridge.errors import Busy, Misconfigured, Refused, ThingbridgeError
@@ -161,21 +161,34 @@ def _response(error: Exception) -> Mapping[str, Any]:
     return dict(getattr(error, "response", {}))
 
 
-@contextmanager
-def translate_errors(operation: str) -> Iterator[None]:
+class translate_errors:  # noqa: N801 - read as a function: `with translate_errors(…)`
     """Raise this product's errors instead of what a client raises inside; the text begins with `operation`.
 
     Refused: what `REFUSALS` lists, and what boto3 does not even send. NotPermitted: a missing permission.
     Misconfigured, with the fix: where an operator has to act. Busy: everything else.
+
+    A class, because every call of a message passes it: a generator would take longer than what it does.
     """
-    try:
-        yield
-    except answered() as error:
-        raise _translated(operation, error) from error
-    except _boto3_errors("ParamValidationError") as error:
-        raise Refused(f"{operation}: {error}") from error
-    except failed() as error:
-        raise Busy(f"{operation}: {error}") from error
+
+    __slots__ = ("_operation",)
+
+    def __init__(self, operation: str) -> None:
+        self._operation = operation
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            return
+        if isinstance(error, answered()):
+            raise _translated(self._operation, error) from error
+        if isinstance(error, _boto3_errors("ParamValidationError")):
+            raise Refused(f"{self._operation}: {error}") from error
+        if isinstance(error, failed()):
+            raise Busy(f"{self._operation}: {error}") from error
 
 
 def _translated(operation: str, error: Exception) -> ThingbridgeError:
