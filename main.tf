@@ -102,6 +102,7 @@ module "downlink" {
   source = "./modules/downlink"
 
   stack                 = module.integration.stack
+  settings              = var.downlink
   delta_f_port          = var.shadow.delta_f_port
   end_to_end_encryption = local.encryption.messages
   things_stack          = module.things_stack.application

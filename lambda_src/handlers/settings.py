@@ -34,6 +34,20 @@ def _shadow(text: str) -> ShadowSettings:
 
 
 @dataclass(frozen=True)
+class DownlinkPolicy:
+    """How downlinks are sent (variable `downlink`). `rate_per_minute` None: a part of The Things Stack's limit."""
+
+    hold_seconds: float
+    maximum_age_seconds: float
+    concurrency: int
+    rate_per_minute: float | None
+
+
+def _downlink(text: str) -> DownlinkPolicy:
+    return DownlinkPolicy(**json.loads(text))
+
+
+@dataclass(frozen=True)
 class Settings:
     """The settings of every function of a stack."""
 
@@ -125,9 +139,15 @@ class WebhookSettings(Settings):
 
 @dataclass(frozen=True)
 class DownlinkSettings(ThingsStackSettings):
-    """Environment of `downlink`, which handles requests, and shadow deltas when `delta_f_port` is set."""
+    """Environment of `downlink`, which handles requests, and shadow deltas when `delta_f_port` is set.
+
+    `sending_queue_url`: where it sends tickets to.
+    """
 
     things_log_group: str
+    downlinks_table: str
+    sending_queue_url: str
+    downlink: DownlinkPolicy = field(metadata={"parse": _downlink})
     delta_f_port: int | None = field(default=None, metadata={"parse": int})
     sessions_table: str | None = None
     key_encryption_key_secret_arn: str | None = None

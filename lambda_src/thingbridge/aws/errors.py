@@ -84,6 +84,7 @@ _FIXES: Final[Mapping[tuple[str, str], str]] = {
     ),
     ("DeleteItem", "ResourceNotFoundException"): _NO_TABLE,
     ("GetItem", "ResourceNotFoundException"): _NO_TABLE,
+    ("Query", "ResourceNotFoundException"): _NO_TABLE,
     ("UpdateItem", "ResourceNotFoundException"): _NO_TABLE,
     ("DescribeTable", "ResourceNotFoundException"): _NO_TABLE,
     ("Publish", "NotFound"): "the topic of Amazon SNS does not exist: create it again with `terraform apply`",

@@ -26,7 +26,14 @@ DEVICES = (
 ENVIRONMENTS = {
     "configure": {"PARAMETER_PATH": "/thethings/lorawan/farm/configure"},
     "devices": {"DEVICES": DEVICES, "TELEMETRY_STATES_TABLE": "farm-telemetry-states"},
-    "downlink": {**THINGS_STACK, "DELTA_F_PORT": "20"},
+    "downlink": {
+        **THINGS_STACK,
+        **WORK_QUEUE,
+        "DELTA_F_PORT": "20",
+        "DOWNLINK": '{"concurrency": 2, "hold_seconds": 0.5, "maximum_age_seconds": 3600, "rate_per_minute": null}',
+        "DOWNLINKS_TABLE": "farm-downlinks",
+        "SENDING_QUEUE_URL": "https://sqs/farm-sending.fifo",
+    },
     "provision": {"DEVICES": DEVICES, "NAME_PATTERN": "probe-.*", "ALLOWED_DEVICES_TABLE": "farm-allowed-devices"},
     "registry": {
         **THINGS_STACK,
