@@ -9,7 +9,7 @@ JOBS   ?= 5
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test unit terraform e2e soak check emulator contract format lock clean
+.PHONY: help setup demo up down status test unit terraform e2e soak bench check emulator contract format lock clean
 
 help: ## list these commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -54,6 +54,9 @@ e2e: setup ## the whole path, on real engines
 
 soak: setup ## every test at its full size, with every combination: half an hour or more
 	@SOAK=1 $(BIN)/pytest tests -n $(JOBS) --dist loadgroup -q
+
+bench: setup ## measure speed and cost on this machine, beside the plain way and the budgets
+	@$(BIN)/python -m benchmarks
 
 emulator: setup ## what this project relies on in the local AWS, fact by fact: run it after an upgrade of ministack
 	@$(BIN)/python -m local.emulator

@@ -54,10 +54,14 @@ module "upstream" {
 
   stack                 = module.integration.stack
   base_topic            = module.things_stack.base_topic
+  iot_endpoint          = data.aws_iot_endpoint.this.endpoint_address
   shadow                = module.shadow.use
   end_to_end_encryption = local.encryption.messages
   things_log            = module.things_log.use
   functions             = local.functions
+  publishes_per_second  = module.ingest.publishes_per_second
+  silence_minutes       = module.observability.silence_minutes
+  alarms                = module.observability.alarms
   aws                   = local.aws
   tags                  = var.tags
 }
@@ -65,12 +69,14 @@ module "upstream" {
 module "shadow" {
   source = "./modules/shadow"
 
-  stack      = module.integration.stack
-  settings   = var.shadow
-  things_log = module.things_log.use
-  functions  = local.functions
-  aws        = local.aws
-  tags       = var.tags
+  stack        = module.integration.stack
+  settings     = var.shadow
+  iot_endpoint = data.aws_iot_endpoint.this.endpoint_address
+  things_log   = module.things_log.use
+  functions    = local.functions
+  alarms       = module.observability.alarms
+  aws          = local.aws
+  tags         = var.tags
 }
 
 module "end_to_end_encryption" {
@@ -84,6 +90,7 @@ module "end_to_end_encryption" {
   things_stack        = module.things_stack.application
   things_log          = module.things_log.use
   functions           = local.functions
+  alarms              = module.observability.alarms
   aws                 = local.aws
   tags                = var.tags
 }
@@ -105,9 +112,11 @@ module "downlink" {
   settings              = var.downlink
   delta_f_port          = var.shadow.delta_f_port
   end_to_end_encryption = local.encryption.messages
+  iot_endpoint          = data.aws_iot_endpoint.this.endpoint_address
   things_stack          = module.things_stack.application
   things_log            = module.things_log.use
   functions             = local.functions
+  alarms                = module.observability.alarms
   aws                   = local.aws
   tags                  = var.tags
 }
@@ -125,6 +134,7 @@ module "registry" {
   things_stack              = module.things_stack.application
   things_log                = module.things_log.use
   functions                 = local.functions
+  alarms                    = module.observability.alarms
   aws                       = local.aws
   tags                      = var.tags
 }
@@ -146,8 +156,29 @@ module "devices" {
   provisioning    = var.devices.provisioning
   things_log      = module.things_log.use
   functions       = local.functions
+  alarms          = module.observability.alarms
   aws             = local.aws
   tags            = var.tags
+
+  end_old_certificates = var.devices.end_old_certificates
+}
+
+# What alarms do, and what there is to be seen of all capabilities. Configure has neither: Terraform invokes it and shows its error.
+
+module "observability" {
+  source = "./modules/observability"
+
+  stack    = module.integration.stack
+  settings = var.observability
+  aws      = local.aws
+  tags     = var.tags
+
+  observed = concat(
+    [module.ingest.observed, module.upstream.observed, module.shadow.observed, module.downlink.observed],
+    module.end_to_end_encryption[*].observed,
+    [module.registry.observed],
+    module.devices[*].observed,
+  )
 }
 
 # How messages of The Things Stack are received, and what no resource can set up: a function does it on apply, and undoes it on destroy.
@@ -180,6 +211,7 @@ module "ingest" {
   configure_role_name = module.configure.role_name
   things_stack        = module.things_stack.application
   functions           = local.functions
+  alarms              = module.observability.alarms
   aws                 = local.aws
   tags                = var.tags
 }

@@ -32,7 +32,7 @@ output "external_id" {
 }
 
 output "function_names" {
-  description = "Names of the functions. null: devices without devices, provision without devices.provisioning, requeue without end_to_end_encryption, shadow unless shadow.min_interval_seconds is set, sync without registry_sync, telemetry without devices.telemetry, webhook unless ingest.mode is \"webhook\"."
+  description = "Names of the functions. null: devices without devices, provision without devices.provisioning, requeue without end_to_end_encryption, rotations without devices.end_old_certificates, shadow unless shadow.min_interval_seconds is set, sync without registry_sync, telemetry without devices.telemetry, webhook unless ingest.mode is \"webhook\"."
   value = {
     configure = module.configure.function_name
     devices   = one(module.devices[*].function_name)
@@ -40,6 +40,7 @@ output "function_names" {
     provision = one(module.devices[*].provision_function_name)
     registry  = module.registry.function_name
     requeue   = one(module.end_to_end_encryption[*].requeue_function_name)
+    rotations = one(module.devices[*].rotations_function_name)
     shadow    = module.shadow.function_name
     sync      = module.registry.sync_function_name
     telemetry = one(module.devices[*].telemetry_function_name)
@@ -53,8 +54,16 @@ output "iot_endpoint" {
   value       = data.aws_iot_endpoint.this.endpoint_address
 }
 
+output "observability" {
+  description = "Topic of Amazon SNS that notifies of alarms (null if only actions of your own are carried out), and the dashboard's name and address. null without observability."
+  value = var.observability == null ? null : {
+    alarm_topic_arn = module.observability.topic_arn
+    dashboard       = module.observability.dashboard
+  }
+}
+
 output "queue_urls" {
-  description = "URLs of the queues that functions work on (downlink, registry, requeue, sending, shadow, sync), and of those that hold what failed. null: those of requeue without end_to_end_encryption, of shadow unless shadow.min_interval_seconds is set, of sync without registry_sync, of telemetry without devices.telemetry, of records without devices.telemetry.stream."
+  description = "URLs of the queues that functions work on (downlink, registry, requeue, sending, shadow, sync), and of those that hold what failed. null: those of requeue without end_to_end_encryption, of rotations without devices.end_old_certificates, of shadow unless shadow.min_interval_seconds is set, of sync without registry_sync, of telemetry without devices.telemetry, of records without devices.telemetry.stream."
   value = {
     downlink              = module.downlink.queue_urls.downlink
     downlink_dead_letters = module.downlink.failures.downlink_dead_letters.url
@@ -63,6 +72,7 @@ output "queue_urls" {
     registry_dead_letters = module.registry.failures.registry_dead_letters.url
     requeue               = one(module.end_to_end_encryption[*].queue_url)
     requeue_dead_letters  = one(module.end_to_end_encryption[*].failures.requeue_dead_letters.url)
+    rotations_failures    = try(module.devices[0].failures.rotations_failures.url, null)
     sending               = module.downlink.queue_urls.sending
     sending_dead_letters  = module.downlink.failures.sending_dead_letters.url
     shadow                = module.shadow.queue_url

@@ -125,9 +125,12 @@ variable "default_frequency_plan_id" {
 }
 
 variable "devices" {
-  description = "Devices that connect to AWS IoT Core themselves, with certificates of their own (docs/devices.md): their types and locations, a policy of your own beside the one they all carry, whether the account's fleet index is configured here, the host and authority that devices connect to if they are not AWS IoT Core's own, how their readings are evaluated (telemetry, docs/telemetry.md), and whether devices register themselves (provisioning). null: none."
+  description = "Devices that connect to AWS IoT Core themselves, with certificates of their own (docs/devices.md): their types and locations, a policy of your own beside the one they all carry, whether the account's fleet index is configured here, the host and authority that devices connect to if they are not AWS IoT Core's own, how their readings are evaluated (telemetry, docs/telemetry.md), whether devices register themselves (provisioning), and whether the old certificates of rotated devices end by themselves (end_old_certificates). null: none."
   type = object({
-    ca_certificate  = optional(string)
+    ca_certificate = optional(string)
+    end_old_certificates = optional(object({
+      after_hours = optional(number)
+    }))
     fleet_indexing  = optional(bool, false)
     iot_endpoint    = optional(string)
     locations       = optional(set(string), [])
@@ -380,6 +383,45 @@ variable "ingest" {
   validation {
     condition     = var.ingest.webhook.reserved_concurrency == null || try(var.ingest.webhook.reserved_concurrency >= 1 && floor(var.ingest.webhook.reserved_concurrency) == var.ingest.webhook.reserved_concurrency, false)
     error_message = "ingest.webhook.reserved_concurrency must be a whole number from 1, or null; got ${coalesce(var.ingest.webhook.reserved_concurrency, 0)}."
+  }
+}
+
+variable "observability" {
+  description = "Alarms, who is notified of them, and a dashboard. alarm_actions: ARNs of what each alarm does, such as a topic of Amazon SNS that exists. emails: addresses that are notified, on a topic that is created; it is also created without alarm_actions. kms_key_arn: your own key that encrypts it, whose policy lets CloudWatch use it (null: a key is created). notify_when_over: whether the same is done when a fault is over, and once when an alarm is created. dashboard: whether there is one. runbook: page that alarms refer to, a path or an https URL. silence_minutes: minutes without any message of The Things Stack after which an alarm fires (null: silence is not a fault). An alarm costs 0.10 USD a month: docs/alarms.md has how many there are. null: none of it."
+  type = object({
+    alarm_actions    = optional(list(string), [])
+    dashboard        = optional(bool, true)
+    emails           = optional(set(string), [])
+    kms_key_arn      = optional(string)
+    notify_when_over = optional(bool, false)
+    runbook          = optional(string, "docs/alarms.md")
+    silence_minutes  = optional(number)
+  })
+  default = null
+
+  validation {
+    condition     = alltrue([for arn in try(var.observability.alarm_actions, []) : can(regex("^arn:[a-z-]+:[a-z0-9-]+:[a-z0-9-]*:[0-9]*:.+$", arn))])
+    error_message = "observability.alarm_actions must hold ARNs; got ${jsonencode(try(var.observability.alarm_actions, []))}."
+  }
+
+  validation {
+    condition     = alltrue([for email in try(var.observability.emails, []) : can(regex("^[^@\\s]+@[^@\\s]+[.][^@\\s]+$", email))])
+    error_message = "observability.emails must hold addresses, e.g. oncall@example.com; got ${jsonencode(try(var.observability.emails, []))}."
+  }
+
+  validation {
+    condition     = try(var.observability.kms_key_arn, null) == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/.+$", var.observability.kms_key_arn))
+    error_message = "observability.kms_key_arn must be the ARN of a key, arn:<partition>:kms:<region>:<account>:key/<id>, or null; got \"${try(coalesce(var.observability.kms_key_arn, "null"), "null")}\"."
+  }
+
+  validation {
+    condition     = var.observability == null || can(regex("^(https://)?[^\\s#:]+$", var.observability.runbook))
+    error_message = "observability.runbook must be a path or an https URL, without # and spaces; got \"${try(var.observability.runbook, "null")}\"."
+  }
+
+  validation {
+    condition     = try(var.observability.silence_minutes, null) == null || try(var.observability.silence_minutes >= 5 && var.observability.silence_minutes <= 1440 && floor(var.observability.silence_minutes) == var.observability.silence_minutes, false)
+    error_message = "observability.silence_minutes must be a whole number from 5 to 1440 (a day), or null; got ${try(coalesce(var.observability.silence_minutes, 0), 0)}."
   }
 }
 

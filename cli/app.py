@@ -13,7 +13,7 @@ import typer
 from rich.text import Text
 from typer.core import TyperGroup
 
-from cli import sync, things, transfer
+from cli import cost, sync, things, transfer
 from cli.aws import ERRORS, sentence
 from cli.devices import commands as devices
 from cli.errors import Failed, Interrupted
@@ -61,5 +61,7 @@ def _thingbridge(
 app.add_typer(things.app, name="things")
 app.add_typer(devices.app, name="devices")
 app.command(name="import")(transfer.import_)
-app.command()(transfer.export)
+# Where `import` has its file, a person gives one to `export` as well, which names the option.
+app.command(context_settings={"allow_extra_args": True})(transfer.export)
 app.command()(sync.sync)
+app.command()(cost.cost)

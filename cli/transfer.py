@@ -16,7 +16,7 @@ from rich.table import Column, Table
 from cli import output_file, provisioning
 from cli.aws import AppliedStack
 from cli.device_file import DeviceFile, DeviceWriter, Format
-from cli.errors import Failed, Interrupted, NotKnownInTime
+from cli.errors import Failed, Interrupted, NotKnownInTime, WrongUsage
 from cli.importing import DEFAULT_RATE, REGISTRY_QUOTA, Import, Outcome, RowResult
 from cli.inventory import Inventory
 from cli.options import THING_TYPE, AsJson, Profile, Region, ShowKeys, StackName, ThingType
@@ -124,8 +124,11 @@ def import_(
         if _carry_out(work, rows, failures, as_json):
             _show(work, rows, failures, as_json, report)
             raise Interrupted("interrupted: the same command continues where it stopped")
-        devices = _wait(work, failures, timeout, as_json) if wait else None
+        devices, interrupted = _wait(work, failures, timeout, as_json) if wait else (None, False)
         _show(work, rows, failures, as_json, report, devices=devices)
+        if interrupted:
+            raise Interrupted("interrupted: the things exist; `thingbridge things list --failed` shows those without "
+                              "their device")  # fmt: skip
     if devices and devices[_UNKNOWN]:
         raise NotKnownInTime(
             f"the outcome for {_count(devices[_UNKNOWN], 'device')} is not known after {timeout:g} s without another; "
@@ -150,6 +153,8 @@ def export(
     region: Region = None,
 ) -> None:
     """Write the things of a stack as a file that `thingbridge import` and The Things Stack read."""
+    if context.args:
+        raise WrongUsage(f"the file is named by --output: thingbridge export --output {context.args[0]}")
     applied = AppliedStack.open(context, stack, profile, region)
     applied.must_exist()
     count = hidden = 0
@@ -237,20 +242,25 @@ def _carry_out(work: Import, rows: int, failures: Failures, quiet: bool) -> bool
     return False
 
 
-def _wait(work: Import, failures: Failures, timeout: float, quiet: bool) -> Counter[str]:
-    """Wait for the devices of the created things; returns the number of devices by state."""
+def _wait(work: Import, failures: Failures, timeout: float, quiet: bool) -> tuple[Counter[str], bool]:
+    """Wait for the devices of the created things; returns the number of devices by state, and whether it was
+    interrupted."""
     states: Counter[str] = Counter()
     before = {name: reported for name, (_, reported) in work.created.items()}
-    with progress(quiet=quiet) as bar:
-        task = bar.add_task("waiting for the devices", total=len(before))
-        for name, reported in provisioning.wait_for_all(work.stack, before, patience=timeout, pace=work.pace):
-            bar.advance(task)
-            states[str(reported.get("state"))] += 1
-            if reported.get("state") == FAILED:
-                reason = provisioning.description(reported)
-                failures.add(RowResult(work.created[name][0], name, Outcome.FAILED, reason))
+    interrupted = False
+    try:
+        with progress(quiet=quiet) as bar:
+            task = bar.add_task("waiting for the devices", total=len(before))
+            for name, reported in provisioning.wait_for_all(work.stack, before, patience=timeout, pace=work.pace):
+                bar.advance(task)
+                states[str(reported.get("state"))] += 1
+                if reported.get("state") == FAILED:
+                    reason = provisioning.description(reported)
+                    failures.add(RowResult(work.created[name][0], name, Outcome.FAILED, reason))
+    except KeyboardInterrupt:
+        interrupted = True
     states[_UNKNOWN] = len(before) - states.total()
-    return states
+    return states, interrupted
 
 
 def _show(

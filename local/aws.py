@@ -30,7 +30,6 @@ REGION = "eu-west-1"
 ROOT_KEY = "test"
 ROOT_SECRET = "test"  # noqa: S105
 ROOT_ACCOUNT = "000000000000"
-READY_SECONDS = 30.0
 CONFIG = Config(retries={"max_attempts": 4, "mode": "standard"}, connect_timeout=5, read_timeout=60)
 # The variables that ministack, and with it every function it runs, inherits: none that could lead a function to a real
 # account.
@@ -58,6 +57,7 @@ class LocalAws:
     the process that started it unless it `outlives` that.
     `emulator` is the virtual environment that it runs in, `runtime` that of the functions.
     `process` is None until it is started, and for an instance that was attached.
+    What is billed is recorded in the file `records`, if one is given (local/metering.py reads it).
     """
 
     def __init__(
@@ -68,9 +68,10 @@ class LocalAws:
         emulator: Environment = EMULATOR,
         runtime: Environment = RUNTIME,
         outlives: bool = False,
+        records: Path | None = None,
     ) -> None:
         self.directory = directory
-        self.region = region
+        self.region, self.records = region, records
         self.emulator, self.runtime, self.outlives = emulator, runtime, outlives
         self.endpoint_url = ""
         self.mqtt_port: int | None = None
@@ -91,7 +92,12 @@ class LocalAws:
 
     @classmethod
     def from_environment(
-        cls, directory: Path, environment: Mapping[str, str] = os.environ, *, outlives: bool = False
+        cls,
+        directory: Path,
+        environment: Mapping[str, str] = os.environ,
+        *,
+        outlives: bool = False,
+        records: Path | None = None,
     ) -> LocalAws:
         """The one that AWS_ENDPOINT_URL or LOCALSTACK_HOST names, with its credentials; a new one if neither is set.
 
@@ -104,7 +110,7 @@ class LocalAws:
             scheme = "https" if environment.get("USE_SSL") in ("1", "true") else "http"
             url = f"{scheme}://{host if ':' in host else f'{host}:4566'}"
         if not url:
-            return cls(directory, outlives=outlives).start()
+            return cls(directory, outlives=outlives, records=records).start()
         region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or REGION
         aws = cls.attach(url, directory, region=region)
         aws.outlives = outlives
@@ -268,6 +274,8 @@ class LocalAws:
             "PYTHONPATH": str(ROOT),
             "PYTHONUNBUFFERED": "1",
         }
+        if self.records:
+            environment["THINGBRIDGE_LOCAL_RECORDS"] = str(self.records)
         self.process = start(
             "The local AWS (ministack)",
             [str(self.emulator.python), "-m", "local.emulator.launcher", str(self.runtime.python)],
@@ -276,4 +284,4 @@ class LocalAws:
             cwd=temporary,
             ends_with_caller=not self.outlives,
         )
-        wait_until_ready(self.process, lambda: self.answers, READY_SECONDS)
+        wait_until_ready(self.process, lambda: self.answers)

@@ -71,6 +71,8 @@ class Environment:
 
     def create(self) -> None:
         """Make the empty environment. Raises Missing."""
+        if self.directory.is_symlink():
+            self.directory.unlink()  # Clearing it would empty the environment that it leads to, which is another's.
         try:
             # pip takes seconds to install; the pip of `.venv` installs into the others.
             venv.EnvBuilder(clear=True, with_pip=self.with_checkout, symlinks=True).create(str(self.directory))

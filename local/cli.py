@@ -27,7 +27,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from local import demo as transcript
-from local import inspection, showing, terraform
+from local import inspection, leftovers, showing, terraform
 from local.aws import OWN_ENDPOINT
 from local.environment import APPLICATION, ENVIRONMENTS, Environment, NotUp, OtherThingsStack, clear
 from local.inspection import NotSeen, payload_hex, readable
@@ -137,7 +137,7 @@ def up(context: typer.Context) -> None:
         stack = environment.stack
         out.print(f"[dim]{stack.provider.explanation}[/]")
         with transcript.progress(out, "terraform apply") as on_progress:
-            seconds = stack.apply(on_progress)
+            seconds = leftovers.apply_where_it_is(stack, environment.aws, on_progress)
     out.print(f"Thingbridge: applied in {seconds:.0f} s, configuration in {showing.short(directory / 'stack')}\n")
     out.print("Try (with `.venv/bin/` in front, or after `source .venv/bin/activate`):")
     for command, what in showing.tries(own=environment.own is not None):
@@ -149,7 +149,8 @@ def up(context: typer.Context) -> None:
 def down(context: typer.Context) -> None:
     """Stop everything that was started here, also after a crash, and delete its state."""
     directories = Directories.of(context)
-    found = [directory for directory in (directories.up, directories.demo) if clear(directory, out.print)]
+    with _continued_by("make down"):
+        found = [directory for directory in (directories.up, directories.demo) if clear(directory, out.print)]
     out.print("Stopped; nothing is left running." if found else "Nothing was up.")
 
 
@@ -169,7 +170,8 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
 def env(context: typer.Context) -> None:
     """Shell lines that point the AWS CLI, any SDK and Terraform to this AWS: eval "$(thingbridge-local env)"."""
     settings = _running(context).aws.settings()
-    for name, value in (settings | {OWN_ENDPOINT: settings["AWS_ENDPOINT_URL"]}).items():
+    settings[OWN_ENDPOINT] = settings["AWS_ENDPOINT_URL"]
+    for name, value in (settings | terraform.for_shells(os.environ)).items():
         typer.echo(f"export {name}={shlex.quote(value)}")
 
 
@@ -321,12 +323,24 @@ def _all_or_nothing(directory: Path) -> Iterator[None]:
         try:
             yield
         except KeyboardInterrupt:
-            if not before:
+            if before:
+                err.print("interrupted: what was up still runs, and `make up` applies the rest")
+            else:
                 err.print("interrupted; stopping what was started …")
                 with transcript.uninterrupted():
                     clear(directory, err.print)
                 _stop(started)
             raise
+
+
+@contextlib.contextmanager
+def _continued_by(command: str) -> Iterator[None]:
+    """After Ctrl-C, says which command does what is left."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        err.print(f"interrupted: `{command}` again does the rest")
+        raise
 
 
 def _stop(processes: Sequence[Running]) -> None:

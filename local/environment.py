@@ -303,7 +303,7 @@ def _start_things_stack(directory: Path, aws: LocalAws, profile: str) -> tuple[R
         cwd=directory,
         ends_with_caller=not aws.outlives,
     )
-    wait_until_ready(process, state.exists, timeout=20)
+    wait_until_ready(process, state.exists)
     return process, str(json.loads(state.read_text(encoding="utf-8"))["url"])
 
 
@@ -320,7 +320,7 @@ def _start_gate(directory: Path, aws: LocalAws, port: int) -> Running:
         cwd=directory,
         ends_with_caller=not aws.outlives,
     )
-    wait_until_ready(process, lambda: answers(port), timeout=20)
+    wait_until_ready(process, lambda: answers(port))
     return process
 
 

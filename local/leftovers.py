@@ -1,18 +1,188 @@
 """What an apply created without recording it: an emulator under load drops a response now and then, the provider
 retries, and the retry fails because the resource exists. AWS does not do so; on an emulator the fix is to clean up and
 apply again.
+
+Left alone is what a stack leaves on purpose: the thing type that stacks share, the account's fleet index and registry
+events, and certificates of claims and authorities, which no stack creates.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from local.aws import LocalAws
 from local.stack import OnProgress, Stack, TerraformError
 
 _RETRIED = ("already exists", "StatusCode: 409", "ResourceConflict", "EntityAlreadyExists")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How the resources of a type are found and removed.
+
+    `listing`: the operation of `service` that lists them, and where its answer has them. `name` and `remove` get one of
+    the list, and `remove` a client before it.
+    """
+
+    service: str
+    listing: tuple[str, str]
+    name: Callable[[Any], str]
+    remove: Callable[[Any, Any], object]
+
+
+def _remove_role(iam: Any, role: Any) -> None:
+    name = role["RoleName"]
+    for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
+        iam.delete_role_policy(RoleName=name, PolicyName=policy)
+    iam.delete_role(RoleName=name)
+
+
+def _remove_policy(iot: Any, policy: Any) -> None:
+    name = policy["policyName"]
+    for target in iot.list_targets_for_policy(policyName=name)["targets"]:
+        certificate = target.partition(":cert/")[2]
+        iot.update_certificate(certificateId=certificate, newStatus="INACTIVE")
+        iot.delete_certificate(certificateId=certificate, forceDelete=True)
+    iot.delete_policy(policyName=name)
+
+
+def _remove_thing_type(iot: Any, thing_type: Any) -> None:
+    """An emulator deletes it at once, AWS five minutes after it was deprecated."""
+    name = thing_type["thingTypeName"]
+    iot.deprecate_thing_type(thingTypeName=name)
+    iot.delete_thing_type(thingTypeName=name)
+
+
+def _remove_key(kms: Any, alias: Any) -> None:
+    kms.delete_alias(AliasName=alias["AliasName"])
+    kms.schedule_key_deletion(KeyId=alias["TargetKeyId"], PendingWindowInDays=7)
+
+
+def _remove_layer(functions: Any, layer: Any) -> None:
+    name = layer["LayerName"]
+    for version in _all(functions, "list_layer_versions", "LayerVersions", LayerName=name):
+        functions.delete_layer_version(LayerName=name, VersionNumber=version["Version"])
+
+
+KINDS: Final = {
+    # What names another one comes before it.
+    "aws_lambda_event_source_mapping": Kind(
+        "lambda",
+        ("list_event_source_mappings", "EventSourceMappings"),
+        lambda each: str(each["FunctionArn"].rpartition(":")[2]),
+        lambda client, each: client.delete_event_source_mapping(UUID=each["UUID"]),
+    ),
+    "aws_lambda_function": Kind(
+        "lambda",
+        ("list_functions", "Functions"),
+        lambda each: str(each["FunctionName"]),
+        lambda client, each: client.delete_function(FunctionName=each["FunctionName"]),
+    ),
+    "aws_lambda_layer_version": Kind(
+        "lambda", ("list_layers", "Layers"), lambda each: str(each["LayerName"]), _remove_layer
+    ),
+    "aws_iot_topic_rule": Kind(
+        "iot",
+        ("list_topic_rules", "rules"),
+        lambda each: str(each["ruleName"]),
+        lambda client, each: client.delete_topic_rule(ruleName=each["ruleName"]),
+    ),
+    "aws_iot_policy": Kind("iot", ("list_policies", "policies"), lambda each: str(each["policyName"]), _remove_policy),
+    "aws_iot_provisioning_template": Kind(
+        "iot",
+        ("list_provisioning_templates", "templates"),
+        lambda each: str(each["templateName"]),
+        lambda client, each: client.delete_provisioning_template(templateName=each["templateName"]),
+    ),
+    "aws_iot_thing_group": Kind(
+        "iot",
+        ("list_thing_groups", "thingGroups"),
+        lambda each: str(each["groupName"]),
+        lambda client, each: client.delete_thing_group(thingGroupName=each["groupName"]),
+    ),
+    "aws_iot_thing_type": Kind(
+        "iot", ("list_thing_types", "thingTypes"), lambda each: str(each["thingTypeName"]), _remove_thing_type
+    ),
+    "aws_scheduler_schedule": Kind(
+        "scheduler",
+        ("list_schedules", "Schedules"),
+        lambda each: str(each["Name"]),
+        lambda client, each: client.delete_schedule(Name=each["Name"], GroupName=each["GroupName"]),
+    ),
+    "aws_cloudwatch_metric_alarm": Kind(
+        "cloudwatch",
+        ("describe_alarms", "MetricAlarms"),
+        lambda each: str(each["AlarmName"]),
+        lambda client, each: client.delete_alarms(AlarmNames=[each["AlarmName"]]),
+    ),
+    "aws_cloudwatch_dashboard": Kind(
+        "cloudwatch",
+        ("list_dashboards", "DashboardEntries"),
+        lambda each: str(each["DashboardName"]),
+        lambda client, each: client.delete_dashboards(DashboardNames=[each["DashboardName"]]),
+    ),
+    "aws_sns_topic": Kind(
+        "sns",
+        ("list_topics", "Topics"),
+        lambda each: str(each["TopicArn"].rpartition(":")[2]),
+        lambda client, each: client.delete_topic(TopicArn=each["TopicArn"]),
+    ),
+    "aws_kms_alias": Kind("kms", ("list_aliases", "Aliases"), lambda each: str(each["AliasName"]), _remove_key),
+    "aws_dynamodb_table": Kind(
+        "dynamodb",
+        ("list_tables", "TableNames"),
+        str,
+        lambda client, each: client.delete_table(TableName=each),
+    ),
+    "aws_cloudformation_stack": Kind(
+        "cloudformation",
+        ("describe_stacks", "Stacks"),
+        lambda each: str(each["StackName"]),
+        lambda client, each: client.delete_stack(StackName=each["StackName"]),
+    ),
+    "aws_iam_role": Kind("iam", ("list_roles", "Roles"), lambda each: str(each["RoleName"]), _remove_role),
+    "aws_secretsmanager_secret": Kind(
+        "secretsmanager",
+        ("list_secrets", "SecretList"),
+        lambda each: str(each["Name"]),
+        lambda client, each: client.delete_secret(SecretId=each["Name"], ForceDeleteWithoutRecovery=True),
+    ),
+    "aws_cloudwatch_log_group": Kind(
+        "logs",
+        ("describe_log_groups", "logGroups"),
+        lambda each: str(each["logGroupName"]),
+        lambda client, each: client.delete_log_group(logGroupName=each["logGroupName"]),
+    ),
+    "aws_ssm_parameter": Kind(
+        "ssm",
+        ("describe_parameters", "Parameters"),
+        lambda each: str(each["Name"]),
+        lambda client, each: client.delete_parameter(Name=each["Name"]),
+    ),
+    "aws_sqs_queue": Kind(
+        "sqs",
+        ("list_queues", "QueueUrls"),
+        lambda each: Path(each).name,
+        lambda client, each: client.delete_queue(QueueUrl=each),
+    ),
+}
+"""Everything that a stack creates, by Terraform's type, in the order of removal."""
+
+REMOVED_WITH_ANOTHER: Final = {
+    "aws_iam_role_policy",
+    "aws_kms_key",
+    "aws_lambda_function_event_invoke_config",
+    "aws_lambda_function_url",
+    "aws_lambda_invocation",
+    "aws_lambda_permission",
+    "aws_secretsmanager_secret_version",
+    "aws_sns_topic_policy",
+    "aws_sns_topic_subscription",
+}
+LEFT_ON_PURPOSE: Final = {"aws_iot_indexing_configuration"}
 
 
 def apply(stack: Stack, aws: LocalAws, on_progress: OnProgress | None = None) -> float:
@@ -23,7 +193,7 @@ def apply(stack: Stack, aws: LocalAws, on_progress: OnProgress | None = None) ->
     try:
         return stack.apply(on_progress)
     except TerraformError as error:
-        if not any(symptom in str(error) for symptom in _RETRIED):
+        if not retried(error):
             raise
     stack.destroy()
     for _, remove in left_behind(aws, str(stack.inputs["stack_name"])):
@@ -31,64 +201,53 @@ def apply(stack: Stack, aws: LocalAws, on_progress: OnProgress | None = None) ->
     return stack.apply(on_progress)
 
 
+def apply_where_it_is(stack: Stack, aws: LocalAws, on_progress: OnProgress | None = None) -> float:
+    """Apply a stack that may be in use: from scratch only until it was applied once, in an AWS that was started here.
+
+    Returns the seconds of the apply. Raises TerraformError.
+    """
+    if aws.process and not stack.was_applied:
+        return apply(stack, aws, on_progress)
+    return stack.apply(on_progress)
+
+
+def retried(error: TerraformError) -> bool:
+    """Whether something was created twice, because the response to the first request did not arrive."""
+    return any(symptom in each for each in error.errors for symptom in _RETRIED)
+
+
 def left_behind(aws: LocalAws, stack_name: str) -> list[tuple[str, Callable[[], Any]]]:
-    """The existing resources with names of the stack: each name, and what removes it."""
-    starts = (f"{stack_name}-", f"{stack_name}_", f"{stack_name}/")
-    starts = (*starts, f"/thethings/lorawan/{stack_name}/", f"/aws/lambda/{stack_name}-")
-    functions, logs, sqs = aws.client("lambda"), aws.client("logs"), aws.client("sqs")
-    iam, iot, secrets = aws.client("iam"), aws.client("iot"), aws.client("secretsmanager")
-    stacks, parameters = aws.client("cloudformation"), aws.client("ssm")
-    tables = aws.client("dynamodb")
+    """The existing resources with names of the stack: each name, and what removes it.
 
+    None of another stack whose name begins like this one's: its log of things shows that it exists.
+    """
     found: list[tuple[str, Callable[[], Any]]] = []
-    for each in _all(functions, "list_functions", "Functions"):
-        name = each["FunctionName"]
-        found.append((name, lambda name=name: functions.delete_function(FunctionName=name)))
-    for each in _all(iot, "list_topic_rules", "rules"):
-        name = each["ruleName"]
-        found.append((name, lambda name=name: iot.delete_topic_rule(ruleName=name)))
-    for each in _all(iot, "list_policies", "policies"):
-        name = each["policyName"]
-        found.append((name, lambda name=name: _remove_policy(iot, name)))
-    for each in _all(iot, "list_provisioning_templates", "templates"):
-        name = each["templateName"]
-        found.append((name, lambda name=name: iot.delete_provisioning_template(templateName=name)))
-    for name in _all(tables, "list_tables", "TableNames"):
-        found.append((name, lambda name=name: tables.delete_table(TableName=name)))
-    for each in _all(stacks, "describe_stacks", "Stacks"):
-        name = each["StackName"]
-        found.append((name, lambda name=name: stacks.delete_stack(StackName=name)))
-    for each in _all(iam, "list_roles", "Roles"):
-        name = each["RoleName"]
-        found.append((name, lambda name=name: _remove_role(iam, name)))
-    for each in _all(secrets, "list_secrets", "SecretList"):
-        name = each["Name"]
-        found.append((name, lambda name=name: secrets.delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)))
-    for each in _all(logs, "describe_log_groups", "logGroups"):
-        name = each["logGroupName"]
-        found.append((name, lambda name=name: logs.delete_log_group(logGroupName=name)))
-    for each in _all(parameters, "describe_parameters", "Parameters"):
-        name = each["Name"]
-        found.append((name, lambda name=name: parameters.delete_parameter(Name=name)))
-    for url in _all(sqs, "list_queues", "QueueUrls"):
-        found.append((Path(url).name, lambda url=url: sqs.delete_queue(QueueUrl=url)))
-    return [(name, remove) for name, remove in found if name.startswith(starts)]
+    others = [other for other in _stacks(aws) if other.startswith(f"{stack_name}-")]
+    for kind in KINDS.values():
+        client = aws.client(kind.service)
+        named = sorted(((kind.name(each), each) for each in _all(client, *kind.listing)), key=lambda pair: pair[0])
+        # Backwards: the parent of thing groups, <stack>:devices, comes before its children.
+        for name, each in reversed(named):
+            if is_of(name, stack_name) and not any(is_of(name, other) for other in others):
+                found.append((name, lambda kind=kind, client=client, each=each: kind.remove(client, each)))
+    return found
 
 
-def _all(client: Any, operation: str, key: str) -> list[Any]:
+def is_of(name: str, stack_name: str) -> bool:
+    """Whether a name can be derived from that of a stack."""
+    # A topic rule, and so its role, has "_" in the place of "-".
+    rule = stack_name.replace("-", "_")
+    starts = (*(f"{stack_name}{mark}" for mark in "-_/:"), f"{rule}_", f"alias/{stack_name}-")
+    return name.startswith((*starts, f"/thethings/lorawan/{stack_name}/", f"/aws/lambda/{stack_name}-"))
+
+
+def _stacks(aws: LocalAws) -> list[str]:
+    """The stacks that have a log of things."""
+    groups = _all(aws.client("logs"), "describe_log_groups", "logGroups")
+    paths = [group["logGroupName"].split("/") for group in groups]
+    return [path[3] for path in paths if path[:3] == ["", "thethings", "lorawan"] and len(path) == 5]
+
+
+def _all(client: Any, operation: str, key: str, **arguments: Any) -> list[Any]:
     """What a listing has on all of its pages."""
-    return [each for page in client.get_paginator(operation).paginate() for each in page.get(key, [])]
-
-
-def _remove_role(iam: Any, name: str) -> None:
-    for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
-        iam.delete_role_policy(RoleName=name, PolicyName=policy)
-    iam.delete_role(RoleName=name)
-
-
-def _remove_policy(iot: Any, name: str) -> None:
-    for target in iot.list_targets_for_policy(policyName=name)["targets"]:
-        certificate = target.partition(":cert/")[2]
-        iot.update_certificate(certificateId=certificate, newStatus="INACTIVE")
-        iot.delete_certificate(certificateId=certificate, forceDelete=True)
-    iot.delete_policy(policyName=name)
+    return [each for page in client.get_paginator(operation).paginate(**arguments) for each in page.get(key, [])]

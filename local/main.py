@@ -20,5 +20,5 @@ def main(checkout: Path = CHECKOUT) -> None:
 
         cli.main()
     except KeyboardInterrupt:
-        sys.stderr.write("✗ interrupted\n")
+        sys.stderr.write("✗ interrupted: the same command does the rest\n")
         sys.exit(130)

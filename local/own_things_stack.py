@@ -77,9 +77,7 @@ class OwnThingsStack:
             given[APPLICATION],
             given[API_KEY],
             _url(IDENTITY_SERVER, identity_server) if identity_server else "",
-            _url(REACHES, given[REACHES]) if given[REACHES] else "",
-            _port(given[PORT]) if given[PORT] else DEFAULT_PORT,
-            _certificate(given[CA_CERTIFICATE]) if given[CA_CERTIFICATE] else "",
+            *way_here(environment),
         )
         if not own.reaches and not runs_here(urlsplit(own.url).hostname or ""):
             raise Unusable(f"{REACHES} must be an https address that leads to port {own.port} of this machine, as "
@@ -189,6 +187,16 @@ class OwnThingsStack:
             ca_certificate=self.ca_certificate or None,
         )
         return ThingsStack(self.application, transport)
+
+
+def way_here(environment: Mapping[str, str]) -> tuple[str, int, str]:
+    """`reaches`, `port` and `ca_certificate`, as variables give them. Raises Unusable."""
+    reaches, port, certificate = (environment.get(name, "").strip() for name in (REACHES, PORT, CA_CERTIFICATE))
+    return (
+        _url(REACHES, reaches) if reaches else "",
+        _port(port) if port else DEFAULT_PORT,
+        _certificate(certificate) if certificate else "",
+    )
 
 
 def runs_here(host: str) -> bool:

@@ -162,14 +162,24 @@ def interrupts_deferred() -> Iterator[None]:
 _INTERRUPTS = (signal.SIGINT, signal.SIGTERM)
 
 
-def wait_until_ready(running: Running, ready: Callable[[], bool], timeout: float) -> None:
+START_SECONDS = 120.0
+"""How long a process may take to start. One that ends is noticed at once, so only a busy machine takes that long."""
+
+
+def wait_until_ready(running: Running, ready: Callable[[], bool], timeout: float = START_SECONDS) -> None:
     """Wait until `ready()`; stops it and raises StartFailed when it ends before that or takes too long."""
     _wait(lambda: not running.alive or ready(), timeout)
     if running.alive and ready():
         return
-    reason = f"was not ready within {timeout:g} s" if running.alive else "ended while it was starting"
+    reason = (
+        f"was not ready within {timeout:g} s: if this machine is busy, run the same command again"
+        if running.alive
+        else "ended while it was starting"
+    )
     running.stop()
-    raise StartFailed(f"{running.name} {reason}; the end of its log ({running.log}):\n{running.log_tail()}")
+    tail = running.log_tail()
+    log = f"the end of its log ({running.log}):\n{tail}" if tail else f"its log ({running.log}) is empty"
+    raise StartFailed(f"{running.name} {reason}; {log}")
 
 
 # Children of this process must be reaped by it, or they stay as zombies that look alive.

@@ -65,6 +65,16 @@ def find_provider(
     )
 
 
+def for_shells(environment: Mapping[str, str]) -> dict[str, str]:
+    """What a `terraform init` of the user's own needs in its shell where it would not find the provider by itself:
+    offline, the mirror that is used here. Empty otherwise."""
+    try:
+        found = find_provider(environment).environment
+    except ProviderNotFound:
+        return {}
+    return {name: value for name, value in found.items() if name == "TF_CLI_ARGS_init"}
+
+
 def cleaned(environment: Mapping[str, str]) -> dict[str, str]:
     """Without a TF_CLI_CONFIG_FILE that does not exist: Terraform would warn about it in every command."""
     named = environment.get("TF_CLI_CONFIG_FILE")
@@ -153,7 +163,9 @@ def install_roots(environment: Mapping[str, str]) -> list[Path]:
 
 def _set_by_user(environment: Mapping[str, str]) -> ProviderSource | None:
     if "-plugin-dir" in environment.get("TF_CLI_ARGS_init", ""):
-        return ProviderSource(f"{PROVIDED} from the -plugin-dir in your TF_CLI_ARGS_init")
+        return ProviderSource(
+            f"{PROVIDED} from the -plugin-dir in TF_CLI_ARGS_init (yours, or what `thingbridge-local env` set)"
+        )
     for file in _cli_configuration(environment):
         if re.search(r"^\s*provider_installation\b", file.read_text(encoding="utf-8", errors="replace"), re.M):
             return ProviderSource(f"{PROVIDED} as configured in {file} (provider_installation)")

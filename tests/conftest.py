@@ -54,7 +54,7 @@ hypothesis.settings.register_profile(
     "thingbridge",
     derandomize=not SOAK,
     deadline=None,
-    max_examples=size(12, 500),
+    max_examples=size(8, 500),
     suppress_health_check=[hypothesis.HealthCheck.too_slow],
 )
 hypothesis.settings.load_profile("thingbridge")
@@ -77,7 +77,8 @@ class Endpoint:
 @pytest.fixture(scope="session")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
     """An AWS with IAM enforced: the one that AWS_ENDPOINT_URL or LOCALSTACK_HOST names, else ministack."""
-    with LocalAws.from_environment(tmp_path_factory.mktemp("aws")) as running:
+    directory = tmp_path_factory.mktemp("aws")
+    with LocalAws.from_environment(directory, records=directory / "records.jsonl") as running:
         yield running
 
 
@@ -108,12 +109,22 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Tests that are marked `soak` run under `make soak` alone."""
+    """Tests that are marked `soak` run in `make soak` alone; the others share an AWS where they need no stack."""
     if SOAK:
         return
+    for item in items:
+        if "aws" in getattr(item, "fixturenames", ()) and not item.get_closest_marker("xdist_group"):
+            item.add_marker(pytest.mark.xdist_group("plans"))
     left_out = [item for item in items if item.get_closest_marker("soak")]
     items[:] = [item for item in items if not item.get_closest_marker("soak")]
     config.hook.pytest_deselected(items=left_out)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish() -> None:
+    """pytest looks for what was never closed by collecting garbage five times; all but this once is repetition."""
+    gc.collect()
+    gc.freeze()
 
 
 FIGURES = "figures"

@@ -54,8 +54,8 @@ class AppliedDevices:
                 f"the stack {stack} has no devices of this kind in {clients('iot').meta.region_name}: apply it with "
                 "the variable devices, or choose another --stack, --region or --profile"
             )
-        fleet, table = Fleet.read(stack, settings), environment.get("TELEMETRY_STATES_TABLE")
-        return cls(DeviceRegistry.of(fleet, clients, table), clients, runtime.clock)
+        tables = environment.get("TELEMETRY_STATES_TABLE"), environment.get("ROTATIONS_TABLE")
+        return cls(DeviceRegistry.of(Fleet.read(stack, settings), clients, *tables), clients, runtime.clock)
 
     @property
     def fleet(self) -> Fleet:

@@ -15,6 +15,7 @@ from rich.table import Column, Table
 from cli import output_file
 from cli.devices import jobs, keys, provisioning, state, transfer, verification
 from cli.devices.applied import AppliedDevices, document
+from cli.devices.ending import ending, shown
 from cli.errors import Failed, WrongUsage
 from cli.options import AsJson, Profile, Region, StackName
 from cli.output import count, out, plain, print_json, progress, say
@@ -147,19 +148,36 @@ def rotate(
     end_old: Annotated[
         bool, typer.Option("--end-old", help="Issue nothing: delete all certificates but the newest, if it works.")
     ] = False,
+    end_old_after: Annotated[
+        str | None,
+        typer.Option(
+            "--end-old-after",
+            metavar="TIME",
+            help="End the old certificate then, even if the new one was not used: 12h, 30d, or a date or time in UTC.",
+            show_default=False,
+        ),
+    ] = None,
     profile: Profile = None,
     region: Region = None,
     as_json: AsJson = False,
 ) -> None:
-    """Hand out a new certificate and key; the old one works until you end it with --end-old."""
+    """Hand out a new certificate and key; the old one works until it ends.
+
+    It ends by itself once the device uses the new one, if the stack has devices.end_old_certificates, otherwise with
+    --end-old.
+    """
+    if end_old and end_old_after:
+        raise WrongUsage("--end-old ends the old certificates at once: give it without --end-old-after")
     if not end_old:
         _must_be_handed_out(directory, as_json)
+    end_at = ending(end_old_after, datetime.now(UTC)) if end_old_after else None
     applied = AppliedDevices.open(context, stack, profile, region)
     if not end_old:
-        certificate = _rotate(applied, name, directory).certificate
+        _must_end_by_itself(applied, end_at)
+        certificate = _rotate(applied, name, directory, end_at).certificate
         if directory is not None:
             out().print(f"{name}: certificate {certificate.id}, credentials in {directory}")
-        say(f"The old certificate still works: `thingbridge devices rotate {name} --end-old` ends it.")
+        say(_ends(applied, name, end_at))
         return
     ended = applied.access.end_old(name)
     if as_json:
@@ -240,12 +258,29 @@ def _hand_out(name: str, directory: Path | None, as_json: bool, issue: Callable[
         out().print(f"{name}: certificate {credentials['certificateId']}, credentials in {directory}")
 
 
-def _rotate(applied: AppliedDevices, name: str, directory: Path | None) -> Credentials:
+def _must_end_by_itself(applied: AppliedDevices, end_at: datetime | None) -> None:
+    if end_at and applied.registry.rotations is None:
+        raise Failed(
+            f"certificates of the stack {applied.fleet.stack_name} don't end by themselves: apply it with "
+            "devices.end_old_certificates, or leave out --end-old-after and end the old one with --end-old"
+        )
+
+
+def _ends(applied: AppliedDevices, name: str, end_at: datetime | None) -> str:
+    """When the old certificate of a rotated device ends."""
+    at_once = f"`thingbridge devices rotate {name} --end-old` ends it"
+    if applied.registry.rotations is None:
+        return f"The old certificate still works: {at_once}."
+    latest = f" On {shown(end_at)} it ends in any case, while the new one is active." if end_at else ""
+    return f"The old certificate still works, and ends once the new one is used; {at_once} at once.{latest}"
+
+
+def _rotate(applied: AppliedDevices, name: str, directory: Path | None, end_at: datetime | None) -> Credentials:
     """Make a key pair, and write or print the credentials before their certificate can connect."""
     pair = keys.make(name)
     handed_out = keys.HandedOutAsJson(pair) if directory is None else keys.HandedOutInFiles(directory, pair)
     try:
-        return applied.access.rotate(name, pair.csr, handed_out)
+        return applied.access.rotate(name, pair.csr, handed_out, end_at=end_at.timestamp() if end_at else None)
     except BaseException:
         if handed_out.left:
             say(

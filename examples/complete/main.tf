@@ -52,6 +52,11 @@ module "vineyard" {
     }
   }
 
+  observability = {
+    emails          = ["oncall@example.com"]
+    silence_minutes = 60
+  }
+
   functions = {
     architecture = "x86_64"
     log_level    = "DEBUG"

@@ -9,11 +9,13 @@ Imports are local to the builders: a function imports only what it runs, which k
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from handlers.context import LambdaContext
 from thingbridge.aws.clients import Clients
+from thingbridge.aws.direct import Direct
 
 if TYPE_CHECKING:
     from handlers.batches import Retries
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from thingbridge.aws.secrets import Secrets
     from thingbridge.aws.things_log import ThingsLog
     from thingbridge.flows.configure import Configure
+    from thingbridge.flows.devices.old_certificates import OldCertificates
     from thingbridge.flows.devices.provisioning import Provisioning
     from thingbridge.flows.devices.registration import Registration
     from thingbridge.flows.downlink_order import DownlinkArrivals, DownlinkOrder
@@ -29,9 +32,10 @@ if TYPE_CHECKING:
     from thingbridge.flows.end_to_end_encryption.downlinks import EncryptedDownlinkQueue
     from thingbridge.flows.end_to_end_encryption.session_keys import SessionKeys
     from thingbridge.flows.ingest.receiver import Receiver
+    from thingbridge.flows.paced_shadow import PacedShadowWriter
     from thingbridge.flows.registry.setbacks import Sparing
     from thingbridge.flows.requeue import Requeue
-    from thingbridge.flows.shadow import PacedShadowWriter, RecordedShadows
+    from thingbridge.flows.shadow import RecordedShadows
     from thingbridge.flows.sync import Sync
     from thingbridge.flows.telemetry import Telemetry
     from thingbridge.flows.upstream import Upstream
@@ -40,7 +44,7 @@ if TYPE_CHECKING:
 
 Environment = Mapping[str, str]
 
-CLIENTS: Final = Clients()
+CLIENTS: Final = Clients(direct=Direct.read(os.environ))
 """The clients of this execution environment."""
 
 
@@ -300,7 +304,7 @@ def devices(environment: Environment, clients: Clients = CLIENTS) -> Registratio
 
     settings = DevicesSettings.read(environment)
     fleet = Fleet.read(settings.stack_name, settings.devices)
-    return Registration(DeviceRegistry.of(fleet, clients, settings.telemetry_states_table, diagnostics.emit))
+    return Registration(DeviceRegistry.of(fleet, clients, settings.telemetry_states_table, log=diagnostics.emit))
 
 
 def provision(environment: Environment, clients: Clients = CLIENTS) -> Provisioning:
@@ -321,6 +325,25 @@ def provision(environment: Environment, clients: Clients = CLIENTS) -> Provision
         Things(clients),
         DeviceShadows(clients),
         ThingsLog(clients, settings.things_log_group),
+    )
+
+
+def rotations(environment: Environment, clients: Clients = CLIENTS) -> Callable[[LambdaContext], OldCertificates]:
+    """The flow of the function `rotations`."""
+    from handlers.settings import RotationsSettings
+    from thingbridge import diagnostics
+    from thingbridge.aws.rotations import Rotations
+    from thingbridge.aws.things_log import ThingsLog
+    from thingbridge.devices.fleet import Fleet
+    from thingbridge.flows.devices.old_certificates import OldCertificates
+    from thingbridge.flows.devices.registry import DeviceRegistry
+
+    settings = RotationsSettings.read(environment)
+    fleet = Fleet.read(settings.stack_name, settings.devices)
+    devices = DeviceRegistry.of(fleet, clients, log=diagnostics.emit)
+    table, log = Rotations(clients, settings.rotations_table), ThingsLog(clients, settings.things_log_group)
+    return lambda context: OldCertificates(
+        devices, table, log, settings.end_after_hours * 3600, _remaining_seconds(context)
     )
 
 
@@ -449,7 +472,7 @@ def _paced_shadow_writer(
 ) -> PacedShadowWriter:
     from thingbridge.aws.queues import Queue
     from thingbridge.aws.shadow_states import ShadowStates
-    from thingbridge.flows.shadow import PacedShadowWriter
+    from thingbridge.flows.paced_shadow import PacedShadowWriter
 
     return PacedShadowWriter(shadows, ShadowStates(clients, table), Queue(clients, queue_url), settings)
 

@@ -2,20 +2,27 @@
 
 The environment variable of a field is its name in capitals. A missing or impossible value is a deployment fault, so it
 raises when the function starts and names the variable.
+
+What only one function reads is imported by its parser, and only the settings that are read become a dataclass: each
+one takes a noticeable part of a cold start.
 """
+
+from __future__ import annotations
 
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
-from typing import Self
+from dataclasses import MISSING, Field, dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Self, dataclass_transform
 
 from thingbridge.registry.identity import StackOfThings, ThingNameScheme
-from thingbridge.registry.reconcile import OnThingDeleted
-from thingbridge.registry.sync import SyncMode
 from thingbridge.shadow.state import ShadowSettings
-from thingbridge.telemetry import schema
-from thingbridge.telemetry.schema import ReadingType
+
+if TYPE_CHECKING:
+    from thingbridge.flows.downlink_order import DownlinkPolicy
+    from thingbridge.registry.reconcile import OnThingDeleted
+    from thingbridge.registry.sync import SyncMode
+    from thingbridge.telemetry.schema import ReadingType
 
 
 def _flag(text: str) -> bool:
@@ -33,31 +40,47 @@ def _shadow(text: str) -> ShadowSettings:
     return ShadowSettings(**json.loads(text))
 
 
-@dataclass(frozen=True)
-class DownlinkPolicy:
-    """How downlinks are sent (variable `downlink`). `rate_per_minute` None: a part of The Things Stack's limit."""
-
-    hold_seconds: float
-    maximum_age_seconds: float
-    concurrency: int
-    rate_per_minute: float | None
-
-
 def _downlink(text: str) -> DownlinkPolicy:
+    from thingbridge.flows.downlink_order import DownlinkPolicy
+
     return DownlinkPolicy(**json.loads(text))
 
 
-@dataclass(frozen=True)
-class Settings:
-    """The settings of every function of a stack."""
+def _on_thing_deleted(text: str) -> OnThingDeleted:
+    from thingbridge.registry.reconcile import OnThingDeleted
 
-    stack_name: str
+    return OnThingDeleted(text)
+
+
+def _sync_mode(text: str) -> SyncMode:
+    from thingbridge.registry.sync import SyncMode
+
+    return SyncMode(text)
+
+
+def _reading_types(text: str) -> Mapping[str, ReadingType]:
+    from thingbridge.telemetry import schema
+
+    return schema.read(text)
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(field,))
+class _Environment:
+    """Makes frozen dataclasses of the classes below it, of each when it is first needed."""
+
+    @classmethod
+    def fields(cls) -> tuple[Field[Any], ...]:
+        """The fields, those of the classes above it included."""
+        for each in reversed(cls.__mro__):
+            if issubclass(each, _Environment) and "__dataclass_fields__" not in vars(each):
+                dataclass(frozen=True)(each)
+        return fields(cls)  # type: ignore[arg-type]
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Self:
         """Build the settings from the environment. Raises ValueError naming the variable at fault."""
         values: dict[str, object] = {}
-        for setting in fields(cls):
+        for setting in cls.fields():
             variable = setting.name.upper()
             try:
                 text = environment[variable]
@@ -69,17 +92,21 @@ class Settings:
                 values[setting.name] = setting.metadata.get("parse", str)(text)
             except (KeyError, TypeError, ValueError) as error:
                 raise ValueError(f"the environment variable {variable} can't be used: {error}") from error
-        return cls(**values)  # type: ignore[arg-type]
+        return cls(**values)
 
 
-@dataclass(frozen=True)
+class Settings(_Environment):
+    """The settings of every function of a stack."""
+
+    stack_name: str
+
+
 class WorkQueueSettings(Settings):
     """What every function that works on a queue reads, in addition to its own settings."""
 
     maximum_receive_count: int = field(metadata={"parse": int})
 
 
-@dataclass(frozen=True)
 class ThingSettings(Settings):
     """The settings of a function that creates or finds things, and writes to their log."""
 
@@ -93,7 +120,6 @@ class ThingSettings(Settings):
         return StackOfThings(self.stack_name, self.thing_type_name, self.thing_name_scheme)
 
 
-@dataclass(frozen=True)
 class ThingsStackSettings(Settings):
     """The settings of a function that calls The Things Stack. Addresses are URLs without a path; `ca_certificate` (PEM)
     is that of a private authority."""
@@ -105,7 +131,6 @@ class ThingsStackSettings(Settings):
     ca_certificate: str | None = field(default=None, kw_only=True)
 
 
-@dataclass(frozen=True)
 class UpstreamSettings(ThingSettings):
     """Environment of `upstream`.
 
@@ -120,7 +145,6 @@ class UpstreamSettings(ThingSettings):
     key_encryption_key_secret_arn: str | None = None
 
 
-@dataclass(frozen=True)
 class ShadowWriterSettings(Settings):
     """Environment of `shadow`, which writes paced shadows."""
 
@@ -130,14 +154,12 @@ class ShadowWriterSettings(Settings):
     shadow_queue_url: str
 
 
-@dataclass(frozen=True)
 class WebhookSettings(Settings):
     """Environment of `webhook`, the receiver of what The Things Stack posts."""
 
     webhook_secret_arn: str
 
 
-@dataclass(frozen=True)
 class DownlinkSettings(ThingsStackSettings):
     """Environment of `downlink`, which handles requests, and shadow deltas when `delta_f_port` is set.
 
@@ -153,7 +175,6 @@ class DownlinkSettings(ThingsStackSettings):
     key_encryption_key_secret_arn: str | None = None
 
 
-@dataclass(frozen=True)
 class RequeueSettings(ThingsStackSettings, ThingSettings):
     """Environment of `requeue`, which encrypts and queues returned downlinks again."""
 
@@ -161,7 +182,6 @@ class RequeueSettings(ThingsStackSettings, ThingSettings):
     key_encryption_key_secret_arn: str
 
 
-@dataclass(frozen=True)
 class RegistrySettings(ThingsStackSettings, ThingSettings):
     """Environment of `registry`, which keeps end devices in step with things.
 
@@ -169,33 +189,32 @@ class RegistrySettings(ThingsStackSettings, ThingSettings):
     """
 
     default_frequency_plan_id: str
-    on_thing_deleted: OnThingDeleted = field(metadata={"parse": OnThingDeleted})
+    on_thing_deleted: OnThingDeleted = field(metadata={"parse": _on_thing_deleted})
     scrub_keys: bool = field(metadata={"parse": _flag})
     registry_queue_url: str = ""
 
 
-@dataclass(frozen=True)
 class SyncSettings(ThingsStackSettings):
     """Environment of `sync`, which compares both registries."""
 
     registry_queue_url: str
     sync_queue_url: str
-    on_thing_deleted: OnThingDeleted = field(metadata={"parse": OnThingDeleted})
-    sync_mode: SyncMode = field(metadata={"parse": SyncMode})
+    on_thing_deleted: OnThingDeleted = field(metadata={"parse": _on_thing_deleted})
+    sync_mode: SyncMode = field(metadata={"parse": _sync_mode})
 
 
-@dataclass(frozen=True)
 class DevicesSettings(Settings):
     """Environment of `devices`, which registers devices. `devices`: JSON, read by `thingbridge.devices.fleet`.
 
-    Without telemetry, there is no table.
+    Without telemetry, there is no table of states. The table of rotations is for the command line, which reads these
+    settings: the function rotates nothing.
     """
 
     devices: str
     telemetry_states_table: str | None = None
+    rotations_table: str | None = None
 
 
-@dataclass(frozen=True)
 class ProvisionSettings(Settings):
     """Environment of `provision`, which admits devices. `devices`: as that of `devices`, without the authority."""
 
@@ -205,18 +224,25 @@ class ProvisionSettings(Settings):
     name_pattern: re.Pattern[str] = field(metadata={"parse": _pattern})
 
 
-@dataclass(frozen=True)
+class RotationsSettings(Settings):
+    """Environment of `rotations`, which ends old certificates. `devices`: as that of `provision`."""
+
+    devices: str
+    things_log_group: str
+    rotations_table: str
+    end_after_hours: float = field(metadata={"parse": float})
+
+
 class TelemetrySettings(Settings):
     """Environment of `telemetry`, which evaluates the readings of devices. Without a topic, nobody is notified."""
 
     things_log_group: str
     telemetry_states_table: str
-    telemetry_types: Mapping[str, ReadingType] = field(metadata={"parse": schema.read})
+    telemetry_types: Mapping[str, ReadingType] = field(metadata={"parse": _reading_types})
     settings_seconds: float = field(metadata={"parse": float})
     alert_topic_arn: str | None = None
 
 
-@dataclass(frozen=True)
 class ConfigureSettings(Settings):
     """Environment of `configure`; what is wanted is in parameters below `parameter_path`.
 

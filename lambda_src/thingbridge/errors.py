@@ -9,9 +9,6 @@ scheduled write of a shadow, for which the dead-letter queue is the only place t
 Any other exception is a fault of this product: `Unexpected` describes it, and it is raised and retried like `Busy`.
 """
 
-import traceback
-from pathlib import PurePath
-
 
 class ThingbridgeError(Exception):
     """Base of the tree. The text is one sentence for the person who reads the log.
@@ -61,6 +58,9 @@ class Unexpected(ThingbridgeError):
         """
         if isinstance(error, ThingbridgeError):
             return error
+        import traceback
+        from pathlib import PurePath
+
         frames = traceback.extract_tb(error.__traceback__)
         place = f" at {PurePath(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
         return cls(f"unexpected {type(error).__name__}{place}")

@@ -9,6 +9,8 @@
   reference, AWS IoT), so rights that name them suffice. ministack checks both on no resource.
 - ListNamedShadowsForThing answers with the names of a thing's named shadows. ministack does not have it.
 
+With RECORDS in its environment, it also writes what is billed to that file (recorder.py).
+
 Synchronous invocations, and event source mappings, which ministack bounds itself, are left as they are. If ministack
 has changed so that this no longer fits, the start fails and names what has moved.
 """
@@ -23,20 +25,26 @@ import os
 import sys
 import time
 from collections.abc import Callable
-from types import ModuleType
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 from ministack import app
-from ministack.core import iam_actions, lambda_runtime
+from ministack.core import iam_actions, iam_evaluator, lambda_runtime
 from ministack.core.responses import json_response
-from ministack.services import iot, iot_data, lambda_svc
+from ministack.services import iot, iot_data, lambda_svc, sqs
 
+from local.emulator import recorder
 from local.emulator.invocations import CONCURRENCY, Invocations
 from local.processes import end_with_caller
 
+RECORDS = "THINGBRIDGE_LOCAL_RECORDS"
+"""Variable with the file that what is billed is recorded in; nothing is recorded without it."""
+
 THROTTLED_SECONDS = 0.2
 """How long a throttled event waits before it is tried again."""
+
+WORKER_PARAMETERS = "self event request_id trace_id depth durable invoked_function_arn"
 
 
 class HookMoved(Exception):
@@ -58,6 +66,8 @@ def main() -> None:
         run_functions_on(function_python)
         name_policies_and_their_targets()
         list_named_shadows()
+        if file := os.environ.pop(RECORDS, None):
+            record(Path(file))
     except HookMoved as moved:
         sys.exit(
             f"ministack {importlib.metadata.version('ministack')} does not fit local/emulator/launcher.py: {moved}"
@@ -156,6 +166,22 @@ def list_named_shadows() -> None:
     iot_data.handle_request = handle_request
 
 
+def record(file: Path) -> None:
+    """Write what is billed to a file. After the changes above: it records what they do."""
+    records = recorder.Recorder(file)
+    parameters = "service method path headers body query_params"
+    action = used(iam_actions, "extract_iam_action", parameters)
+    caller = used(iam_evaluator, "resolve_caller_identity", "access_key_id")
+    access_key = used(app, "extract_access_key_id", "headers query_params")
+    if "SERVICE_HANDLERS.get(service)" not in inspect.getsource(app._dispatch_service_request):
+        raise HookMoved("ministack.app.SERVICE_HANDLERS is not used by _dispatch_service_request")
+    recorder.record_requests(records, app.SERVICE_HANDLERS, action, caller, access_key)
+    recorder.record_messages(records, iot, original)
+    invoke = original(lambda_runtime.Worker, "invoke", WORKER_PARAMETERS, lambda_svc._execute_function_warm)
+    recorder.record_invocations(records, lambda_runtime.Worker, invoke)
+    recorder.record_mappings(records, sqs, original, lambda_svc._poll_sqs, lambda_svc._run_sqs_batch)
+
+
 def unless_throttled(attempt: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """Try until the answer is not that the function is throttled, as AWS does (for six hours); returns the answer."""
     while (answer := attempt()).get("throttle"):
@@ -163,14 +189,14 @@ def unless_throttled(attempt: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     return answer
 
 
-def original(module: ModuleType, name: str, parameters: str, caller: Callable[..., Any]) -> Callable[..., Any]:
+def original(module: Any, name: str, parameters: str, caller: Callable[..., Any]) -> Callable[..., Any]:
     """A function of ministack that is about to be replaced, and that `caller` calls by its name. Raises HookMoved."""
     if f"{name}(" not in inspect.getsource(caller):
         raise HookMoved(f"{module.__name__}.{name} is not called by {caller.__qualname__}")
     return used(module, name, parameters)
 
 
-def used(module: ModuleType, name: str, parameters: str) -> Callable[..., Any]:
+def used(module: Any, name: str, parameters: str) -> Callable[..., Any]:
     """A function of ministack with exactly these parameters (names with spaces between). Raises HookMoved."""
     found: Callable[..., Any] | None = getattr(module, name, None)
     if found is None:

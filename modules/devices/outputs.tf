@@ -17,7 +17,7 @@ output "endpoint" {
 
 output "failures" {
   description = "Queues that hold what failed: name => ARN, URL, and where messages are replayed to."
-  value       = local.telemetry_failures
+  value       = merge(local.telemetry_failures, local.rotation_failures)
 }
 
 output "function_arn" {
@@ -31,8 +31,8 @@ output "function_name" {
 
   # Lambda takes 4 KB of environment variables.
   precondition {
-    condition     = length(jsonencode(local.configuration)) <= 3900
-    error_message = "types, locations and ca_certificate must together take at most 3900 characters of JSON, as they are settings of a function; got ${length(jsonencode(local.configuration))}."
+    condition     = length(jsonencode(local.configuration)) <= 3800
+    error_message = "types, locations and ca_certificate must together take at most 3800 characters of JSON, as they are settings of a function; got ${length(jsonencode(local.configuration))}."
   }
 }
 
@@ -42,6 +42,17 @@ output "groups" {
     all         = aws_iot_thing_group.devices.name
     by_location = local.configuration.locations
     by_type     = { for type, group in aws_iot_thing_group.type : type => group.name }
+  }
+}
+
+output "observed" {
+  description = "What a dashboard shows of this capability: its title and purpose, its parts, alarms beside theirs, and graphs of its own."
+  value = {
+    title   = "devices"
+    purpose = "devices with certificates of their own"
+    parts   = local.observed_parts
+    alarms  = [for alarm in values(aws_cloudwatch_metric_alarm.this) : alarm.alarm_name]
+    graphs  = local.graphs
   }
 }
 

@@ -3,7 +3,8 @@
 locals {
   iot_arn = "arn:${var.aws.partition}:iot:${var.aws.region}:${var.aws.account_id}"
 
-  # Known only to a connection whose certificate is attached to a thing and whose client id is the name of that thing.
+  # Known only to an MQTT connection whose certificate is attached to a thing and whose client id is the name of that thing. Over HTTPS,
+  # AWS fills in nothing, so no statement could be about a device's own shadow there.
   thing = "$${iot:Connection.Thing.ThingName}"
 
   own_things = "$aws/things/${local.thing}"
@@ -44,12 +45,6 @@ locals {
           "${local.iot_arn}:topicfilter/${local.own_things}/shadow/*",
           "${local.iot_arn}:topicfilter/${local.own_things}/jobs/*",
         ]
-      },
-      # The same over HTTPS.
-      {
-        Effect   = "Allow"
-        Action   = ["iot:GetThingShadow", "iot:UpdateThingShadow"]
-        Resource = ["${local.iot_arn}:thing/${local.thing}", "${local.iot_arn}:thing/${local.thing}/*"]
       },
     ]
   })

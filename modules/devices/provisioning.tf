@@ -4,24 +4,26 @@
 locals {
   provisions = var.provisioning != null
 
-  # AWS takes 36 characters for the name of a template.
+  # AWS takes 36 characters for the name of a template. "_" can't be part of a stack's name: the line b-claim of the stack farm and the claim
+  # template of the stack farm-b have different names.
   template_wanted = local.provisions ? merge(
     { claim = "${var.stack.name}-claim" },
-    { for name in keys(var.provisioning.just_in_time) : "just_in_time:${name}" => "${var.stack.name}-${name}" },
+    { for name in keys(var.provisioning.just_in_time) : "just_in_time:${name}" => "${var.stack.name}_${name}" },
   ) : {}
   template_names = { for key, name in local.template_wanted : key => length(name) <= 36 ? name : "${substr(name, 0, 27)}-${substr(sha256(name), 0, 8)}" }
 
   # Computed: the function's permission and the role's trust name the templates, which name both.
   template_arns = { for key, name in local.template_names : key => "${local.iot_arn}:provisioningtemplate/${name}" }
 
-  # Roles belong to the account, not to a region. AWS takes 64 characters.
+  # Roles belong to the account, not to a region. AWS takes 64 characters, and does not distinguish names by case: with a capital, the name has
+  # a digest, so that the stacks farm and Farm have roles of their own.
   provisioning_role_wanted = "${var.stack.name}-fleet-${var.aws.region}"
-  provisioning_role_name   = length(local.provisioning_role_wanted) <= 64 ? local.provisioning_role_wanted : "${substr(var.stack.name, 0, 48 - length(var.aws.region))}-fleet-${substr(sha256(var.stack.name), 0, 8)}-${var.aws.region}"
+  provisioning_role_name   = length(local.provisioning_role_wanted) <= 64 && local.provisioning_role_wanted == lower(local.provisioning_role_wanted) ? local.provisioning_role_wanted : "${substr(var.stack.name, 0, 48 - length(var.aws.region))}-fleet-${substr(sha256(var.stack.name), 0, 8)}-${var.aws.region}"
 
   # No device can have such a client id, as the name of a thing has no ".": a claim can't end the connection of a device.
   claim_client_ids = "${var.stack.name}.claim.*"
 
-  # What the function needs of the settings that it shares with the function `devices`: a function's environment has 4 KB.
+  # What this function and `rotations` need of the settings that they share with `devices`: a function's environment has 4 KB.
   admission = jsonencode(merge(local.configuration, { ca_certificate = null }))
 
   # A device gives its Name, and may give its Type. The function answers with the rest, and replaces what a device gives for it.
@@ -168,6 +170,7 @@ module "provision_function" {
   timeout     = 5
   functions   = var.functions
   policy_json = data.aws_iam_policy_document.provision[0].json
+  alarms      = var.alarms
   aws         = var.aws
   tags        = var.tags
 
@@ -276,7 +279,7 @@ data "aws_iam_policy_document" "provisioning" {
   statement {
     sid       = "ReadTypesAndPolicies"
     actions   = ["iot:DescribeThingType", "iot:GetPolicy"]
-    resources = ["${local.iot_arn}:thingtype/${var.stack.name}:*", "${local.iot_arn}:policy/${var.stack.name}-device*"]
+    resources = concat(["${local.iot_arn}:thingtype/${var.stack.name}:*"], [for policy in local.configuration.policies : "${local.iot_arn}:policy/${policy}"])
   }
 
   statement {

@@ -8,9 +8,11 @@ variable "provisioning" {
   })
   default = null
 
+  # Terraform reads it as RE2, the function as Python does. What both read alike, and a name can have, is accepted: a pattern that the function
+  # can't read would have it fail for every device.
   validation {
-    condition     = var.provisioning == null || can(regexall(var.provisioning.name_pattern, "")) && try(length(var.provisioning.name_pattern) <= 128, false)
-    error_message = "provisioning.name_pattern must be a regular expression of at most 128 characters; got \"${try(var.provisioning.name_pattern, "null")}\"."
+    condition     = var.provisioning == null || can(regex("^\\^?(\\((\\?:)?|\\||([A-Za-z0-9:_.)-]|\\\\[dw]|\\[\\^?-?([A-Za-z0-9:_](-[A-Za-z0-9:_])?|\\\\[dw])+-?\\])(([*+?]|\\{[0-9]{1,3}(,([0-9]{1,3})?)?\\})\\??)?)*\\$?$", var.provisioning.name_pattern)) && can(regexall(var.provisioning.name_pattern, "")) && try(length(var.provisioning.name_pattern) <= 128, false)
+    error_message = "provisioning.name_pattern must be a regular expression of at most 128 characters for names of letters, digits, : _ and -, without flags, lookarounds, named groups, possessive repetition, and escapes but those of a digit and a word character; got \"${try(var.provisioning.name_pattern, "null")}\"."
   }
 
   validation {

@@ -18,6 +18,15 @@ locals {
       }
     }
   }
+
+  environment = merge(
+    {
+      DEVICES    = jsonencode(local.configuration)
+      STACK_NAME = var.stack.name
+    },
+    # For the command line: it records what it rotates.
+    { for table in module.rotations : "ROTATIONS_TABLE" => table.name },
+  )
 }
 
 module "function" {
@@ -29,13 +38,11 @@ module "function" {
   timeout     = 30
   functions   = var.functions
   policy_json = data.aws_iam_policy_document.rights.json
+  alarms      = var.alarms
   aws         = var.aws
   tags        = var.tags
 
-  environment = {
-    DEVICES    = jsonencode(local.configuration)
-    STACK_NAME = var.stack.name
-  }
+  environment = local.environment
 
   # A new device inherits no level of alert from an earlier one of its name.
   uses = {

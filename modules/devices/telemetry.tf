@@ -52,6 +52,7 @@ module "telemetry_function" {
   asynchronous_invocation = {}
   functions               = var.functions
   policy_json             = data.aws_iam_policy_document.telemetry[0].json
+  alarms                  = var.alarms
   aws                     = var.aws
   tags                    = var.tags
 
@@ -94,6 +95,7 @@ module "telemetry_rules" {
   select       = "topic() AS topic, encode(*, 'base64') AS payload, timestamp() AS aws_timestamp"
   action       = { function = { arn = module.telemetry_function[0].arn } }
   error_queue  = module.telemetry_function[0].failure_queue
+  alarms       = var.alarms
   aws          = var.aws
   tags         = var.tags
 }
@@ -147,6 +149,7 @@ module "records_rule" {
   select       = "*"
   action       = local.stream
   error_queue  = { arn = aws_sqs_queue.records_failures[0].arn, url = aws_sqs_queue.records_failures[0].url }
+  alarms       = var.alarms
   aws          = var.aws
   tags         = var.tags
 }

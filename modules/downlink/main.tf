@@ -38,6 +38,7 @@ module "request_rules" {
   select       = "${local.keys[each.key]}, ${local.select}"
   action       = { table = { arn = module.waiting.arn, name = module.waiting.name } }
   error_queue  = module.queue.queue
+  alarms       = var.alarms
   aws          = var.aws
   tags         = var.tags
 }
@@ -55,6 +56,7 @@ module "delta_rule" {
   where        = "NOT isUndefined(state.decodedPayload)"
   action       = { queue = module.queue.queue }
   error_queue  = module.queue.dead_letter_queue
+  alarms       = var.alarms
   aws          = var.aws
   tags         = var.tags
 }
@@ -98,6 +100,7 @@ module "queue" {
   function_timeout      = local.function_timeout
   maximum_concurrency   = 5
   maximum_receive_count = local.maximum_receive_count
+  alarms                = var.alarms
   aws                   = var.aws
   tags                  = var.tags
 }
@@ -112,7 +115,9 @@ module "sending" {
   function_timeout      = local.function_timeout
   maximum_concurrency   = var.settings.concurrency
   maximum_receive_count = local.maximum_receive_count
+  longest_wait_seconds  = floor(var.settings.maximum_age_seconds / 2) # while there is time to act before requests are rejected
   send                  = { sid = "SendTickets", environment_variable = "SENDING_QUEUE_URL" }
+  alarms                = var.alarms
   aws                   = var.aws
   tags                  = var.tags
 }
@@ -127,11 +132,15 @@ module "function" {
   functions   = var.functions
   layer_arns  = var.end_to_end_encryption == null ? [] : var.end_to_end_encryption.layer_arns
   policy_json = data.aws_iam_policy_document.rights.json
+  alarms      = var.alarms
   aws         = var.aws
   tags        = var.tags
 
+  # It waits for the pace, if need be for nearly all of its time.
+  long_running = true
+
   environment = merge(
-    { STACK_NAME = var.stack.name, DOWNLINK = jsonencode(var.settings) },
+    { STACK_NAME = var.stack.name, DOWNLINK = jsonencode(var.settings), IOT_ENDPOINT = var.iot_endpoint },
     var.delta_f_port == null ? {} : { DELTA_F_PORT = tostring(var.delta_f_port) },
   )
 

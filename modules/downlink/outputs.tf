@@ -26,6 +26,21 @@ output "inbound_topics" {
   value       = local.request_topics
 }
 
+output "observed" {
+  description = "What a dashboard shows of this capability: its title and purpose, its parts, alarms beside theirs, and graphs of its own."
+  value = {
+    title   = "downlink"
+    purpose = "requests of users"
+    parts = concat(
+      [module.function.observed, module.queue.observed, module.sending.observed],
+      values(module.request_rules)[*].observed,
+      module.delta_rule[*].observed,
+    )
+    alarms = aws_cloudwatch_metric_alarm.stream[*].alarm_name
+    graphs = []
+  }
+}
+
 output "public_topics" {
   description = "Topic filters that users of things subscribe to; + is the name of the thing."
   value       = { downlink_rejected = "lorawan/+/downlink/rejected" }

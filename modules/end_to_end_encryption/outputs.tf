@@ -28,6 +28,17 @@ output "messages" {
   }
 }
 
+output "observed" {
+  description = "What a dashboard shows of this capability: its title and purpose, its parts, alarms beside theirs, and graphs of its own."
+  value = {
+    title   = "end_to_end_encryption"
+    purpose = "downlinks that are encrypted again"
+    parts   = concat([module.requeue.observed, module.requeue_queue.observed], values(module.requeue_rules)[*].observed)
+    alarms  = []
+    graphs  = []
+  }
+}
+
 output "queue_url" {
   description = "URL of the queue of downlinks to be encrypted again."
   value       = module.requeue_queue.queue.url

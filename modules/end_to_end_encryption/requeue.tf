@@ -34,6 +34,7 @@ module "requeue" {
   functions   = var.functions
   layer_arns  = local.layer_arns
   policy_json = data.aws_iam_policy_document.requeue.json
+  alarms      = var.alarms
   aws         = var.aws
   tags        = var.tags
 
@@ -59,7 +60,9 @@ module "requeue_queue" {
   function_timeout      = local.requeue_timeout
   batch_size            = 1
   maximum_concurrency   = 10
-  maximum_receive_count = 484 # a day of attempts, the last ones every 180 seconds: a device that joined again may take as long to send
+  longest_wait_seconds  = 90000 # beyond the day of attempts
+  maximum_receive_count = 484   # a day of attempts, the last ones every 180 seconds: a device that joined again may take as long to send
+  alarms                = var.alarms
   aws                   = var.aws
   tags                  = var.tags
 }
@@ -74,6 +77,7 @@ module "requeue_rules" {
   where        = each.value.where
   action       = { queue = module.requeue_queue.queue }
   error_queue  = module.requeue_queue.dead_letter_queue
+  alarms       = var.alarms
   aws          = var.aws
   tags         = var.tags
 }

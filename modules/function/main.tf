@@ -8,9 +8,10 @@ locals {
   log_group_arn     = "arn:${var.aws.partition}:logs:${var.aws.region}:${var.aws.account_id}:log-group:/aws/lambda/${var.name}"
   failure_queue_arn = "arn:${var.aws.partition}:sqs:${var.aws.region}:${var.aws.account_id}:${var.name}-failures"
 
-  # Roles belong to the account, not to a region. AWS takes 64 characters.
+  # Roles belong to the account, not to a region. AWS takes 64 characters, and does not distinguish names by case: with a capital, the name has
+  # a digest, so that the stacks farm and Farm have roles of their own.
   role_wanted = "${var.name}-${var.aws.region}"
-  role_name   = length(local.role_wanted) <= 64 ? local.role_wanted : "${substr(var.name, 0, 54 - length(var.aws.region))}-${substr(sha256(var.name), 0, 8)}-${var.aws.region}"
+  role_name   = length(local.role_wanted) <= 64 && local.role_wanted == lower(local.role_wanted) ? local.role_wanted : "${substr(var.name, 0, 54 - length(var.aws.region))}-${substr(sha256(var.name), 0, 8)}-${var.aws.region}"
 
   keeps_failures = var.asynchronous_invocation != null
   uses           = [for use in values(var.uses) : use if use != null]

@@ -23,6 +23,17 @@ output "name" {
   depends_on  = [aws_iam_role_policy.this, aws_lambda_function_event_invoke_config.this]
 }
 
+output "observed" {
+  description = "What a dashboard shows of it: its alarms, functions, rules, queues and queues of failures, by name."
+  value = {
+    alarms    = [for alarm in values(aws_cloudwatch_metric_alarm.this) : alarm.alarm_name]
+    failures  = aws_sqs_queue.failures[*].name
+    functions = [var.name]
+    queues    = []
+    rules     = []
+  }
+}
+
 output "role_arn" {
   description = "ARN of the function's role."
   value       = aws_iam_role.this.arn

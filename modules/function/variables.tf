@@ -1,5 +1,15 @@
 # What the caller decides about the function.
 
+variable "alarms" {
+  description = "What alarms do (output alarms of the module observability): ARNs of the actions when a fault begins and when it is over, and where the runbook is. null: no alarms."
+  type = object({
+    actions    = list(string)
+    ok_actions = optional(list(string), [])
+    runbook    = optional(string, "docs/alarms.md")
+  })
+  default = null
+}
+
 variable "asynchronous_invocation" {
   description = "Retries of asynchronous invocations: how long and how often Lambda retries an event, and how long the failure queue keeps those that failed. null: the function is only invoked synchronously or from a queue, and has no failure queue."
   type = object({
@@ -116,6 +126,13 @@ variable "layer_arns" {
     condition     = length(var.layer_arns) <= 5
     error_message = "layer_arns must name at most 5 layers; got ${length(var.layer_arns)}."
   }
+}
+
+variable "long_running" {
+  description = "Whether the function works until shortly before its timeout by design: then its duration has no alarm."
+  type        = bool
+  default     = false
+  nullable    = false
 }
 
 variable "name" {

@@ -52,6 +52,22 @@ output "failures" {
   value       = {}
 }
 
+output "observed" {
+  description = "What a dashboard shows of this capability: its title and purpose, its parts, alarms beside theirs, and graphs of its own."
+  value = {
+    title   = "ingest"
+    purpose = "how messages of The Things Stack are received"
+    parts   = module.webhook[*].observed
+    alarms  = []
+    graphs  = []
+  }
+}
+
+output "publishes_per_second" {
+  description = "How many messages per second AWS IoT takes of The Things Stack: the quota of its one connection, which AWS does not raise. null for a mode that is not limited by one."
+  value       = local.by_mqtt ? 100 : null
+}
+
 output "webhook_function_name" {
   description = "Name of the function behind the webhook; null for another mode."
   value       = one(module.webhook[*].name)

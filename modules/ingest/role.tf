@@ -5,9 +5,10 @@ locals {
   # Requests of The Things Stack to us (DownlinkQueueRequest); everything else below the base topic goes the other way.
   request_topics = ["${var.base_topic}/downlink/push", "${var.base_topic}/downlink/replace"]
 
-  # Roles belong to the account, not to a region. AWS takes 64 characters.
+  # Roles belong to the account, not to a region. AWS takes 64 characters, and does not distinguish names by case: with a capital, the name has
+  # a digest, so that the stacks farm and Farm have roles of their own.
   role_wanted = "${var.stack.name}-things-stack-${var.aws.region}"
-  role_name   = length(local.role_wanted) <= 64 ? local.role_wanted : "${substr(var.stack.name, 0, 41 - length(var.aws.region))}-things-stack-${substr(sha256(var.stack.name), 0, 8)}-${var.aws.region}"
+  role_name   = length(local.role_wanted) <= 64 && local.role_wanted == lower(local.role_wanted) ? local.role_wanted : "${substr(var.stack.name, 0, 41 - length(var.aws.region))}-things-stack-${substr(sha256(var.stack.name), 0, 8)}-${var.aws.region}"
 
   # The hosted package is not known to show an external id: it is required only on request.
   external_id = (

@@ -1,5 +1,15 @@
 # What the caller decides about the mode, and what each mode needs.
 
+variable "alarms" {
+  description = "What alarms do (output alarms of the module observability): ARNs of the actions when a fault begins and when it is over, and where the runbook is. null: no alarms."
+  type = object({
+    actions    = list(string)
+    ok_actions = optional(list(string), [])
+    runbook    = optional(string, "docs/alarms.md")
+  })
+  default = null
+}
+
 variable "aws" {
   description = "Partition, region and account that everything is created in."
   type = object({
@@ -66,7 +76,7 @@ variable "functions" {
 }
 
 variable "iot_endpoint" {
-  description = "Host of the message broker of AWS IoT Core in this account and region: where an MQTT client connects to unless mqtt.server_url names another one."
+  description = "Host of the message broker of AWS IoT Core in this account and region (data source aws_iot_endpoint, type iot:Data-ATS): where the webhook publishes, and where an MQTT client connects to unless mqtt.server_url names another one."
   type        = string
 }
 

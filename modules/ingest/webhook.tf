@@ -25,12 +25,14 @@ module "webhook" {
   functions            = var.functions
   policy_json          = data.aws_iam_policy_document.webhook[0].json
   uses                 = { secret = module.webhook_secret[0].use }
+  alarms               = var.alarms
   aws                  = var.aws
   tags                 = var.tags
 
   # Not the application: an apply may name another one before The Things Stack is configured with it, so the URL does.
   environment = {
-    STACK_NAME = var.stack.name
+    IOT_ENDPOINT = var.iot_endpoint
+    STACK_NAME   = var.stack.name
   }
 }
 

@@ -20,6 +20,7 @@ module "function" {
   timeout     = local.function_timeout
   functions   = var.functions
   policy_json = data.aws_iam_policy_document.rights.json
+  alarms      = var.alarms
   aws         = var.aws
   tags        = var.tags
 
@@ -51,6 +52,7 @@ module "queue" {
   function_timeout = local.function_timeout
   batch_size       = 5 # each message has 30 seconds, enough for a device on four slow servers
   send             = { sid = "HandOverWork", environment_variable = "REGISTRY_QUEUE_URL", reads_length = true }
+  alarms           = var.alarms
   aws              = var.aws
   tags             = var.tags
 }
@@ -64,6 +66,7 @@ module "rule" {
   topic_filter = "$aws/events/thing/+/+"
   where        = "thingTypeName = '${var.stack.thing_type_name}' AND attributes.stackName = '${var.stack.name}'"
   action       = { queue = module.queue.queue }
+  alarms       = var.alarms
   aws          = var.aws
   tags         = var.tags
 

@@ -21,6 +21,17 @@ output "function_name" {
   value       = module.function.name
 }
 
+output "observed" {
+  description = "What a dashboard shows of this capability: its title and purpose, its parts, alarms beside theirs, and graphs of its own."
+  value = {
+    title   = "registry"
+    purpose = "things, devices and their comparison"
+    parts   = concat([module.function.observed, module.queue.observed, module.rule.observed], module.sync[*].observed, module.sync_queue[*].observed)
+    alarms  = [for alarm in values(aws_cloudwatch_metric_alarm.this) : alarm.alarm_name]
+    graphs  = local.graphs
+  }
+}
+
 output "queue_url" {
   description = "URL of the queue of registry events."
   value       = module.queue.queue.url

@@ -9,14 +9,16 @@ module "sync" {
   source = "../function"
   count  = var.sync.enabled ? 1 : 0
 
-  name        = "${var.stack.name}-sync"
-  description = "Compares things and end devices, and hands what is not in step to ${var.stack.name}-registry"
-  handler     = "handlers.sync.handler"
-  timeout     = local.sync_timeout
-  functions   = var.functions
-  policy_json = data.aws_iam_policy_document.sync[0].json
-  aws         = var.aws
-  tags        = var.tags
+  name         = "${var.stack.name}-sync"
+  description  = "Compares things and end devices, and hands what is not in step to ${var.stack.name}-registry"
+  handler      = "handlers.sync.handler"
+  timeout      = local.sync_timeout
+  long_running = true
+  functions    = var.functions
+  policy_json  = data.aws_iam_policy_document.sync[0].json
+  alarms       = var.alarms
+  aws          = var.aws
+  tags         = var.tags
 
   environment = {
     ON_THING_DELETED = var.on_thing_deleted
@@ -45,6 +47,7 @@ module "sync_queue" {
   maximum_receive_count     = 4     # after 5, 30 and 120 seconds; the next tick starts another run
   message_retention_seconds = 86400 # a run that has not started within a day is obsolete
   send                      = { sid = "StartRuns", environment_variable = "SYNC_QUEUE_URL" }
+  alarms                    = var.alarms
   aws                       = var.aws
   tags                      = var.tags
 }

@@ -1,5 +1,15 @@
 # What the caller decides about devices and their comparison, and the grants of what the functions work with.
 
+variable "alarms" {
+  description = "What alarms do (output alarms of the module observability): ARNs of the actions when a fault begins and when it is over, and where the runbook is. null: no alarms."
+  type = object({
+    actions    = list(string)
+    ok_actions = optional(list(string), [])
+    runbook    = optional(string, "docs/alarms.md")
+  })
+  default = null
+}
+
 variable "aws" {
   description = "Partition, region and account that everything is created in."
   type = object({

@@ -1,11 +1,12 @@
-# A schedule of EventBridge Scheduler that sends a message to a queue, and its role. The queue is not created here.
+# A schedule of EventBridge Scheduler that sends a message to a queue or invokes a function, and its role. Neither is created here.
 
 locals {
   group = "default"
 
-  # Roles belong to the account, not to a region. AWS takes 64 characters.
+  # Roles belong to the account, not to a region. AWS takes 64 characters, and does not distinguish names by case: with a capital, the name has
+  # a digest, so that the stacks farm and Farm have roles of their own.
   role_wanted = "${var.name}-schedule-${var.aws.region}"
-  role_name   = length(local.role_wanted) <= 64 ? local.role_wanted : "${substr(var.name, 0, 45 - length(var.aws.region))}-schedule-${substr(sha256(var.name), 0, 8)}-${var.aws.region}"
+  role_name   = length(local.role_wanted) <= 64 && local.role_wanted == lower(local.role_wanted) ? local.role_wanted : "${substr(var.name, 0, 45 - length(var.aws.region))}-schedule-${substr(sha256(var.name), 0, 8)}-${var.aws.region}"
 }
 
 data "aws_iam_policy_document" "trust" {

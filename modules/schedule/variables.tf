@@ -17,7 +17,7 @@ variable "description" {
 }
 
 variable "expression" {
-  description = "When a message is sent, in the syntax of EventBridge Scheduler: rate(...) or cron(...)."
+  description = "When it is sent, in the syntax of EventBridge Scheduler: rate(...) or cron(...)."
   type        = string
 
   validation {
@@ -27,7 +27,7 @@ variable "expression" {
 }
 
 variable "input" {
-  description = "The message. A FIFO queue drops a text that it received within the last five minutes: let it hold \"<aws.scheduler.scheduled-time>\"."
+  description = "The message or event. A FIFO queue drops a text that it received within the last five minutes: let it hold \"<aws.scheduler.scheduled-time>\"."
   type        = string
 }
 
@@ -49,7 +49,7 @@ variable "tags" {
 }
 
 variable "target" {
-  description = "The queue: its ARN, the message group for a FIFO queue, and the grant to send to it (output send of the module work_queue)."
+  description = "The queue or function: its ARN, the message group for a FIFO queue, and the grant to send to it (output send of the module work_queue) or to invoke it."
   type = object({
     arn              = string
     message_group_id = optional(string)

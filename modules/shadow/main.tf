@@ -47,6 +47,7 @@ module "queue" {
   function_timeout    = local.function_timeout
   maximum_concurrency = 10
   send                = { sid = "ScheduleWrites", environment_variable = "SHADOW_QUEUE_URL" }
+  alarms              = var.alarms
   aws                 = var.aws
   tags                = var.tags
 }
@@ -60,7 +61,8 @@ module "function" {
   handler     = "handlers.shadow.handler"
   timeout     = local.function_timeout
   functions   = var.functions
-  environment = { STACK_NAME = var.stack.name }
+  environment = { IOT_ENDPOINT = var.iot_endpoint, STACK_NAME = var.stack.name }
+  alarms      = var.alarms
   aws         = var.aws
   tags        = var.tags
 

@@ -14,6 +14,17 @@ output "function_name" {
   value       = one(module.function[*].name)
 }
 
+output "observed" {
+  description = "What a dashboard shows of this capability: its title and purpose, its parts, alarms beside theirs, and graphs of its own."
+  value = {
+    title   = "shadow"
+    purpose = "shadows that are written at most so often"
+    parts   = concat(module.function[*].observed, module.queue[*].observed)
+    alarms  = []
+    graphs  = []
+  }
+}
+
 output "queue_url" {
   description = "URL of the queue that schedules writes; null unless shadows are paced."
   value       = one(module.queue[*].queue.url)

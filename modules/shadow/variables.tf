@@ -1,5 +1,15 @@
 # What the caller decides about shadows.
 
+variable "alarms" {
+  description = "What alarms do (output alarms of the module observability): ARNs of the actions when a fault begins and when it is over, and where the runbook is. null: no alarms."
+  type = object({
+    actions    = list(string)
+    ok_actions = optional(list(string), [])
+    runbook    = optional(string, "docs/alarms.md")
+  })
+  default = null
+}
+
 variable "aws" {
   description = "Partition, region and account that everything is created in."
   type = object({
@@ -25,6 +35,11 @@ variable "functions" {
     memory_size           = optional(number, 512)
     runtime               = optional(string, "python3.13")
   })
+}
+
+variable "iot_endpoint" {
+  description = "Host of the message broker of AWS IoT Core in this account and region (data source aws_iot_endpoint, type iot:Data-ATS): where the function writes shadows."
+  type        = string
 }
 
 variable "settings" {

@@ -8,9 +8,10 @@ locals {
   # Computed: the role's trust names the rule, and the rule names the role.
   arn = "arn:${var.aws.partition}:iot:${var.aws.region}:${var.aws.account_id}:rule/${local.name}"
 
-  # Roles belong to the account, not to a region. AWS takes 64 characters.
+  # Roles belong to the account, not to a region. AWS takes 64 characters, and does not distinguish names by case: with a capital, the name has
+  # a digest, so that the stacks farm and Farm have roles of their own.
   role_wanted = "${local.name}-rule-${var.aws.region}"
-  role_name   = length(local.role_wanted) <= 64 ? local.role_wanted : "${substr(local.name, 0, 49 - length(var.aws.region))}-rule-${substr(sha256(local.name), 0, 8)}-${var.aws.region}"
+  role_name   = length(local.role_wanted) <= 64 && local.role_wanted == lower(local.role_wanted) ? local.role_wanted : "${substr(local.name, 0, 49 - length(var.aws.region))}-rule-${substr(sha256(local.name), 0, 8)}-${var.aws.region}"
 
   sql = "SELECT ${var.select} FROM '${var.topic_filter}'${var.where == null ? "" : " WHERE ${var.where}"}"
 }

@@ -9,3 +9,14 @@ output "name" {
   description = "Name of the rule."
   value       = aws_iot_topic_rule.this.name
 }
+
+output "observed" {
+  description = "What a dashboard shows of it: its alarms, functions, rules, queues and queues of failures, by name."
+  value = {
+    alarms    = concat(aws_cloudwatch_metric_alarm.failures[*].alarm_name, aws_cloudwatch_metric_alarm.throttled[*].alarm_name)
+    failures  = []
+    functions = []
+    queues    = []
+    rules     = [local.name]
+  }
+}

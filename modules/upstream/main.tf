@@ -16,10 +16,12 @@ module "function" {
   functions               = var.functions
   layer_arns              = var.end_to_end_encryption == null ? [] : var.end_to_end_encryption.layer_arns
   policy_json             = data.aws_iam_policy_document.rights.json
+  alarms                  = var.alarms
   aws                     = var.aws
   tags                    = var.tags
 
   environment = {
+    IOT_ENDPOINT      = var.iot_endpoint
     STACK_NAME        = var.stack.name
     THING_NAME_SCHEME = var.stack.thing_name_scheme
     THING_TYPE_NAME   = var.stack.thing_type_name
@@ -40,6 +42,7 @@ module "rule" {
   topic_filter = "${var.base_topic}/#"
   action       = { function = { arn = module.function.arn } }
   error_queue  = module.function.failure_queue
+  alarms       = var.alarms
   aws          = var.aws
   tags         = var.tags
 }

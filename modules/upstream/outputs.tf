@@ -21,6 +21,17 @@ output "inbound_topics" {
   value       = { things_stack = "${var.base_topic}/#" }
 }
 
+output "observed" {
+  description = "What a dashboard shows of this capability: its title and purpose, its parts, alarms beside theirs, and graphs of its own."
+  value = {
+    title   = "upstream"
+    purpose = "messages of The Things Stack"
+    parts   = [module.function.observed, module.rule.observed]
+    alarms  = [for alarm in values(aws_cloudwatch_metric_alarm.this) : alarm.alarm_name]
+    graphs  = []
+  }
+}
+
 output "public_topics" {
   description = "Topic filters that users of things subscribe to; + is the name of the thing."
   value = {

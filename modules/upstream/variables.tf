@@ -1,5 +1,15 @@
 # What the caller decides about the stack, and the grants of what the function works with.
 
+variable "alarms" {
+  description = "What alarms do (output alarms of the module observability): ARNs of the actions when a fault begins and when it is over, and where the runbook is. null: no alarms."
+  type = object({
+    actions    = list(string)
+    ok_actions = optional(list(string), [])
+    runbook    = optional(string, "docs/alarms.md")
+  })
+  default = null
+}
+
 variable "aws" {
   description = "Partition, region and account that everything is created in."
   type = object({
@@ -49,12 +59,34 @@ variable "functions" {
   })
 }
 
+variable "iot_endpoint" {
+  description = "Host of the message broker of AWS IoT Core in this account and region (data source aws_iot_endpoint, type iot:Data-ATS): where the function publishes and writes shadows."
+  type        = string
+}
+
+variable "publishes_per_second" {
+  description = "How many messages per second can arrive (output publishes_per_second of the module ingest): an alarm fires at 80 % of it. null: not limited by a connection."
+  type        = number
+  default     = null
+}
+
 variable "shadow" {
   description = "Grant to write shadows (output use of the module shadow)."
   type = object({
     environment = map(string)
     policy_json = string
   })
+}
+
+variable "silence_minutes" {
+  description = "Minutes without any message of The Things Stack after which an alarm fires. null: silence is not a fault."
+  type        = number
+  default     = null
+
+  validation {
+    condition     = var.silence_minutes == null || try(var.silence_minutes >= 5 && var.silence_minutes <= 1440 && floor(var.silence_minutes) == var.silence_minutes, false)
+    error_message = "silence_minutes must be a whole number from 5 to 1440 (a day), or null; got ${coalesce(var.silence_minutes, 0)}."
+  }
 }
 
 variable "stack" {

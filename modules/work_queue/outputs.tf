@@ -14,6 +14,17 @@ output "mapping_arn" {
   value       = aws_lambda_event_source_mapping.this.arn
 }
 
+output "observed" {
+  description = "What a dashboard shows of it: its alarms, functions, rules, queues and queues of failures, by name."
+  value = {
+    alarms    = [for alarm in values(aws_cloudwatch_metric_alarm.this) : alarm.alarm_name]
+    failures  = [aws_sqs_queue.dead_letters.name]
+    functions = []
+    queues    = [aws_sqs_queue.this.name]
+    rules     = []
+  }
+}
+
 output "queue" {
   description = "The queue: its ARN, name and URL."
   value = {

@@ -1,5 +1,15 @@
 # What the caller decides about the queue.
 
+variable "alarms" {
+  description = "What alarms do (output alarms of the module observability): ARNs of the actions when a fault begins and when it is over, and where the runbook is. null: no alarms."
+  type = object({
+    actions    = list(string)
+    ok_actions = optional(list(string), [])
+    runbook    = optional(string, "docs/alarms.md")
+  })
+  default = null
+}
+
 variable "aws" {
   description = "Partition, region and account that everything is created in."
   type = object({
@@ -41,6 +51,18 @@ variable "function_timeout" {
   validation {
     condition     = var.function_timeout >= 1 && var.function_timeout <= 900
     error_message = "function_timeout must be 1 to 900 seconds; got ${var.function_timeout}."
+  }
+}
+
+variable "longest_wait_seconds" {
+  description = "Age of the oldest message from which on its alarm fires. The default is an hour, as long as a message is tried by default."
+  type        = number
+  default     = 3600
+  nullable    = false
+
+  validation {
+    condition     = var.longest_wait_seconds >= 60 && var.longest_wait_seconds <= 1209600
+    error_message = "longest_wait_seconds must be 60 to 1209600 (14 days); got ${var.longest_wait_seconds}."
   }
 }
 

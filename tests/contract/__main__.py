@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from tests.contract.remote import Remote, Settings, Unusable
-from tests.contract.report import Report
+from tests.contract.report import FILES, Report
 
 OPTIONS = ("-q", "--no-header", "--no-summary", "--tb=line")
 INTERRUPTED, UNUSABLE = 130, 2
@@ -20,15 +20,19 @@ INTERRUPTED, UNUSABLE = 130, 2
 
 def main() -> int:
     """0: the contract is kept, 1: it is not, 2: it can't be played, 130: interrupted."""
-    console = Console(highlight=False, markup=False)
+    # A file has no width: this is wide enough for a reason beside its line.
+    console = Console(highlight=False, markup=False, width=None if sys.stdout.isatty() else 160)
     say = partial(console.print, soft_wrap=True)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        remote = Remote(Settings.of(os.environ))
+        settings = Settings.of(os.environ)
+        remote, here = Remote(settings), Path(__file__).parent
         with remote:
             say(f"Playing the contract on {remote.url}. What is created there is removed at the end.")
             report = Report(remote)
-            ended = pytest.main([*OPTIONS, str(Path(__file__).parent)], plugins=[_Named(report)])
+            ended = pytest.main(
+                [*OPTIONS, *(str(here / FILES[layer]) for layer in settings.layers)], plugins=[_Named(report)]
+            )
     except Unusable as error:
         say(str(error), style="red")
         return UNUSABLE

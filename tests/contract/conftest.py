@@ -13,6 +13,15 @@ from tests.contract.simulated import Simulated
 from tests.contract.subject import Application, Subject
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A stack for each way takes minutes: with the simulation, which tests/e2e applies stacks to, only at full size."""
+    if not config.pluginmanager.has_plugin("contract"):
+        for item in items:
+            if item.path.name == "test_whole.py":
+                item.add_marker(pytest.mark.soak)
+
+
 @pytest.fixture(scope="session")
 def subject(pytestconfig: pytest.Config) -> Iterator[Subject]:
     """A plugin named `contract` opens another subject than the simulation."""

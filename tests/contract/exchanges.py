@@ -34,6 +34,7 @@ BY_DEPLOYMENT = {
     "pubsub aws_iot": "a provider of hosted deployments",
     "pubsub aws_iot get": "a provider of hosted deployments",
     "pubsub aws_iot: unknown region": "a provider of hosted deployments",
+    "NS: supports_join in the mask, false": "of several fields that are missing, any is named",
     "packages of a device": "which packages there are is configured",
     "packages of no device": "which packages there are is configured",
     "association of an unknown package": "the package of the request may exist",
@@ -92,7 +93,8 @@ class Player:
         if isinstance(name, Mapping):
             rights = [right for right in DOCUMENTED_RIGHTS if right not in name["without"]]
             return self._subject.key(self._owner.id, rights)
-        return {None: self._keys["app"], "other": self._keys["other"], "empty": "", "unknown": UNKNOWN_KEY}[name]
+        return {None: self._keys["app"], "other": self._keys["other"], "empty": "", "text": "no-key",
+                "unknown": UNKNOWN_KEY}[name]  # fmt: skip
 
     def _joined(self, device_id: str, encoder: str | None) -> None:
         """The device, new on all servers, after its first uplink; with a downlink encoder if one is given."""
@@ -174,8 +176,9 @@ def _in_words(facts: Mapping[str, Any]) -> str:
 
 
 def _errors(error: Any) -> list[dict[str, Any]]:
-    found = []
-    while error:
+    """An error and its causes. Whether Go's own error is one of them depends on what TTS was built with."""
+    found: list[dict[str, Any]] = []
+    while error and not (found and (error["namespace"], error["name"]) == ("pkg/errors", "context_deadline_exceeded")):
         attributes = error.get("attributes") or {}
         found.append({"error": f"{error['namespace']}:{error['name']}"}
                      | ({"attributes": sorted(attributes)} if attributes else {})

@@ -18,11 +18,14 @@ from urllib.parse import urlsplit
 
 import requests
 
+from local import own_things_stack
+from local.own_things_stack import DEFAULT_PORT, way_here
 from tests.contract import receivers
 from tests.contract.radio.gateway import Gateway
 from tests.contract.receivers import Messages, WebhookListener
 from tests.contract.subject import PLAN, REQUEST_TIMEOUT, Application, delete_everywhere, send_webhook
 
+LAYERS = ("requests", "radio", "whole")
 GATEWAY_PORT, MQTT_PORT, MQTTS_PORT = 1700, 1883, 8883
 _ADDRESSES = ("network_server_address", "application_server_address", "join_server_address")
 _ASSOCIATED_F_PORT = 198
@@ -35,13 +38,18 @@ class Unusable(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """Where it is, and whose key is used. Addresses are host and port; `tenant` is part of an MQTT user name."""
+    """Where it is, and whose key is used. Addresses are host and port; `tenant` is part of an MQTT user name; `layers`
+    are those that are played. The others: tests/contract/subject.py."""
 
     url: str
     api_key: str
     gateway: tuple[str, int]
     mqtt: tuple[str, int]
     tenant: str = ""
+    reaches: str = ""
+    reaches_port: int = DEFAULT_PORT
+    ca_certificate: str = ""
+    layers: tuple[str, ...] = LAYERS
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Settings:
@@ -56,10 +64,15 @@ class Settings:
         if address.scheme not in ("http", "https") or not address.hostname:
             raise Unusable(f'TTS_URL must be a URL such as "https://tts.example.com"; got "{url}"')
         mqtt_port = MQTTS_PORT if address.scheme == "https" else MQTT_PORT
+        try:
+            reaches, port, authority = way_here(environment)
+        except own_things_stack.Unusable as error:
+            raise Unusable(str(error)) from error
         return cls(
             f"{address.scheme}://{address.netloc}", api_key,
             _address(environment, "TTS_GATEWAY_ADDRESS", address.hostname, GATEWAY_PORT),
             _address(environment, "TTS_MQTT_ADDRESS", address.hostname, mqtt_port), environment.get("TTS_TENANT", ""),
+            reaches, port, authority, _layers(environment.get("LAYERS", "")),
         )  # fmt: skip
 
     @property
@@ -76,6 +89,9 @@ class Remote:
 
     def __init__(self, settings: Settings) -> None:
         self.settings, self.url, self.host, self.session = settings, settings.url, settings.host, requests.Session()
+        self.is_here = _is_here(settings.host)
+        self.reaches, self.reaches_port = settings.reaches, settings.reaches_port
+        self.ca_certificate = settings.ca_certificate
         self.eui_prefix = f"70B3D5{secrets.token_hex(2).upper()}"
         self.left: list[str] = []
         self._ends = ExitStack()
@@ -115,7 +131,7 @@ class Remote:
         return str(created["key"])
 
     def messages(self, application: str) -> Messages:
-        if _is_here(self.host):
+        if self.is_here:
             return self._by_webhook(application)
         host, port = self.settings.mqtt
         username = f"{application}@{self.settings.tenant}" if self.settings.tenant else application
@@ -230,6 +246,13 @@ def _address(environment: Mapping[str, str], name: str, host: str, port: int) ->
     if not given_host or not given_port.isdigit():
         raise Unusable(f'{name} must be host:port; got "{given}"')
     return given_host, int(given_port)
+
+
+def _layers(given: str) -> tuple[str, ...]:
+    chosen = tuple(given.replace(",", " ").split())
+    if not set(chosen) <= set(LAYERS):
+        raise Unusable(f'LAYERS must be some of {", ".join(LAYERS)}; got "{given}"')
+    return chosen or LAYERS
 
 
 def _is_here(host: str) -> bool:

@@ -22,19 +22,23 @@ from tests.contract.exchanges import BY_DEPLOYMENT
 from tests.contract.subject import Subject
 
 _NODE = re.compile(r"(?P<file>test_\w+)\.py::(?P<test>\w+)(?:\[(?P<parameter>.*)\])?$")
-_ABBREVIATIONS = {"c", "kek", "mac"}
-_LAYERS = {"test_answers": "requests", "test_radio": "radio"}
+_ABBREVIATIONS = {"aws", "c", "kek", "mac"}
+FILES = {"requests": "test_answers.py", "radio": "test_radio.py", "whole": "test_whole.py"}
+"""Layer → its tests."""
+_LAYERS = {Path(file).stem: layer for layer, file in FILES.items()}
 
 
 class Outcome(StrEnum):
     KEPT = "✓"
     BROKEN = "✗"
     BY_DEPLOYMENT = "≈"
+    NOT_PLAYED = "–"
 
 
 @dataclass(frozen=True)
 class Line:
-    """One request or test. `reason`: why it is not kept, or why it may differ; `detail`: the whole comparison."""
+    """One request or test. `reason`: why it is not kept or not played, or why it may differ; `detail`: the whole
+    comparison."""
 
     layer: str
     name: str
@@ -55,16 +59,17 @@ class Report:
         return contextlib.nullcontext(self._subject)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        if report.when == "call" or report.failed:
+        if report.skipped:
+            layer, name = _named(report.nodeid)
+            self.lines.append(Line(layer, name, Outcome.NOT_PLAYED, _skipped_because(report)))
+        elif report.when == "call" or report.failed:
             self.add(report.nodeid, report.passed, _crash(report), report.longreprtext)
 
     def add(self, node: str, passed: bool, reason: str, detail: str) -> None:
         """An outcome, by the id that pytest gives the test."""
-        found = _NODE.search(node)
-        assert found is not None, node
-        layer, name = _LAYERS[found["file"]], found["parameter"] or _sentence(found["test"])
-        if layer == "requests" and not found["parameter"]:
-            return  # a test of the exchanges themselves
+        layer, name = _named(node)
+        if not name:
+            return
         if passed:
             self.lines.append(Line(layer, name, Outcome.KEPT))
         elif name in BY_DEPLOYMENT:
@@ -86,8 +91,9 @@ class Report:
             table.add_row(line.outcome, line.layer, escape(line.name), escape(line.reason))
         console.print(table)
         counts = {each: sum(line.outcome is each for line in self.lines) for each in Outcome}
+        missing = f", {counts[Outcome.NOT_PLAYED]} not played" if counts[Outcome.NOT_PLAYED] else ""
         console.print(f"{counts[Outcome.KEPT]} as in the contract, {counts[Outcome.BY_DEPLOYMENT]} differ as "
-                      f"deployments may, {counts[Outcome.BROKEN]} broken")  # fmt: skip
+                      f"deployments may, {counts[Outcome.BROKEN]} broken{missing}", soft_wrap=True)  # fmt: skip
 
 
 def _crash(report: pytest.TestReport) -> str:
@@ -96,6 +102,23 @@ def _crash(report: pytest.TestReport) -> str:
     if crash is None:
         return report.longreprtext.strip().rpartition("\n")[2]
     return str(crash.message).splitlines()[0].removeprefix("AssertionError: ")
+
+
+def _named(node: str) -> tuple[str, str]:
+    """The layer and the name of a line, by the id that pytest gives the test; no name for a test of the exchanges
+    themselves."""
+    found = _NODE.search(node)
+    assert found is not None, node
+    layer, parameter = _LAYERS[found["file"]], found["parameter"] or ""
+    if layer == "requests":
+        return layer, parameter
+    return layer, f"{parameter}: {_sentence(found['test'])}" if parameter else _sentence(found["test"])
+
+
+def _skipped_because(report: pytest.TestReport) -> str:
+    """The words of `pytest.skip`."""
+    *_, words = report.longrepr if isinstance(report.longrepr, tuple) else (report.longreprtext,)
+    return str(words).removeprefix("Skipped: ")
 
 
 def _sentence(test: str) -> str:

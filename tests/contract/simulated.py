@@ -8,6 +8,7 @@ from types import TracebackType
 
 import requests
 
+from local.own_things_stack import DEFAULT_PORT
 from local.things_stack import ThingsStack
 from tests.contract.radio.gateway import Gateway
 from tests.contract.receivers import Messages, WebhookListener
@@ -19,6 +20,7 @@ class Simulated:
 
     eui_prefix = "70B3D57ED0"
     silence = 0.2
+    is_here, reaches, reaches_port, ca_certificate = True, "", DEFAULT_PORT, ""
 
     def __init__(self) -> None:
         self._ends = ExitStack()

@@ -37,6 +37,13 @@ class Subject(Protocol):
     """The first 10 hex digits of the EUIs of the contract's devices."""
     silence: float
     """Seconds after an uplink from which on nothing answers it any more."""
+    is_here: bool
+    """Whether it runs on this machine, and so reaches 127.0.0.1."""
+    reaches: str
+    """The https address on which it reaches `reaches_port` of this machine; "" without one."""
+    reaches_port: int
+    ca_certificate: str
+    """The certificate (PEM) of the private authority that signed its own; "" for a public one."""
 
     def create_application(self) -> str:
         """A new application, whose devices can be registered and join."""
@@ -129,9 +136,9 @@ def delete_everywhere(application: Application, device_id: str) -> None:
         assert answer.ok or answer.status_code == requests.codes.not_found, f"{prefix}: {answer.text}"
 
 
-def eventually(holds: Callable[[], bool]) -> None:
-    """Waits until the servers agree. AssertionError: they do not within EVENTUALLY."""
-    deadline = time.monotonic() + EVENTUALLY
+def eventually(holds: Callable[[], bool], within: float = EVENTUALLY) -> None:
+    """Waits until the servers agree. AssertionError: they do not within so many seconds."""
+    deadline = time.monotonic() + within
     while not holds():
-        assert time.monotonic() < deadline, "the servers do not agree"
+        assert time.monotonic() < deadline, f"the servers do not agree within {within:g} s"
         time.sleep(0.1)

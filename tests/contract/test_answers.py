@@ -18,7 +18,7 @@ def _parameter(exchange: Exchange) -> Any:
 
 def test_every_exchange_has_a_name_of_its_own() -> None:
     names = [exchange["name"] for exchange in recorded()]
-    assert len(set(names)) == len(names) == 163
+    assert len(set(names)) == len(names) == 164
 
 
 @pytest.mark.parametrize("exchange", map(_parameter, recorded()))

@@ -227,8 +227,8 @@ def discard(aws: LocalAws, *stacks: Stack) -> None:
 
 @pytest.fixture(scope="session")
 def farm_stack(aws: LocalAws, simulation: ThingsStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """`Farm`, with the defaults but for the role that The Things Stack assumes."""
-    given = inputs(simulation, "Farm", "farm-app") | {"ingest": PUBSUB}
+    """`Farm`, with the defaults but for the role that The Things Stack assumes, and alarms."""
+    given = inputs(simulation, "Farm", "farm-app") | {"ingest": PUBSUB, "observability": {"silence_minutes": 60}}
     stack = Stack(tmp_path_factory.mktemp("farm"), given, environment=aws.environment())
     apply(aws, simulation, stack)
     yield stack
@@ -255,6 +255,8 @@ def pair(
             "types": {"temperature": {"initial_shadow_json": json.dumps(INITIAL_SHADOW)}, "pressure": {}},
             "locations": ["hall-3"],
             "ca_certificate": aws.mqtt_authority(),
+            # With the first connection: no test can wait for hours.
+            "end_old_certificates": {"after_hours": 0},
             "telemetry": {"settings_seconds": 0, "stream": {"queue": records}},
             "provisioning": {
                 "name_pattern": "claimed-[0-9]+",

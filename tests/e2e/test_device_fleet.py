@@ -88,6 +88,9 @@ def fleet(orchard: Bridge, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> I
     clients = Clients(config=CONFIG)  # created when first needed: in the environment that `commands` sets
     run = devices.commands(orchard, monkeypatch, Runtime(connect=lambda _profile, _region: clients))
     names = [f"fleet-{number:04}" for number in range(SIZE)]
+    orchard.aws.client("iot").update_indexing_configuration(
+        thingIndexingConfiguration={"thingIndexingMode": "REGISTRY_AND_SHADOW"}
+    )
     yield Fleet(orchard, tmp_path, names, run, clients)
     if orchard.aws.process is None or SOAK:
         run("delete", *names[DELETED:], "--yes")
@@ -124,8 +127,8 @@ def test_a_fleet_loses_no_reading_while_some_are_rotated_and_deleted(
 
     left = remains(orchard)
     assert left["things"] == set(fleet.names[DELETED:])
-    for group in GROUPS:
-        assert left[group] == left["things"]
+    for place in (*GROUPS, "index"):
+        assert left[place] == left["things"], place
     for name in deleted:
         assert certificates[name] not in left["certificates"] | left["targets"]
     kept = {certificates[name] for name in set(fleet.names) - {*deleted, *rotated}}
@@ -134,6 +137,7 @@ def test_a_fleet_loses_no_reading_while_some_are_rotated_and_deleted(
     for name in deleted:
         with pytest.raises(shadows.exceptions.ResourceNotFoundException):
             shadows.get_thing_shadow(thingName=name)
+        assert shadows.list_named_shadows_for_thing(thingName=name)["results"] == []
     record_property(
         FIGURES,
         f"{SIZE:,} devices imported, {ROTATED} rotated, {DELETED} deleted, {sent.total():,} readings, none lost\n"
@@ -150,7 +154,7 @@ def received(topics: MqttConnection, kind: str) -> Counter[tuple[str, int]]:
 
 
 def remains(orchard: Bridge) -> dict[str, set[str]]:
-    """What AWS IoT has of the fleet: things, members of groups; and all certificates and targets of the policy."""
+    """What AWS IoT has of the fleet, in groups and the index too; and all certificates and targets of the policy."""
     iot = orchard.aws.client("iot")
 
     def listed(operation: str, field: str, **given: Any) -> Iterator[Any]:
@@ -166,10 +170,22 @@ def remains(orchard: Bridge) -> dict[str, set[str]]:
     found = listed("list_things", "things", thingTypeName="orchard:temperature")
     return {
         **groups,
+        "index": set(indexed(iot)),
         "things": {each["thingName"] for each in found if each["thingName"].startswith("fleet-")},
         "certificates": {each["certificateArn"] for each in listed("list_certificates", "certificates")},
         "targets": set(listed("list_targets_for_policy", "targets", policyName="orchard-device")),
     }
+
+
+def indexed(iot: Any) -> Iterator[str]:
+    """The names of the fleet's things that the account's index finds."""
+    following: dict[str, str] = {}
+    while True:
+        page = iot.search_index(queryString="thingName:fleet-*", **following)
+        yield from (each["thingName"] for each in page["things"])
+        if not page.get("nextToken"):
+            return
+        following = {"nextToken": page["nextToken"]}
 
 
 def per_device(made: dict[str, int], number: int) -> str:

@@ -59,6 +59,11 @@ def is_refused(orchard: Bridge, device: Credentials, client_id: str | None = Non
         return True
 
 
+def certificates(run: Run, name: str) -> list[str]:
+    """The ids of the certificates that a device has, oldest first."""
+    return [each["certificateId"] for each in json.loads(run("show", name, "--json").stdout)["certificates"]]
+
+
 def test_a_fresh_device_gets_its_delta_reports_and_sends(
     orchard: Bridge, run: Run, register: Callable[[], Credentials]
 ) -> None:
@@ -157,17 +162,46 @@ def test_a_disabled_device_is_refused_its_next_connection_until_it_is_enabled(
     assert not is_refused(orchard, device)
 
 
-def test_a_rotated_device_connects_with_either_certificate_until_the_old_one_is_ended(
+def test_a_rotated_device_keeps_its_old_certificate_until_it_has_used_the_new_one(
     orchard: Bridge, run: Run, register: Callable[[], Credentials]
 ) -> None:
-    device = register()
+    device, other = register(), register()
     name = device["thingName"]
     renewed = json.loads(run("rotate", name, "--json").stdout)
+    unused = json.loads(run("rotate", other["thingName"], "--json").stdout)
+    # The function learns of each connection. Only the last one is a use of a new certificate.
     assert not is_refused(orchard, device)
+    assert not is_refused(orchard, other)
     assert not is_refused(orchard, renewed)
-    assert run("rotate", name, "--end-old").exit_code == 0
+    eventually("the end of the old certificate", lambda: certificates(run, name) == [renewed["certificateId"]])
     assert is_refused(orchard, device)
     assert not is_refused(orchard, renewed)
+    (ended,) = [each for each in orchard.log(name) if each["event"] == "old_certificates_ended"]
+    assert ended["ended"] == [device["certificateId"]]
+    assert certificates(run, other["thingName"]) == [other["certificateId"], unused["certificateId"]]
+    assert run("rotate", other["thingName"], "--end-old").exit_code == 0
+    assert is_refused(orchard, other)
+    assert not is_refused(orchard, unused)
+
+
+def test_an_old_certificate_ends_on_its_date_and_not_before(
+    orchard: Bridge, run: Run, register: Callable[[], Credentials]
+) -> None:
+    function = orchard.outputs["function_names"]["rotations"]
+    devices = [register(), register()]
+    names = [each["thingName"] for each in devices]
+    renewed = [json.loads(run("rotate", name, "--json", "--end-old-after", "1h").stdout) for name in names]
+    # The first one's date has passed: a person can't give such a one.
+    row = {"TableName": "orchard-rotations", "Key": {"thing": {"S": names[0]}}}
+    orchard.aws.client("dynamodb").update_item(
+        **row, UpdateExpression="SET end_at = :at", ExpressionAttributeValues={":at": {"N": "1000"}}
+    )
+    answer = orchard.aws.client("lambda").invoke(FunctionName=function, Payload='{"tick": "by hand"}')
+    assert "FunctionError" not in answer, answer["Payload"].read()
+    assert certificates(run, names[0]) == [renewed[0]["certificateId"]]
+    assert is_refused(orchard, devices[0])
+    assert certificates(run, names[1]) == [devices[1]["certificateId"], renewed[1]["certificateId"]]
+    assert not is_refused(orchard, devices[1])
 
 
 def test_a_deleted_device_is_refused_and_leaves_nothing(

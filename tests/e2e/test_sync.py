@@ -4,7 +4,6 @@ import itertools
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -192,7 +191,7 @@ def test_a_device_that_is_refused_is_not_requested_by_every_run(farm: Bridge) ->
 def test_the_function_is_configured_with_what_it_reads_and_nothing_else(farm: Bridge) -> None:
     function = farm.aws.client("lambda").get_function_configuration(FunctionName=farm.outputs["function_names"]["sync"])
     variables = set(function["Environment"]["Variables"])
-    read = {setting.name.upper() for setting in (*fields(SyncSettings), *fields(WorkQueueSettings))}
+    read = {setting.name.upper() for setting in (*SyncSettings.fields(), *WorkQueueSettings.fields())}
     assert variables == {"LOG_LEVEL"} | (read - {"CA_CERTIFICATE"})  # Farm has no private authority
 
 

@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ MOCKED = "tests/terraform"
 """The folder of the *.tftest.hcl files, in the repository and in copies of it."""
 
 
-LEFT_TO_SOAK = size(("root.tftest.hcl",), ())
+LEFT_TO_SOAK = size(("names.tftest.hcl", "root.tftest.hcl"), ())
 """Files that `make test` leaves out: it plans the root module in the examples."""
 
 
@@ -76,9 +77,11 @@ def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def terraform(terraform_environment: dict[str, str]) -> Run:
     """Run one command in a folder, without an AWS account; a failure fails the test with Terraform's output."""
 
-    def run(folder: Path, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    def run(
+        folder: Path, *arguments: str, check: bool = True, environment: Mapping[str, str] = terraform_environment
+    ) -> subprocess.CompletedProcess[str]:
         command = ["terraform", f"-chdir={folder}", *arguments]
-        done = subprocess.run(command, env=terraform_environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if check and done.returncode:
             pytest.fail(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}", pytrace=False)
         return done
@@ -86,17 +89,37 @@ def terraform(terraform_environment: dict[str, str]) -> Run:
     return run
 
 
+@contextmanager
+def running_provider(initialized: Path, environment: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """Start the AWS provider of a folder once; yields the variable by which Terraform uses it instead of its own.
+
+    For mocked runs alone, which only read its schemas: with an account, each run must configure a provider of its own.
+    (HashiCorp, "Debugging Providers".)
+    """
+    (binary,) = (initialized / ".terraform" / "providers").glob("*/hashicorp/aws/*/*/terraform-provider-aws*")
+    with subprocess.Popen([binary, "-debug"], env=environment, stdout=subprocess.PIPE, text=True) as provider:
+        assert provider.stdout
+        try:
+            found = filter(None, (re.search(r"(TF_REATTACH_PROVIDERS)='(.*)'", line) for line in provider.stdout))
+            name, value = next(found).groups()
+            yield {name: value}
+        finally:
+            provider.terminate()
+
+
 @pytest.fixture(scope="session")
-def mocked_runs(tree: Path, terraform: Run) -> dict[tuple[str, str], MockedRun]:
+def mocked_runs(tree: Path, terraform: Run, terraform_environment: dict[str, str]) -> dict[tuple[str, str], MockedRun]:
     """File and name -> outcome of every `run`, those of the documentation included.
 
-    One process runs them all, because starting the provider takes longer than most of them.
+    One process runs them all, and one provider serves them, because starting either takes longer than most runs.
     """
     documentation.write(tree, tree / MOCKED)
     for file in LEFT_TO_SOAK:
         (tree / MOCKED / file).unlink()
     terraform(tree, "init", "-no-color", f"-test-directory={MOCKED}")
-    done = terraform(tree, "test", "-json", f"-test-directory={MOCKED}", check=False)
+    with running_provider(tree, terraform_environment) as reattached:
+        command = ["test", "-json", f"-test-directory={MOCKED}"]
+        done = terraform(tree, *command, check=False, environment={**terraform_environment, **reattached})
     statuses: dict[tuple[str, str], str] = {}
     messages: dict[tuple[str, str], list[str]] = {}
     for line in done.stdout.splitlines():
@@ -195,7 +218,7 @@ def _longest(tree: Path) -> Path:
               {choice}
             }}"""
             for mode, choice in (
-                ("pubsub", "end_to_end_encryption = true"),
+                ("pubsub", "end_to_end_encryption = true\nobservability = { silence_minutes = 60 }"),
                 ("webhook", "shadow = { min_interval_seconds = 900, delta_f_port = 223 }"),
                 (
                     "mqtt",
@@ -203,8 +226,10 @@ def _longest(tree: Path) -> Path:
                       types        = {{ {64 * "t"} = {{}} }}
                       locations    = ["{64 * "l"}"]
                       telemetry    = {{}}
+                      end_old_certificates = {{}}
                       provisioning = {{ just_in_time = {{ line = {{ type = "{64 * "t"}" }} }} }}
-                    }}""",
+                    }}
+                    observability = {{}}""",
                 ),
             )
         )

@@ -74,6 +74,12 @@ run "a_device_may_use_what_has_its_own_name" {
     error_message = "a certificate without a thing could connect"
   }
 
+  # The name of the thing is filled in for MQTT alone: an action of HTTPS would promise what AWS never allows.
+  assert {
+    condition     = toset(flatten(jsondecode(aws_iot_policy.this.policy).Statement[*].Action)) == toset(["iot:Connect", "iot:Publish", "iot:Receive", "iot:Subscribe"])
+    error_message = "got ${aws_iot_policy.this.policy}"
+  }
+
   # The function and the command line read the policies in the order in which a certificate gets them: the one that lets it connect is last.
   assert {
     condition     = local.configuration.policies == ["${var.stack.name}-device"] && local.configuration.types.temperature.initial_shadow == { desired = { reporting_interval = 60 } } && local.configuration.types.pressure.initial_shadow == null
@@ -151,8 +157,14 @@ run "a_claim_may_only_provision_and_the_template_gives_what_a_registration_gives
   }
 
   assert {
-    condition     = jsondecode(aws_iot_provisioning_template.claim[0].template_body).Resources.thing.OverrideSettings.ThingTypeName == "FAIL" && aws_iot_provisioning_template.claim[0].pre_provisioning_hook[0].payload_version == "2020-04-01"
+    condition     = jsondecode(aws_iot_provisioning_template.claim[0].template_body).Resources.thing.OverrideSettings.ThingTypeName == "FAIL" && aws_iot_provisioning_template.claim[0].pre_provisioning_hook[0].payload_version == "2020-04-01" && aws_iot_provisioning_template.claim[0].pre_provisioning_hook[0].target_arn == module.provision_function[0].arn
     error_message = "a thing of another owner would be changed, or anybody admitted"
+  }
+
+  # A device gives its name and its type; the function answers with every parameter.
+  assert {
+    condition     = jsondecode(aws_iot_provisioning_template.claim[0].template_body).Resources.thing.Properties == { AttributePayload = { deviceType = { Ref = "Type" }, location = { Ref = "Location" } }, ThingGroups = [{ Ref = "TypeGroup" }, { Ref = "LocationGroup" }], ThingName = { Ref = "Name" }, ThingTypeName = { Ref = "ThingType" } }
+    error_message = "got ${aws_iot_provisioning_template.claim[0].template_body}"
   }
 
   assert {
@@ -162,10 +174,58 @@ run "a_claim_may_only_provision_and_the_template_gives_what_a_registration_gives
 
   # The function may be invoked by the one template that has it as its hook.
   assert {
-    condition     = aws_lambda_permission.provision[0].principal == "iot.amazonaws.com" && endswith(aws_lambda_permission.provision[0].source_arn, ":provisioningtemplate/${output.provisioning.template_name}")
+    condition     = aws_lambda_permission.provision[0].principal == "iot.amazonaws.com" && aws_lambda_permission.provision[0].source_account == var.aws.account_id && endswith(aws_lambda_permission.provision[0].source_arn, ":provisioningtemplate/${output.provisioning.template_name}")
     error_message = "got ${jsonencode(aws_lambda_permission.provision[0])}"
   }
 }
+
+run "old_certificates_end_by_themselves_only_on_request" {
+  command = plan
+
+  module {
+    source = "./modules/devices"
+  }
+
+  assert {
+    condition     = output.rotations_function_name == null && length(output.rotations_ready) == 0 && length(output.failures) == 0 && !contains(keys(local.environment), "ROTATIONS_TABLE")
+    error_message = "what ends certificates exists without being asked for; the function gets ${jsonencode(local.environment)}"
+  }
+}
+
+run "the_command_line_finds_the_table_in_which_the_function_finds_rotations" {
+  command = apply
+
+  module {
+    source = "./modules/devices"
+  }
+
+  variables {
+    end_old_certificates = { after_hours = null }
+  }
+
+  assert {
+    condition     = local.environment.ROTATIONS_TABLE == module.rotations[0].name && module.rotations[0].use.environment.ROTATIONS_TABLE == module.rotations[0].name
+    error_message = "got ${jsonencode(local.environment)}"
+  }
+
+  assert {
+    condition     = length(output.rotations_function_name) <= 64 && output.failures.rotations_failures.replay_to.function_name == output.rotations_function_name
+    error_message = "AWS takes 64 characters; got ${jsonencode(output.failures)}"
+  }
+
+  # A device may need a day to show that it keeps its new credentials.
+  assert {
+    condition     = var.end_old_certificates.after_hours == 24
+    error_message = "got ${var.end_old_certificates.after_hours}"
+  }
+
+  # It may delete certificates of things, and can't be limited to those of the stack: it may not do anything else.
+  assert {
+    condition     = toset(flatten(data.aws_iam_policy_document.rotations[0].statement[*].actions)) == toset(["dynamodb:Scan", "iot:AttachThingPrincipal", "iot:DeleteCertificate", "iot:DescribeCertificate", "iot:DescribeThing", "iot:DetachThingPrincipal", "iot:ListAttachedPolicies", "iot:ListThingPrincipals", "iot:UpdateCertificate"])
+    error_message = "got ${jsonencode(data.aws_iam_policy_document.rotations[0].statement)}"
+  }
+}
+
 
 run "just_in_time_names_types_and_locations_that_there_are" {
   command = plan

@@ -53,7 +53,7 @@ run "what_is_set_wins_over_what_is_derived" {
     end_to_end_encryption     = true
     ingest                    = { mode = "manual" }
     shadow                    = { min_interval_seconds = 60 }
-    devices                   = { types = { temperature = {} }, telemetry = {}, provisioning = {} }
+    devices                   = { types = { temperature = {} }, telemetry = {}, provisioning = {}, end_old_certificates = {} }
   }
 
   # A region without a usual frequency plan: one must be set.
@@ -73,7 +73,7 @@ run "what_is_set_wins_over_what_is_derived" {
   }
 
   assert {
-    condition     = values({ for name, function in output.function_names : name => function if function != null }) == ["farm-configure", "farm-devices", "farm-downlink", "farm-provision", "farm-registry", "farm-requeue", "farm-shadow", "farm-sync", "farm-telemetry", "farm-upstream"]
+    condition     = values({ for name, function in output.function_names : name => function if function != null }) == ["farm-configure", "farm-devices", "farm-downlink", "farm-provision", "farm-registry", "farm-requeue", "farm-rotations", "farm-shadow", "farm-sync", "farm-telemetry", "farm-upstream"]
     error_message = "got ${jsonencode(output.function_names)}"
   }
 }

@@ -28,7 +28,17 @@ PRIMITIVES = {
 CAPABILITIES = {folder.name for folder in MODULES} - PRIMITIVES
 WITHOUT_PROVIDER = {"package", "things_stack"}
 # The same name, type and meaning wherever they are taken.
-SHARED = ("aws", "base_topic", "end_to_end_encryption", "functions", "stack", "tags", "things_log", "things_stack")
+SHARED = (
+    "alarms",
+    "aws",
+    "base_topic",
+    "end_to_end_encryption",
+    "functions",
+    "stack",
+    "tags",
+    "things_log",
+    "things_stack",
+)
 ROOT_AND_MODULES = [REPOSITORY, *MODULES]
 FILES = sorted(
     file

@@ -15,7 +15,9 @@ Resources = Callable[[tftest.TerraformPlanOutput], dict[str, dict[str, Any]]]
 # Type of resource -> the attribute that is its name, and the longest AWS takes (the services' API references).
 LIMITS = {
     "aws_cloudformation_stack": ("name", 128),
+    "aws_cloudwatch_dashboard": ("dashboard_name", 255),
     "aws_cloudwatch_log_group": ("name", 512),
+    "aws_cloudwatch_metric_alarm": ("alarm_name", 255),
     "aws_dynamodb_table": ("name", 255),
     "aws_iam_role": ("name", 64),
     "aws_iam_role_policy": ("name", 128),
@@ -24,6 +26,7 @@ LIMITS = {
     "aws_iot_thing_group": ("name", 128),
     "aws_iot_thing_type": ("name", 128),
     "aws_iot_topic_rule": ("name", 128),
+    "aws_kms_alias": ("name", 256),
     "aws_lambda_function": ("function_name", 64),
     "aws_lambda_layer_version": ("layer_name", 140),
     "aws_lambda_permission": ("statement_id", 100),
@@ -34,11 +37,13 @@ LIMITS = {
     "aws_ssm_parameter": ("name", 1011),
 }
 NAMELESS = {
+    "aws_kms_key",
     "aws_lambda_event_source_mapping",
     "aws_lambda_function_event_invoke_config",
     "aws_lambda_function_url",
     "aws_lambda_invocation",
     "aws_secretsmanager_secret_version",
+    "aws_sns_topic_policy",
     "terraform_data",
 }
 LONGEST_STACK_NAME = 53

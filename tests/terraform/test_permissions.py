@@ -15,6 +15,8 @@ Documents = Callable[[tftest.TerraformPlanOutput], dict[str, list[dict[str, Any]
 
 # Statements whose resource is "*", and why no other is possible. Nothing else may have it.
 EVERYTHING = {
+    "AdministerKey": "in the policy of a key, * is the key itself",
+    "EncryptNotifications": "in the policy of a key, * is the key itself",
     "FindEndpoint": "iot:DescribeEndpoint has no resource level in IAM",
     "FindStacks": "iot:ListTopicRules has no resource level in IAM",
     "FindThings": "iot:ListThings has no resource level in IAM",
@@ -22,6 +24,7 @@ EVERYTHING = {
     "IssueCertificates": "neither creating certificates nor attaching them to things has a resource level in IAM",
     "ReadAttachedPolicies": "iot:ListAttachedPolicies is checked on no resource that names the certificate",
     "RegisterCertificates": "neither attaching certificates to things nor registering them has a resource level in IAM",
+    "DetachOldCertificates": "neither detaching certificates nor reading their policies has a resource that names them",
     "SwitchOnRegistryEvents": "event configurations have no resource level in IAM",
 }
 # Resources that name a whole kind of thing, and why they can't name fewer.
@@ -29,6 +32,7 @@ WHOLE_KINDS = {
     "ActivateCertificates": "a certificate's ARN holds its fingerprint, which is not known before",
     "AddIdentifiers": "things are named by their users, freely",
     "CreateThings": "things are named by their users, freely",
+    "EndOldCertificates": "a certificate's ARN holds its fingerprint, which is not known before",
     "FollowDeviceShadows": "things are named by their users, freely",
     "FollowDesiredStates": "things are named by their users, freely",
     "JoinGroups": "things are named by their users, freely",
@@ -40,6 +44,7 @@ WHOLE_KINDS = {
     "LookForThings": "things are named by their users, freely",
     "ProvisionIntoGroups": "things are named by their users, freely",
     "ProvisionThings": "things are named by their users, freely",
+    "ReadRotatedThings": "things are named by their users, freely",
     "ReadOutcomes": "things are named by their users, freely",
     "ReadThings": "things are named by their users, freely",
     "ReportOutcomes": "things are named by their users, freely",
@@ -67,11 +72,15 @@ PROVISIONING = {
     "ProvisionThings",
     "RegisterCertificates",
 }
+# With devices.end_old_certificates.
+ROTATIONS = {"DetachOldCertificates", "EndOldCertificates", "ReadRotatedThings"}
+# With observability, in the policy of the key of its topic.
+OBSERVABILITY = {"AdministerKey", "EncryptNotifications"}
 # With shadow.delta_f_port.
 DESIRED_STATES = {"FollowDesiredStates"}
-CHOICES = MQTT | ROLE | DEVICES | PROVISIONING | DESIRED_STATES
+CHOICES = MQTT | ROLE | DEVICES | PROVISIONING | ROTATIONS | OBSERVABILITY | DESIRED_STATES
 CHOSEN = {
-    "complete": ROLE | DEVICES | DESIRED_STATES,
+    "complete": ROLE | DEVICES | OBSERVABILITY | DESIRED_STATES,
     "longest": CHOICES,
     "minimal": set[str](),
 }

@@ -6,9 +6,10 @@ UPDATE_INVENTORIES=1 writes the inventories again; the difference is for a perso
 import importlib
 import json
 import os
+import re
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import MISSING, fields
+from dataclasses import MISSING
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +30,15 @@ INVENTORIES = Path(__file__).parent / "inventories"
 # Attributes whose change a person should see. None depends on the account.
 SHOWN = {
     "aws_cloudformation_stack": ("name",),
+    "aws_cloudwatch_dashboard": ("dashboard_name",),
     "aws_cloudwatch_log_group": ("name", "retention_in_days"),
+    "aws_cloudwatch_metric_alarm": ("alarm_name", "treat_missing_data"),
     "aws_dynamodb_table": ("billing_mode", "hash_key", "name", "range_key", "ttl"),
     "aws_iam_role": ("name",),
     "aws_iot_thing_group": ("name", "parent_group_name"),
     "aws_iot_thing_type": ("name", "properties"),
     "aws_iot_topic_rule": ("name", "sql"),
+    "aws_kms_alias": ("name",),
     "aws_lambda_event_source_mapping": ("batch_size", "function_response_types", "scaling_config"),
     "aws_lambda_function": ("architectures", "function_name", "handler", "memory_size", "runtime", "timeout"),
     "aws_lambda_function_event_invoke_config": ("maximum_event_age_in_seconds", "maximum_retry_attempts"),
@@ -87,6 +91,33 @@ def test_an_example_creates_what_its_inventory_lists(
     assert inventory == json.loads(file.read_text()), "if this is intended: UPDATE_INVENTORIES=1 pytest tests/terraform"
 
 
+def test_the_dashboard_of_an_example_is_as_it_was(plan: Plan, resources: Resources) -> None:
+    """`python tests/terraform/dashboard.py` draws the picture in the documentation from this file."""
+    (made,) = [each for each in resources(plan("complete")).values() if each["type"] == "aws_cloudwatch_dashboard"]
+    body = json.loads(made["values"]["dashboard_body"])
+    # The account is that of the run.
+    text = re.sub(r":\d{12}:", ":111122223333:", json.dumps(body, indent=1, ensure_ascii=False))
+    file = INVENTORIES / "dashboard.json"
+    if os.environ.get("UPDATE_INVENTORIES"):
+        file.write_text(text + "\n")
+    assert json.loads(text) == json.loads(file.read_text()), "UPDATE_INVENTORIES=1, then draw the picture again"
+
+
+def test_a_dashboard_shows_everything_that_can_fail(plan: Plan, resources: Resources) -> None:
+    made = [each for address, each in resources(plan("complete")).items() if address.startswith("module.vineyard.")]
+    (dashboard,) = [each["values"] for each in made if each["type"] == "aws_cloudwatch_dashboard"]
+    names = {
+        "aws_cloudwatch_metric_alarm": "alarm_name",
+        "aws_iot_topic_rule": "name",
+        "aws_lambda_function": "function_name",
+        "aws_sqs_queue": "name",
+    }
+    expected = {each["values"][names[each["type"]]] for each in made if each["type"] in names}
+    shown = set(re.findall(r"[\w.-]+", dashboard["dashboard_body"]))
+    # Terraform invokes it, and shows its error.
+    assert expected - shown == {"vineyard-configure"}
+
+
 def _rights(statement: dict[str, Any]) -> dict[str, Any]:
     return {
         "actions": statement["actions"],
@@ -96,7 +127,12 @@ def _rights(statement: dict[str, Any]) -> dict[str, Any]:
 
 def test_a_function_is_configured_with_what_it_reads_and_nothing_else(plan: Plan, resources: Resources) -> None:
     settings = importlib.import_module("handlers.settings")
-    optional = {"devices": {"TELEMETRY_STATES_TABLE"}}
+    # IOT_ENDPOINT is read for the clients (thingbridge/aws/direct.py).
+    optional = {
+        "devices": {"TELEMETRY_STATES_TABLE"},
+        "downlink": {"CA_CERTIFICATE", "DELTA_F_PORT"},
+        "upstream": {"IOT_ENDPOINT"},
+    }
     checked = set()
     for address, resource in resources(plan("complete")).items():
         # The secret of this stack exists, so the plan knows every value but the URLs of queues, which `downlink`,
@@ -108,7 +144,7 @@ def test_a_function_is_configured_with_what_it_reads_and_nothing_else(plan: Plan
         if variables is None or function == "configure":
             continue
         classes = [SETTINGS[function], *(["WorkQueueSettings"] if function in WORKING_ON_A_QUEUE else [])]
-        read = [each for name in classes for each in fields(getattr(settings, name))]
+        read = [each for name in classes for each in getattr(settings, name).fields()]
         required = {each.name.upper() for each in read if each.default is MISSING}
         assert set(variables) == {"LOG_LEVEL"} | required | optional.get(function, set()), function
         checked.add(function)

@@ -8,10 +8,11 @@ import re
 from pathlib import Path
 
 from thingbridge.aws.stacks import RULE_SUFFIX
+from thingbridge.devices import rotation
 from thingbridge.devices import topics as devices
 from thingbridge.devices.topics import Source
 from thingbridge.flows.unowned_requests import ELECTION_SHADOW, ELECTION_THING
-from thingbridge.messaging import topics
+from thingbridge.messaging import rule_payload, topics
 from thingbridge.registry.events import SELECTED
 from thingbridge.shadow import delta
 from thingbridge.shadow.state import DECODED_PAYLOAD
@@ -110,6 +111,17 @@ def test_devices_publish_and_are_answered_where_the_code_says() -> None:
         "record": devices.record("farm", source),
         "rejected": devices.rejected("farm", "+"),
     }
+
+
+def test_connections_are_selected_as_they_are_read() -> None:
+    text = (MODULES / "devices/rotations.tf").read_text()
+    (select,) = re.findall(r'select += "(.+)"', text)
+    assert {*re.findall(r" AS (\w+)", select)} == {*json.loads(rule_payload.output("", b""))}
+    (field,) = re.findall(r"regexp_matches\((\w+), '\^\[0-9a-f\]\{64\}\$'\)", text)
+    (topic,) = re.findall(r'topic_filter = "(.+)"', text)
+    assert topic == "$aws/events/presence/connected/+"
+    event = {"clientId": "probe-1", "timestamp": 1_000, field: 64 * "a"}
+    assert rotation.connection(event) == rotation.Connection("probe-1", 64 * "a", 1.0)
 
 
 def test_the_right_to_answer_readings_is_for_the_topics_of_answers() -> None:

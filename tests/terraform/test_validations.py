@@ -58,7 +58,7 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     },
     "configure": {},
     "devices": {"iot_endpoint": "example-ats.iot.eu-west-1.amazonaws.com", "types": {"temperature": {}}},
-    "downlink": {},
+    "downlink": {"iot_endpoint": "example-ats.iot.eu-west-1.amazonaws.com"},
     "end_to_end_encryption": {
         "configure_role_name": "farm-configure-eu-west-1",
         "layer": {"filename": "layer.zip", "source_code_hash": "Xx0="},
@@ -75,6 +75,7 @@ ACCEPTED: dict[str, dict[str, Any]] = {
         "ingest": {"mode": "manual"},
     },
     "log_group": {"name": "/things", "use": {"sid": "WriteLog", "environment_variable": "LOG_GROUP"}},
+    "observability": {},
     "package": {"name": "farm", "source_path": "./codecs"},
     "registry": {"default_frequency_plan_id": "EU_863_870"},
     "schedule": {
@@ -84,7 +85,7 @@ ACCEPTED: dict[str, dict[str, Any]] = {
         "target": {"arn": "arn:aws:sqs:eu-west-1:111122223333:farm", "use": {"policy_json": "{}"}},
     },
     "secret": {"name": "farm/Key", "use": {"sid": "ReadKey", "environment_variable": "KEY"}, "value": "KEY"},
-    "shadow": {},
+    "shadow": {"iot_endpoint": "example-ats.iot.eu-west-1.amazonaws.com"},
     "table": {
         "name": "farm-states",
         "hash_key": "thing",
@@ -102,7 +103,7 @@ ACCEPTED: dict[str, dict[str, Any]] = {
         "action": {"function": {"arn": "arn:aws:lambda:eu-west-1:111122223333:function:farm"}},
         "error_queue": {"arn": "arn:aws:sqs:eu-west-1:111122223333:farm", "url": "https://sqs/farm"},
     },
-    "upstream": {"shadow": _USE},
+    "upstream": {"shadow": _USE, "iot_endpoint": "example-ats.iot.eu-west-1.amazonaws.com"},
     "work_queue": {
         "name": "farm-registry",
         "function_arn": "arn:aws:lambda:eu-west-1:111122223333:function:farm",
@@ -394,6 +395,24 @@ ROOT_CASES = [
             ("eu1.cloud.thethings.network", {"mode": "pubsub", "pubsub": {"has_aws_iot_provider": None}}),
         )
     ),
+    case(
+        ROOT,
+        {
+            "observability": {
+                "alarm_actions": ["on-call"],
+                "emails": ["on call"],
+                "kms_key_arn": "alias/on-call",
+                "runbook": "http://example.com/#alarms",
+                "silence_minutes": 1.5,
+            }
+        },
+        'observability.alarm_actions must hold ARNs; got ["on-call"].',
+        'observability.emails must hold addresses, e.g. oncall@example.com; got ["on call"].',
+        "observability.kms_key_arn must be the ARN of a key, arn:<partition>:kms:<region>:<account>:key/<id>, or null; "
+        'got "alias/on-call".',
+        'observability.runbook must be a path or an https URL, without # and spaces; got "http://example.com/#alarms".',
+        "observability.silence_minutes must be a whole number from 5 to 1440 (a day), or null; got 1.5.",
+    ),
     # A name of the closed integration, which is that of its CloudFormation stack.
     case(ROOT, cases.load("6-name-of-a-cloudformation-stack")["input"]),
     # The default needs no account to trust, wherever the cluster is.
@@ -474,11 +493,18 @@ MODULE_CASES = [
             },
             "locations": ["hall-1"],
         },
-        'provisioning.name_pattern must be a regular expression of at most 128 characters; got "(".',
+        "provisioning.name_pattern must be a regular expression of at most 128 characters for names of letters, "
+        "digits, : _ and -, without flags, lookarounds, named groups, possessive repetition, and escapes but those of "
+        'a digit and a word character; got "(".',
         'provisioning.just_in_time must have names of 1 to 64 letters, digits, _ and -, and none that is "claim"; got '
         '["claim"].',
         'provisioning.just_in_time must name types of the variable types; got ["wind"].',
         'provisioning.just_in_time must name locations of the variable locations; got ["hall-9"].',
+    ),
+    case(
+        "devices",
+        {"end_old_certificates": {"after_hours": -1}},
+        "end_old_certificates.after_hours must be 0 to 8760; got -1.",
     ),
     case(
         "devices",
@@ -561,6 +587,7 @@ MODULE_CASES = [
         {
             "batch_size": 11,
             "function_timeout": 901,
+            "longest_wait_seconds": 59,
             "maximum_concurrency": 1,
             "maximum_receive_count": 0,
             "message_retention_seconds": 1209601,
@@ -569,6 +596,7 @@ MODULE_CASES = [
         "batch_size must be 1 to 10, or up to 10000 with a maximum_batching_window_in_seconds of at least 1 (not in a "
         "FIFO queue); got 11.",
         "function_timeout must be 1 to 900 seconds; got 901.",
+        "longest_wait_seconds must be 60 to 1209600 (14 days); got 59.",
         "maximum_concurrency must be 2 to 1000; got 1.",
         "maximum_receive_count must be 1 to 1000 (AWS recommends at least 5 for a queue that feeds a function); got 0.",
         "message_retention_seconds must be 60 to 1209600 (14 days); got 1209601.",
@@ -591,6 +619,11 @@ MODULE_CASES = [
         f'name must hold 1 to 64 letters, digits, _ and -; got "{65 * "x"}".',
         "expression must be a rate or a cron expression, e.g. rate(10 minutes) or cron(0 * * * ? *); "
         'got "every 10 minutes".',
+    ),
+    case(
+        "upstream",
+        {"silence_minutes": 1441},
+        "silence_minutes must be a whole number from 5 to 1440 (a day), or null; got 1441.",
     ),
     case("table", {"name": "a b"}, 'name must hold 3 to 255 letters, digits, _, . and -; got "a b".'),
     case(

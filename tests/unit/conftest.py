@@ -1,5 +1,6 @@
 """Both other sides in process: an AWS account (moto), which can be made to fail, and a simulated The Things Stack."""
 
+import functools
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -8,10 +9,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import boto3
+import moto.core.responses
 import moto.iot.models
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from moto.core.models import MockAWS, botocore_stubber
+from requests.adapters import HTTPAdapter
 
 from local.things_stack import ThingsStack as Simulation
 from local.things_stack import profiles
@@ -64,6 +67,12 @@ def one_call_at_a_time() -> None:
             return process(*arguments)
 
     botocore_stubber.process_request = exclusively
+
+
+@pytest.fixture(scope="session", autouse=True)
+def operations_of_a_service_are_listed_once() -> None:
+    """moto inspects the class of a service with each call."""
+    moto.core.responses.method_names_from_class = functools.cache(moto.core.responses.method_names_from_class)
 
 
 @pytest.fixture(scope="session")
@@ -171,7 +180,26 @@ def running(profile: str) -> Iterator[Simulation]:
 
 
 @pytest.fixture
-def simulation(running: Simulation) -> Iterator[Simulation]:
+def time_outs() -> Iterator[list[Any]]:
+    """What the code under test asked `requests` to wait for: seconds, or those to connect and those to read.
+
+    They are recorded and not kept: the time of a test is simulated, and an answer takes none of it, however slow the
+    machine is.
+    """
+    asked: list[Any] = []
+    send = HTTPAdapter.send
+
+    def record(adapter: HTTPAdapter, *arguments: Any, timeout: Any = None, **settings: Any) -> Any:
+        asked.append(timeout)
+        return send(adapter, *arguments, timeout=60, **settings)
+
+    HTTPAdapter.send = record  # type: ignore[method-assign]
+    yield asked
+    HTTPAdapter.send = send  # type: ignore[method-assign]
+
+
+@pytest.fixture
+def simulation(running: Simulation, time_outs: list[Any]) -> Iterator[Simulation]:
     """The simulation without faults; a request that breaks the published API fails the test."""
     running.faults.clear()
     seen = len(running.violations)

@@ -15,6 +15,8 @@ PLACE = "eu-west-1:111122223333"
 # A resource of each type, by the name that the stack `farm` gives it, and the action that creates it.
 CREATED = {
     "aws_cloudformation_stack": ("cloudformation:CreateStack", f"cloudformation:{PLACE}:stack/farm-webhook-url/1"),
+    "aws_cloudwatch_dashboard": ("cloudwatch:PutDashboard", "cloudwatch::111122223333:dashboard/farm-thingbridge"),
+    "aws_cloudwatch_metric_alarm": ("cloudwatch:PutMetricAlarm", f"cloudwatch:{PLACE}:alarm:farm-upstream-errors"),
     "aws_cloudwatch_log_group": ("logs:CreateLogGroup", f"logs:{PLACE}:log-group:/thethings/lorawan/farm/things"),
     "aws_dynamodb_table": ("dynamodb:CreateTable", f"dynamodb:{PLACE}:table/farm-sessions"),
     "aws_iam_role": ("iam:CreateRole", "iam::111122223333:role/farm-upstream-eu-west-1"),
@@ -23,11 +25,13 @@ CREATED = {
     "aws_iot_policy": ("iot:CreatePolicy", f"iot:{PLACE}:policy/farm-things-stack"),
     "aws_iot_provisioning_template": (
         "iot:CreateProvisioningTemplate",
-        f"iot:{PLACE}:provisioningtemplate/farm-claim",
+        f"iot:{PLACE}:provisioningtemplate/farm_line-1",
     ),
     "aws_iot_thing_group": ("iot:CreateThingGroup", f"iot:{PLACE}:thinggroup/farm:devices"),
     "aws_iot_thing_type": ("iot:CreateThingType", f"iot:{PLACE}:thingtype/farm:temperature"),
     "aws_iot_topic_rule": ("iot:CreateTopicRule", f"iot:{PLACE}:rule/farm_upstream"),
+    "aws_kms_alias": ("kms:CreateAlias", f"kms:{PLACE}:alias/farm-alarms"),
+    "aws_kms_key": ("kms:PutKeyPolicy", f"kms:{PLACE}:key/1"),
     "aws_lambda_event_source_mapping": ("lambda:DeleteEventSourceMapping", f"lambda:{PLACE}:event-source-mapping:1"),
     "aws_lambda_function": ("lambda:CreateFunction", f"lambda:{PLACE}:function:farm-upstream"),
     "aws_lambda_function_event_invoke_config": (
@@ -45,6 +49,8 @@ CREATED = {
         f"secretsmanager:{PLACE}:secret:farm/WebhookSecret-a1",
     ),
     "aws_sns_topic": ("sns:CreateTopic", f"sns:{PLACE}:farm-alerts"),
+    "aws_sns_topic_policy": ("sns:SetTopicAttributes", f"sns:{PLACE}:farm-alarms"),
+    "aws_sns_topic_subscription": ("sns:Subscribe", f"sns:{PLACE}:farm-alarms"),
     "aws_sqs_queue": ("sqs:CreateQueue", f"sqs:{PLACE}:farm-sync.fifo"),
     "aws_ssm_parameter": ("ssm:PutParameter", f"ssm:{PLACE}:parameter/thethings/lorawan/farm/configure/wanted/x"),
 }
@@ -72,8 +78,8 @@ def test_every_type_of_resource_in_the_modules_has_an_example_here() -> None:
 def test_a_resource_of_this_stack_may_be_created_and_one_of_another_may_not(type_: str) -> None:
     action, resource = CREATED[type_]
     assert allowed(action, resource)
-    # AWS names mappings by itself, and an account has one index.
-    if type_ not in ("aws_lambda_event_source_mapping", "aws_iot_indexing_configuration"):
+    # AWS names mappings and keys by itself, and an account has one index.
+    if type_ not in ("aws_lambda_event_source_mapping", "aws_iot_indexing_configuration", "aws_kms_key"):
         assert not allowed(action, resource.replace("farm", "orchard"))
 
 

@@ -12,10 +12,8 @@ What an entry must be is decided in `devices.admission`.
 from enum import StrEnum
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from thingbridge.aws.clients import Clients
-from thingbridge.aws.errors import code, translate_errors
+from thingbridge.aws.errors import answered, code, translate_errors
 from thingbridge.devices.admission import AllowedDevice, Entry
 
 
@@ -94,7 +92,7 @@ class AllowedDevices:
                 answer = self._clients("dynamodb").delete_item(
                     TableName=self._table, Key={"thing": {"S": name}}, ReturnValues="ALL_OLD", **condition
                 )
-            except ClientError as error:
+            except answered() as error:
                 if code(error) == "ConditionalCheckFailedException":
                     return Unlisted.USED
                 raise
@@ -115,7 +113,7 @@ class AllowedDevices:
                     ReturnValues="ALL_OLD",
                     **({"ConditionExpression": condition} if condition else {}),
                 )
-            except ClientError as error:
+            except answered() as error:
                 if code(error) == "ConditionalCheckFailedException":
                     return None
                 raise

@@ -1,24 +1,38 @@
-"""The boto3 clients of a process: one per service, created when first needed and kept.
+"""The clients of a process: one per service, created when first needed and kept.
 
-Creating a client costs tens of milliseconds, so a function creates only those it uses. Every call is counted,
-because quotas and prices apply per call.
+They are boto3's, except where `direct` has one for the calls that every message costs. Importing boto3 takes a quarter
+of a second and creating a client tens of milliseconds, so a function pays only for those it uses. Every call is
+counted, because quotas and prices apply per call.
 """
 
+from __future__ import annotations
+
+import functools
 import threading
 from collections import Counter
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import boto3
-from botocore.config import Config
+if TYPE_CHECKING:
+    from botocore.config import Config
 
-FUNCTION: Final = Config(
-    connect_timeout=3,
-    read_timeout=10,
-    retries={"mode": "standard", "max_attempts": 4},
-    tcp_keepalive=True,
-)
-"""Time-outs and retries that leave a Lambda function time to record a failure."""
+    from thingbridge.aws.direct import Direct
+
+
+@functools.cache
+def for_functions() -> Config:
+    """Time-outs and retries that leave a Lambda function time to record a failure."""
+    from botocore.config import Config
+
+    from thingbridge.aws.connection import CONNECT_SECONDS, READ_SECONDS
+    from thingbridge.aws.retries import ATTEMPTS
+
+    return Config(
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=READ_SECONDS,
+        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        tcp_keepalive=True,
+    )
 
 
 class Session(Protocol):
@@ -30,12 +44,20 @@ class Session(Protocol):
 
 
 class Clients:
-    """Clients of one account and region. `session` None: credentials and region as boto3 finds them."""
+    """Clients of one account and region.
 
-    def __init__(self, session: Session | None = None, *, config: Config = FUNCTION) -> None:
+    `session` None: credentials and region as boto3 finds them. `config` None: that of functions. `direct` None: boto3
+    makes every call.
+    """
+
+    def __init__(
+        self, session: Session | None = None, *, config: Config | None = None, direct: Direct | None = None
+    ) -> None:
         self._session: Any = session
         self._config = config
+        self._direct = direct
         self._created: dict[str, Any] = {}
+        self._boto3: dict[str, Any] = {}
         self._calls: Counter[str] = Counter()
         self._lock = threading.Lock()
 
@@ -51,16 +73,29 @@ class Clients:
             self._calls.clear()
         return taken
 
-    def _create(self, service: str) -> Any:
+    def counted(self, operation: str) -> None:
+        """Count a call that is made."""
+        with self._lock:
+            self._calls[operation] += 1
+
+    def boto3_client(self, service: str) -> Any:
+        """boto3's client of a service, also of one that has a direct client."""
         # Creating clients from one session is not thread-safe.
         with self._lock:
-            if service not in self._created:
-                self._session = self._session or boto3.Session()
-                client = self._session.client(service, config=self._config)
-                client.meta.events.register("before-send", self._count)
-                self._created[service] = client
-            return self._created[service]
+            if service not in self._boto3:
+                if self._session is None:
+                    import boto3
 
-    def _count(self, event_name: str, **_: Any) -> None:
-        with self._lock:
-            self._calls[event_name.rpartition(".")[2]] += 1
+                    self._session = boto3.Session()
+                client = self._session.client(service, config=self._config or for_functions())
+                client.meta.events.register("before-send", self._sent)
+                self._boto3[service] = client
+            return self._boto3[service]
+
+    def _create(self, service: str) -> Any:
+        client = self._direct.client(service, self.counted, self.boto3_client) if self._direct else None
+        # Two threads may create it at the same time: one client is kept.
+        return self._created.setdefault(service, client or self.boto3_client(service))
+
+    def _sent(self, event_name: str, **_: Any) -> None:
+        self.counted(event_name.rpartition(".")[2])

@@ -40,13 +40,16 @@ class DeviceCertificates:
         return [held for arn in self.principals(thing_name) if (held := self.held(arn))]
 
     def held(self, arn: str) -> HeldCertificate | None:
-        """A certificate by its ARN, None if it was deleted."""
+        """A certificate by its ARN, None if it was deleted.
+
+        Its policies are read first: one that is deleted meanwhile would otherwise look as if it had never had any.
+        """
         certificate_id = _id(arn)
         with translate_errors(f"read the certificate {certificate_id}"):
             try:
-                described = self._iot.describe_certificate(certificateId=certificate_id)["certificateDescription"]
                 pages = self._iot.get_paginator("list_attached_policies").paginate(target=arn)
                 policies = [each["policyName"] for page in pages for each in page["policies"]]
+                described = self._iot.describe_certificate(certificateId=certificate_id)["certificateDescription"]
             except ClientError as error:
                 if code(error) != "ResourceNotFoundException":
                     raise

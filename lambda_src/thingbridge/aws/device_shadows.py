@@ -8,10 +8,8 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from thingbridge.aws.clients import Clients
-from thingbridge.aws.errors import code, translate_errors
+from thingbridge.aws.errors import answered, code, status, translate_errors
 from thingbridge.aws.shadows import Shadows
 from thingbridge.errors import Refused
 
@@ -48,9 +46,8 @@ class DeviceShadows:
                 answer = self._clients("iot-data").update_thing_shadow(
                     **_of(thing_name, shadow_name), payload=json.dumps(document).encode()
                 )
-            except ClientError as error:
-                status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-                if version is not None and status == HTTPStatus.CONFLICT:
+            except answered() as error:
+                if version is not None and status(error) == HTTPStatus.CONFLICT:
                     raise ShadowVersionConflict(
                         f"the {_called(shadow_name)} of {thing_name} does not have the version {version}"
                     ) from error
@@ -66,7 +63,7 @@ class DeviceShadows:
                 # The service has no paginator for it.
                 try:
                     answer = self._clients("iot-data").list_named_shadows_for_thing(thingName=thing_name, **token)
-                except ClientError as error:
+                except answered() as error:
                     if code(error) != "ResourceNotFoundException":
                         raise
                     return found
@@ -80,7 +77,7 @@ class DeviceShadows:
         with translate_errors(f"delete the {_called(shadow_name)} of {thing_name}"):
             try:
                 answer = self._clients("iot-data").delete_thing_shadow(**_of(thing_name, shadow_name))
-            except ClientError as error:
+            except answered() as error:
                 if code(error) != "ResourceNotFoundException":
                     raise
                 return

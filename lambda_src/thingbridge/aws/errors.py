@@ -3,14 +3,16 @@
 A refusal is recorded and dropped with its message, so an answer counts as one only if the request itself is wrong: what
 a sender gave can't be published, stored or found, however often it is tried. Everything else may be fixed by time or by
 an operator, and is raised: a missing thing type, table or secret, expired credentials, a code that AWS adds tomorrow.
+
+An error is raised by boto3 or by a direct client (`direct`). boto3 is not imported here: before something else imports
+it, it can't have raised anything.
 """
 
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import Final
-
-from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+from typing import Any, Final
 
 from thingbridge.errors import Busy, Misconfigured, Refused, ThingbridgeError
 
@@ -85,6 +87,7 @@ _FIXES: Final[Mapping[tuple[str, str], str]] = {
     ("DeleteItem", "ResourceNotFoundException"): _NO_TABLE,
     ("GetItem", "ResourceNotFoundException"): _NO_TABLE,
     ("Query", "ResourceNotFoundException"): _NO_TABLE,
+    ("Scan", "ResourceNotFoundException"): _NO_TABLE,
     ("UpdateItem", "ResourceNotFoundException"): _NO_TABLE,
     ("DescribeTable", "ResourceNotFoundException"): _NO_TABLE,
     ("Publish", "NotFound"): "the topic of Amazon SNS does not exist: create it again with `terraform apply`",
@@ -101,39 +104,86 @@ class NotPermitted(Misconfigured):
     """AWS refused the call because a permission is missing."""
 
 
-def code(error: ClientError) -> str:
+class AwsError(Exception):
+    """An error that AWS answered a direct client with; it has what boto3's ClientError has."""
+
+    def __init__(self, operation: str, status: int, code: str, message: str, body: Mapping[str, Any]) -> None:
+        super().__init__(f"{operation}: {code}: {message}")
+        self.operation_name, self.code = operation, code
+        error, metadata = {"Code": code, "Message": message}, {"HTTPStatusCode": status}
+        self.response = {**body, "Error": error, "ResponseMetadata": metadata}
+
+
+class Unreachable(Exception):
+    """A direct client got no answer."""
+
+
+def answered() -> tuple[type[Exception], ...]:
+    """For `except`: what is raised for an error that AWS answered with. `code`, `status` and `text` read it."""
+    return (AwsError, *_boto3_errors("ClientError"))
+
+
+def failed() -> tuple[type[Exception], ...]:
+    """For `except`: what is raised for a call that failed, answered or not."""
+    return (AwsError, Unreachable, *_boto3_errors("ClientError", "BotoCoreError"))
+
+
+def _boto3_errors(*names: str) -> tuple[type[Exception], ...]:
+    exceptions = sys.modules.get("botocore.exceptions")
+    return tuple(getattr(exceptions, name) for name in names) if exceptions else ()
+
+
+def code(error: Exception) -> str:
     """The error's code, such as `ResourceNotFoundException`."""
-    return str(error.response.get("Error", {}).get("Code", ""))
+    return str(_response(error).get("Error", {}).get("Code", ""))
 
 
-def text(operation: str, error: ClientError) -> str:
+def message(error: Exception) -> str:
+    """What AWS says about the error."""
+    return str(_response(error).get("Error", {}).get("Message", ""))
+
+
+def status(error: Exception) -> int:
+    """The HTTP status of the answer, 0 if it is unknown."""
+    return int(_response(error).get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+
+
+def item_found(error: Exception) -> dict[str, Any] | None:
+    """The item that does not meet the condition (DynamoDB, `ReturnValuesOnConditionCheckFailure`), None without one."""
+    return _response(error).get("Item")
+
+
+def text(operation: str, error: Exception) -> str:
     """The operation, and what AWS answered."""
-    return f"{operation}: {code(error)}: {error.response.get('Error', {}).get('Message', '')}"
+    return f"{operation}: {code(error)}: {message(error)}"
+
+
+def _response(error: Exception) -> Mapping[str, Any]:
+    return dict(getattr(error, "response", {}))
 
 
 @contextmanager
 def translate_errors(operation: str) -> Iterator[None]:
-    """Raise this product's errors instead of what boto3 raises inside; the text begins with `operation`.
+    """Raise this product's errors instead of what a client raises inside; the text begins with `operation`.
 
     Refused: what `REFUSALS` lists, and what boto3 does not even send. NotPermitted: a missing permission.
     Misconfigured, with the fix: where an operator has to act. Busy: everything else.
     """
     try:
         yield
-    except ClientError as error:
+    except answered() as error:
         raise _translated(operation, error) from error
-    except ParamValidationError as error:
+    except _boto3_errors("ParamValidationError") as error:
         raise Refused(f"{operation}: {error}") from error
-    except BotoCoreError as error:
+    except failed() as error:
         raise Busy(f"{operation}: {error}") from error
 
 
-def _translated(operation: str, error: ClientError) -> ThingbridgeError:
-    name, message = code(error), text(operation, error)
-    too_large = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-    if too_large or name in REFUSALS.get(error.operation_name, ()):
-        return Refused(message)
+def _translated(operation: str, error: Exception) -> ThingbridgeError:
+    name, called, answer = code(error), str(getattr(error, "operation_name", "")), text(operation, error)
+    if status(error) == HTTPStatus.REQUEST_ENTITY_TOO_LARGE or name in REFUSALS.get(called, ()):
+        return Refused(answer)
     if name in _PERMISSION_CODES:
-        return NotPermitted(message)
-    fix = _FIXES.get((error.operation_name, name)) or _FIXES_OF_ANY_OPERATION.get(name)
-    return Misconfigured(f"{message}: {fix}") if fix else Busy(message)
+        return NotPermitted(answer)
+    fix = _FIXES.get((called, name)) or _FIXES_OF_ANY_OPERATION.get(name)
+    return Misconfigured(f"{answer}: {fix}") if fix else Busy(answer)

@@ -4,13 +4,10 @@ Their content is up to the sender.
 """
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final
 
-from botocore.exceptions import ClientError
-
 from thingbridge.aws.clients import Clients
-from thingbridge.aws.errors import code, translate_errors
+from thingbridge.aws.errors import answered, code, translate_errors
 
 PARALLEL_CALLS: Final = 8
 """Messages in flight at the same time; boto3 keeps ten connections."""
@@ -34,6 +31,8 @@ class Queue:
 
     def send(self, bodies: Sequence[str]) -> int:
         """Send messages, several in parallel; returns the number of calls."""
+        from concurrent.futures import ThreadPoolExecutor
+
         sqs = self._clients("sqs")
 
         def send_one(body: str) -> None:
@@ -91,7 +90,7 @@ def queue_url(clients: Clients, name: str) -> str | None:
     with translate_errors(f"find the queue {name}"):
         try:
             return str(clients("sqs").get_queue_url(QueueName=name)["QueueUrl"])
-        except ClientError as error:
+        except answered() as error:
             if code(error) not in _NO_SUCH_QUEUE:
                 raise
             return None

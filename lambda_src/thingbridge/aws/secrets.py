@@ -5,10 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from botocore.exceptions import ClientError
-
 from thingbridge.aws.clients import Clients
-from thingbridge.aws.errors import code, translate_errors
+from thingbridge.aws.errors import answered, code, translate_errors
 from thingbridge.errors import Misconfigured
 
 TIME_TO_LIVE: Final = 300.0
@@ -70,7 +68,7 @@ class Secrets:
         with translate_errors(f"read the previous version of the secret {arn}"):
             try:
                 answer = self._clients("secretsmanager").get_secret_value(SecretId=arn, VersionStage="AWSPREVIOUS")
-            except ClientError as error:
+            except answered() as error:
                 if code(error) == "ResourceNotFoundException":  # never rotated
                     return None
                 raise

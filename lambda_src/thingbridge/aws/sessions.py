@@ -1,13 +1,4 @@
-"""The sessions of a stack's devices in a DynamoDB table, with their downlink counters.
-
-| Item | Key `device` | Key `session_key_id` |
-|---|---|---|
-| a session | DevEUI | base64 |
-| which session is the latest | DevEUI | `latest` |
-| a push that was refused first, and succeeded | DevEUI | `queued` and its mark |
-
-A session: `dev_addr`, `app_s_key`, `key_opens`, `confirmed`, `next_f_cnt_down`, `counted_in`, `sealed_from`,
-`queued_again`. The latest one: `latest`, `joining`, `by_uplink`, `seen_at` (Unix microseconds). All items: `expires`.
+"""The sessions of a stack's devices in a DynamoDB table, with their downlink counters. Its items: `session_items`.
 
 `app_s_key` is the envelope as The Things Stack sent it: every key in the table is wrapped. A key that opens with the
 stack's key encryption key stays for good, and so does the DevAddr of a session; only the Application Server's own
@@ -20,10 +11,18 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from botocore.exceptions import ClientError
-
 from thingbridge.aws.clients import Clients
-from thingbridge.aws.errors import code, translate_errors
+from thingbridge.aws.errors import answered, code, item_found, translate_errors
+from thingbridge.aws.session_items import (
+    LATEST,
+    Latest,
+    StoredSession,
+    envelope_value,
+    item_key,
+    latest_session,
+    queued_key,
+    stored_session,
+)
 from thingbridge.encryption.sessions import (
     CLOCKS_DIFFER_BY,
     FIRST_F_CNT_DOWN,
@@ -33,9 +32,6 @@ from thingbridge.encryption.sessions import (
 )
 from thingbridge.errors import Busy
 from thingbridge.messaging.downlink import NotSendable
-
-LATEST: Final = "latest"
-"""Sort key of the item with the latest session. Never a session key id: it is not the base64 of whole bytes."""
 
 KNOWN_FOR: Final = 3600.0
 """Seconds after which a session is written again although this execution environment wrote it."""
@@ -65,18 +61,6 @@ class NotCounted(Busy):
     """The session's counter was not compared with The Things Stack's yet: `begin_counting` comes first."""
 
 
-@dataclass(frozen=True)
-class Latest:
-    """The session that a device was last seen in.
-
-    `joining`: it has joined, and is not known to have sent since. `by_uplink`: an uplink was the last that was seen.
-    """
-
-    session_key_id: str
-    joining: bool
-    by_uplink: bool
-
-
 @dataclass
 class _Known:
     """What this execution environment has written of a device, and until when it relies on it."""
@@ -85,18 +69,6 @@ class _Known:
     session: Session
     joining: bool
     next_f_cnt_down: int
-
-
-@dataclass(frozen=True)
-class StoredSession:
-    """A session of the table. `queued_again`: counters of its downlinks that were returned and queued again.
-
-    `sealed_from`: the first counter of a downlink with a seal (`encryption.seals`).
-    """
-
-    session: Session
-    queued_again: frozenset[int] = frozenset()
-    sealed_from: int = 0
 
 
 class SessionTable:
@@ -151,17 +123,17 @@ class SessionTable:
         if replaced:
             with translate_errors("let a session expire"):
                 self._update(device, replaced, "SET expires = :expires", {}, {":expires": self._in(REPLACED_KEPT_FOR)})
-        return _stored(seen.session.session_key_id, item).session
+        return stored_session(seen.session.session_key_id, item).session
 
     def latest(self, device: str) -> Latest | None:
         """The session that the device was last seen in, None if it was never seen."""
         item = self._get(device, LATEST)
-        return Latest(str(item[LATEST]["S"]), _flag(item, "joining"), _flag(item, "by_uplink")) if item else None
+        return latest_session(item) if item else None
 
     def find(self, device: str, session_key_id: str) -> StoredSession | None:
         """A session of the device, None if it is not (or no longer) known."""
         item = self._get(device, session_key_id)
-        return _stored(session_key_id, item) if item else None
+        return stored_session(session_key_id, item) if item else None
 
     def known(self, device: str, session_key_id: str) -> Session | None:
         """The same, from memory when this execution environment saw the device in that session, else from the table."""
@@ -188,7 +160,7 @@ class SessionTable:
         first = int(item["next_f_cnt_down"]["N"]) - count
         if first + count - 1 > LAST_FRAME_COUNTER:
             raise NotSendable("the session's frame counters are used up: the device has to join again")
-        return first, _stored(session_key_id, item).session
+        return first, stored_session(session_key_id, item).session
 
     def begin_counting(self, device: str, session_key_id: str, first: int) -> None:
         """Issue counters of a session from now on, none below `first`: the lowest that was never used.
@@ -204,7 +176,7 @@ class SessionTable:
             ):
                 try:
                     self._update(device, session_key_id, update, names, {**values, **created_at}, condition)
-                except ClientError as error:
+                except answered() as error:
                     if code(error) != "ConditionalCheckFailedException":
                         raise
 
@@ -221,7 +193,7 @@ class SessionTable:
                 self._update(
                     device, session_key_id, "SET #next = :least", {"#next": "next_f_cnt_down"}, values, condition
                 )
-            except ClientError as error:
+            except answered() as error:
                 if code(error) != "ConditionalCheckFailedException":
                     raise
 
@@ -244,13 +216,13 @@ class SessionTable:
             counted = f"{condition} AND counted_in = :table"
             try:
                 answer = self._update(device, session_key_id, update, names, values, counted, "ALL_NEW")
-            except ClientError as error:
+            except answered() as error:
                 if code(error) != "ConditionalCheckFailedException":
                     raise
-                answered: Mapping[str, Any] = error.response
-                if "Item" not in answered:
+                item = item_found(error)
+                if item is None:
                     return None
-                if answered["Item"].get("counted_in") != table[":table"]:
+                if item.get("counted_in") != table[":table"]:
                     raise NotCounted(f"count the downlinks of {device}: its counter is not known yet") from error
             else:
                 return dict(answer["Attributes"])
@@ -276,11 +248,13 @@ class SessionTable:
     def note_queued(self, device: str, mark: str) -> None:
         """Record that the downlinks with this mark are queued, although The Things Stack refused them at first."""
         with translate_errors("note that downlinks are queued"):
-            self._update(device, _queued(mark), "SET expires = :expires", {}, {":expires": self._in(QUEUED_KEPT_FOR)})
+            self._update(
+                device, queued_key(mark), "SET expires = :expires", {}, {":expires": self._in(QUEUED_KEPT_FOR)}
+            )
 
     def was_queued(self, device: str, mark: str) -> bool:
         """Whether `note_queued` was called for them."""
-        return self._get(device, _queued(mark)) is not None
+        return self._get(device, queued_key(mark)) is not None
 
     # Inside --------------------------------------------------------------------------------------------------------
 
@@ -297,7 +271,7 @@ class SessionTable:
         names, values = {"#next": "next_f_cnt_down"}, self._values(session, first)
         if session.app_s_key is None:
             return self._written(device, session, update, names, values)
-        with_key = {**values, ":app_s_key": _map(session.app_s_key), ":opens": {"BOOL": key_opens}}
+        with_key = {**values, ":app_s_key": envelope_value(session.app_s_key), ":opens": {"BOOL": key_opens}}
         condition = "attribute_not_exists(app_s_key) OR app_s_key = :app_s_key"
         if key_opens:
             with_key[":does_not"] = {"BOOL": False}
@@ -306,7 +280,7 @@ class SessionTable:
             return self._written(
                 device, session, f"{update}, app_s_key = :app_s_key, key_opens = :opens", names, with_key, condition
             )
-        except ClientError as error:
+        except answered() as error:
             if code(error) != "ConditionalCheckFailedException":
                 raise
         return self._written(device, session, update, names, values)
@@ -327,7 +301,7 @@ class SessionTable:
             update += " REMOVE app_s_key"
         else:
             update += ", app_s_key = :app_s_key"
-            values[":app_s_key"] = _map(session.app_s_key)
+            values[":app_s_key"] = envelope_value(session.app_s_key)
         return self._written(device, session, update, {"#next": "next_f_cnt_down"}, values)
 
     def _values(self, session: Session, next_f_cnt_down: int) -> dict[str, Any]:
@@ -370,7 +344,7 @@ class SessionTable:
         with translate_errors("write the latest session"):
             try:
                 answer = self._update(device, LATEST, update, {}, values, condition, "ALL_OLD")
-            except ClientError as error:
+            except answered() as error:
                 if code(error) == "ConditionalCheckFailedException":
                     return None
                 raise
@@ -383,7 +357,7 @@ class SessionTable:
     def _get(self, device: str, session_key_id: str) -> dict[str, Any] | None:
         with translate_errors("read a session"):
             answer = self._clients("dynamodb").get_item(
-                TableName=self._name, Key=_key(device, session_key_id), ConsistentRead=True
+                TableName=self._name, Key=item_key(device, session_key_id), ConsistentRead=True
             )
         item = answer.get("Item")
         return dict(item) if item else None
@@ -400,7 +374,7 @@ class SessionTable:
     ) -> dict[str, Any]:
         request: dict[str, Any] = {
             "TableName": self._name,
-            "Key": _key(device, session_key_id),
+            "Key": item_key(device, session_key_id),
             "UpdateExpression": update,
             "ExpressionAttributeValues": dict(values),
             "ReturnValues": returned,
@@ -411,44 +385,3 @@ class SessionTable:
             request["ConditionExpression"] = condition
             request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
         return dict(self._clients("dynamodb").update_item(**request))
-
-
-def _key(device: str, session_key_id: str) -> dict[str, Any]:
-    return {"device": {"S": device}, "session_key_id": {"S": session_key_id}}
-
-
-def _queued(mark: str) -> str:
-    """Sort key of the item of a mark. Never a session key id: it has a blank."""
-    return f"queued {mark}"
-
-
-def _flag(item: Mapping[str, Any], name: str) -> bool:
-    return bool(item.get(name, {}).get("BOOL"))
-
-
-def _map(envelope: Mapping[str, Any]) -> dict[str, Any]:
-    return {"M": {name: {"S": str(value)} for name, value in envelope.items()}}
-
-
-def _stored(session_key_id: str, item: Mapping[str, Any]) -> StoredSession:
-    envelope = item.get("app_s_key")
-    return StoredSession(
-        Session(
-            session_key_id,
-            item["dev_addr"]["S"],
-            {name: value["S"] for name, value in envelope["M"].items()} if envelope else None,
-            _flag(item, "confirmed"),
-        ),
-        frozenset(int(each) for each in item.get("queued_again", {}).get("NS", ())),
-        _sealed_from(item),
-    )
-
-
-def _sealed_from(item: Mapping[str, Any]) -> int:
-    """The first counter of a session's sealed downlinks: none without one if it has issued none yet.
-
-    A session that has issued counters before there were seals keeps them until it issues the next one.
-    """
-    if "sealed_from" not in item:
-        return int(item["next_f_cnt_down"]["N"]) if "counted_in" in item else 0
-    return int(item["sealed_from"]["N"])

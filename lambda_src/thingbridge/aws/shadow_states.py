@@ -9,10 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, TypeVar
 
-from botocore.exceptions import ClientError
-
 from thingbridge.aws.clients import Clients
-from thingbridge.aws.errors import code, translate_errors
+from thingbridge.aws.errors import answered, code, translate_errors
 from thingbridge.errors import Busy
 
 KEPT_FOR_SECONDS: Final = 30 * 86_400
@@ -50,8 +48,11 @@ class ShadowStates:
         self._characters = 0
 
     def read(self, thing_name: str) -> str | None:
-        """The row of a thing as it is now, None if there is none."""
+        """The row of a thing as it is now, None if there is none. A change that follows begins with it."""
         stored = self._read(thing_name)
+        self._forget(thing_name)
+        if stored:
+            self._remember(thing_name, stored)
         return stored.text if stored else None
 
     def change(self, thing_name: str, change: Callable[[str | None], str], now: float) -> str:
@@ -114,7 +115,7 @@ class ShadowStates:
                     ExpressionAttributeNames={"#state": "state"},
                     ExpressionAttributeValues=values,
                 )
-            except ClientError as error:
+            except answered() as error:
                 if code(error) == "ConditionalCheckFailedException":
                     return False
                 raise

@@ -8,10 +8,8 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from thingbridge.aws.clients import Clients
-from thingbridge.aws.errors import code, translate_errors
+from thingbridge.aws.errors import answered, code, message, status, translate_errors
 from thingbridge.errors import Refused
 
 
@@ -41,12 +39,11 @@ class Shadows:
                 answer = self._clients("iot-data").update_thing_shadow(
                     thingName=thing_name, **self._shadow, payload=document
                 )
-            except ClientError as error:
-                status = error.response["ResponseMetadata"]["HTTPStatusCode"]
-                if version and status == HTTPStatus.CONFLICT:
+            except answered() as error:
+                if version and status(error) == HTTPStatus.CONFLICT:
                     return False
-                if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-                    reason = f"{code(error)}: {error.response['Error'].get('Message', '')}"
+                if status(error) == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+                    reason = f"{code(error)}: {message(error)}"
                     raise ShadowFull(f"write the {self._label} of {thing_name}: {reason}") from error
                 raise
             # An unread answer keeps its connection from being reused.
@@ -63,7 +60,7 @@ class Shadows:
         with translate_errors(f"read the {self._label} of {thing_name}"):
             try:
                 answer = self._clients("iot-data").get_thing_shadow(thingName=thing_name, **self._shadow)
-            except ClientError as error:
+            except answered() as error:
                 if code(error) == "ResourceNotFoundException":
                     return None
                 raise

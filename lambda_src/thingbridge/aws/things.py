@@ -4,10 +4,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from botocore.exceptions import ClientError
-
 from thingbridge.aws.clients import Clients
-from thingbridge.aws.errors import code, text, translate_errors
+from thingbridge.aws.errors import answered, code, text, translate_errors
 from thingbridge.errors import Busy, Misconfigured
 from thingbridge.messaging.topics import THING_NAME
 from thingbridge.registry.attributes import ATTRIBUTE_NAME, ATTRIBUTE_VALUE, MOST_ATTRIBUTES, Attribute
@@ -47,7 +45,7 @@ class Things:
         with translate_errors(f"describe the thing {name}"):
             try:
                 return _thing(self._clients("iot").describe_thing(thingName=name))
-            except ClientError as error:
+            except answered() as error:
                 if code(error) == "ResourceNotFoundException":
                     return None
                 raise
@@ -123,7 +121,7 @@ class Things:
                 self._clients("iot").create_thing(
                     thingName=name, thingTypeName=type_name, attributePayload={"attributes": dict(attributes)}
                 )
-            except ClientError as error:
+            except answered() as error:
                 if code(error) == "ResourceAlreadyExistsException":
                     return False
                 if code(error) == "InvalidRequestException" and _is_well_formed(name, attributes):
@@ -154,7 +152,7 @@ class Things:
         expected: dict[str, Any] = {} if expected_version is None else {"expectedVersion": expected_version}
         try:
             self._clients("iot").update_thing(thingName=name, attributePayload=payload, **expected)
-        except ClientError as error:
+        except answered() as error:
             if code(error) == "VersionConflictException":
                 raise VersionConflict(f"the thing {name} has changed since it was read") from error
             raise
@@ -164,7 +162,7 @@ class Things:
         with translate_errors(f"delete the thing {name}"):
             try:
                 self._clients("iot").delete_thing(thingName=name)
-            except ClientError as error:
+            except answered() as error:
                 if code(error) != "ResourceNotFoundException":
                     raise
 

@@ -8,10 +8,8 @@ import json
 import time
 from typing import Any, Final
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from thingbridge.aws.clients import Clients
-from thingbridge.aws.errors import code, translate_errors
+from thingbridge.aws.errors import answered, code, failed, translate_errors
 from thingbridge.diagnostics import emit
 
 UNIDENTIFIED: Final = "unidentified"
@@ -47,7 +45,7 @@ class ThingsLog:
         }
         try:
             self._put(entry)
-        except (ClientError, BotoCoreError) as error:
+        except failed() as error:
             emit("ERROR", "things_log_failed", thing=thing_name, reason=str(error))
 
     def entries(self, thing_name: str | None, limit: int = 10_000) -> list[dict[str, Any]]:
@@ -63,7 +61,7 @@ class ThingsLog:
                 answer = self._clients("logs").get_log_events(
                     logGroupName=self._group, logStreamName=name, limit=limit, startFromHead=False
                 )
-            except ClientError as error:
+            except answered() as error:
                 if code(error) == "ResourceNotFoundException":
                     return []
                 raise
@@ -73,12 +71,12 @@ class ThingsLog:
         logs = self._clients("logs")
         try:
             logs.put_log_events(**entry)
-        except ClientError as error:
+        except answered() as error:
             if code(error) != "ResourceNotFoundException":
                 raise
             try:
                 logs.create_log_stream(logGroupName=entry["logGroupName"], logStreamName=entry["logStreamName"])
-            except ClientError as created:
+            except answered() as created:
                 if code(created) != "ResourceAlreadyExistsException":
                     raise
             logs.put_log_events(**entry)

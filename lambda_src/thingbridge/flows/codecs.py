@@ -7,13 +7,8 @@ which uplink is decided in `messaging.codecs`.
 """
 
 import base64
-import importlib
-import importlib.util
 import json
-import pkgutil
-import signal
 import threading
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -109,6 +104,9 @@ class PackagedCodecs:
 
 def load(limits: TimeLimits) -> Codecs:
     """Import the codecs of this zip."""
+    import importlib.util
+    import pkgutil
+
     spec = importlib.util.find_spec(PACKAGE)
     usable: list[Codec] = []
     broken: list[BrokenCodec] = []
@@ -145,6 +143,8 @@ def _guarded(codec: str, work: Callable[[], Result], seconds: float) -> Result:
     except _OutOfTime:
         raise CodecFailed(codec, f"took longer than {seconds:g} s") from None
     except BaseException as error:  # Nothing that a codec raises may stop the message.
+        import traceback
+
         # Without the error's text, which may contain the payload.
         frames = traceback.extract_tb(error.__traceback__)
         at = next((frame.lineno for frame in reversed(frames) if PACKAGE in frame.filename), None)
@@ -152,6 +152,8 @@ def _guarded(codec: str, work: Callable[[], Result], seconds: float) -> Result:
 
 
 def _within(seconds: float, work: Callable[[], Result]) -> Result:
+    import signal
+
     if threading.current_thread() is not threading.main_thread():
         return work()  # Signals reach only the main thread; Lambda calls handlers there.
 

@@ -222,11 +222,14 @@ class DownlinkRequests:
             self.rejections.reject(request, error)
 
     def _check_age(self, request: ReceivedRequest) -> None:
-        """Raises NotSendable for a request that is older than its sender expects."""
+        """Raises NotSendable for a request that is older than its sender expects.
+
+        It may be in the device's queue all the same, if no answer of The Things Stack came back.
+        """
         if request.received_at is not None and self.now() - request.received_at > self.maximum_age_seconds:
             raise NotSendable(
-                f"was not sent within {self.maximum_age_seconds:g} seconds, and is not sent any more: send it again if "
-                f"it is still wanted"
+                f"was not confirmed by The Things Stack within {self.maximum_age_seconds:g} seconds, and is not sent "
+                f"any more: send it again if it is still wanted"
             )
 
     def _queue(self, request: ReceivedRequest, thing: Thing, repeated: bool) -> None:

@@ -33,6 +33,16 @@ that failed may be a dead letter, which forgets how often it was delivered."""
 
 
 @dataclass(frozen=True)
+class DownlinkPolicy:
+    """How downlinks are sent (variable `downlink`). `rate_per_minute` None: a part of The Things Stack's limit."""
+
+    hold_seconds: float
+    maximum_age_seconds: float
+    concurrency: int
+    rate_per_minute: float | None
+
+
+@dataclass(frozen=True)
 class DownlinkArrivals:
     """What has arrived: a ticket for each new row of the table, and a row for what a rule does not write into it."""
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from thingbridge.aws.sessions import StoredSession
+from thingbridge.aws.session_items import StoredSession
 from thingbridge.aws.things_log import ThingsLog
 from thingbridge.encryption import downlinks as encryption
 from thingbridge.encryption import messages, sessions

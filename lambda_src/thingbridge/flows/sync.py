@@ -160,7 +160,7 @@ class Sync:
         rules = Rules(self.owner, self.on_thing_deleted, report.example, report.refused)
         stopped, finished = sync.resume(run, self.registries(), rules, self.remaining_seconds)
         if finished:
-            counts = {str(name): stopped.counts.get(name, 0) for name in Count}
+            counts = sync.summary(stopped.counts)
             metrics.emit(self.owner.stack_name, counts, self.now())
             emit("INFO", "synchronised", run=run.run_id, mode=run.mode, **counts)
         elif (stopped.token, stopped.listed) == (run.token, run.listed) and run.part > 1:

@@ -11,6 +11,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any, Final
 
 from thingbridge import metrics
@@ -41,6 +42,7 @@ SILENT_INTERVALS: Final = 3
 
 TYPE_DIMENSION: Final = "DeviceType"
 DEVICE_DIMENSION: Final = "Device"
+LEVEL_DIMENSION: Final = "AlertLevel"
 
 
 class RememberedSettings:
@@ -118,7 +120,10 @@ class Telemetry:
         answer = reports.rejection(source, error, self._now_ms())
         self.broker.publish(topics.rejected(self.stack_name, source.device), answer)
         self.log.record(source.device, "ERROR", "reading_refused", type=source.type_name, reason=str(error))
-        self._count(source, {"ReadingsRefused": 1}, self.now())
+        refused, at = {"ReadingsRefused": 1}, self.now()
+        # Of the stack as well, whatever its types want: an alarm watches it, and some refusals name no known type.
+        metrics.emit(self.stack_name, refused, at)
+        self._count(source, refused, at)
 
     # Levels
 
@@ -193,6 +198,7 @@ class Telemetry:
             level = "INFO" if change.level == NORMAL else "WARN"
             outcome = {"field": change.field, "alert_level": change.level, "previous_level": change.before}
             self.log.record(device, level, "alert_level_changed", notified=notified, **outcome)
+            self._count(source, {"LevelChanges": 1}, self.now(), {LEVEL_DIMENSION: change.level})
         self.states.change(device, lambda text: alerts.completed(_read(text)[0], changes).text(), self.now())
 
     def _notify(
@@ -226,10 +232,12 @@ class Telemetry:
             self.sleep(random.uniform(0, LONGEST_PAUSE))
         raise Busy(f"write the shadow of {device}: {ATTEMPTS} attempts met a concurrent write")
 
-    def _count(self, source: Source, counts: Mapping[str, int], at: float) -> None:
+    def _count(
+        self, source: Source, counts: Mapping[str, int], at: float, dimensions: Mapping[str, str] = MappingProxyType({})
+    ) -> None:
         type_ = self.types.get(source.type_name)
         if type_ and type_.metrics is not Metrics.NONE:
-            metrics.emit(self.stack_name, counts, at, dimensions={TYPE_DIMENSION: source.type_name})
+            metrics.emit(self.stack_name, counts, at, dimensions={TYPE_DIMENSION: source.type_name, **dimensions})
 
     def _now_ms(self) -> int:
         return int(self.now() * 1000)

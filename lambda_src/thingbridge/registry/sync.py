@@ -70,7 +70,11 @@ class Count(StrEnum):
     DEVICE_CALLS = "ListDevicesCalls"
     QUEUE_CALLS = "QueueCalls"
     PARTS = "Parts"
+    DRIFT = "Drift"
 
+
+DRIFT: Final = (Count.MISSING_THINGS, Count.MISSING_DEVICES, Count.DIFFERING, Count.DELETED_THINGS)
+"""What `Drift` sums: the differences that a comparison corrects, or reports."""
 
 COUNTED_AS: Final = {
     Decision.IN_STEP: Count.IN_STEP,
@@ -88,6 +92,12 @@ COUNTED_AS: Final = {
     Decision.INCOMPLETE: Count.FAILED,
     Decision.MISNAMED: Count.FAILED,
 }
+
+
+def summary(counts: Mapping[str, int]) -> dict[str, int]:
+    """Every count of a run that is over, by its name."""
+    drift = sum(counts.get(each, 0) for each in DRIFT)
+    return {str(name): drift if name is Count.DRIFT else counts.get(name, 0) for name in Count}
 
 
 @dataclass(frozen=True)

@@ -48,8 +48,16 @@ _TRANSIENT: Final = frozenset(
 """Errors, by name or by namespace and name, whose status says otherwise. An encoder that throws (`script`) or returns
 errors (`output_errors`) is answered with 409 and needs no entry: it is final, as its status says."""
 
-_OF_STORAGE: Final = frozenset({"pkg/redis:not_found", "pkg/util/store:already_exists"})
-"""Causes that say less than the error around them: they do not name what is absent or taken."""
+_SAY_LESS: Final = frozenset(
+    {
+        # They do not name what is absent or taken.
+        "pkg/redis:not_found",
+        "pkg/util/store:already_exists",
+        # It does not say what took too long, such as a script.
+        "pkg/errors:context_deadline_exceeded",
+    }
+)
+"""Causes that say less than the error around them."""
 
 _OTHER_SERVERS: Final = re.compile("(?:network|application|join)_server_address_mismatch")
 """The Identity Server has other servers on record for the application (TTS `pkg/identityserver`)."""
@@ -183,7 +191,7 @@ def _full_name(error: Mapping[str, Any]) -> str:
 
 def _sentence(chain: list[Mapping[str, Any]], message: str) -> str:
     """What the innermost error says. `message`: that of the answer, for an error without a text of its own."""
-    telling = [each for each in chain if each.get("message_format") and _full_name(each) not in _OF_STORAGE]
+    telling = [each for each in chain if each.get("message_format") and _full_name(each) not in _SAY_LESS]
     if not telling:
         prefixed = _PREFIX.fullmatch(message)
         return prefixed[1] if prefixed else message

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import ssl
 import tempfile
 import threading
@@ -87,6 +88,24 @@ def client_certificate(account: Account) -> None:
     expect(topics == [f"{topic}/allowed"], topics)
 
 
+def presence_of_a_certificate(account: Account) -> None:
+    iot, queue, name = account.client("iot"), account.queue(), account.name()
+    made = iot.create_keys_and_certificate(setAsActive=True)
+    # Other probes connect with certificates as well.
+    where = (
+        f"principalIdentifier = '{made['certificateId']}' AND regexp_matches(principalIdentifier, '^[0-9a-f]{{64}}$')"
+    )
+    account.rule(f"SELECT * FROM '$aws/events/presence/connected/+' WHERE {where}", account.to_queue(queue))
+    iot.create_policy(policyName=name, policyDocument=policy(allow("iot:Connect")))
+    iot.attach_policy(policyName=name, target=made["certificateArn"])
+    with tempfile.TemporaryDirectory() as directory:
+        client = certificate_client(account, Path(directory), made["certificatePem"], made["keyPair"]["PrivateKey"])
+        client.disconnect()
+        client.loop_stop()
+    (event,) = [json.loads(body) for body in account.received(queue)]
+    expect({"clientId", "timestamp"} <= event.keys(), event)
+
+
 def certificate_client(account: Account, directory: Path, certificate: str, key: str) -> paho.Client:
     """A client that has connected with this certificate (PEM), without reconnecting."""
     files = {"ca": account.aws.mqtt_authority(), "certificate": certificate, "key": key}
@@ -113,4 +132,5 @@ PROBES = (
     Probe("A PUBLISH that the caller's policy does not allow closes the connection", refused_publish),
     Probe("A SUBSCRIBE that the caller's policy does not allow closes the connection", refused_subscribe),
     Probe("MQTT with a client certificate is held to the policy of the certificate", client_certificate),
+    Probe("A rule is passed a connection with a client certificate, by its id", presence_of_a_certificate),
 )

@@ -23,9 +23,9 @@ _REMEMBERING = ("NS", "AS", "JS")
 
 
 def authenticate(request: Request, cluster: Cluster, server: str) -> ApiKey | None:
-    """The key in the Authorization header, None without the header. ApiError: the key is not valid."""
+    """The key in the Authorization header, None without one there. ApiError: the key is not valid."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if not scheme:
+    if not token:
         return None
     if scheme.lower() != "bearer":
         raise ApiError(

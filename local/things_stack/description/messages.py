@@ -106,6 +106,15 @@ SESSION: Message = {
     "dev_addr": DEV_ADDR, "keys": {"session_key_id": BYTES, "app_s_key": KEY_ENVELOPE}, "last_f_cnt_up": COUNT,
     "last_n_f_cnt_down": COUNT, "last_a_f_cnt_down": COUNT, "started_at": TIME,
 }  # fmt: skip
+# What a server may be asked for of a session (TTS, `ttnpb/field_mask_validation.go`): of one that has begun with a join
+# and not been used, the Network Server has no counters.
+_NS_KEYS: Message = {"dev_addr": DEV_ADDR, "keys": {"session_key_id": BYTES}}
+_NS_SESSION: Message = {
+    **_NS_KEYS, "last_f_cnt_up": COUNT, "last_n_f_cnt_down": COUNT, "last_conf_f_cnt_down": COUNT, "started_at": TIME,
+}  # fmt: skip
+_AS_SESSION: Message = {
+    "dev_addr": DEV_ADDR, "keys": {"session_key_id": BYTES, "app_s_key": KEY_ENVELOPE}, "last_a_f_cnt_down": COUNT,
+}  # fmt: skip
 
 _STAMPS: Message = {"created_at": TIME, "updated_at": TIME}
 IS_DEVICE: Message = {
@@ -124,16 +133,18 @@ JS_DEVICE: Message = {
 NS_DEVICE: Message = {
     "ids": DEVICE_IDS, **_STAMPS, "version_ids": VERSION_IDS, "lorawan_version": MAC_VERSION,
     "lorawan_phy_version": PHY_VERSION, "frequency_plan_id": TEXT, "supports_join": BOOL, "supports_class_b": BOOL,
-    "supports_class_c": BOOL, "mac_settings": MAC_SETTINGS, "session": SESSION, "pending_session": SESSION,
+    "supports_class_c": BOOL, "mac_settings": MAC_SETTINGS, "session": _NS_SESSION, "pending_session": _NS_KEYS,
     "mac_state": {}, "multicast": BOOL,
     "battery_percentage": NUMBER, "downlink_margin": INT32,
 }  # fmt: skip
 AS_DEVICE: Message = {
-    "ids": DEVICE_IDS, **_STAMPS, "version_ids": VERSION_IDS, "formatters": FORMATTERS, "session": SESSION,
-    "pending_session": SESSION,
+    "ids": DEVICE_IDS, **_STAMPS, "version_ids": VERSION_IDS, "formatters": FORMATTERS,
+    "session": _AS_SESSION, "pending_session": _AS_SESSION,
     "skip_payload_crypto": BOOL, "skip_payload_crypto_override": BOOL,
 }  # fmt: skip
-DEVICE: Message = {**IS_DEVICE, **JS_DEVICE, **NS_DEVICE, **AS_DEVICE}
+DEVICE: Message = {
+    **IS_DEVICE, **JS_DEVICE, **NS_DEVICE, **AS_DEVICE, "session": SESSION, "pending_session": SESSION,
+}  # fmt: skip
 
 DOWNLINK: Message = {
     "session_key_id": Scalar("bytes", longest=2048), "f_port": F_PORT, "f_cnt": COUNT,

@@ -17,7 +17,7 @@ from local.things_stack.network import lorawan
 JOIN_REQUEST, JOIN_ACCEPT = 0b000, 0b001
 _UNCONFIRMED, _CONFIRMED = (0b010, 0b011), (0b100, 0b101)
 """MType of a data frame, up and down."""
-_ADR, _ACK, _F_OPTS_LEN = 0x80, 0x20, 0x0F
+_ADR, _ADR_ACK_REQ, _ACK, _PENDING, _F_OPTS_LEN = 0x80, 0x40, 0x20, 0x10, 0x0F
 _MIC = 4
 _SHORTEST_DATA, _JOIN_REQUEST_LENGTH, _JOIN_ACCEPT_LENGTHS = 12, 23, (17, 33)
 
@@ -76,7 +76,8 @@ class JoinAccept:
 @dataclass(frozen=True)
 class DataFrame:
     """An uplink or a downlink. `f_cnt` has all 32 bits, or the 16 that are sent after `decode`; `frm_payload` is
-    encrypted; `f_opts` are MAC commands; no `f_port` means no payload."""
+    encrypted; `f_opts` are MAC commands; no `f_port` means no payload. `pending`: more downlinks wait, or the device
+    is in Class B."""
 
     downlink: bool
     dev_addr: str
@@ -87,6 +88,8 @@ class DataFrame:
     confirmed: bool = False
     ack: bool = False
     adr: bool = False
+    adr_ack_req: bool = False
+    pending: bool = False
 
     def encode(self, nwk_s_key: bytes) -> bytes:
         body = self._body()
@@ -99,7 +102,8 @@ class DataFrame:
 
     def _body(self) -> bytes:
         m_type = (_CONFIRMED if self.confirmed else _UNCONFIRMED)[self.downlink]
-        control = (_ADR if self.adr else 0) | (_ACK if self.ack else 0) | len(self.f_opts)
+        flags = {_ADR: self.adr, _ADR_ACK_REQ: self.adr_ack_req, _ACK: self.ack, _PENDING: self.pending}
+        control = sum(flag for flag, is_set in flags.items() if is_set) | len(self.f_opts)
         head = bytes([m_type << 5]) + _little(self.dev_addr) + bytes([control])
         head += (self.f_cnt & 0xFFFF).to_bytes(2, "little") + self.f_opts
         return head if self.f_port is None else head + bytes([self.f_port]) + self.frm_payload
@@ -150,7 +154,7 @@ def decode_data(raw: bytes) -> tuple[DataFrame, bytes]:
         downlink=kind in (_UNCONFIRMED[1], _CONFIRMED[1]), dev_addr=_big(body[1:5]),
         f_cnt=int.from_bytes(body[6:8], "little"), f_port=body[rest] if len(body) > rest else None,
         frm_payload=body[rest + 1 :], f_opts=body[8:rest], confirmed=kind in _CONFIRMED, ack=bool(control & _ACK),
-        adr=bool(control & _ADR),
+        adr=bool(control & _ADR), adr_ack_req=bool(control & _ADR_ACK_REQ), pending=bool(control & _PENDING),
     )  # fmt: skip
     return frame, mic
 

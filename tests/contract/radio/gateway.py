@@ -7,6 +7,7 @@ that, as soon as the Gateway Server hands it over.
 from __future__ import annotations
 
 import base64
+import contextlib
 import secrets
 import socket
 import threading
@@ -23,6 +24,10 @@ ANSWERED_WITHIN = 10.0
 """Seconds."""
 LONGEST_WAIT = 60.0
 """Seconds: what is scheduled for later is late, in the 32 bits of the clock."""
+ACKNOWLEDGED_AFTER = 0.1
+"""Seconds that an acknowledgement of a downlink is on its way, as from any gateway that is not on the same machine: one
+that arrives before the Network Server has noted what it has scheduled is dropped, and no `downlink_sent` is published.
+"""
 
 Hear = Callable[[bytes, dict[str, Any]], None]
 """Takes a frame and its `txpk`."""
@@ -116,7 +121,7 @@ class Gateway:
                     self._changed.notify_all()
                 continue
             if packet.kind is Kind.PULL_RESP and packet.content:
-                self._send(Kind.TX_ACK, packet.token, {"txpk_ack": {"error": "NONE"}})
+                self._after(ACKNOWLEDGED_AFTER if self._on_time else 0.0, self._acknowledge, packet.token)
                 self._schedule(packet.content["txpk"])
             else:
                 with self._changed:
@@ -128,12 +133,20 @@ class Gateway:
         wait = 0.0
         if self._on_time and "tmst" in txpk and not txpk.get("imme"):
             wait = (txpk["tmst"] - self.clock()) % 2**32 / 10**6
-        if 0 < wait < LONGEST_WAIT:
-            timer = threading.Timer(wait, self._hear, [txpk])
-            timer.daemon = True
-            timer.start()
-        else:
-            self._hear(txpk)
+        self._after(wait if wait < LONGEST_WAIT else 0.0, self._hear, txpk)
+
+    @staticmethod
+    def _after(seconds: float, call: Callable[[Any], None], argument: Any) -> None:
+        if seconds <= 0:
+            call(argument)
+            return
+        timer = threading.Timer(seconds, call, [argument])
+        timer.daemon = True
+        timer.start()
+
+    def _acknowledge(self, token: bytes) -> None:
+        with contextlib.suppress(OSError):  # The gateway may have been stopped meanwhile.
+            self._send(Kind.TX_ACK, token, {"txpk_ack": {"error": "NONE"}})
 
     def _hear(self, txpk: dict[str, Any]) -> None:
         frame = base64.b64decode(txpk["data"])

@@ -41,20 +41,22 @@ variable "things_stack" {
 module "shadow_unpaced" {
   source = "../../../modules/shadow"
 
-  stack      = var.stack
-  functions  = var.functions
-  things_log = var.things_log
-  aws        = var.aws
+  stack        = var.stack
+  iot_endpoint = "example-ats.iot.eu-west-1.amazonaws.com"
+  functions    = var.functions
+  things_log   = var.things_log
+  aws          = var.aws
 }
 
 module "shadow_paced" {
   source = "../../../modules/shadow"
 
-  stack      = var.stack
-  settings   = { min_interval_seconds = 60 }
-  functions  = var.functions
-  things_log = var.things_log
-  aws        = var.aws
+  stack        = var.stack
+  settings     = { min_interval_seconds = 60 }
+  iot_endpoint = "example-ats.iot.eu-west-1.amazonaws.com"
+  functions    = var.functions
+  things_log   = var.things_log
+  aws          = var.aws
 }
 
 module "registry_alone" {

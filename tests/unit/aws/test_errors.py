@@ -26,6 +26,7 @@ from thingbridge.aws.jobs import Execution, Jobs
 from thingbridge.aws.logs import Logs
 from thingbridge.aws.parameters import Parameters
 from thingbridge.aws.queues import Queue, Redelivery, queue_url
+from thingbridge.aws.rotations import Rotations
 from thingbridge.aws.secrets import Secrets
 from thingbridge.aws.sessions import SessionTable
 from thingbridge.aws.shadow_states import ShadowStates
@@ -131,6 +132,7 @@ CALLS: dict[tuple[str, str], Callable[[Clients], Any]] = {
     ("dynamodb", "DescribeTable"): lambda clients: SessionTable(clients, "farm").created_at(),
     ("dynamodb", "DeleteItem"): lambda clients: ShadowStates(clients, "farm-shadows").delete("barn"),
     ("dynamodb", "GetItem"): lambda clients: ShadowStates(clients, "farm-shadows").read("barn"),
+    ("dynamodb", "Scan"): lambda clients: list(Rotations(clients, "farm-rotations").all()),
     ("dynamodb", "UpdateItem"): lambda clients: SessionTable(clients, "farm").mark_queued_again("tank-7", "AYxy", [1]),
 }
 """Operation → an adapter's call of it."""
@@ -326,6 +328,7 @@ MEANING: dict[str, dict[str, type[Exception] | None]] = {
         "TransactionConflictException": Busy,
     },
     "GetItem": {"ResourceNotFoundException": Misconfigured},
+    "Scan": {"ResourceNotFoundException": Misconfigured},
     "UpdateItem": {
         "ConditionalCheckFailedException": Busy,  # where there is no condition
         "ItemCollectionSizeLimitExceededException": Refused,

@@ -9,14 +9,8 @@ import pytest
 
 from tests.unit.conftest import AnswerWith
 from thingbridge.aws.clients import Clients
-from thingbridge.aws.sessions import (
-    LONGEST_JUMP,
-    REPLACED_KEPT_FOR,
-    UNUSED_KEPT_FOR,
-    Latest,
-    NotCounted,
-    SessionTable,
-)
+from thingbridge.aws.session_items import Latest
+from thingbridge.aws.sessions import LONGEST_JUMP, REPLACED_KEPT_FOR, UNUSED_KEPT_FOR, NotCounted, SessionTable
 from thingbridge.encryption.sessions import CLOCKS_DIFFER_BY, Session, SessionSeen
 from thingbridge.errors import Busy, Refused
 

@@ -52,6 +52,18 @@ def test_a_known_row_is_changed_with_one_call_and_read_again_if_it_stays_as_it_i
     assert calls() == {"GetItem": 1}
 
 
+def test_a_row_that_was_read_is_changed_without_reading_it_again(
+    states: Callable[[], ShadowStates], calls: Callable[[], dict[str, int]]
+) -> None:
+    one, other = states(), states()
+    one.change("tank", add("a"), NOW)
+    other.change("tank", add("b"), NOW)
+    assert one.read("tank") == "ab"
+    calls()
+    assert one.change("tank", add("c"), NOW) == "abc"
+    assert calls() == {"UpdateItem": 1}
+
+
 def test_an_outdated_row_in_memory_is_not_mistaken_for_the_one_in_the_table(
     states: Callable[[], ShadowStates],
 ) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from tests.unit.cli.applied_devices import CONFIGURATION, create_function
 from tests.unit.cli.conftest import Run
-from tests.unit.cli.test_devices import CONFIGURATION, create_function
 from tests.unit.conftest import AnswerWith
 from thingbridge.aws.clients import Clients
 

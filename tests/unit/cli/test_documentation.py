@@ -25,7 +25,12 @@ def commands(command: Any, name: str) -> dict[str, Any]:
 
 def options(command: Any) -> set[str]:
     """Every spelling of a command's options."""
-    return {spelling for each in command.params if each.param_type_name == "option" for spelling in each.opts}
+    return {
+        spelling
+        for each in command.params
+        if each.param_type_name == "option"
+        for spelling in (*each.opts, *each.secondary_opts)
+    }
 
 
 def variables(command: Any) -> set[str]:
@@ -41,6 +46,9 @@ def documented(text: str) -> set[str]:
 
 ROOT = typer.main.get_command(app)
 COMMANDS = commands(ROOT, "thingbridge")
+CALL_NOTHING = {"thingbridge cost"}
+"""Commands without the options of those that call AWS."""
+
 INTRODUCTION, *PARTS = re.split(r"^## `", DOCUMENT, flags=re.MULTILINE)
 SECTIONS = {re.sub(r" [A-Z].*", "", part.partition("`")[0]): part for part in PARTS}
 
@@ -51,7 +59,8 @@ def test_every_command_has_a_section_and_every_section_a_command() -> None:
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_command_has_the_documented_options(name: str) -> None:
-    assert documented(INTRODUCTION) | documented(SECTIONS[name]) == options(COMMANDS[name])
+    shared = documented(INTRODUCTION) if name not in CALL_NOTHING else set()
+    assert shared | documented(SECTIONS[name]) == options(COMMANDS[name])
 
 
 @pytest.mark.parametrize("name", COMMANDS)

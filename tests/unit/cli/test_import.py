@@ -325,6 +325,22 @@ def test_an_import_that_waits_in_vain_has_an_exit_code_of_its_own(
     assert "the outcome for 1 device is not known after 1 s without another" in result.stderr
 
 
+def test_an_import_that_is_interrupted_while_it_waits_shows_what_it_created_and_where_the_rest_is_seen(
+    run: Run, stack: Any, devices: Callable[..., Path], outcomes: dict[str, dict[str, str]], time_passes: Time
+) -> None:
+    outcomes[name(1)] = {"state": "retrying", "reason": "busy", "at": AT}
+
+    def interrupt_once_both_exist() -> None:
+        if len(attributes(stack)) == 2:
+            raise KeyboardInterrupt
+
+    time_passes.then = [interrupt_once_both_exist] * 50
+    result = run("import", devices(row(1), row(2)), *FAST, "--wait")
+    assert result.exit_code == 130
+    assert result.stdout == "2 rows: 2 created\n2 devices: 2 unknown\n"
+    assert "`thingbridge things list --failed`" in result.stderr
+
+
 def test_an_import_that_waits_ignores_what_an_earlier_thing_reported(
     run: Run, devices: Callable[..., Path], shadows_stay: Callable[[dict[str, Any]], None]
 ) -> None:

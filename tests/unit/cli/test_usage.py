@@ -73,6 +73,13 @@ def test_wrong_usage_ends_with_2_before_anything_is_called(
     assert clients.take_calls() == {}
 
 
+def test_an_export_to_a_file_without_its_option_names_the_option(run: Run, clients: Clients) -> None:
+    result = run("export", "fleet.csv")
+    assert result.exit_code == 2
+    assert result.stderr == "✗ the file is named by --output: thingbridge export --output fleet.csv\n"
+    assert clients.take_calls() == {}
+
+
 @pytest.mark.parametrize("arguments", [("things", "list"), ("export",), ("sync",), (*CREATE, "--wait")])
 def test_ctrl_c_ends_any_command_with_130_and_a_line(run: Run, clients: Clients, arguments: tuple[str, ...]) -> None:
     def interrupt(**_: Any) -> None:

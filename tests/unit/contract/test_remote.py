@@ -21,6 +21,7 @@ from local.things_stack.description.rights import DOCUMENTED_RIGHTS
 from tests.contract.exchanges import recorded
 from tests.contract.remote import Remote, Settings, Unusable
 from tests.contract.subject import Application
+from tests.contract.whole import Way, unreachable
 from tests.sizes import size
 
 ROOT = Path(__file__).parents[3]
@@ -109,6 +110,8 @@ def test_what_cannot_be_removed_is_named_and_keeps_nothing_else(simulation: Thin
         ({"TTS_URL": "https://tts.example.com"}, "needs TTS_URL and TTS_API_KEY"),
         ({"TTS_URL": "tts.example.com", "TTS_API_KEY": "x"}, 'must be a URL such as .*; got "tts.example.com"'),
         ({"TTS_URL": "https://a.example", "TTS_API_KEY": "x", "TTS_GATEWAY_ADDRESS": "b"}, 'host:port; got "b"'),
+        ({"TTS_URL": "https://a.example", "TTS_API_KEY": "x", "LAYERS": "air"}, 'requests, radio, whole; got "air"'),
+        ({"TTS_URL": "https://a.example", "TTS_API_KEY": "x", "TTS_REACHES": "http://b"}, "TTS_REACHES must use https"),
     ],
 )
 def test_an_environment_that_names_no_things_stack_is_refused(environment: dict[str, str], message: str) -> None:
@@ -152,7 +155,8 @@ def test_make_contract_plays_on_a_things_stack_and_reports_it(
     environment = {
         **os.environ, "TTS_URL": settings.url, "TTS_API_KEY": settings.api_key,
         "TTS_GATEWAY_ADDRESS": simulation.gateway_server.address, "REPORT": str(tmp_path / "report.json"),
-        "PYTEST_ADDOPTS": f"-k '{size('refused', 'answers or refused')}'",
+        "LAYERS": "requests radio",
+        "PYTEST_ADDOPTS": f"-k '{size('refused or shape', 'answers or refused or shape')}'",
     }  # fmt: skip
     run = subprocess.run([sys.executable, "-m", "tests.contract"], cwd=ROOT, env=environment, text=True,
                          capture_output=True, check=False)  # fmt: skip
@@ -161,6 +165,14 @@ def test_make_contract_plays_on_a_things_stack_and_reports_it(
     assert len(json.loads((tmp_path / "report.json").read_text())) == kept
     assert run.returncode == 0
     assert not any(everything(simulation))
+
+
+def test_what_a_things_stack_elsewhere_can_not_reach_is_not_played(settings: Settings) -> None:
+    here, elsewhere = Remote(settings), Remote(replace(settings, url="https://tts.example.com"))
+    forwarded = Remote(replace(settings, url="https://tts.example.com", reaches="https://farm.example.org"))
+    reached = {remote: [way for way in Way if not unreachable(remote, way)] for remote in (here, elsewhere, forwarded)}
+    assert list(reached.values()) == [[Way.WEBHOOK, Way.MQTT], [], [Way.WEBHOOK]]
+    assert "TTS_REACHES is not set" in unreachable(elsewhere, Way.WEBHOOK)
 
 
 def test_make_contract_without_a_things_stack_says_what_it_needs() -> None:

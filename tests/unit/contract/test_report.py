@@ -41,6 +41,24 @@ def test_each_request_and_test_is_one_line_with_its_outcome(report: Report) -> N
     assert report.broken == 1
 
 
+def test_a_test_that_can_not_be_played_is_a_line_with_its_reason_and_breaks_nothing(tmp_path: Path) -> None:
+    (tmp_path / "test_whole.py").write_text(
+        "import pytest\n"
+        "@pytest.fixture(params=['webhook', 'mqtt'])\n"
+        "def way(request):\n"
+        "    if request.param == 'mqtt': pytest.skip('not reached')\n"
+        "    raise AssertionError('TTS refuses it')\n"
+        "def test_uplinks_reach_aws(way): pass\n"
+    )
+    report = Report(cast(Subject, None))
+    pytest.main(["-q", "-p", "no:cacheprovider", "--rootdir", str(tmp_path), str(tmp_path)], plugins=[report])
+    assert [(each.outcome, each.layer, each.name, each.reason) for each in report.lines] == [
+        (Outcome.BROKEN, "whole", "webhook: uplinks reach AWS", "TTS refuses it"),
+        (Outcome.NOT_PLAYED, "whole", "mqtt: uplinks reach AWS", "not reached"),
+    ]
+    assert report.broken == 1
+
+
 def test_the_file_has_the_whole_comparison(report: Report, tmp_path: Path) -> None:
     report.write(tmp_path / "report.json")
     written = json.loads((tmp_path / "report.json").read_text())

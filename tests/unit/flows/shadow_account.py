@@ -19,7 +19,8 @@ from thingbridge.aws.queues import Queue
 from thingbridge.aws.shadow_states import ShadowStates
 from thingbridge.aws.shadows import Shadows
 from thingbridge.aws.things_log import ThingsLog
-from thingbridge.flows.shadow import ImmediateShadowWriter, PacedShadowWriter, RecordedShadows
+from thingbridge.flows.paced_shadow import PacedShadowWriter
+from thingbridge.flows.shadow import ImmediateShadowWriter, RecordedShadows
 from thingbridge.shadow.state import ShadowSettings
 
 SHADOW_BYTES: Final = 8 * 1024

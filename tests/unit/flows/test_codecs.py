@@ -11,13 +11,15 @@ from typing import Any
 
 import pytest
 
+from tests.sizes import size
 from thingbridge.flows import codecs
 from thingbridge.flows.codecs import CodecFailed, Codecs, PackagedCodecs, TimeLimits
 
 Install = Callable[..., Codecs]
 
-LIMITS = TimeLimits()
-SHORT = TimeLimits(to_import=0.1, to_decode=0.1)
+PATIENT = TimeLimits(to_import=30, to_decode=30)
+SHORT = TimeLimits(to_import=0.5, to_decode=0.1)
+"""For what never ends. All else is given time, because a busy machine may stand still for a while."""
 
 GOOD = """
 DEVICES = [{devices}]
@@ -36,7 +38,7 @@ def decode_uplink(payload, f_port, version_ids):
 def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Install:
     """Write modules to where the zip has them, and import them."""
 
-    def write(limits: TimeLimits = LIMITS, **modules: str) -> Codecs:
+    def write(limits: TimeLimits = PATIENT, **modules: str) -> Codecs:
         folder = tmp_path / codecs.PACKAGE
         folder.mkdir()
         for name, source in modules.items():
@@ -53,6 +55,11 @@ def forget() -> Iterator[None]:
     yield
     for name in [each for each in sys.modules if each.split(".")[0] == codecs.PACKAGE]:
         del sys.modules[name]
+
+
+def limits(reason: str) -> TimeLimits:
+    """The limits under which a codec is to fail for that reason."""
+    return SHORT if reason.startswith("took longer") else PATIENT
 
 
 def uplink(payload: bytes = b"\7", f_port: int = 2, **version_ids: str) -> dict[str, Any]:
@@ -109,7 +116,8 @@ def test_codecs_may_share_a_module(install: Install) -> None:
 )
 def test_whatever_a_codec_does_ends_in_a_failure_that_names_it(install: Install, body: str, reason: str) -> None:
     found = install(
-        SHORT, bad=f"DEVICES = [{{'f_port': 2}}]\ndef decode_uplink(payload, f_port, version_ids):\n    {body}\n"
+        limits(reason),
+        bad=f"DEVICES = [{{'f_port': 2}}]\ndef decode_uplink(payload, f_port, version_ids):\n    {body}\n",
     )
     before = signal.getsignal(signal.SIGALRM)
     with pytest.raises(CodecFailed) as failure:
@@ -125,7 +133,7 @@ def test_whatever_a_codec_does_ends_in_a_failure_that_names_it(install: Install,
         ("import there_is_none\n", "ModuleNotFoundError in line 1"),
         ("def broken(:\n", "SyntaxError"),
         ("raise SystemExit\n", "SystemExit in line 1"),
-        ("while True: pass\n", "took longer than 0.1 s"),
+        ("while True: pass\n", "took longer than 0.5 s"),
         ("DEVICES = [{'dev_eui': 'X'}]\n", "DEVICES must be a list of dicts with some of brand_id, f_port, model_id"),
         ("DEVICES = [{}]\n", "DEVICES must be a list of dicts with some of brand_id, f_port, model_id"),
         ("DEVICES = [{'f_port': 2}]\n", "has no function decode_uplink"),
@@ -134,7 +142,7 @@ def test_whatever_a_codec_does_ends_in_a_failure_that_names_it(install: Install,
 def test_a_codec_that_can_not_be_imported_fails_the_uplinks_without_another_codec(
     install: Install, source: str, reason: str
 ) -> None:
-    found = install(SHORT, bad=source, good=GOOD.format(devices="{'f_port': 3}", name="good"))
+    found = install(limits(reason), bad=source, good=GOOD.format(devices="{'f_port': 3}", name="good"))
     assert found.decode(uplink(f_port=3)) == {"by": "good", "n": 7}
     with pytest.raises(CodecFailed) as failure:
         found.decode(uplink())
@@ -151,18 +159,19 @@ def test_a_broken_codec_takes_no_more_memory_with_each_uplink(install: Install) 
             return str(failure)
         return ""
 
-    message = uplink()
+    message, uplinks = uplink(), size(4_000, 20_000)
     assert decode(message) == "bad: ModuleNotFoundError in line 1"
     gc.collect()
     tracemalloc.start()
     try:
-        for _ in range(20_000):
+        for _ in range(uplinks):
             decode(message)
         gc.collect()
         used, _ = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
-    assert used < 500_000
+    # Other threads of the tests use some as well; an exception that is kept takes at least 200 bytes.
+    assert used < size(400_000, 500_000)
 
 
 def test_the_example_of_the_documentation_decodes(install: Install) -> None:

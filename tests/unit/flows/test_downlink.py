@@ -395,7 +395,7 @@ def test_a_request_that_has_waited_for_too_long_is_answered_instead_of_sent(
     assert len(queue.requests) == 1
     ((topic, answer),) = rejections()
     assert (topic, answer["field"]) == ("lorawan/tank-7/downlink/rejected", None)
-    assert answer["reason"].startswith("was not sent within 3600 seconds")
+    assert answer["reason"].startswith("was not confirmed by The Things Stack within 3600 seconds")
     assert answer["request"] == json.loads(base64.b64decode(REQUEST["payload"]))
     assert [each["event"] for each in log.entries("tank-7")] == ["downlink_rejected"]
 

@@ -15,7 +15,8 @@ from thingbridge.aws.shadow_states import ShadowStates
 from thingbridge.aws.shadows import Shadows
 from thingbridge.aws.things_log import ThingsLog
 from thingbridge.errors import BadInput, Busy
-from thingbridge.flows.shadow import PacedShadowWriter, RecordedShadows
+from thingbridge.flows.paced_shadow import PacedShadowWriter
+from thingbridge.flows.shadow import RecordedShadows
 from thingbridge.shadow.state import SHADOW_NAME, ShadowSettings
 
 GROUP = "/thethings/lorawan/farm/things"

@@ -65,7 +65,7 @@ def test_the_newest_members_keep_arriving_for_weeks(open_writer: Callable[[Shado
 def test_objects_that_were_emptied_are_removed(open_writer: Callable[[ShadowAccount], ShadowWriter]) -> None:
     account = ShadowAccount()
     writer = open_writer(account)
-    uplinks = size(250, 400)
+    uplinks = size(220, 400)
     for number in range(uplinks):
         send(account, writer, number, {f"day-{number}": {"morning": {"level": number}, "evening": {"level": number}}})
     days = account.reported["decodedPayload"]

@@ -108,7 +108,8 @@ def test_a_tick_compares_both_registries_and_sends_what_is_out_of_step(
     function.call(message({"start": "now"}))
     assert function.work_items() == [{"operation": "SYNCHRONISE", "deviceID": "dev-1"}]
     logged = lines(capsys)
-    expected = {"Seen": 3, "InStep": 1, "MissingThings": 1, "Sent": 1, "ListThingsCalls": 1, "ListDevicesCalls": 1}
+    expected = {"Seen": 3, "InStep": 1, "MissingThings": 1, "Drift": 1, "Sent": 1}
+    expected |= {"ListThingsCalls": 1, "ListDevicesCalls": 1}
     for line in (logged["metrics"], logged["synchronised"]):
         assert {name: line[name] for name in Count if line[name] and name not in ("QueueCalls", "Parts")} == expected
     assert logged["metrics"]["StackName"] == "farm"

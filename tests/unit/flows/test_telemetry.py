@@ -343,7 +343,7 @@ def metrics_of(capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     return [line for line in lines if "_aws" in line]
 
 
-@pytest.mark.parametrize(("wanted", "lines"), [(Metrics.NONE, 0), (Metrics.TYPE, 1), (Metrics.DEVICE, 2)])
+@pytest.mark.parametrize(("wanted", "lines"), [(Metrics.NONE, 0), (Metrics.TYPE, 2), (Metrics.DEVICE, 3)])
 def test_metrics_are_printed_only_for_a_type_that_wants_them(
     account: TelemetryAccount, capsys: pytest.CaptureFixture[str], wanted: Metrics, lines: int
 ) -> None:
@@ -353,11 +353,20 @@ def test_metrics_are_printed_only_for_a_type_that_wants_them(
     assert len(printed) == lines
     if printed:
         assert (printed[0]["DeviceType"], printed[0]["Readings"], printed[0]["AlertChanges"]) == ("temperature", 1, 1)
-    if lines == 2:
+        assert (printed[-1]["DeviceType"], printed[-1]["AlertLevel"], printed[-1]["LevelChanges"]) == (
+            "temperature",
+            "HIGH",
+            1,
+        )
+    if lines == 3:
         assert (printed[1]["Device"], printed[1]["temperature"]) == (DEVICE, 85)
 
 
-def test_a_refused_reading_is_counted(account: TelemetryAccount, capsys: pytest.CaptureFixture[str]) -> None:
-    types = {"temperature": replace(TYPES["temperature"], metrics=Metrics.TYPE)}
-    account.environment(types).handle(reading({"temperature": 999}))
-    assert [line["ReadingsRefused"] for line in metrics_of(capsys)] == [1]
+@pytest.mark.parametrize(("wanted", "types"), [(Metrics.NONE, [None]), (Metrics.TYPE, [None, "temperature"])])
+def test_a_refused_reading_is_counted_for_the_stack_and_for_a_type_that_wants_metrics(
+    account: TelemetryAccount, capsys: pytest.CaptureFixture[str], wanted: Metrics, types: list[str | None]
+) -> None:
+    of_type = {"temperature": replace(TYPES["temperature"], metrics=wanted)}
+    account.environment(of_type).handle(reading({"temperature": 999}))
+    counted = metrics_of(capsys)
+    assert [(line["ReadingsRefused"], line.get("DeviceType")) for line in counted] == [(1, each) for each in types]

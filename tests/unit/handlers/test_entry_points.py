@@ -1,11 +1,15 @@
 """The entry point of each function: it starts with the environment that Terraform gives it, and has a handler."""
 
+import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from tests import events
+from tests.unit.aws.scripted_server import Says, scripted_server
 
 LAMBDA_SRC = Path(__file__).parents[3] / "lambda_src"
 THINGS = {"THING_TYPE_NAME": "lorawan", "THING_NAME_SCHEME": "DevEUI"}
@@ -25,7 +29,7 @@ DEVICES = (
 )
 ENVIRONMENTS = {
     "configure": {"PARAMETER_PATH": "/thethings/lorawan/farm/configure"},
-    "devices": {"DEVICES": DEVICES, "TELEMETRY_STATES_TABLE": "farm-telemetry-states"},
+    "devices": {"DEVICES": DEVICES, "TELEMETRY_STATES_TABLE": "farm-telemetry-states", "ROTATIONS_TABLE": "r"},
     "downlink": {
         **THINGS_STACK,
         **WORK_QUEUE,
@@ -45,6 +49,7 @@ ENVIRONMENTS = {
         "REGISTRY_QUEUE_URL": "https://sqs/farm-registry",
     },
     "requeue": {**THINGS_STACK, **THINGS, **ENCRYPTION, **WORK_QUEUE},
+    "rotations": {"DEVICES": DEVICES, "ROTATIONS_TABLE": "farm-rotations", "END_AFTER_HOURS": "24"},
     "shadow": {**SHADOW, **PACED, **WORK_QUEUE},
     "sync": {
         **THINGS_STACK,
@@ -64,9 +69,12 @@ ENVIRONMENTS = {
 }
 
 
-def start(function: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+STARTED = "print(handler.__code__.co_argcount)"
+
+
+def start(function: str, environment: dict[str, str], then: str = STARTED) -> subprocess.CompletedProcess[str]:
     """Start a function as Lambda does: import its module, in a process with its environment and no other."""
-    program = f"from handlers.{function} import handler; print(handler.__code__.co_argcount)"
+    program = f"from handlers.{function} import handler; {then}"
     inherited = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     return subprocess.run(
         [sys.executable, "-c", program],
@@ -92,3 +100,63 @@ def test_a_function_without_a_setting_does_not_start_and_names_the_variable() ->
     started = start("upstream", {"STACK_NAME": "farm", "THINGS_LOG_GROUP": "/farm/things", **SHADOW})
     assert started.returncode != 0
     assert "ValueError: the environment variable THING_TYPE_NAME is missing" in started.stderr
+
+
+# What Lambda and Terraform give `upstream` and `webhook`, which must not wait for boto3.
+DIRECT = {
+    "IOT_ENDPOINT": "a1b2-ats.iot.eu-west-1.amazonaws.com",
+    "AWS_REGION": "eu-west-1",
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+}
+HEAVY = "import sys; print(sorted({'boto3', 'botocore', 'requests', 'urllib3', 'logging'} & sys.modules.keys()))"
+
+
+@pytest.mark.parametrize(
+    ("function", "environment"),
+    [
+        ("upstream", {**THINGS, "SHADOW": "{}"}),
+        ("upstream", {**THINGS, **SHADOW, **PACED}),
+        ("webhook", ENVIRONMENTS["webhook"]),
+    ],
+    ids=["upstream", "upstream with paced shadows", "webhook"],
+)
+def test_a_message_costs_no_import_of_boto3(function: str, environment: dict[str, str]) -> None:
+    message = {**events.load("things_stack/uplink"), "received_at": events.just_now()}
+    dev_eui = message["end_device_ids"]["dev_eui"]
+    posted = events.load("function_url/uplink")
+    secret = {"SecretString": posted["headers"]["x-thingbridge-secret"], "VersionId": "1", "CreatedDate": 1.0}
+    thing = {"thingName": dev_eui, "attributes": {"devEUI": dev_eui, "stackName": "farm"}}
+    event, first = (posted, secret) if function == "webhook" else (events.rule_output(message), thing)
+    with scripted_server() as server:
+        server.script.append(Says(body=json.dumps(first).encode()))
+        started = start(
+            function,
+            {"STACK_NAME": "farm", "THINGS_LOG_GROUP": "/farm/things", **environment, **DIRECT}
+            | {"AWS_ENDPOINT_URL": server.url},
+            f"import json; handler(json.loads({json.dumps(json.dumps(event))}), None); {HEAVY}",
+        )
+    assert (started.returncode, started.stdout) == (0, "[]\n"), started.stderr
+    assert any(asked.target.startswith("/topics/") for asked in server.asked)
+
+
+@pytest.mark.parametrize("source", ["stream", "ticket"])
+def test_a_downlink_costs_no_import_of_boto3(source: str) -> None:
+    if source == "stream":
+        keys = {"thing": {"S": "tank-7"}, "id": {"S": "1"}}
+        records = [{"eventSource": "aws:dynamodb", "eventID": "1", "dynamodb": {"Keys": keys}}]
+        batch, answer = {"Records": records}, {"MessageId": "1"}
+    else:
+        batch, answer = events.sqs_batch('{"thing": "tank-7", "ids": ["1"]}'), {"Items": []}
+        batch["Records"][0]["eventSourceARN"] += ".fifo"
+    with scripted_server() as server:
+        server.script.extend([Says(body=json.dumps(answer).encode())] * 2)
+        started = start(
+            "downlink",
+            {"STACK_NAME": "farm", "THINGS_LOG_GROUP": "/farm/things", **ENVIRONMENTS["downlink"], **DIRECT}
+            | {"AWS_ENDPOINT_URL": server.url},
+            f"import json; handler(json.loads({json.dumps(json.dumps(batch))}), None); "
+            "import sys; print(sorted({'boto3', 'botocore'} & sys.modules.keys()))",
+        )
+    assert (started.returncode, started.stdout) == (0, "[]\n"), started.stderr
+    assert server.asked

@@ -15,7 +15,7 @@ from tests.unit.histories.steps import Step, histories, play
 from thingbridge.registry.reconcile import OnThingDeleted
 
 many = settings(
-    max_examples=size(60, 5000),
+    max_examples=size(40, 5000),
     phases=[phase for phase in Phase if phase is not Phase.explain],
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

@@ -113,6 +113,16 @@ def test_an_environment_that_was_not_finished_is_not_current(environment: Enviro
     assert not environment.is_current
 
 
+def test_an_environment_that_a_link_leads_to_is_left_alone(environment: Environment, tmp_path: Path) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(environment.directory)
+    linked = Environment(link, environment.requirements)
+    linked.create()
+    assert environment.is_current
+    assert linked.python.exists()
+    assert not link.is_symlink()
+
+
 @pytest.mark.soak
 def test_an_environment_has_what_its_requirements_pin_and_nothing_else(tmp_path: Path) -> None:
     requirements = tmp_path / "requirements.txt"

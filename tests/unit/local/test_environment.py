@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import sys
 from dataclasses import asdict
@@ -18,6 +19,7 @@ from local.environment import DESCRIPTION, Environment, NotUp, clear
 from local.main import main
 from local.processes import Running, start
 from local.stack import COMMAND
+from local.terraform import this_platform
 
 
 @pytest.fixture
@@ -105,6 +107,28 @@ def test_a_command_without_an_environment_says_how_to_start_one(
     assert capsys.readouterr().err == "✗ no environment is up here: `make up` starts one\n"
 
 
+def test_env_points_a_terraform_of_the_users_own_to_the_mirror_where_there_is_no_registry(
+    tmp_path: Path, sleeper: Running, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mirror = tmp_path / "home" / "mirror"
+    (mirror / "registry.terraform.io" / "hashicorp" / "aws" / "5.100.0" / this_platform()).mkdir(parents=True)
+    for name in ("TF_CLI_CONFIG_FILE", "TF_CLI_ARGS_init"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in {"HOME": mirror.parent, "XDG_DATA_HOME": tmp_path, "XDG_DATA_DIRS": tmp_path}.items():
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")
+    environments = tmp_path / "environments"
+    environments.mkdir()
+    describe(environments / "up", aws=aws(sleeper), things_stack=things_stack(sleeper), api_key="NNSXS.KEY")
+    try:
+        cli.app(["env"], obj=cli.Directories(environments), standalone_mode=False)
+        shown = capsys.readouterr().out
+        assert "export AWS_ENDPOINT_URL=http://127.0.0.1:1\n" in shown
+        assert re.search("export TF_CLI_ARGS_init=.*-plugin-dir=", shown)
+    finally:
+        clear(environments / "up")
+
+
 def test_down_is_harmless_when_nothing_is_up(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert command(tmp_path, "down") == 0
     assert capsys.readouterr().out == "Nothing was up.\n"
@@ -172,11 +196,20 @@ def test_an_interrupted_up_stops_what_it_started(
     assert "interrupted; stopping what was started" in capsys.readouterr().err
 
 
-def test_an_interrupted_change_of_what_is_up_leaves_it_running(tmp_path: Path, sleeper: Running) -> None:
+def test_an_interrupted_change_of_what_is_up_leaves_it_running(
+    tmp_path: Path, sleeper: Running, capsys: pytest.CaptureFixture[str]
+) -> None:
     up = describe(tmp_path / "up", aws=aws(sleeper), things_stack=things_stack(sleeper), api_key="NNSXS.KEY")
     try:
         with pytest.raises(KeyboardInterrupt), cli._all_or_nothing(up):
             raise KeyboardInterrupt
         assert sleeper.alive
+        assert "what was up still runs, and `make up` applies the rest" in capsys.readouterr().err
     finally:
         clear(up)
+
+
+def test_an_interrupted_down_names_the_command_that_continues(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(KeyboardInterrupt), cli._continued_by("make down"):
+        raise KeyboardInterrupt
+    assert capsys.readouterr().err == "interrupted: `make down` again does the rest\n"

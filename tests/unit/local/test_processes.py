@@ -120,9 +120,15 @@ def test_a_process_that_dies_while_starting_shows_the_end_of_its_log(tmp_path: P
 
 def test_a_process_that_is_not_ready_in_time_is_stopped(tmp_path: Path) -> None:
     running = launch(tmp_path, "import time; time.sleep(60)")
-    with pytest.raises(StartFailed, match=r"It was not ready within 0\.1 s"):
+    with pytest.raises(StartFailed, match=r"It was not ready within 0\.1 s: if this machine is busy, run the same"):
         wait_until_ready(running, lambda: False, timeout=0.1)
     assert not running.alive
+
+
+def test_an_empty_log_is_called_empty(tmp_path: Path) -> None:
+    running = launch(tmp_path, "import time; time.sleep(60)")
+    with pytest.raises(StartFailed, match=r"; its log \(.*its\.log\) is empty$"):
+        wait_until_ready(running, lambda: False, timeout=0.1)
 
 
 # Starts a process that ends with it, and waits.

@@ -114,7 +114,8 @@ def test_terraform_runs_in_the_environment_that_was_given_and_nothing_else(
 def test_a_stack_without_a_provider_finds_it_in_its_own_environment(tmp_path: Path) -> None:
     environment = {"PATH": os.environ["PATH"], "TF_CLI_ARGS_init": "-plugin-dir=/somewhere"}
     found = Stack(tmp_path, {}, environment=environment).provider
-    assert found.explanation == "Terraform's AWS provider: from the -plugin-dir in your TF_CLI_ARGS_init"
+    named = "from the -plugin-dir in TF_CLI_ARGS_init (yours, or what `thingbridge-local env` set)"
+    assert found.explanation == f"Terraform's AWS provider: {named}"
 
 
 def test_init_runs_again_when_the_configuration_changes(fake: Fake) -> None:
@@ -221,6 +222,18 @@ def test_outputs_are_the_modules(fake: Fake) -> None:
     assert stack(fake).output() == {"external_id": "x"}
     fake.answer("output", {})
     assert stack(fake).output() == {}
+
+
+@pytest.mark.parametrize(
+    ("state", "applied"),
+    [(None, False), ("{", False), ('{"outputs": {}}', False), ('{"outputs": {"thingbridge": {}}}', True)],
+)
+def test_a_stack_was_applied_once_its_state_has_outputs(fake: Fake, state: str | None, applied: bool) -> None:
+    directory = stack(fake).directory
+    directory.mkdir()
+    if state is not None:
+        (directory / "terraform.tfstate").write_text(state)
+    assert stack(fake).was_applied is applied
 
 
 def test_resources_of_all_modules_are_listed_without_data_sources() -> None:

@@ -117,7 +117,7 @@ def test_seen_devices_are_recalled_exactly_if_the_devices_are_the_same(numbers: 
     assert {each.device_id for each in after.unmatched()} == {f"dev-{number}" for number in numbers - seen}
 
 
-@settings(max_examples=size(25, 250))
+@settings(max_examples=size(15, 250))
 @given(st.integers(600, 3000), st.integers(0, 30), st.integers(0, 30))
 def test_added_and_removed_devices_make_a_few_others_uncertain_and_none_wrong(count: int, gone: int, new: int) -> None:
     numbers = {number * 7919 for number in range(count)}

@@ -322,7 +322,7 @@ def registries_in_any_state(draw: st.DrawFn) -> InMemory:
     )
 
 
-@settings(max_examples=size(30, 1000))
+@settings(max_examples=size(20, 1000))
 @given(both=registries_in_any_state(), pages=st.lists(st.integers(0, 4), min_size=1))
 def test_a_resumed_run_makes_the_decisions_of_one_long_run(both: InMemory, pages: list[int]) -> None:
     whole = InMemory(both.end_devices, both.all_things, page_size=both.page_size)

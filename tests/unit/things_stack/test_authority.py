@@ -7,6 +7,7 @@ import pytest
 from werkzeug.wrappers import Response
 
 from tests.private_authority import Authority, serving
+from tests.unit.conftest import Clock
 from thingbridge.errors import Misconfigured
 from thingbridge.flows import api_key
 from thingbridge.things_stack.authority import UnknownAuthority
@@ -29,12 +30,15 @@ def server(authority: Authority, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 def client(url: str, ca_certificate: str | None) -> ThingsStack:
+    clock = Clock()
     transport = Transport(
         cluster_address=url,
         identity_server_address=url,
         api_key=lambda _refresh: "NNSXS.A.B",
-        remaining_seconds=lambda: 1.1,
+        remaining_seconds=lambda: 30.0 - clock(),
         ca_certificate=ca_certificate,
+        now=clock,
+        sleep=clock.wait,
     )
     return ThingsStack("farm-app", transport)
 

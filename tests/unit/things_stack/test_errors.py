@@ -103,6 +103,16 @@ def test_a_body_of_another_shape_gives_its_status(body: Any) -> None:
     assert (answer.namespace, answer.name, answer.message) == ("", "", "HTTP status 502")
 
 
+def test_what_took_too_long_is_named_whatever_go_adds() -> None:
+    added = {
+        "namespace": "pkg/errors",
+        "name": "context_deadline_exceeded",
+        "message_format": "context deadline exceeded",
+    }
+    error = {**SCRIPT_TIMEOUT["details"][0], "message_format": "script timeout", "cause": added}
+    assert errors.read_answer(504, {"code": 4, "details": [error]}).text == "script timeout (script_timeout)"
+
+
 @pytest.mark.parametrize(
     ("status", "expected"),
     [(400, ThingsStackRefused), (401, ApiKeyRefused), (403, ApiKeyRefused), (404, NotFound), (409, Conflict)],

@@ -1,6 +1,7 @@
 """The transport: retries, time-outs and a rotated API key, against a server that fails on purpose."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from thingbridge.registry.provisioning import Server
 from thingbridge.things_stack.application import Application
 from thingbridge.things_stack.client import ThingsStack
 from thingbridge.things_stack.errors import ThingsStackBusy, ThingsStackRefused
-from thingbridge.things_stack.transport import Transport
+from thingbridge.things_stack.transport import CONNECT_TIMEOUT, MARGIN, READ_TIMEOUT, Transport
 
 Open = Callable[..., ThingsStack]
 
@@ -66,6 +67,28 @@ def test_retries_end_while_time_is_left_to_record_the_failure(
     simulation.faults.add(method="GET", path="/rights", status=status, times=1000)
     with pytest.raises(ThingsStackBusy, match=str(status)):
         open_client(remaining=1.1).application.rights()
+
+
+def test_an_answer_is_waited_for_while_time_is_left_to_record_that_there_was_none(
+    simulation: Simulation, open_client: Open, time_outs: list[Any]
+) -> None:
+    simulation.faults.add(method="GET", path="/rights", status=503, times=1000)
+    with pytest.raises(ThingsStackBusy):
+        open_client(remaining=12.0).application.rights()
+    connect, read = zip(*time_outs, strict=True)
+    assert set(connect) == {CONNECT_TIMEOUT}
+    assert read[0] == READ_TIMEOUT
+    # Each wait before a retry has used up some of it.
+    assert read[-1] < READ_TIMEOUT - MARGIN
+    assert list(read) == sorted(read, reverse=True)
+
+
+def test_a_slow_machine_uses_up_no_simulated_time(
+    simulation: Simulation, open_client: Open, time_outs: list[Any]
+) -> None:
+    simulation.faults.add(method="GET", path="/rights", delay=0.3)
+    assert open_client(remaining=1.1).application.rights()
+    assert len(time_outs) == 1
 
 
 @pytest.mark.parametrize(("status", "answered"), [(None, True), (503, False)], ids=["slow", "slow and busy"])

@@ -1,7 +1,8 @@
 """The access of a registered device: its certificate rotated, disabled, enabled.
 
 A rotation hands out a new certificate beside the old one, and both connect: the device is never without a valid one.
-The old one is ended by a step of its own, once the device uses the new one.
+The old one is ended by a step of its own, once the device uses the new one: by a person (`end_old`), or by itself
+(`flows.devices.old_certificates`) in a stack that records rotations.
 
 The credentials are handed out first, and only then the certificate gets its policies and becomes active. So whatever
 ends a rotation, and wherever, a certificate that can connect is one whose key was handed out:
@@ -11,6 +12,9 @@ ends a rotation, and wherever, a certificate that can connect is one whose key w
 | the policy | can't connect | the next rotation deletes it |
 | the activation | is handed out and inactive, as that of a disabled device | enable the device, or rotate it again |
 
+A rotation is recorded between the two: where that fails, the new certificate is deleted, and one that can connect is
+recorded.
+
 In both cases, no old certificate is ended before that.
 """
 
@@ -18,6 +22,7 @@ from typing import Protocol
 
 from thingbridge.aws.things import Thing
 from thingbridge.devices.credentials import Credentials, HeldCertificate, IssuedCertificate, left_over, registered
+from thingbridge.devices.rotation import Rotation, replaced
 from thingbridge.errors import Refused
 from thingbridge.flows.devices.registration import attach_policies, certify, credentials
 from thingbridge.flows.devices.registry import DeviceRegistry
@@ -46,14 +51,17 @@ class Access:
     def __init__(self, devices: DeviceRegistry) -> None:
         self._devices = devices
 
-    def rotate(self, name: str, csr: str | None, hand_out: HandOut) -> Credentials:
+    def rotate(self, name: str, csr: str | None, hand_out: HandOut, *, end_at: float | None = None) -> Credentials:
         """A new certificate beside those that the device has. What rotations that did not end have left is deleted.
 
+        `end_at`: when those that it has end even if the new one was not used (Unix seconds), in a stack that records
+        rotations; None: never.
         On an error, `hand_out` takes back what it gave only if the certificate was deleted. Otherwise the certificate
         may be able to connect: what was given must be kept.
         """
         thing, held = self._device(name)
-        if not registered(held, self._devices.fleet):
+        mine = registered(held, self._devices.fleet)
+        if not mine:
             raise Incomplete(name)
         for each in left_over(held, self._devices.fleet):
             self._devices.certificates.delete(each.arn, name)
@@ -61,6 +69,9 @@ class Access:
         def give_access(certificate: IssuedCertificate) -> None:
             hand_out.give(credentials(self._devices.fleet, thing, certificate))
             attach_policies(self._devices, certificate)
+            if self._devices.rotations is not None:
+                old = tuple(each.id for each in mine)
+                self._devices.rotations.record(Rotation(name, thing.id, certificate.id, old, end_at))
             self._devices.certificates.set_active(certificate.id, active=True)
 
         certificate = certify(self._devices, name, csr, give_access=give_access, undone=hand_out.take_back)
@@ -73,22 +84,13 @@ class Access:
         Raises Refused, and deletes nothing, if the device could not connect with the newest.
         """
         _, held = self._device(name)
-        mine = sorted(registered(held, self._devices.fleet), key=lambda each: each.created)
-        if not mine:
+        if not registered(held, self._devices.fleet):
             raise Incomplete(name)
-        if left_over(held, self._devices.fleet):
-            raise Refused(
-                f"the last rotation of the device {name} was interrupted, and its certificate can't connect: nothing "
-                "was ended; rotate the device again, and use those credentials"
-            )
-        if not mine[-1].active:
-            raise Refused(
-                f"the newest certificate of the device {name} is not active: nothing was ended; activate it with "
-                f"`thingbridge devices enable {name}`, or rotate the device again"
-            )
-        for each in mine[:-1]:
+        ended = replaced(name, held, self._devices.fleet)
+        for each in ended:
             self._devices.certificates.delete(each.arn, name)
-        return [each.id for each in mine[:-1]]
+        self._devices.delete_rotation(name)
+        return [each.id for each in ended]
 
     def set_enabled(self, name: str, *, enabled: bool) -> list[str]:
         """Activate or deactivate every certificate of a device. Returns the ids of those that changed."""

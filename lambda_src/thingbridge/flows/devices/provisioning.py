@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from thingbridge import metrics
 from thingbridge.aws.allowed_devices import AllowedDevices
 from thingbridge.aws.device_shadows import DeviceShadows
 from thingbridge.aws.things import Things
@@ -45,6 +46,7 @@ class Provisioning:
             self._admit(asked, entry)
         except (BadInput, Refused) as error:
             self.log.record(known, "ERROR", "provisioning_refused", reason=str(error))
+            metrics.emit(self.admission.fleet.stack_name, {"ProvisioningRefused": 1}, self.now())
             return {"allowProvisioning": False}
         self.log.record(known, "INFO", "provisioning_allowed", certificate=asked.certificate_id)
         return {"allowProvisioning": True, "parameterOverrides": self.admission.parameters(entry.device)}

@@ -7,6 +7,7 @@ from typing import Self
 from thingbridge.aws.clients import Clients
 from thingbridge.aws.device_certificates import DeviceCertificates
 from thingbridge.aws.device_shadows import DeviceShadows
+from thingbridge.aws.rotations import Rotations
 from thingbridge.aws.shadow_states import ShadowStates
 from thingbridge.aws.thing_groups import ThingGroups
 from thingbridge.aws.things import Thing, Things
@@ -22,7 +23,8 @@ def _unlogged(_level: str, _event: str, **_fields: object) -> None:
 class DeviceRegistry:
     """The devices of one stack. `log` gets a level, an event and fields, none of them secret (`diagnostics.emit`).
 
-    `alert_states`: the levels of alert of devices, None for a stack without telemetry.
+    `alert_states`: the levels of alert of devices, None for a stack without telemetry. `rotations`: where rotations are
+    recorded, None for a stack whose old certificates don't end by themselves.
     """
 
     fleet: Fleet
@@ -31,6 +33,7 @@ class DeviceRegistry:
     groups: ThingGroups
     shadows: DeviceShadows
     alert_states: ShadowStates | None = None
+    rotations: Rotations | None = None
     log: Callable[..., None] = _unlogged
 
     @classmethod
@@ -38,10 +41,11 @@ class DeviceRegistry:
         cls,
         fleet: Fleet,
         clients: Clients,
-        alert_states_table: str | None,
+        alert_states_table: str | None = None,
+        rotations_table: str | None = None,
         log: Callable[..., None] = _unlogged,
     ) -> Self:
-        """The registry in the account of the clients. `alert_states_table`: None for a stack without telemetry."""
+        """The registry in the account of the clients. A table is None for a stack that has none."""
         return cls(
             fleet,
             Things(clients),
@@ -49,6 +53,7 @@ class DeviceRegistry:
             ThingGroups(clients),
             DeviceShadows(clients),
             ShadowStates(clients, alert_states_table, subject="alert") if alert_states_table else None,
+            Rotations(clients, rotations_table) if rotations_table else None,
             log,
         )
 
@@ -67,3 +72,8 @@ class DeviceRegistry:
         """Delete the levels of alert of a device, where the stack keeps any: they are those of an earlier device."""
         if self.alert_states is not None:
             self.alert_states.delete(name)
+
+    def delete_rotation(self, name: str) -> None:
+        """Delete what is recorded of the last rotation of a device: none of its certificates is left to be ended."""
+        if self.rotations is not None:
+            self.rotations.delete(name)

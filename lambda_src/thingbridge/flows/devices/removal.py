@@ -1,4 +1,4 @@
-"""Deleting a device: its certificates, its levels of alert, its shadows, its thing, in whatever state it is.
+"""Deleting a device: its certificates, levels of alert, last rotation, shadows and thing, in whatever state it is.
 
 The thing is deleted last: as long as it exists, an interrupted deletion finds what is left of the device. Levels and
 shadows are deleted once no certificate can send readings or write them again. The thing type stays.
@@ -47,6 +47,7 @@ class Removal:
         for each in ours:
             self._devices.certificates.delete(each.arn, name)
         self._devices.delete_alert_state(name)
+        self._devices.delete_rotation(name)
         shadows = self._delete_shadows(name)
         self._delete_thing(name, detached=bool(ours))
         return Removed(tuple(each.id for each in ours), shadows, thing=True)

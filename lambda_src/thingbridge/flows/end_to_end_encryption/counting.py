@@ -15,11 +15,10 @@ from thingbridge.things_stack.client import ThingsStack
 
 _PATHS: Final = (
     "lorawan_version",
-    *(
-        f"{each}.{field}"
-        for each in ("session", "pending_session")
-        for field in ("keys.session_key_id", "last_n_f_cnt_down")
-    ),
+    "session.keys.session_key_id",
+    "session.last_n_f_cnt_down",
+    # No counters of it: the Network Server refuses to be asked for them, and has used none before the first uplink.
+    "pending_session.keys.session_key_id",
 )
 
 

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from thingbridge.aws.sessions import Latest, NotCounted
+from thingbridge.aws.session_items import Latest
+from thingbridge.aws.sessions import NotCounted
 from thingbridge.encryption import downlinks as encryption
 from thingbridge.encryption import sessions
 from thingbridge.encryption.downlinks import Retry
@@ -37,6 +38,9 @@ LONGEST_PAUSE: Final = 2.0
 FIRST_PAUSE: Final = 0.02
 """Seconds between attempts; each pause is twice as long as the one before, and shortened at random."""
 
+RECORDED_WITHIN: Final = 1.0
+"""Seconds in which the message of a join is recorded as a whole: its session first, then that it is the latest."""
+
 _SESSIONS: Final = ("session", "pending_session")
 
 
@@ -57,6 +61,7 @@ class _Push:
     """A request on its way. `session` and `first`: what it is encrypted and numbered with; None: to be determined.
 
     `look`: its downlinks may be in the queue already. `refused`: it was published as failed at least once.
+    `lost_since`: since when it has looked as if the device had not received its last join-accept.
     """
 
     device: DeviceReference
@@ -67,6 +72,7 @@ class _Push:
     refused: bool
     session: Session | None = None
     first: int = 0
+    lost_since: float | None = None
 
     @property
     def key(self) -> str:
@@ -191,7 +197,9 @@ class EncryptedDownlinkQueue:
         if found.current and found.pending:
             latest = self.keys.table.latest(push.key)
             current = Latest(found.current.session.session_key_id, joining=False, by_uplink=True)
-            if latest == current and self.keys.table.find(push.key, found.pending.session.session_key_id):
+            lost = latest == current and self.keys.table.find(push.key, found.pending.session.session_key_id)
+            push.lost_since = (push.lost_since or self.now()) if lost else None
+            if push.lost_since is not None and self.now() - push.lost_since >= RECORDED_WITHIN:
                 raise JoinLost(
                     f"{push.device.device_id} joined again but sent in its old session: it did not receive the "
                     f"join-accept, and The Things Stack accepts no downlink for it before its next join"

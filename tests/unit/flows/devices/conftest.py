@@ -67,7 +67,7 @@ def devices(clients: Clients, fleet: Fleet, alert_states: ShadowStates) -> Devic
     for policy in POLICIES:
         iot.create_policy(policyName=policy, policyDocument="{}")
     clients.take_calls()
-    return DeviceRegistry.of(fleet, clients, "farm-telemetry-states", diagnostics.emit)
+    return DeviceRegistry.of(fleet, clients, "farm-telemetry-states", log=diagnostics.emit)
 
 
 @pytest.fixture(scope="session")

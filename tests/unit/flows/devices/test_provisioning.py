@@ -114,14 +114,88 @@ def test_a_name_is_used_by_one_certificate_which_may_ask_again(ask: Ask, reasons
     assert "`thingbridge devices allow --again`" in reason
 
 
-def test_of_two_certificates_at_once_one_gets_the_name(allowed: AllowedDevices) -> None:
-    assert [allowed.use(PROBE, each, 0) for each in ("first", "second", "first")] == [True, False, True]
+@pytest.mark.parametrize(
+    "meanwhile",
+    [
+        lambda allowed: allowed.use(PROBE, "second", 0),
+        lambda allowed: allowed.disallow("probe-1", used=False),
+        lambda allowed: allowed.allow(AllowedDevice("probe-1", "pressure", "hall-3")),
+    ],
+    ids=["used", "taken off", "changed"],
+)
+def test_an_entry_that_changes_while_it_is_looked_at_is_not_used(
+    ask: Ask, reasons: Any, clients: Clients, allowed: AllowedDevices, written: list[Any], meanwhile: Any
+) -> None:
+    clients("iot").meta.events.register("before-call.iot.DescribeThing", lambda **_: meanwhile(allowed) and None)
+    assert ask() == REFUSED
+    assert reasons("probe-1") == ["was provisioned, or changed on the list, at the same time"]
+    assert not written
+    entry = allowed.find("probe-1")
+    assert entry is None or entry.used_by in (None, "second")
 
 
-def test_a_name_outside_the_list_is_refused_and_gets_no_stream_of_its_own(
-    ask: Ask, reasons: Any, clients: Clients
+def test_an_admission_is_recorded_with_its_certificate(ask: Ask, log: ThingsLog) -> None:
+    assert ask()["allowProvisioning"]
+    (entry,) = log.entries("probe-1")
+    assert (entry["event"], entry["certificate"]) == ("provisioning_allowed", "first")
+
+
+def test_a_shadow_that_is_older_than_its_thing_keeps_its_content(
+    ask: Ask, clients: Clients, written: list[Any]
+) -> None:
+    answer = io.BytesIO(b'{"state": {"desired": {"temperature_threshold": 30}}, "version": 7}')
+    found = Response()
+    found.status_code = 200
+    event = "before-call.iot-data-plane.GetThingShadow"
+    clients("iot-data").meta.events.register(event, lambda **_: (found, {"payload": answer}))
+    assert ask()["allowProvisioning"]
+    assert not written
+
+
+def test_a_used_name_whose_thing_was_made_by_others_is_refused_even_to_its_certificate(
+    ask: Ask, reasons: Any, devices: DeviceRegistry
+) -> None:
+    assert ask()["allowProvisioning"]
+    devices.things.create("probe-1", {}, "lorawan")
+    assert ask() == REFUSED
+    assert reasons("probe-1") == ["the thing exists with the type lorawan"]
+
+
+@pytest.mark.parametrize(
+    ("device", "reason"),
+    [
+        (AllowedDevice("other-1", "temperature", "hall-3"), "name: must match (probe|tank)-[0-9]+; got other-1"),
+        (
+            AllowedDevice("probe-1", "temperature", "hall-9"),
+            "location: must be a location of the stack farm: hall-3; got hall-9",
+        ),
+        (AllowedDevice("probe-1", "temperature"), "location: must be a location of the stack farm: hall-3; got none"),
+    ],
+    ids=["its name", "its location", "no location"],
+)
+def test_an_entry_that_the_settings_no_longer_allow_is_refused(
+    ask: Ask, log: ThingsLog, allowed: AllowedDevices, device: AllowedDevice, reason: str
+) -> None:
+    allowed.allow(device)
+    assert ask(device.name) == REFUSED
+    assert [each["reason"] for name in (device.name, None) for each in log.entries(name)] == [reason]
+
+
+def test_of_two_certificates_at_once_one_gets_the_name_and_the_time_of_its_first_use(
+    allowed: AllowedDevices, clients: Clients
+) -> None:
+    used = [allowed.use(PROBE, each, time) for time, each in enumerate(("first", "second", "first"))]
+    assert used == [True, False, True]
+    item = clients("dynamodb").get_item(TableName="allowed", Key={"thing": {"S": "probe-1"}})["Item"]
+    assert (item["used_by"], item["used_at"]) == ({"S": "first"}, {"N": "0"})
+
+
+def test_a_name_outside_the_list_is_refused_counted_and_gets_no_stream_of_its_own(
+    ask: Ask, reasons: Any, clients: Clients, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert ask("probe-2") == REFUSED
+    counted = [line for line in map(json.loads, capsys.readouterr().out.splitlines()) if "_aws" in line]
+    assert [(line["StackName"], line["ProvisioningRefused"]) for line in counted] == [("farm", 1)]
     assert reasons(None) == [
         "the device probe-2 is not on the list of allowed devices: add it with `thingbridge devices allow`"
     ]
@@ -133,6 +207,7 @@ def test_a_name_outside_the_list_is_refused_and_gets_no_stream_of_its_own(
     ("name", "reason"),
     [
         ("other-1", "name: must match (probe|tank)-[0-9]+; got other-1"),
+        ("probe-1-b", "name: must match (probe|tank)-[0-9]+; got probe-1-b"),
         ("probe-1 ", "name: must have 1 to 128 of the characters A-Z a-z 0-9 : _ and -"),
         (None, "name: must have 1 to 128 of the characters A-Z a-z 0-9 : _ and -"),
     ],
@@ -169,15 +244,30 @@ def test_a_type_that_the_stack_no_longer_has_is_refused(ask: Ask, reasons: Any, 
     assert "must be a type of the stack farm" in reasons("tank-1")[0]
 
 
-def test_a_failure_of_aws_is_raised_and_the_device_is_admitted_on_its_next_attempt(ask: Ask, fail: Fail) -> None:
-    end = fail("DescribeThing", "iot", 503, "ServiceUnavailableException")
+@pytest.mark.parametrize(
+    ("operation", "service"), [("DescribeThing", "iot"), ("UpdateItem", "dynamodb"), ("GetThingShadow", "iot-data")]
+)
+def test_a_failure_of_aws_is_raised_and_the_device_is_admitted_on_its_next_attempt(
+    ask: Ask, fail: Fail, written: list[Any], operation: str, service: str
+) -> None:
+    end = fail(operation, service, 503, "ServiceUnavailableException")
     with pytest.raises(ThingbridgeError):
         ask()
     end()
     assert ask()["allowProvisioning"]
+    assert written == [INITIAL]
 
 
-@pytest.mark.parametrize("event", [None, {}, {"parameters": {}}, {"parameters": [], "certificateId": "1"}])
+@pytest.mark.parametrize(
+    "event",
+    [
+        None,
+        {},
+        {"parameters": {}},
+        {"parameters": [], "certificateId": "1"},
+        {"parameters": {"Name": "probe-1"}, "certificateId": ""},
+    ],
+)
 def test_a_payload_that_is_not_a_request_is_refused(flow: Provisioning, event: object, reasons: Any) -> None:
     assert flow.handle(event) == REFUSED
     assert reasons(None) == ["request: must have the parameters and the certificateId of a device"]

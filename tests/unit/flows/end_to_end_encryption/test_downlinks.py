@@ -146,6 +146,24 @@ def test_a_join_whose_answer_the_device_did_not_receive_is_named(
     assert air.received() == [b"two"]
 
 
+def test_a_join_that_is_still_being_recorded_is_not_taken_for_lost(
+    air: Air, schedule: Schedule, simulation: Simulation
+) -> None:
+    air.activate()
+    air.remember(simulation.network.join(APPLICATION, DEVICE.device_id, accepted=False))
+    air.remember(air.uplink())
+    joined = [air.join]
+
+    def sleep(_seconds: float) -> None:
+        while joined:
+            air.remember(joined.pop()())
+            air.remember(air.uplink())
+
+    schedule(b"one", sleep=sleep)
+    air.uplink()
+    assert air.received() == [b"one"]
+
+
 def test_counters_that_acknowledgements_took_are_not_pushed(
     air: Air, schedule: Schedule, simulation: Simulation, encryption: Encryption
 ) -> None:

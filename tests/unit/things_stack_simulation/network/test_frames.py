@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
+from cryptography.hazmat.primitives.ciphers import algorithms
+from cryptography.hazmat.primitives.cmac import CMAC
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,15 +33,28 @@ def test_a_recorded_uplink_is_decoded_verified_decrypted_and_encoded_again() -> 
 @given(
     downlink=st.booleans(), dev_addr=st.binary(min_size=4, max_size=4), f_cnt=st.integers(0, 2**32 - 1),
     f_port=st.integers(0, 255), payload=st.binary(max_size=60), f_opts=st.binary(max_size=15),
-    confirmed=st.booleans(), ack=st.booleans(),
+    confirmed=st.booleans(), flags=st.tuples(*4 * [st.booleans()]),
 )  # fmt: skip
 def test_a_data_frame_is_read_as_it_was_written(
-    downlink: bool, dev_addr: bytes, f_cnt: int, f_port: int, payload: bytes, f_opts: bytes, confirmed: bool, ack: bool
-) -> None:
-    sent = DataFrame(downlink, dev_addr.hex().upper(), f_cnt, f_port, payload, f_opts, confirmed, ack)
+    downlink: bool, dev_addr: bytes, f_cnt: int, f_port: int, payload: bytes, f_opts: bytes, confirmed: bool,
+    flags: tuple[bool, ...],
+) -> None:  # fmt: skip
+    sent = DataFrame(downlink, dev_addr.hex().upper(), f_cnt, f_port, payload, f_opts, confirmed, *flags)
     received, mic = frames.decode_data(sent.encode(KEY))
     assert received.is_signed(mic, KEY, f_cnt)
-    assert received == DataFrame(downlink, sent.dev_addr, f_cnt % 2**16, f_port, payload, f_opts, confirmed, ack)
+    assert received == replace(sent, f_cnt=f_cnt % 2**16)
+
+
+@pytest.mark.parametrize("control", [0x40, 0x10], ids=["ADRACKReq", "FPending"])
+def test_every_bit_of_the_control_field_is_signed(control: int) -> None:
+    """As the Network Server sets FPending while more downlinks wait."""
+    body = bytes.fromhex("60 34120B26") + bytes([control]) + bytes.fromhex("0100 0F 2A")
+    code = CMAC(algorithms.AES128(KEY))
+    code.update(bytes.fromhex("49 00000000 01 34120B26 01000000 00") + bytes([len(body)]) + body)
+    raw = body + code.finalize()[:4]
+    frame, mic = frames.decode_data(raw)
+    assert frame.is_signed(mic, KEY, 1)
+    assert frame.encode(KEY) == raw
 
 
 def test_a_join_is_read_as_it_was_written_with_the_right_key_only() -> None:

@@ -1,0 +1,54 @@
+"""`make bench`: runs every benchmark, then shows what they recorded beside the budgets. Fails when a budget is missed.
+
+A benchmark that fails leaves the others' figures; what it did not record is shown as missing.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks import budgets, results
+
+BENCHMARKS = (("benchmarks.uplink",), ("benchmarks.costs",), ("benchmarks.sync", "10000", "100000"))
+"""What is run, with arguments; `python -m benchmarks.sync` alone also compares a million devices."""
+
+
+def shown(measured: dict[str, Any]) -> Table:
+    """Every budget with its figure, and whether it holds."""
+    table = Table("figure", "measured", "budget", "")
+    for each in budgets.verdicts(measured):
+        value = "missing" if each.value is None else f"{each.value:.2f}"
+        low_to_high = _spread(measured.get(each.section, {}).get(each.name))
+        table.add_row(
+            f"{each.section}: {each.name}", value + low_to_high, f"≤ {each.budget:.2f}", "✓" if each.holds else "✗"
+        )
+    return table
+
+
+def _spread(value: Any) -> str:
+    return f" ({value['low']:.2f}–{value['high']:.2f})" if isinstance(value, dict) else ""
+
+
+def main() -> None:
+    results.FILE.unlink(missing_ok=True)
+    failed = []
+    for name, *arguments in BENCHMARKS:
+        Console().rule(name)
+        command = [sys.executable, "-m", name, *arguments]
+        if subprocess.run(command, cwd=Path(__file__).parents[1], check=False).returncode:
+            failed.append(name)
+    measured = results.load()
+    Console().print(shown(measured))
+    Console().print(f"All figures: {results.FILE.relative_to(Path.cwd())}", soft_wrap=True)
+    if failed or not all(each.holds for each in budgets.verdicts(measured)):
+        sys.exit(f"✗ {', '.join(failed)} failed" if failed else "✗ a budget is missed")
+
+
+if __name__ == "__main__":
+    main()

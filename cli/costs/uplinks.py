@@ -1,0 +1,132 @@
+"""What one uplink causes on AWS: by way in, and by what happens to the shadow; and in the closed integration.
+
+The end-to-end tests hold these recipes to what the meter counts on applied stacks (tests/e2e/test_costs.py).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from cli.costs import metering
+from cli.costs.prices import Item
+from cli.costs.usage import Usage
+
+MESSAGE_IN, RULE, MESSAGE_OUT, SHADOW = "message in", "rule and action", "message out", "shadow"
+LOGS = "logs"
+
+USUAL_BYTES: Final = 1840
+"""An uplink of The Things Stack that three gateways received, as JSON; each gateway more adds about 300."""
+
+USUAL_MILLISECONDS: Final = 20.0
+"""Billed duration of an invocation with 512 MB: an estimate, until a function's own platform.report lines show it."""
+
+
+class WayIn(StrEnum):
+    """How messages of The Things Stack come in; the values are groups of `ingest.mode`."""
+
+    ROLE = "pubsub, package, mqtt"
+    WEBHOOK = "webhook"
+
+
+@dataclass(frozen=True)
+class Functions:
+    """How functions run: memory in MB, processor, and the billed duration of an invocation in milliseconds."""
+
+    memory_mb: int = 512
+    architecture: str = "arm64"
+    milliseconds: float = USUAL_MILLISECONDS
+
+    def invocation(self, name: str) -> Usage:
+        """An invocation of a function, with what Lambda logs for it."""
+        part, gb_second = f"function {name}", metering.gb_second_item(self.architecture)
+        return Usage.of(
+            [
+                (part, Item.LAMBDA_REQUEST, 1),
+                (part, gb_second, metering.gb_seconds(self.milliseconds, self.memory_mb)),
+                (LOGS, Item.LOG_GB, metering.platform_log_gb()),
+            ]
+        )
+
+
+@dataclass(frozen=True)
+class Shadow:
+    """`shadow` of the stack: whether it is written at all, and `min_interval_seconds` (0: with each message)."""
+
+    written: bool = True
+    interval: int = 0
+
+    def __str__(self) -> str:
+        if not self.written:
+            return "no shadow"
+        return f"shadow every {self.interval} s" if self.interval else "shadow with each message"
+
+
+def ours(way_in: WayIn, shadow: Shadow, functions: Functions, size: int = USUAL_BYTES, gap: float = 900.0) -> Usage:
+    """One uplink of a known device. `size`: bytes of the message of The Things Stack; `gap`: seconds between two."""
+    usage = Usage()
+    if way_in is WayIn.WEBHOOK:
+        usage += functions.invocation("webhook")
+    units = metering.messages(size)
+    usage.add(MESSAGE_IN, Item.IOT_MESSAGE, units)
+    usage.add(RULE, Item.IOT_RULE, units)
+    usage.add(RULE, Item.IOT_ACTION, units)
+    usage += functions.invocation("upstream")
+    usage += writes(shadow, functions, gap)
+    usage.add(MESSAGE_OUT, Item.IOT_MESSAGE, units)
+    return usage
+
+
+def writes(shadow: Shadow, functions: Functions, gap: float) -> Usage:
+    """What an uplink causes for the shadow; shadow and table row have up to 1 KB (no decoded payload)."""
+    if not shadow.written:
+        return Usage()
+    if not shadow.interval:
+        return Usage.of([(SHADOW, Item.IOT_OPERATION, 1)])
+    received = Usage.of([(SHADOW, Item.DYNAMODB_WRITE, 1)])
+    if gap >= shadow.interval:
+        return received + immediate_write()
+    return received + scheduled_write(functions) * (gap / shadow.interval)
+
+
+def immediate_write() -> Usage:
+    """The shadow after a quiet interval, and its row."""
+    return Usage.of([(SHADOW, Item.IOT_OPERATION, 1), (SHADOW, Item.DYNAMODB_WRITE, 1)])
+
+
+def scheduled_write(functions: Functions) -> Usage:
+    """A write that waited in the queue: sent, received and deleted; its row read and written; the shadow.
+
+    The function `upstream` remembers the row as it wrote it last. With the next message it finds out that it is another
+    one: by a write whose condition does not hold, which is charged, and a read.
+    """
+    usage = Usage.of(
+        [
+            (SHADOW, Item.SQS_REQUEST, 3),
+            (SHADOW, Item.DYNAMODB_READ, 2),
+            (SHADOW, Item.DYNAMODB_WRITE, 2),
+            (SHADOW, Item.IOT_OPERATION, 1),
+        ]
+    )
+    return usage + functions.invocation("shadow")
+
+
+def closed(*, remembers: bool, shadow: bool = True, size: int = USUAL_BYTES) -> Usage:
+    """One uplink in the closed integration, as the rights of its functions imply: 128 MB, 60 ms, x86_64.
+
+    `remembers`: whether it looks up a device only once. Its source is not public. Nothing is known of its logs, so they
+    are left out.
+    """
+    usage, units, function = Usage(), metering.messages(size), "function"
+    usage.add(MESSAGE_IN, Item.IOT_MESSAGE, units)
+    usage.add(RULE, Item.IOT_RULE, units)
+    usage.add(RULE, Item.IOT_ACTION, units)
+    usage.add(function, Item.LAMBDA_REQUEST)
+    usage.add(function, Item.LAMBDA_X86, metering.gb_seconds(60, 128))
+    if not remembers:
+        usage.add("look-up of the thing", Item.IOT_OPERATION)
+    if shadow:
+        usage.add(SHADOW, Item.IOT_OPERATION, 2)
+    usage.add(MESSAGE_OUT, Item.IOT_MESSAGE, units)
+    return usage

@@ -1,0 +1,89 @@
+"""docs/costs.md shows what `thingbridge cost` calculates, and names what is counted as it is."""
+
+import json
+import re
+
+import pytest
+
+from cli.costs import fleet, metering, prices, uplinks
+from cli.costs.fleet import Bill, Fleet
+from cli.costs.prices import Item, Prices
+from cli.costs.uplinks import LOGS, Functions, Shadow, WayIn
+from cli.costs.usage import total
+from tests import documents
+from thingbridge.registry.sync import Count
+
+COSTS = documents.read("docs/costs.md")
+VIRGINIA = Prices.of("us-east-1")
+TABLE = json.loads(prices.FILE.read_text())
+FLEET = Fleet(devices=1, uplinks_per_day=96)
+SHADOWS = {"with each message": Shadow(), "none": Shadow(written=False)}
+
+
+def bill(way_in: str, shadow: Shadow) -> Bill:
+    """The bill of a row."""
+    if way_in.startswith(fleet.CLOSED):
+        remembers = "remembers" in way_in
+        return fleet.closed(FLEET, VIRGINIA, remembers=remembers, shadow=shadow.written)
+    way = WayIn.WEBHOOK if "webhook" in way_in else WayIn.ROLE
+    return fleet.ours(FLEET, way, shadow, Functions(), VIRGINIA)
+
+
+@pytest.mark.parametrize("row", documents.table(COSTS, "Way in"), ids=lambda row: f"{row[0]} {row[1]}")
+def test_the_price_of_a_million_uplinks_is_the_calculated_one(row: list[str]) -> None:
+    way_in, shadow, with_logs, without_logs = row
+    calculated = bill(way_in, SHADOWS[shadow])
+    assert f"{calculated.usd_per_million - calculated.per_million.get(LOGS, 0.0):.2f}" == without_logs
+    assert with_logs == ("" if way_in.startswith(fleet.CLOSED) else f"{calculated.usd_per_million:.2f}")
+
+
+def test_every_part_of_an_uplink_and_every_fixed_part_is_explained() -> None:
+    usage = uplinks.ours(WayIn.WEBHOOK, Shadow(), Functions())
+    explained = {row[0].replace("`", "") for row in documents.table(COSTS, "Part")}
+    assert set((usage * 1).usd(VIRGINIA)) == explained
+    fixed = {
+        row[0] for row in documents.table(documents.section(COSTS, "What a stack costs without an uplink"), "Part")
+    }
+    assert {part for way in WayIn for part in fleet.fixed_costs(1, way, Shadow(), Functions()).usd(VIRGINIA)} == fixed
+
+
+def test_the_figures_in_the_text_are_those_of_the_calculation() -> None:
+    text = re.sub(r"\s+", " ", COSTS)
+    assert f"({metering.FULL_PROCESSOR_MB:,} MB are one), and {metering.ROUND_TRIP_MS:g} ms for each call" in text
+    assert f"uses {uplinks.USUAL_MILLISECONDS:g} ms unless" in text
+    gb_second = VIRGINIA.usd[Item.LAMBDA_ARM64] * 1_000_000
+    assert f"10 ms more or less are {metering.gb_seconds(10, 512) * gb_second:.2f} USD" in text
+    logged = metering.platform_log_gb() * 1_000_000 * VIRGINIA.usd[Item.LOG_GB]
+    assert f"The entries of Lambda itself are {logged:.2f} USD" in text
+    assert f"| metrics | {len(Count)} counts of the comparison at {VIRGINIA.usd[Item.METRIC]:.2f} USD" in text
+    polls = fleet.fixed_costs(1, WayIn.ROLE, Shadow(), Functions())
+    assert f"about {polls.units(Item.SQS_REQUEST) * VIRGINIA.usd[Item.SQS_REQUEST]:.2f} USD for the queue" in text
+    fifo = polls.quantities["waiting at queues", Item.SQS_FIFO_REQUEST] * VIRGINIA.usd[Item.SQS_FIFO_REQUEST]
+    assert f"{fifo:.2f} USD for that of `sync` (FIFO)" in text
+    assert f"{fleet.RUNS:,} runs" in text
+
+
+def test_the_prices_that_were_read_are_the_named_ones() -> None:
+    read = {name for name, each in TABLE["items"].items() if each["read"] == ["us-east-1"]}
+    assert {name.partition("_")[0] for name in read} == {"iot", "lambda", "sqs", "free"}
+    assert "sqs_fifo_request" not in read
+    assert {region for each in TABLE["items"].values() for region in each["read"]} == {"us-east-1"}
+    assert "everything but AWS IoT Core, Lambda and standard queues in us-east-1" in re.sub(r"\s+", " ", COSTS)
+
+
+def paced(interval: int, gap: int) -> str:
+    """USD per million messages for a paced shadow, without what its function logs."""
+    parts = (uplinks.writes(Shadow(interval=interval), Functions(), gap) * 1_000_000).usd(VIRGINIA)
+    return f"{total(parts) - parts.get(LOGS, 0.0):.2f}"
+
+
+def test_the_cost_of_a_minimum_interval_is_the_calculated_one() -> None:
+    page = documents.section(documents.read("docs/shadow.md"), "Minimum interval")
+    seconds = {"every 10 minutes": 600, "every minute": 60, "every 10 seconds": 10}
+    rows = documents.table(page, "A device sends")
+    assert len(rows) > 3
+    for sends, interval, unpaced, scheduled in rows:
+        assert scheduled == paced(int(interval), seconds[sends])
+        assert float(unpaced) == pytest.approx(VIRGINIA.usd[Item.IOT_OPERATION] * 1_000_000)
+    parts = (uplinks.scheduled_write(Functions()) * 1_000_000).usd(VIRGINIA)
+    assert f"| each scheduled write: SQS, function, table, shadow | {total(parts) - parts[LOGS]:.2f} USD |" in page
