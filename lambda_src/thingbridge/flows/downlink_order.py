@@ -53,8 +53,8 @@ class DownlinkArrivals:
     def announce(self, records: Sequence[Mapping[str, Any]]) -> None:
         """Send tickets for a batch of the table's stream. Raises what Lambda must deliver again."""
         rows = [self._moved(downlink_tickets.new_row(each)) for each in records]
-        for ticket, deduplication_id in downlink_tickets.of_new_rows(rows):
-            self.tickets.send_in_order(ticket.text, group=ticket.group, deduplication_id=deduplication_id)
+        for ticket in downlink_tickets.of_new_rows(rows):
+            self.tickets.send_in_order(ticket.text, group=ticket.group, deduplication_id=ticket.deduplication_id)
 
     def _moved(self, row: NewRow) -> NewRow:
         """A row of the account-wide topic, moved to those of the thing that the request names; any other as it is."""
@@ -64,7 +64,7 @@ class DownlinkArrivals:
         thing = downlink.receive(event).thing_name if event else None
         if event is None or thing is None:
             return row
-        # The new row has an event of its own: if this one is interrupted, another ticket follows.
+        # The new row has an event of its own: if this invocation is interrupted, that leads to a ticket.
         self.waiting.store(thing, row.id, event)
         self.waiting.delete(row.thing, row.id)
         return replace(row, thing=thing)

@@ -30,6 +30,12 @@ class Ticket:
         """The ticket as a message."""
         return json.dumps({"thing": self.thing, "ids": self.ids})
 
+    @property
+    def deduplication_id(self) -> str:
+        """The same for the same rows, which are random: a batch that is delivered again has the same tickets, a larger
+        one has others, and a row that was moved has one ticket, not one for each of its events."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
 
 def parse(text: str) -> Ticket:
     """Read a message. Raises BadInput."""
@@ -44,29 +50,22 @@ def parse(text: str) -> Ticket:
 
 @dataclass(frozen=True)
 class NewRow:
-    """A row that was added to the table: its keys, and the id of the event in the table's stream."""
+    """A row that was added to the table, by its keys."""
 
     thing: str
     id: str
-    event_id: str
 
 
 def new_row(record: Mapping[str, Any]) -> NewRow:
-    """Read a record of the stream, which has keys only."""
+    """Read a record of the table's stream, which has keys only."""
     keys = record["dynamodb"]["Keys"]
-    return NewRow(str(keys["thing"]["S"]), str(keys["id"]["S"]), str(record["eventID"]))
+    return NewRow(str(keys["thing"]["S"]), str(keys["id"]["S"]))
 
 
-def of_new_rows(rows: Sequence[NewRow]) -> Iterator[tuple[Ticket, str]]:
-    """A ticket for each thing with new rows, and its deduplication id.
-
-    The id is that of the thing's last event: a batch that is delivered again has the same tickets, and a larger one has
-    others.
-    """
+def of_new_rows(rows: Sequence[NewRow]) -> Iterator[Ticket]:
+    """A ticket for each thing with new rows."""
     ids: dict[str, list[str]] = {}
-    last: dict[str, str] = {}
     for row in rows:
         ids.setdefault(row.thing, []).append(row.id)
-        last[row.thing] = row.event_id
     for thing, own in ids.items():
-        yield Ticket(thing, tuple(own)), last[thing]
+        yield Ticket(thing, tuple(own))

@@ -223,14 +223,24 @@ def test_a_request_on_the_account_wide_topic_waits_with_those_of_the_thing_it_na
     rows = [(topics.DOWNLINK_REQUEST, "1"), (topics.DOWNLINK_REQUEST, "2"), ("tank-7", "3")]
     batch = [{"eventID": row, "dynamodb": {"Keys": {"thing": {"S": thing}, "id": {"S": row}}}} for thing, row in rows]
     arrivals.announce(batch)
-    assert tickets.sent == [
-        (Ticket("tank-7", ("1", "3")).text, "3"),
-        (Ticket(topics.DOWNLINK_REQUEST, ("2",)).text, "2"),
-    ]
+    expected = [Ticket("tank-7", ("1", "3")), Ticket(topics.DOWNLINK_REQUEST, ("2",))]
+    assert tickets.sent == [(each.text, each.deduplication_id) for each in expected]
     assert waiting.of("tank-7") == [Waiting("1", 5.0)]
     # Again, when the function was ended before the stream knew that it was done.
     arrivals.announce(batch)
     assert waiting.of(topics.DOWNLINK_REQUEST) == [Waiting("2", 5.0)]
+
+
+def test_a_row_that_was_moved_leads_to_one_ticket(clients: Clients) -> None:
+    create_downlinks_table(clients)
+    waiting, tickets = WaitingDownlinks(clients, DOWNLINKS), Tickets()
+    event = {**events.rule_output({"thingName": "tank-7"}, topics.DOWNLINK_REQUEST), "receivedAt": 5000}
+    waiting.store(topics.DOWNLINK_REQUEST, "1", event)
+    arrivals = DownlinkArrivals(waiting, tickets, Log())  # type: ignore[arg-type]
+    for thing in (topics.DOWNLINK_REQUEST, "tank-7"):
+        arrivals.announce([{"dynamodb": {"Keys": {"thing": {"S": thing}, "id": {"S": "1"}}}}])
+    first, second = tickets.sent
+    assert first == second
 
 
 # What a rule does not write into the table ----------------------------------------------------------------------------

@@ -17,17 +17,20 @@ def record(number: int, thing: str) -> NewRow:
 
 def test_a_batch_has_one_ticket_for_each_thing_with_all_of_its_rows() -> None:
     batch = [record(1, "a"), record(2, "b"), record(3, "a")]
-    assert list(downlink_tickets.of_new_rows(batch)) == [
-        (Ticket("a", ("row-1", "row-3")), "event-3"),
-        (Ticket("b", ("row-2",)), "event-2"),
-    ]
+    assert list(downlink_tickets.of_new_rows(batch)) == [Ticket("a", ("row-1", "row-3")), Ticket("b", ("row-2",))]
 
 
-def test_a_batch_that_has_grown_has_other_tickets_so_that_none_is_dropped_as_a_duplicate() -> None:
-    batch = [record(1, "a"), record(2, "a")]
-    ((_, first),) = downlink_tickets.of_new_rows(batch[:1])
-    ((_, second),) = downlink_tickets.of_new_rows(batch)
-    assert first != second
+def test_only_a_ticket_for_the_same_rows_is_dropped_as_a_duplicate() -> None:
+    rows = [record(1, "a"), record(2, "a"), record(3, "a")]
+    (first,) = downlink_tickets.of_new_rows(rows[1:])
+    (again,) = downlink_tickets.of_new_rows(rows[1:])
+    (grown,) = downlink_tickets.of_new_rows(rows)
+    # Of another batch, in which another row is before the last one.
+    (other,) = downlink_tickets.of_new_rows([rows[0], rows[2]])
+    ids = [each.deduplication_id for each in (first, again, grown, other)]
+    assert ids[0] == ids[1]
+    assert len(set(ids)) == 3
+    assert all(re.fullmatch("[0-9a-f]{64}", each) for each in ids)
 
 
 def test_a_ticket_is_read_as_it_was_written() -> None:
