@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol
 from thingbridge.aws.queues import Queue
 from thingbridge.aws.things_log import ThingsLog
 from thingbridge.aws.waiting_downlinks import Waiting, WaitingDownlinks
-from thingbridge.errors import BadInput, Deferred
+from thingbridge.errors import BadInput, Deferred, Refused
 from thingbridge.flows import desired_state
 from thingbridge.flows.downlink import LEAST_SECONDS
 from thingbridge.messaging import downlink, downlink_tickets, topics
@@ -64,8 +64,12 @@ class DownlinkArrivals:
         thing = downlink.receive(event).thing_name if event else None
         if event is None or thing is None:
             return row
+        try:
+            self.waiting.store(thing, row.id, event)
+        except Refused:
+            # It is handled where it is, out of its order, rather than holding up the whole stream.
+            return row
         # The new row has an event of its own: if this invocation is interrupted, that leads to a ticket.
-        self.waiting.store(thing, row.id, event)
         self.waiting.delete(row.thing, row.id)
         return replace(row, thing=thing)
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests import events
 from tests.sizes import size
-from tests.unit.conftest import Clock
+from tests.unit.conftest import AnswerWith, Clock
 from tests.unit.flows.conftest import DOWNLINKS, create_downlinks_table
 from tests.unit.flows.downlink_world import HOLD, Request, Sent, World
 from thingbridge.aws.clients import Clients
@@ -229,6 +229,18 @@ def test_a_request_on_the_account_wide_topic_waits_with_those_of_the_thing_it_na
     # Again, when the function was ended before the stream knew that it was done.
     arrivals.announce(batch)
     assert waiting.of(topics.DOWNLINK_REQUEST) == [Waiting("2", 5.0)]
+
+
+def test_a_row_that_can_not_be_moved_is_handled_where_it_is(clients: Clients, answer_with: AnswerWith) -> None:
+    create_downlinks_table(clients)
+    waiting, tickets = WaitingDownlinks(clients, DOWNLINKS), Tickets()
+    event = {**events.rule_output({"thingName": "tank-7"}, topics.DOWNLINK_REQUEST), "receivedAt": 5000}
+    waiting.store(topics.DOWNLINK_REQUEST, "1", event)
+    answer_with("dynamodb", "UpdateItem", 400, "ValidationException")
+    keys = {"thing": {"S": topics.DOWNLINK_REQUEST}, "id": {"S": "1"}}
+    DownlinkArrivals(waiting, tickets, Log()).announce([{"dynamodb": {"Keys": keys}}])  # type: ignore[arg-type]
+    assert [text for text, _ in tickets.sent] == [Ticket(topics.DOWNLINK_REQUEST, ("1",)).text]
+    assert waiting.of(topics.DOWNLINK_REQUEST) == [Waiting("1", 5.0)]
 
 
 def test_a_row_that_was_moved_leads_to_one_ticket(clients: Clients) -> None:
