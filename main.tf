@@ -111,8 +111,10 @@ module "downlink" {
   source = "./modules/downlink"
 
   stack                 = module.integration.stack
+  settings              = var.downlink
   delta_f_port          = var.shadow.delta_f_port
   end_to_end_encryption = local.encryption.messages
+  iot_endpoint          = data.aws_iot_endpoint.this.endpoint_address
   things_stack          = module.things_stack.application
   things_log            = module.things_log.use
   functions             = local.functions

@@ -180,6 +180,44 @@ variable "devices" {
   default = null
 }
 
+variable "downlink" {
+  description = "How downlinks are sent, those of a thing in order. hold_seconds: how long a request waits for older ones that may still arrive. rate_per_minute: pushes and replaces of all devices together (null: 80 % of the limit that The Things Stack reports, no limit if it reports none). concurrency: invocations that send at the same time and share that rate. maximum_age_seconds: after which a request that was not sent is rejected."
+  type = object({
+    concurrency         = optional(number, 2)
+    hold_seconds        = optional(number, 0.5)
+    maximum_age_seconds = optional(number, 3600)
+    rate_per_minute     = optional(number)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.downlink.concurrency >= 2 && var.downlink.concurrency <= 1000 && floor(var.downlink.concurrency) == var.downlink.concurrency
+    error_message = "downlink.concurrency must be a whole number from 2, the least of Lambda, to 1000; got ${var.downlink.concurrency}."
+  }
+
+  validation {
+    condition     = var.downlink.hold_seconds >= 0 && var.downlink.hold_seconds <= 60
+    error_message = "downlink.hold_seconds must be 0 to 60; got ${var.downlink.hold_seconds}."
+  }
+
+  validation {
+    condition     = var.downlink.maximum_age_seconds >= 60 && var.downlink.maximum_age_seconds <= 21600
+    error_message = "downlink.maximum_age_seconds must be 60 to 21600; got ${var.downlink.maximum_age_seconds}."
+  }
+
+  validation {
+    condition     = try(var.downlink.rate_per_minute >= 1, var.downlink.rate_per_minute == null)
+    error_message = "downlink.rate_per_minute must be at least 1, or null for a part of the limit that The Things Stack reports; got ${coalesce(var.downlink.rate_per_minute, 0)}."
+  }
+
+  # An invocation has 300 seconds, of which each instance waits for its share of the rate.
+  validation {
+    condition     = try(60 * var.downlink.concurrency / var.downlink.rate_per_minute <= 240, true)
+    error_message = "downlink.concurrency must be at most four times rate_per_minute, so that each instance sends within an invocation; got ${var.downlink.concurrency}."
+  }
+}
+
 variable "enable_registry_events" {
   description = "Whether AWS IoT is configured to publish an event when a thing is created, changed or deleted: without them, no device follows its thing. Other types of event are left as they are. false: they are switched on elsewhere."
   type        = bool

@@ -97,8 +97,9 @@ def fixed_costs(devices: int, way_in: WayIn, shadow: Shadow, functions: Function
     usage.add("secrets", Item.SECRET, secrets(way_in))
     usage.add("secrets", Item.SECRET_CALL, (1 + webhook) * DAYS * DAY / SECRET_CACHE_SECONDS)
     polls = POLLERS * DAYS * DAY / LONG_POLL_SECONDS
-    usage.add("waiting at queues", Item.SQS_REQUEST, polls * (1 + bool(shadow.written and shadow.interval)))
-    usage.add("waiting at queues", Item.SQS_FIFO_REQUEST, polls)
+    # The queues of registry and downlink, and of the shadow; of sync and of downlinks to be sent.
+    usage.add("waiting at queues", Item.SQS_REQUEST, polls * (2 + bool(shadow.written and shadow.interval)))
+    usage.add("waiting at queues", Item.SQS_FIFO_REQUEST, polls * 2)
     usage.add("metrics", Item.METRIC, len(Count))
     usage += comparison(devices, functions) * RUNS
     if not webhook:

@@ -33,11 +33,12 @@ class Kind:
 
 
 KINDS: Final = {
-    "downlink_failures": Kind("downlink-failures", function="downlink"),
+    "downlink_dead_letters": Kind("downlink-dead-letters", queue="downlink", handled_by="downlink"),
     "records_failures": Kind("records-failures", rule="records"),
     "registry_dead_letters": Kind("registry-dead-letters", queue="registry", handled_by="registry"),
     "requeue_dead_letters": Kind("requeue-dead-letters", queue="requeue", handled_by="requeue"),
     "rotations_failures": Kind("rotations-failures", function="rotations"),
+    "sending_dead_letters": Kind("sending-dead-letters.fifo", queue="sending.fifo", handled_by="downlink"),
     "shadow_dead_letters": Kind("shadow-dead-letters", queue="shadow", handled_by="shadow"),
     "sync_dead_letters": Kind("sync-dead-letters.fifo", queue="sync.fifo", handled_by="sync"),
     "telemetry_failures": Kind("telemetry-failures", function="telemetry"),

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from thingbridge.flows.devices.old_certificates import OldCertificates
     from thingbridge.flows.devices.provisioning import Provisioning
     from thingbridge.flows.devices.registration import Registration
+    from thingbridge.flows.downlink_order import DownlinkArrivals, DownlinkOrder
     from thingbridge.flows.end_to_end_encryption.decryption import Decryption
     from thingbridge.flows.end_to_end_encryption.downlinks import EncryptedDownlinkQueue
     from thingbridge.flows.end_to_end_encryption.session_keys import SessionKeys
@@ -45,13 +46,6 @@ Environment = Mapping[str, str]
 
 CLIENTS: Final = Clients(direct=Direct.read(os.environ))
 """The clients of this execution environment."""
-
-
-class RuleOutputHandler(Protocol):
-    """A flow that handles the output of a topic rule."""
-
-    def handle(self, event: dict[str, Any]) -> None:
-        """Handle one output. Raises what is to be retried."""
 
 
 def retries(environment: Environment, clients: Clients = CLIENTS, *, longest_pause: int | None = None) -> Retries:
@@ -125,10 +119,24 @@ def webhook(environment: Environment, clients: Clients = CLIENTS) -> Receiver:
     )
 
 
-def downlink(
-    environment: Environment, clients: Clients = CLIENTS
-) -> Callable[[LambdaContext, dict[str, Any]], RuleOutputHandler]:
-    """The flow of the function `downlink` for an event: a request, or a shadow delta."""
+def downlink_arrivals(environment: Environment, clients: Clients = CLIENTS) -> DownlinkArrivals:
+    """The flow of the function `downlink` for what has arrived."""
+    from handlers.settings import DownlinkSettings
+    from thingbridge.aws.queues import Queue
+    from thingbridge.aws.things_log import ThingsLog
+    from thingbridge.aws.waiting_downlinks import WaitingDownlinks
+    from thingbridge.flows.downlink_order import DownlinkArrivals
+
+    settings = DownlinkSettings.read(environment)
+    return DownlinkArrivals(
+        WaitingDownlinks(clients, settings.downlinks_table),
+        Queue(clients, settings.sending_queue_url),
+        ThingsLog(clients, settings.things_log_group),
+    )
+
+
+def downlink(environment: Environment, clients: Clients = CLIENTS) -> Callable[[LambdaContext], DownlinkOrder]:
+    """The flow of the function `downlink` for what is due."""
     from handlers.settings import DownlinkSettings
     from thingbridge.aws.broker import Broker
     from thingbridge.aws.secrets import Secrets
@@ -136,11 +144,14 @@ def downlink(
     from thingbridge.aws.stacks import Stacks
     from thingbridge.aws.things import Things
     from thingbridge.aws.things_log import ThingsLog
+    from thingbridge.aws.waiting_downlinks import WaitingDownlinks
     from thingbridge.flows.desired_state import DesiredStates
-    from thingbridge.flows.downlink import DownlinkQueue, DownlinkRequests, Rejections, Scheduler
+    from thingbridge.flows.downlink import PATIENCE, DownlinkQueue, DownlinkRequests, PacedQueue, Rejections
     from thingbridge.flows.downlink_formatters import DownlinkFormatters
+    from thingbridge.flows.downlink_order import DownlinkOrder
     from thingbridge.flows.shadow import RecordedShadows
     from thingbridge.flows.unowned_requests import ELECTION_SHADOW, UnownedRequests
+    from thingbridge.pacing import Pace
     from thingbridge.shadow.delta import thing_of
     from thingbridge.shadow.state import SHADOW_NAME
 
@@ -150,26 +161,35 @@ def downlink(
     rejections = Rejections(settings.stack_name, Broker(clients), log)
     unowned = UnownedRequests(settings.stack_name, Stacks(clients), Shadows(clients, ELECTION_SHADOW))
     keys = _session_keys(clients, secrets, settings.sessions_table, settings.key_encryption_key_secret_arn)
-    formatters = DownlinkFormatters()
+    formatters, policy = DownlinkFormatters(), settings.downlink
+    pace = Pace(rate=policy.rate_per_minute, callers=policy.concurrency)
 
-    def queue(context: LambdaContext) -> Scheduler:
-        things_stack = _connect(settings, secrets, context, settings.ca_certificate)
-        return _encrypted_queue(things_stack, keys) if keys else DownlinkQueue(things_stack, formatters)
+    def order(context: LambdaContext) -> DownlinkOrder:
+        things_stack = _connect(settings, secrets, context, settings.ca_certificate, patience=PATIENCE)
+        unpaced = _encrypted_queue(things_stack, keys, PATIENCE) if keys else DownlinkQueue(things_stack, formatters)
+        queue = PacedQueue(unpaced, things_stack, pace)
 
-    def flow(context: LambdaContext, event: dict[str, Any]) -> RuleOutputHandler:
-        if settings.delta_f_port and thing_of(event.get("topic")):
-            return DesiredStates(
-                stack_name=settings.stack_name,
-                f_port=settings.delta_f_port,
-                things=things,
-                shadows=shadows,
-                recorded_shadows=RecordedShadows(shadows, log),
-                queue=queue(context),
-                rejections=rejections,
-            )
-        return DownlinkRequests(settings.stack_name, things, queue(context), unowned, rejections)
+        def flow(event: Mapping[str, Any]) -> DownlinkRequests | DesiredStates:
+            if settings.delta_f_port and thing_of(event.get("topic")):
+                return DesiredStates(
+                    stack_name=settings.stack_name,
+                    f_port=settings.delta_f_port,
+                    things=things,
+                    shadows=shadows,
+                    recorded_shadows=RecordedShadows(shadows, log),
+                    queue=queue,
+                    rejections=rejections,
+                )
+            return DownlinkRequests(settings.stack_name, things, queue, unowned, rejections, policy.maximum_age_seconds)
 
-    return flow
+        return DownlinkOrder(
+            WaitingDownlinks(clients, settings.downlinks_table),
+            flow,
+            policy.hold_seconds,
+            _remaining_seconds(context),
+        )
+
+    return order
 
 
 def requeue(environment: Environment, clients: Clients = CLIENTS) -> Callable[[LambdaContext], Requeue]:
@@ -481,7 +501,7 @@ def _decryption(keys: SessionKeys, log: ThingsLog) -> Decryption:
     return Decryption(keys, log)
 
 
-def _encrypted_queue(things_stack: ThingsStack, keys: SessionKeys) -> EncryptedDownlinkQueue:
+def _encrypted_queue(things_stack: ThingsStack, keys: SessionKeys, patience: float) -> EncryptedDownlinkQueue:
     from thingbridge.flows.end_to_end_encryption.downlinks import EncryptedDownlinkQueue
 
-    return EncryptedDownlinkQueue(things_stack, keys)
+    return EncryptedDownlinkQueue(things_stack, keys, patience)

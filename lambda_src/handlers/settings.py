@@ -19,6 +19,7 @@ from thingbridge.registry.identity import StackOfThings, ThingNameScheme
 from thingbridge.shadow.state import ShadowSettings
 
 if TYPE_CHECKING:
+    from thingbridge.flows.downlink_order import DownlinkPolicy
     from thingbridge.registry.reconcile import OnThingDeleted
     from thingbridge.registry.sync import SyncMode
     from thingbridge.telemetry.schema import ReadingType
@@ -37,6 +38,12 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 def _shadow(text: str) -> ShadowSettings:
     return ShadowSettings(**json.loads(text))
+
+
+def _downlink(text: str) -> DownlinkPolicy:
+    from thingbridge.flows.downlink_order import DownlinkPolicy
+
+    return DownlinkPolicy(**json.loads(text))
 
 
 def _on_thing_deleted(text: str) -> OnThingDeleted:
@@ -154,9 +161,15 @@ class WebhookSettings(Settings):
 
 
 class DownlinkSettings(ThingsStackSettings):
-    """Environment of `downlink`, which handles requests, and shadow deltas when `delta_f_port` is set."""
+    """Environment of `downlink`, which handles requests, and shadow deltas when `delta_f_port` is set.
+
+    `sending_queue_url`: where it sends tickets to.
+    """
 
     things_log_group: str
+    downlinks_table: str
+    sending_queue_url: str
+    downlink: DownlinkPolicy = field(metadata={"parse": _downlink})
     delta_f_port: int | None = field(default=None, metadata={"parse": int})
     sessions_table: str | None = None
     key_encryption_key_secret_arn: str | None = None

@@ -55,13 +55,9 @@ resource "aws_lambda_event_source_mapping" "this" {
   maximum_batching_window_in_seconds = var.fifo ? null : var.maximum_batching_window_in_seconds
   function_response_types            = ["ReportBatchItemFailures"]
 
-  # A FIFO queue is limited by its groups: Lambda works on one batch of a group at a time.
-  dynamic "scaling_config" {
-    for_each = var.fifo ? [] : [var.maximum_concurrency]
-
-    content {
-      maximum_concurrency = scaling_config.value
-    }
+  # In a FIFO queue, Lambda also works on one batch of a message group at a time.
+  scaling_config {
+    maximum_concurrency = var.maximum_concurrency
   }
 
   tags = var.tags
@@ -78,14 +74,15 @@ data "aws_iam_policy_document" "send" {
 }
 
 data "aws_iam_policy_document" "work" {
+  # The names differ, so that one function can work on a queue of either kind.
   statement {
-    sid       = "WorkOffQueue"
+    sid       = var.fifo ? "WorkOffFifoQueue" : "WorkOffQueue"
     actions   = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
     resources = [local.arn]
   }
 
   statement {
-    sid       = "SetWhenMessagesComeAgain"
+    sid       = var.fifo ? "SetWhenGroupsComeAgain" : "SetWhenMessagesComeAgain"
     actions   = ["sqs:ChangeMessageVisibility", "sqs:GetQueueUrl"]
     resources = [local.arn]
   }

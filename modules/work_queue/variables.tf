@@ -79,7 +79,7 @@ variable "maximum_batching_window_in_seconds" {
 }
 
 variable "maximum_concurrency" {
-  description = "Maximum number of concurrent invocations that work on the queue: it keeps what the function calls below its limits. Not used in a FIFO queue, which its message groups limit."
+  description = "Maximum number of concurrent invocations that work on the queue: it keeps what the function calls below its limits. In a FIFO queue, there are no more than message groups either."
   type        = number
   default     = 2
   nullable    = false

@@ -58,7 +58,7 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     },
     "configure": {},
     "devices": {"iot_endpoint": "example-ats.iot.eu-west-1.amazonaws.com", "types": {"temperature": {}}},
-    "downlink": {},
+    "downlink": {"iot_endpoint": "example-ats.iot.eu-west-1.amazonaws.com"},
     "end_to_end_encryption": {
         "configure_role_name": "farm-configure-eu-west-1",
         "layer": {"filename": "layer.zip", "source_code_hash": "Xx0="},
@@ -285,6 +285,17 @@ ROOT_CASES = [
         'and mode "pubsub".',
     ),
     case(ROOT, {"shadow": {"min_interval_seconds": 1.5}}, _INTERVAL + "1.5."),
+    case(
+        ROOT,
+        {"downlink": {"concurrency": 1, "hold_seconds": 61, "maximum_age_seconds": 59, "rate_per_minute": 0.1}},
+        "downlink.concurrency must be a whole number from 2, the least of Lambda, to 1000; got 1.",
+        "downlink.hold_seconds must be 0 to 60; got 61.",
+        "downlink.maximum_age_seconds must be 60 to 21600; got 59.",
+        "downlink.rate_per_minute must be at least 1, or null for a part of the limit that The Things Stack reports; "
+        "got 0.1.",
+        "downlink.concurrency must be at most four times rate_per_minute, so that each instance sends within an "
+        "invocation; got 1.",
+    ),
     case(
         ROOT,
         {"shadow": {"min_interval_seconds": 60, "metrics": False}},
@@ -552,7 +563,7 @@ MODULE_CASES = [
         "topic_rule",
         {"name": 101 * "x", "action": {}, "topic_filter": "a' OR 'b"},
         f'name must hold 1 to 100 letters, digits, _ and - (100, as it names a permission too); got "{101 * "x"}".',
-        "action must name exactly one of firehose, function, kinesis and queue; got [].",
+        "action must name exactly one of firehose, function, kinesis, queue and table; got [].",
         "topic_filter must be an MQTT topic filter without a quotation mark; got \"a' OR 'b\".",
     ),
     case(
@@ -569,7 +580,7 @@ MODULE_CASES = [
         "topic_rule",
         {"name": "a b", "action": {"function": {"arn": "a"}, "queue": {"arn": "a", "url": "u"}}},
         'name must hold 1 to 100 letters, digits, _ and - (100, as it names a permission too); got "a b".',
-        'action must name exactly one of firehose, function, kinesis and queue; got ["function","queue"].',
+        'action must name exactly one of firehose, function, kinesis, queue and table; got ["function","queue"].',
     ),
     case(
         "work_queue",
@@ -687,6 +698,17 @@ MODULE_CASES = [
         {"settings": {"min_interval_seconds": 901}},
         "settings.min_interval_seconds must be 0, or whole seconds from 1 to 900, the longest a queue delays a "
         "message; got 901.",
+    ),
+    case(
+        "downlink",
+        {"settings": {"concurrency": 1, "hold_seconds": 61, "maximum_age_seconds": 59, "rate_per_minute": 0.1}},
+        "settings.concurrency must be a whole number from 2, the least of Lambda, to 1000; got 1.",
+        "settings.hold_seconds must be 0 to 60; got 61.",
+        "settings.maximum_age_seconds must be 60 to 21600; got 59.",
+        "settings.rate_per_minute must be at least 1, or null for a part of the limit that The Things Stack reports; "
+        "got 0.1.",
+        "settings.concurrency must be at most four times rate_per_minute, so that each instance sends within an "
+        "invocation; got 1.",
     ),
     case(
         "downlink", {"delta_f_port": 224}, "delta_f_port must be an FPort of applications, 1 to 223, or null; got 224."

@@ -21,7 +21,7 @@ from thingbridge.aws import secrets
 from thingbridge.aws.things import THINGS_PER_PAGE
 from thingbridge.encryption import downlinks
 from thingbridge.errors import BadInput
-from thingbridge.flows import api_key, convergence, requeue, sync, thing_directory
+from thingbridge.flows import api_key, convergence, downlink_order, requeue, sync, thing_directory
 from thingbridge.flows.end_to_end_encryption import setup
 from thingbridge.flows.ingest.integration import IngestMode
 from thingbridge.flows.ingest.modes import MODES
@@ -254,7 +254,7 @@ def test_the_tries_of_every_hop_are_documented() -> None:
     retries = setting("modules/function/variables.tf", "maximum_retry_attempts")
     receives = setting("modules/work_queue/variables.tf", "default", 'variable "maximum_receive_count"')
     runs = setting("modules/registry/sync.tf", "maximum_receive_count")
-    assert hops["function `upstream`, `downlink`"].startswith(f"{words[retries]} more tries")
+    assert hops["function `upstream`"].startswith(f"{words[retries]} more tries")
     assert hops["function `shadow`"].startswith(f"{words[receives]} tries")
     assert hops["function `registry`"].startswith(f"{words[receives]} tries")
     assert hops["schedule → function `sync`"].startswith(f"{words[runs]} tries")
@@ -262,6 +262,9 @@ def test_the_tries_of_every_hop_are_documented() -> None:
     assert hops["function `requeue`"].startswith("a day of tries")
     days = setting("modules/end_to_end_encryption/requeue.tf", "maximum_receive_count")
     assert 86_400 <= seconds_of_tries(days, requeue.LONGEST_PAUSE) < 86_400 + requeue.LONGEST_PAUSE
+    downlinks = setting("modules/downlink/main.tf", "maximum_receive_count")
+    assert hops["function `downlink`"].endswith(f"{downlinks} tries within 7 hours, then the dead-letter queue")
+    assert 6 * 3600 <= seconds_of_tries(downlinks, downlink_order.LONGEST_PAUSE) < 7 * 3600
     *first, longest = batches.PAUSES
     assert 3600 <= seconds_of_tries(receives, longest) < 3600 + longest
     assert f"after {', '.join(map(str, first))} and then every {longest} seconds" in flat(ARCHITECTURE)

@@ -220,8 +220,14 @@ class _SecretsManager(_Json):
 class _DynamoDB(_Json):
     """Attributes of a binary type, which JSON has as base64, are not converted: no table here has one."""
 
+    def delete_item(self, **request: Any) -> dict[str, Any]:
+        return self._call("DynamoDB_20120810.DeleteItem", "1.0", request)
+
     def get_item(self, **request: Any) -> dict[str, Any]:
         return self._call("DynamoDB_20120810.GetItem", "1.0", request)
+
+    def query(self, **request: Any) -> dict[str, Any]:
+        return self._call("DynamoDB_20120810.Query", "1.0", request)
 
     def update_item(self, **request: Any) -> dict[str, Any]:
         return self._call("DynamoDB_20120810.UpdateItem", "1.0", request)

@@ -86,6 +86,7 @@ _FIXES: Final[Mapping[tuple[str, str], str]] = {
     ),
     ("DeleteItem", "ResourceNotFoundException"): _NO_TABLE,
     ("GetItem", "ResourceNotFoundException"): _NO_TABLE,
+    ("Query", "ResourceNotFoundException"): _NO_TABLE,
     ("Scan", "ResourceNotFoundException"): _NO_TABLE,
     ("UpdateItem", "ResourceNotFoundException"): _NO_TABLE,
     ("DescribeTable", "ResourceNotFoundException"): _NO_TABLE,

@@ -70,6 +70,23 @@ module "shadow" {
   aws          = local.aws
 }
 
+module "downlink" {
+  source = "../../../modules/downlink"
+  for_each = {
+    none = { alarms = null, maximum_age_seconds = 3600 }
+    all  = { alarms = local.alarms, maximum_age_seconds = 600 }
+  }
+
+  stack        = local.stack
+  settings     = { maximum_age_seconds = each.value.maximum_age_seconds }
+  iot_endpoint = "example-ats.iot.us-gov-west-1.amazonaws.com"
+  alarms       = each.value.alarms
+  functions    = local.functions
+  things_log   = local.things_log
+  things_stack = local.things_stack
+  aws          = local.aws
+}
+
 module "registry" {
   source = "../../../modules/registry"
 

@@ -36,6 +36,7 @@ from thingbridge.aws.thing_groups import ThingGroups
 from thingbridge.aws.things import Things, VersionConflict
 from thingbridge.aws.things_log import ThingsLog
 from thingbridge.aws.topic_rules import TopicRules
+from thingbridge.aws.waiting_downlinks import WaitingDownlinks
 from thingbridge.errors import Busy, Misconfigured, Refused, ThingbridgeError
 
 
@@ -132,6 +133,7 @@ CALLS: dict[tuple[str, str], Callable[[Clients], Any]] = {
     ("dynamodb", "DescribeTable"): lambda clients: SessionTable(clients, "farm").created_at(),
     ("dynamodb", "DeleteItem"): lambda clients: ShadowStates(clients, "farm-shadows").delete("barn"),
     ("dynamodb", "GetItem"): lambda clients: ShadowStates(clients, "farm-shadows").read("barn"),
+    ("dynamodb", "Query"): lambda clients: WaitingDownlinks(clients, "farm-downlinks").of("barn"),
     ("dynamodb", "Scan"): lambda clients: list(Rotations(clients, "farm-rotations").all()),
     ("dynamodb", "UpdateItem"): lambda clients: SessionTable(clients, "farm").mark_queued_again("tank-7", "AYxy", [1]),
 }
@@ -328,6 +330,7 @@ MEANING: dict[str, dict[str, type[Exception] | None]] = {
         "TransactionConflictException": Busy,
     },
     "GetItem": {"ResourceNotFoundException": Misconfigured},
+    "Query": {"ResourceNotFoundException": Misconfigured},
     "Scan": {"ResourceNotFoundException": Misconfigured},
     "UpdateItem": {
         "ConditionalCheckFailedException": Busy,  # where there is no condition

@@ -23,6 +23,7 @@ from thingbridge.things_stack.client import ThingsStack
 
 KEK = "000102030405060708090A0B0C0D0E0F"
 SESSIONS = "farm-sessions"
+DOWNLINKS = "farm-downlinks"
 DEVICE = DeviceReference("tank-7", "A81758FFFE0312AB", named=True)
 
 
@@ -52,6 +53,17 @@ def create_sessions_table(clients: Clients) -> None:
             {"AttributeName": "device", "AttributeType": "S"},
             {"AttributeName": "session_key_id", "AttributeType": "S"},
         ],
+    )
+
+
+def create_downlinks_table(clients: Clients) -> None:
+    """The table in which downlinks wait, empty."""
+    keys = (("thing", "HASH"), ("id", "RANGE"))
+    clients("dynamodb").create_table(
+        TableName=DOWNLINKS,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in keys],
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name, _ in keys],
     )
 
 

@@ -30,7 +30,14 @@ DEVICES = (
 ENVIRONMENTS = {
     "configure": {"PARAMETER_PATH": "/thethings/lorawan/farm/configure"},
     "devices": {"DEVICES": DEVICES, "TELEMETRY_STATES_TABLE": "farm-telemetry-states", "ROTATIONS_TABLE": "r"},
-    "downlink": {**THINGS_STACK, "DELTA_F_PORT": "20"},
+    "downlink": {
+        **THINGS_STACK,
+        **WORK_QUEUE,
+        "DELTA_F_PORT": "20",
+        "DOWNLINK": '{"concurrency": 2, "hold_seconds": 0.5, "maximum_age_seconds": 3600, "rate_per_minute": null}',
+        "DOWNLINKS_TABLE": "farm-downlinks",
+        "SENDING_QUEUE_URL": "https://sqs/farm-sending.fifo",
+    },
     "provision": {"DEVICES": DEVICES, "NAME_PATTERN": "probe-.*", "ALLOWED_DEVICES_TABLE": "farm-allowed-devices"},
     "registry": {
         **THINGS_STACK,
@@ -131,3 +138,25 @@ def test_a_message_costs_no_import_of_boto3(function: str, environment: dict[str
         )
     assert (started.returncode, started.stdout) == (0, "[]\n"), started.stderr
     assert any(asked.target.startswith("/topics/") for asked in server.asked)
+
+
+@pytest.mark.parametrize("source", ["stream", "ticket"])
+def test_a_downlink_costs_no_import_of_boto3(source: str) -> None:
+    if source == "stream":
+        keys = {"thing": {"S": "tank-7"}, "id": {"S": "1"}}
+        records = [{"eventSource": "aws:dynamodb", "eventID": "1", "dynamodb": {"Keys": keys}}]
+        batch, answer = {"Records": records}, {"MessageId": "1"}
+    else:
+        batch, answer = events.sqs_batch('{"thing": "tank-7", "ids": ["1"]}'), {"Items": []}
+        batch["Records"][0]["eventSourceARN"] += ".fifo"
+    with scripted_server() as server:
+        server.script.extend([Says(body=json.dumps(answer).encode())] * 2)
+        started = start(
+            "downlink",
+            {"STACK_NAME": "farm", "THINGS_LOG_GROUP": "/farm/things", **ENVIRONMENTS["downlink"], **DIRECT}
+            | {"AWS_ENDPOINT_URL": server.url},
+            f"import json; handler(json.loads({json.dumps(json.dumps(batch))}), None); "
+            "import sys; print(sorted({'boto3', 'botocore'} & sys.modules.keys()))",
+        )
+    assert (started.returncode, started.stdout) == (0, "[]\n"), started.stderr
+    assert server.asked

@@ -208,12 +208,16 @@ import sys
 from handlers import downlink, upstream
 assert not [name for name in sys.modules if name.startswith("cryptography")]
 """
-    things_stack = {
+    downlink = {
         "CLUSTER_ADDRESS": "https://tts.example.com",
         "IDENTITY_SERVER_ADDRESS": "https://tts.example.com",
         "APPLICATION_ID": "farm-app",
         "API_KEY_SECRET_ARN": "arn:key",
+        "DOWNLINK": '{"concurrency": 2, "hold_seconds": 0.5, "maximum_age_seconds": 3600, "rate_per_minute": null}',
+        "DOWNLINKS_TABLE": "farm-downlinks",
+        "MAXIMUM_RECEIVE_COUNT": "200",
+        "SENDING_QUEUE_URL": "https://sqs/farm-sending.fifo",
     }
-    environment = {**os.environ, **ENVIRONMENT, **things_stack, "PYTHONPATH": str(LAMBDA_SRC)}
+    environment = {**os.environ, **ENVIRONMENT, **downlink, "PYTHONPATH": str(LAMBDA_SRC)}
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, env=environment)
     assert run.returncode == 0, run.stderr
