@@ -22,6 +22,7 @@ from thingbridge.aws.clients import Clients
 from thingbridge.aws.device_certificates import DeviceCertificates
 from thingbridge.aws.device_shadows import DeviceShadows
 from thingbridge.aws.errors import REFUSALS, NotPermitted, translate_errors
+from thingbridge.aws.failure_queues import FailureQueue, Held
 from thingbridge.aws.jobs import Execution, Jobs
 from thingbridge.aws.logs import Logs
 from thingbridge.aws.parameters import Parameters
@@ -76,6 +77,7 @@ def test_an_answer_that_is_not_listed_is_never_a_refusal(code: str) -> None:
 
 # Every code of every operation that is called -----------------------------------------------------------------------
 
+HELD = Held("1", "{}", 0.0, None, "receipt")
 ADDRESS = "https://sqs.eu-west-1.amazonaws.com/123456789012/farm-registry"
 CERTIFICATE = f"arn:aws:iot:eu-west-1:123456789012:cert/{64 * '0'}"
 
@@ -119,6 +121,7 @@ CALLS: dict[tuple[str, str], Callable[[Clients], Any]] = {
     ("iot-data", "UpdateThingShadow"): lambda clients: Shadows(clients, "lorawan").report("barn", {"rssi": -71}),
     ("iot-data", "GetThingShadow"): lambda clients: Shadows(clients, "lorawan").document("barn"),
     ("logs", "DescribeLogGroups"): lambda clients: Logs(clients).groups("/thethings"),
+    ("logs", "DescribeLogStreams"): lambda clients: Logs(clients).last_entry("/thethings"),
     ("logs", "FilterLogEvents"): lambda clients: Logs(clients).entries("/thethings", 0),
     ("logs", "GetLogEvents"): lambda clients: ThingsLog(clients, "/thethings").entries("barn"),
     ("logs", "PutLogEvents"): lambda clients: ThingsLog(clients, "/thethings").record("barn", "INFO", "event"),
@@ -127,6 +130,9 @@ CALLS: dict[tuple[str, str], Callable[[Clients], Any]] = {
     ("sqs", "GetQueueAttributes"): lambda clients: Queue(clients, ADDRESS).waiting(),
     ("sqs", "SendMessage"): lambda clients: Queue(clients, ADDRESS).send_delayed("{}", 1),
     ("sqs", "GetQueueUrl"): lambda clients: queue_url(clients, "farm-registry"),
+    ("sqs", "ReceiveMessage"): lambda clients: list(FailureQueue(clients, ADDRESS).messages()),
+    ("sqs", "DeleteMessage"): lambda clients: FailureQueue(clients, ADDRESS).delete(HELD),
+    ("sqs", "ChangeMessageVisibilityBatch"): lambda clients: FailureQueue(clients, ADDRESS).release([HELD]),
     ("ssm", "GetParameter"): lambda clients: Parameters(clients).read("/farm/record"),
     ("ssm", "PutParameter"): lambda clients: Parameters(clients).write("/farm/record", "{}"),
     ("sqs", "ChangeMessageVisibility"): lambda clients: delay_a_message(clients),
@@ -245,6 +251,7 @@ MEANING: dict[str, dict[str, type[Exception] | None]] = {
         "UnsupportedDocumentEncodingException": Busy,
     },
     "DescribeLogGroups": {"InvalidParameterException": Refused},
+    "DescribeLogStreams": {"InvalidParameterException": Busy, "ResourceNotFoundException": HANDLED},
     "FilterLogEvents": {"InvalidParameterException": Refused, "ResourceNotFoundException": HANDLED},
     "GetLogEvents": {"InvalidParameterException": Refused, "ResourceNotFoundException": HANDLED},
     # Writing the log of things never raises.
@@ -287,6 +294,38 @@ MEANING: dict[str, dict[str, type[Exception] | None]] = {
         "KmsOptInRequired": Misconfigured,
         "KmsThrottled": Busy,
         "QueueDoesNotExist": Misconfigured,
+        "UnsupportedOperation": Busy,
+    },
+    "ReceiveMessage": {
+        "InvalidAddress": Busy,
+        "InvalidSecurity": Busy,
+        "KmsAccessDenied": NotPermitted,
+        "KmsDisabled": Misconfigured,
+        "KmsInvalidKeyUsage": Misconfigured,
+        "KmsInvalidState": Misconfigured,
+        "KmsNotFound": Misconfigured,
+        "KmsOptInRequired": Misconfigured,
+        "KmsThrottled": Busy,
+        "OverLimit": Busy,
+        "QueueDoesNotExist": Misconfigured,
+        "UnsupportedOperation": Busy,
+    },
+    "DeleteMessage": {
+        "InvalidAddress": Busy,
+        "InvalidIdFormat": Busy,
+        "InvalidSecurity": Busy,
+        "QueueDoesNotExist": Misconfigured,
+        "ReceiptHandleIsInvalid": Busy,
+        "UnsupportedOperation": Busy,
+    },
+    "ChangeMessageVisibilityBatch": {
+        "BatchEntryIdsNotDistinct": Busy,
+        "EmptyBatchRequest": Busy,
+        "InvalidAddress": Busy,
+        "InvalidBatchEntryId": Busy,
+        "InvalidSecurity": Busy,
+        "QueueDoesNotExist": Misconfigured,
+        "TooManyEntriesInBatchRequest": Busy,
         "UnsupportedOperation": Busy,
     },
     "GetQueueUrl": {
