@@ -126,6 +126,8 @@ def comparison(devices: int, functions: Functions) -> Usage:
                 metering.gb_seconds(milliseconds, functions.memory_mb),
             ),
             (part, Item.IOT_OPERATION, pages),
+            # The whole directory, about 100 bytes for each device, in eventually consistent reads of 8 KB a unit.
+            (part, Item.DYNAMODB_READ, devices * 100 / 8192),
             (part, Item.LOG_GB, metering.platform_log_gb() + metering.log_gb(3 * 400, 3)),
         ]
     )

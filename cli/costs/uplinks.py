@@ -76,7 +76,8 @@ def ours(way_in: WayIn, shadow: Shadow, functions: Functions, size: int = USUAL_
     usage.add(RULE, Item.IOT_ACTION, units)
     usage += functions.invocation("upstream")
     # An eventually consistent read, unless the copy of the function has asked a moment ago.
-    usage.add(DIRECTORY, Item.DYNAMODB_READ, 0.5 * min(1.0, gap / KNOWN_FOR))
+    if gap > 0:
+        usage.add(DIRECTORY, Item.DYNAMODB_READ, 0.5 * min(1.0, gap / KNOWN_FOR))
     usage += writes(shadow, functions, gap)
     usage.add(MESSAGE_OUT, Item.IOT_MESSAGE, units)
     return usage
