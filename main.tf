@@ -57,6 +57,7 @@ module "upstream" {
   stack                 = module.integration.stack
   base_topic            = module.things_stack.base_topic
   iot_endpoint          = data.aws_iot_endpoint.this.endpoint_address
+  directory             = module.directory.messages
   shadow                = module.shadow.use
   end_to_end_encryption = local.encryption.messages
   things_log            = module.things_log.use
@@ -66,6 +67,18 @@ module "upstream" {
   alarms                = module.observability.alarms
   aws                   = local.aws
   tags                  = var.tags
+}
+
+module "directory" {
+  source = "./modules/directory"
+
+  stack        = module.integration.stack
+  iot_endpoint = data.aws_iot_endpoint.this.endpoint_address
+  things_log   = module.things_log.use
+  functions    = local.functions
+  alarms       = module.observability.alarms
+  aws          = local.aws
+  tags         = var.tags
 }
 
 module "shadow" {
@@ -133,6 +146,7 @@ module "registry" {
   on_thing_deleted          = var.on_thing_deleted
   scrub_keys                = var.scrub_keys
   sync                      = var.registry_sync
+  directory                 = { use = module.directory.use, upkeep = module.directory.upkeep }
   things_stack              = module.things_stack.application
   things_log                = module.things_log.use
   functions                 = local.functions
@@ -178,7 +192,7 @@ module "observability" {
   observed = concat(
     [module.ingest.observed, module.upstream.observed, module.shadow.observed, module.downlink.observed],
     module.end_to_end_encryption[*].observed,
-    [module.registry.observed],
+    [module.registry.observed, module.directory.observed],
     module.devices[*].observed,
   )
 }
@@ -231,7 +245,7 @@ module "integration" {
   check                   = { mode = var.ingest.mode, end_to_end_encryption = var.end_to_end_encryption }
   ingest                  = module.ingest.configuration
   thing_type              = var.create_thing_type ? {} : null
-  registry_events         = var.enable_registry_events ? module.registry.ready : null
+  registry_events         = var.enable_registry_events ? concat(module.registry.ready, module.directory.ready) : null
   end_to_end_encryption   = local.encryption.key
   things_stack            = module.things_stack.application
   aws                     = local.aws
@@ -239,6 +253,7 @@ module "integration" {
 
   ready = concat(
     module.upstream.ready,
+    module.directory.ready,
     module.shadow.ready,
     flatten(module.end_to_end_encryption[*].ready),
     module.downlink.ready,

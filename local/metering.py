@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from cli.costs import metering
 from cli.costs.prices import Item
-from cli.costs.uplinks import LOGS, MESSAGE_IN, MESSAGE_OUT, RULE, SHADOW
+from cli.costs.uplinks import DIRECTORY, LOGS, MESSAGE_IN, MESSAGE_OUT, RULE, SHADOW
 from cli.costs.usage import Usage
 
 Event = Mapping[str, Any]
@@ -144,7 +144,8 @@ def _request(event: Event, stack_name: str) -> list[Charge]:
     if service == "dynamodb":
         write = operation in ("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems")
         item = Item.DYNAMODB_WRITE if write else Item.DYNAMODB_READ
-        return [(SHADOW, item, event.get("units") or (1.0 if event.get("error") == CONDITION_FAILED else 0.0))]
+        part = DIRECTORY if str(event.get("table") or "").endswith("-directory") else SHADOW
+        return [(part, item, event.get("units") or (1.0 if event.get("error") == CONDITION_FAILED else 0.0))]
     if service == "sqs":
         fifo = str(event.get("queue", "")).endswith(".fifo")
         item = Item.SQS_FIFO_REQUEST if fifo else Item.SQS_REQUEST

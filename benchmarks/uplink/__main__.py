@@ -38,6 +38,7 @@ SETTINGS: Final = {
     "THINGS_LOG_GROUP": f"/thethings/lorawan/{STACK}/things",
     "THING_TYPE_NAME": "lorawan",
     "THING_NAME_SCHEME": "DevEUI",
+    "DIRECTORY_TABLE": "bench-directory",
     "SHADOW": "{}",
 }
 

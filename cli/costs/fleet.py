@@ -97,8 +97,8 @@ def fixed_costs(devices: int, way_in: WayIn, shadow: Shadow, functions: Function
     usage.add("secrets", Item.SECRET, secrets(way_in))
     usage.add("secrets", Item.SECRET_CALL, (1 + webhook) * DAYS * DAY / SECRET_CACHE_SECONDS)
     polls = POLLERS * DAYS * DAY / LONG_POLL_SECONDS
-    # The queues of registry and downlink, and of the shadow; of sync and of downlinks to be sent.
-    usage.add("waiting at queues", Item.SQS_REQUEST, polls * (2 + bool(shadow.written and shadow.interval)))
+    # The queues of directory, downlink and registry, and of the shadow; of sync and of downlinks to be sent.
+    usage.add("waiting at queues", Item.SQS_REQUEST, polls * (3 + bool(shadow.written and shadow.interval)))
     usage.add("waiting at queues", Item.SQS_FIFO_REQUEST, polls * 2)
     usage.add("metrics", Item.METRIC, len(Count))
     usage += comparison(devices, functions) * RUNS
@@ -130,6 +130,8 @@ def comparison(devices: int, functions: Functions) -> Usage:
                 metering.gb_seconds(milliseconds, COMPARISON_MB),
             ),
             (part, Item.IOT_OPERATION, pages),
+            # The whole directory, about 100 bytes for each device, in eventually consistent reads of 8 KB a unit.
+            (part, Item.DYNAMODB_READ, devices * 100 / 8192),
             (part, Item.LOG_GB, metering.log_gb(3 * 400, 3)),
         ]
     )

@@ -12,8 +12,10 @@ from typing import Final
 from cli.costs import metering
 from cli.costs.prices import Item
 from cli.costs.usage import Usage
+from thingbridge.flows.thing_directory import KNOWN_FOR
 
 MESSAGE_IN, RULE, MESSAGE_OUT, SHADOW = "message in", "rule and action", "message out", "shadow"
+DIRECTORY = "directory"
 LOGS = "logs"
 
 USUAL_BYTES: Final = 1840
@@ -73,6 +75,9 @@ def ours(way_in: WayIn, shadow: Shadow, functions: Functions, size: int = USUAL_
     usage.add(RULE, Item.IOT_RULE, units)
     usage.add(RULE, Item.IOT_ACTION, units)
     usage += functions.invocation("upstream")
+    # An eventually consistent read, unless the copy of the function has asked a moment ago.
+    if gap > 0:
+        usage.add(DIRECTORY, Item.DYNAMODB_READ, 0.5 * min(1.0, gap / KNOWN_FOR))
     usage += writes(shadow, functions, gap)
     usage.add(MESSAGE_OUT, Item.IOT_MESSAGE, units)
     return usage

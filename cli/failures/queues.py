@@ -33,6 +33,7 @@ class Kind:
 
 
 KINDS: Final = {
+    "directory_dead_letters": Kind("directory-dead-letters", queue="directory", handled_by="directory"),
     "downlink_dead_letters": Kind("downlink-dead-letters", queue="downlink", handled_by="downlink"),
     "records_failures": Kind("records-failures", rule="records"),
     "registry_dead_letters": Kind("registry-dead-letters", queue="registry", handled_by="registry"),

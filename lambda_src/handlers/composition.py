@@ -19,7 +19,7 @@ from thingbridge.aws.direct import Direct
 
 if TYPE_CHECKING:
     from handlers.batches import Retries
-    from handlers.settings import ThingsStackSettings
+    from handlers.settings import ThingsStackSettings, UpstreamSettings
     from thingbridge.aws.secret_versions import SecretVersion
     from thingbridge.aws.secrets import Secrets
     from thingbridge.aws.things_log import ThingsLog
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from thingbridge.flows.devices.old_certificates import OldCertificates
     from thingbridge.flows.devices.provisioning import Provisioning
     from thingbridge.flows.devices.registration import Registration
+    from thingbridge.flows.directory import Directory
     from thingbridge.flows.downlink_order import DownlinkArrivals, DownlinkOrder
     from thingbridge.flows.end_to_end_encryption.decryption import Decryption
     from thingbridge.flows.end_to_end_encryption.downlinks import EncryptedDownlinkQueue
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from thingbridge.flows.registry.setbacks import Sparing
     from thingbridge.flows.requeue import Requeue
     from thingbridge.flows.shadow import RecordedShadows
+    from thingbridge.flows.shared_directory import SharedDirectory
     from thingbridge.flows.sync import Sync
     from thingbridge.flows.telemetry import Telemetry
     from thingbridge.flows.upstream import Upstream
@@ -76,7 +78,7 @@ def upstream(environment: Environment, clients: Clients = CLIENTS) -> Upstream:
     return Upstream(
         stack_name=settings.stack_name,
         shadow_settings=settings.shadow,
-        directory=ThingDirectory(Things(clients), settings.stack, log),
+        directory=ThingDirectory(Things(clients), settings.stack, log, _shared_directory(clients, settings)),
         broker=Broker(clients),
         shadow_writer=(
             _paced_shadow_writer(
@@ -221,9 +223,23 @@ def requeue(environment: Environment, clients: Clients = CLIENTS) -> Callable[[L
     )
 
 
+def directory(environment: Environment, clients: Clients = CLIENTS) -> Directory:
+    """The flow of the function `directory`."""
+    from handlers.settings import DirectorySettings
+    from thingbridge.aws.directory_table import DirectoryTable
+    from thingbridge.aws.things import Things
+    from thingbridge.aws.things_log import ThingsLog
+    from thingbridge.flows.directory import Directory
+
+    settings = DirectorySettings.read(environment)
+    log = ThingsLog(clients, settings.things_log_group)
+    return Directory(settings.stack, Things(clients), DirectoryTable(clients, settings.directory_table), log)
+
+
 def registry(environment: Environment, clients: Clients = CLIENTS) -> Callable[[LambdaContext], Sparing]:
     """The flow of the function `registry`."""
     from handlers.settings import RegistrySettings
+    from thingbridge.aws.directory_table import DirectoryTable
     from thingbridge.aws.queues import Queue
     from thingbridge.aws.secrets import Secrets
     from thingbridge.aws.shadows import Shadows
@@ -235,6 +251,8 @@ def registry(environment: Environment, clients: Clients = CLIENTS) -> Callable[[
     from thingbridge.flows.registry.setbacks import PATIENCE, Setbacks, Sparing
     from thingbridge.flows.registry.standing import LOOK_UPS_AT_ONCE, LOOK_UPS_PER_SECOND, StandingThings
     from thingbridge.flows.registry.things import Registry, RegistryRules
+    from thingbridge.flows.shared_directory import SharedDirectory
+    from thingbridge.flows.thing_directory import ThingDirectory
     from thingbridge.pacing import TokenBucket
     from thingbridge.registry.marks import Owner
     from thingbridge.shadow.state import SHADOW_NAME
@@ -244,6 +262,8 @@ def registry(environment: Environment, clients: Clients = CLIENTS) -> Callable[[
     log = ThingsLog(clients, settings.things_log_group)
     pace, setbacks = TokenBucket(rate=LOOK_UPS_PER_SECOND, burst=LOOK_UPS_AT_ONCE), Setbacks()
     standing = StandingThings(settings.stack, things, pace)
+    shared = SharedDirectory(DirectoryTable(clients, settings.directory_table))
+    directory = ThingDirectory(things, settings.stack, log, shared)
     scrubbing = Scrubbing(things, Queue(clients, settings.registry_queue_url)) if settings.scrub_keys else None
 
     def flow(context: LambdaContext) -> Sparing:
@@ -255,7 +275,7 @@ def registry(environment: Environment, clients: Clients = CLIENTS) -> Callable[[
             shadows=Shadows(clients, SHADOW_NAME),
             things_stack=things_stack,
             devices_without_thing=DevicesWithoutThing(
-                owner, settings.stack, settings.on_thing_deleted, things, things_stack, standing, log
+                owner, settings.stack, settings.on_thing_deleted, things, things_stack, standing, directory, log
             ),
             deletions=Deletions(owner, standing, things_stack, log),
             log=log,
@@ -269,14 +289,21 @@ def registry(environment: Environment, clients: Clients = CLIENTS) -> Callable[[
 def sync(environment: Environment, clients: Clients = CLIENTS) -> Callable[[LambdaContext], Sync]:
     """The flow of the function `sync`."""
     from handlers.settings import SyncSettings
+    from thingbridge.aws.directory_table import DirectoryTable
     from thingbridge.aws.queues import Queue
     from thingbridge.aws.secrets import Secrets
     from thingbridge.aws.things import Things
-    from thingbridge.flows.sync import PATIENCE, Registries, Sync
+    from thingbridge.aws.things_log import ThingsLog
+    from thingbridge.flows.directory import Directory
+    from thingbridge.flows.directory_upkeep import Survey, Upkeep
+    from thingbridge.flows.sync import PATIENCE, THING_PAGES_PER_SECOND, Registries, Sync
+    from thingbridge.pacing import TokenBucket
     from thingbridge.registry.marks import Owner
 
     settings = SyncSettings.read(environment)
-    secrets = Secrets(clients)
+    secrets, things, table = Secrets(clients), Things(clients), DirectoryTable(clients, settings.directory_table)
+    directory = Directory(settings.stack, things, table, ThingsLog(clients, settings.things_log_group))
+    survey = Survey(things, table, directory, TokenBucket(rate=THING_PAGES_PER_SECOND))
     registry_queue, own_queue = Queue(clients, settings.registry_queue_url), Queue(clients, settings.sync_queue_url)
     return lambda context: Sync(
         owner=Owner.of_function(context.invoked_function_arn, settings.stack_name),
@@ -284,12 +311,14 @@ def sync(environment: Environment, clients: Clients = CLIENTS) -> Callable[[Lamb
         on_thing_deleted=settings.on_thing_deleted,
         registries=lambda: Registries(
             settings.stack_name,
-            Things(clients),
+            things,
             _connect(settings, secrets, context, settings.ca_certificate, patience=PATIENCE),
             registry_queue,
+            Upkeep(table, directory),
         ),
         queue=own_queue,
         remaining_seconds=_remaining_seconds(context),
+        survey=survey,
     )
 
 
@@ -459,6 +488,16 @@ def _connect(
         ca_certificate=ca_certificate,
     )
     return ThingsStack(address.application_id, transport)
+
+
+def _shared_directory(clients: Clients, settings: UpstreamSettings) -> SharedDirectory:
+    from thingbridge.aws.directory_table import DirectoryTable
+    from thingbridge.aws.queues import Queue
+    from thingbridge.flows.shared_directory import SharedDirectory
+
+    queues = settings.directory_queue_url, settings.directory_dead_letters_url
+    events = tuple(Queue(clients, url) for url in queues if url)
+    return SharedDirectory(DirectoryTable(clients, settings.directory_table), events)
 
 
 def _recorded_shadows(clients: Clients, log: ThingsLog) -> RecordedShadows:

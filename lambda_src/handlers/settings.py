@@ -134,11 +134,14 @@ class ThingsStackSettings(Settings):
 class UpstreamSettings(ThingSettings):
     """Environment of `upstream`.
 
-    The table and queue of shadows are set for paced shadows, the table of sessions and the secret with end-to-end
-    encryption.
+    Without the queues of the directory, no device counts as new. The table and queue of shadows are set for paced
+    shadows, the table of sessions and the secret with end-to-end encryption.
     """
 
     shadow: ShadowSettings = field(metadata={"parse": _shadow})
+    directory_table: str
+    directory_queue_url: str | None = None
+    directory_dead_letters_url: str | None = None
     shadow_states_table: str | None = None
     shadow_queue_url: str | None = None
     sessions_table: str | None = None
@@ -182,21 +185,29 @@ class RequeueSettings(ThingsStackSettings, ThingSettings):
     key_encryption_key_secret_arn: str
 
 
+class DirectorySettings(ThingSettings):
+    """Environment of `directory`, which learns from registry events."""
+
+    directory_table: str
+
+
 class RegistrySettings(ThingsStackSettings, ThingSettings):
     """Environment of `registry`, which keeps end devices in step with things.
 
     `registry_queue_url`: where it sends work items to; only with `scrub_keys`.
     """
 
+    directory_table: str
     default_frequency_plan_id: str
     on_thing_deleted: OnThingDeleted = field(metadata={"parse": _on_thing_deleted})
     scrub_keys: bool = field(metadata={"parse": _flag})
     registry_queue_url: str = ""
 
 
-class SyncSettings(ThingsStackSettings):
+class SyncSettings(ThingsStackSettings, ThingSettings):
     """Environment of `sync`, which compares both registries."""
 
+    directory_table: str
     registry_queue_url: str
     sync_queue_url: str
     on_thing_deleted: OnThingDeleted = field(metadata={"parse": _on_thing_deleted})

@@ -35,6 +35,7 @@ module "function" {
 
   uses = merge(
     {
+      directory    = var.directory.use
       queue        = module.queue.work
       things_log   = var.things_log
       things_stack = var.things_stack.use

@@ -24,6 +24,20 @@ variable "default_frequency_plan_id" {
   type        = string
 }
 
+variable "directory" {
+  description = "Grants of the directory of devices: to read and update it, and to compare it with listings (outputs use and upkeep of the module directory)."
+  type = object({
+    use = object({
+      environment = map(string)
+      policy_json = string
+    })
+    upkeep = object({
+      environment = map(string)
+      policy_json = string
+    })
+  })
+}
+
 variable "functions" {
   description = "What all functions share: the zip (output code of the module package), processor (\"arm64\" or \"x86_64\"), runtime, memory in MB, least severe level that is logged, and days that log entries are kept (0: forever)."
   type = object({

@@ -28,6 +28,7 @@ module "function" {
   }
 
   uses = {
+    directory             = var.directory
     end_to_end_encryption = var.end_to_end_encryption == null ? null : var.end_to_end_encryption.use
     shadow                = var.shadow
     things_log            = var.things_log

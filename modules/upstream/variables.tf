@@ -29,6 +29,14 @@ variable "base_topic" {
   }
 }
 
+variable "directory" {
+  description = "Grant to find the things of messages (output messages of the module directory)."
+  type = object({
+    environment = map(string)
+    policy_json = string
+  })
+}
+
 variable "end_to_end_encryption" {
   description = "What a function needs to encrypt and decrypt (output messages of the module end_to_end_encryption): its grant and layers. null: payloads are not encrypted end to end."
   type = object({

@@ -119,8 +119,8 @@ variable "name" {
   type        = string
 
   validation {
-    condition     = can(regex("^[A-Za-z0-9_-]{1,62}$", var.name))
-    error_message = "name must hold 1 to 62 letters, digits, _ and - (62, so that <name>-dead-letters.fifo fits in 80); got \"${var.name}\"."
+    condition     = can(regex("^[A-Za-z0-9_-]+$", var.name)) && length(var.name) <= (var.fifo ? 62 : 67)
+    error_message = "name must hold 1 to 67 letters, digits, _ and -, in a FIFO queue 62 (so that <name>-dead-letters.fifo fits in 80); got \"${var.name}\"."
   }
 }
 

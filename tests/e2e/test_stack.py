@@ -115,6 +115,7 @@ FUNCTION_ENVIRONMENT = {
     "THINGS_LOG_GROUP": "/thethings/lorawan/Farm/things",
     "THING_TYPE_NAME": "lorawan",
     "THING_NAME_SCHEME": "DevEUI",
+    "DIRECTORY_TABLE": "Farm-directory",
     "CLUSTER_ADDRESS": "http://localhost",
     "IDENTITY_SERVER_ADDRESS": "http://localhost",
     "APPLICATION_ID": "farm-app",

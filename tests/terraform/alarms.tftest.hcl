@@ -92,6 +92,7 @@ run "silence_and_a_full_connection_are_seen_within_minutes" {
     stack                = { name = "farm-1" }
     base_topic           = "thethings/lorawan/farm-1"
     iot_endpoint         = "example-ats.iot.eu-west-1.amazonaws.com"
+    directory            = { environment = {}, policy_json = "{}" }
     shadow               = { environment = {}, policy_json = "{}" }
     silence_minutes      = 30
     publishes_per_second = 100

@@ -591,7 +591,7 @@ MODULE_CASES = [
             "maximum_concurrency": 1,
             "maximum_receive_count": 0,
             "message_retention_seconds": 1209601,
-            "name": 63 * "x",
+            "name": 68 * "x",
         },
         "batch_size must be 1 to 10, or up to 10000 with a maximum_batching_window_in_seconds of at least 1 (not in a "
         "FIFO queue); got 11.",
@@ -600,8 +600,8 @@ MODULE_CASES = [
         "maximum_concurrency must be 2 to 1000; got 1.",
         "maximum_receive_count must be 1 to 1000 (AWS recommends at least 5 for a queue that feeds a function); got 0.",
         "message_retention_seconds must be 60 to 1209600 (14 days); got 1209601.",
-        "name must hold 1 to 62 letters, digits, _ and - (62, so that <name>-dead-letters.fifo fits in 80); "
-        f'got "{63 * "x"}".',
+        "name must hold 1 to 67 letters, digits, _ and -, in a FIFO queue 62 (so that <name>-dead-letters.fifo fits in "
+        f'80); got "{68 * "x"}".',
     ),
     case(
         "work_queue",

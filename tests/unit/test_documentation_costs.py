@@ -58,7 +58,7 @@ def test_the_figures_in_the_text_are_those_of_the_calculation() -> None:
     assert f"| metrics | {len(Count)} counts of the comparison at {VIRGINIA.usd[Item.METRIC]:.2f} USD" in text
     polls = fleet.fixed_costs(1, WayIn.ROLE, Shadow(), Functions())
     standard = polls.units(Item.SQS_REQUEST) * VIRGINIA.usd[Item.SQS_REQUEST]
-    assert f"about {standard / 2:.2f} USD each for the queues of `registry` and `downlink`" in text
+    assert f"about {standard / 3:.2f} USD each for the queues of `directory`, `downlink` and `registry`" in text
     fifo = polls.quantities["waiting at queues", Item.SQS_FIFO_REQUEST] * VIRGINIA.usd[Item.SQS_FIFO_REQUEST]
     assert f"{fifo / 2:.2f} USD each for `sync` and `sending` (FIFO)" in text
     assert f"{fleet.RUNS:,} runs" in text

@@ -21,7 +21,16 @@ from thingbridge.aws import secrets
 from thingbridge.aws.things import THINGS_PER_PAGE
 from thingbridge.encryption import downlinks
 from thingbridge.errors import BadInput
-from thingbridge.flows import api_key, convergence, downlink_order, requeue, sync, thing_directory
+from thingbridge.flows import (
+    api_key,
+    convergence,
+    directory,
+    directory_upkeep,
+    downlink_order,
+    requeue,
+    sync,
+    thing_directory,
+)
 from thingbridge.flows.end_to_end_encryption import setup
 from thingbridge.flows.ingest.integration import IngestMode
 from thingbridge.flows.ingest.modes import MODES
@@ -44,6 +53,7 @@ from thingbridge.registry.sync import (
 README = documents.read("README.md")
 CONTRIBUTING = documents.read("CONTRIBUTING.md")
 ARCHITECTURE = documents.read("docs/architecture.md")
+DIRECTORY = documents.read("docs/directory.md")
 ENCRYPTION = documents.read("docs/end_to_end_encryption.md")
 INGEST = documents.read("docs/ingest.md")
 LOCAL = documents.read("docs/local.md")
@@ -286,8 +296,11 @@ def test_the_times_in_the_documents_are_those_of_the_code() -> None:
     assert "an hour at most" in flat(SYNC)
     assert f"retried for {convergence.PATIENCE:g} seconds" in flat(ARCHITECTURE)
     assert f"tried for {convergence.REMOVAL_PATIENCE:g} seconds" in flat(ARCHITECTURE)
-    assert "looked up again after an hour" in flat(ARCHITECTURE)
-    assert thing_directory.KNOWN_FOR == 3600
+    assert f"asked for again after {thing_directory.KNOWN_FOR:g} seconds" in flat(ARCHITECTURE)
+    assert f"asks the table again after {thing_directory.KNOWN_FOR:g} seconds" in flat(DIRECTORY)
+    assert f"every {directory_upkeep.SURVEYED_EVERY / 3600:g} hours" in flat(DIRECTORY)
+    assert f"counts for {directory_upkeep.GOOD_FOR / 86400:g} days" in flat(DIRECTORY)
+    assert f"within {directory.ON_ITS_WAY:g} seconds" in flat(DIRECTORY)
     assert f"for {secrets.TIME_TO_LIVE / 60:g} minutes at a time" in flat(ENCRYPTION)
     assert f"{downlinks.MOST_ATTEMPTS} times by default" in flat(ENCRYPTION)
 

@@ -234,6 +234,9 @@ class _DynamoDB(_Json):
 
 
 class _Sqs(_Json):
+    def get_queue_attributes(self, **request: Any) -> dict[str, Any]:
+        return self._call("AmazonSQS.GetQueueAttributes", "1.0", request)
+
     def send_message(self, **request: Any) -> dict[str, Any]:
         return self._call("AmazonSQS.SendMessage", "1.0", request)
 

@@ -88,6 +88,7 @@ _FIXES: Final[Mapping[tuple[str, str], str]] = {
     ("GetItem", "ResourceNotFoundException"): _NO_TABLE,
     ("Query", "ResourceNotFoundException"): _NO_TABLE,
     ("Scan", "ResourceNotFoundException"): _NO_TABLE,
+    ("TransactWriteItems", "ResourceNotFoundException"): _NO_TABLE,
     ("UpdateItem", "ResourceNotFoundException"): _NO_TABLE,
     ("DescribeTable", "ResourceNotFoundException"): _NO_TABLE,
     ("Publish", "NotFound"): "the topic of Amazon SNS does not exist: create it again with `terraform apply`",
@@ -151,6 +152,11 @@ def status(error: Exception) -> int:
 def item_found(error: Exception) -> dict[str, Any] | None:
     """The item that does not meet the condition (DynamoDB, `ReturnValuesOnConditionCheckFailure`), None without one."""
     return _response(error).get("Item")
+
+
+def reasons(error: Exception) -> list[str]:
+    """Why a transaction was cancelled: the code of each of its writes, `None` where that was not the reason."""
+    return [str(each.get("Code")) for each in _response(error).get("CancellationReasons", ())]
 
 
 def text(operation: str, error: Exception) -> str:

@@ -40,6 +40,12 @@ class Things:
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
 
+    def send_events(self) -> bool:
+        """Whether changes of things send registry events in this account and region."""
+        with translate_errors("read which registry events are enabled"):
+            answer = self._clients("iot").describe_event_configurations()
+        return bool(answer.get("eventConfigurations", {}).get("THING", {}).get("Enabled"))
+
     def describe(self, name: str) -> Thing | None:
         """The thing of that name, None if there is none."""
         with translate_errors(f"describe the thing {name}"):
@@ -72,17 +78,23 @@ class Things:
             things, token = self.page(stack_name, token)
             yield from things
 
+    def page_of_type(self, type_name: str, token: str | None = None) -> tuple[list[Thing], str | None]:
+        """A page of the things of a thing type, of any stack; tokens as in `page`."""
+        request: dict[str, Any] = {"thingTypeName": type_name, "maxResults": THINGS_PER_PAGE}
+        if token:
+            request["nextToken"] = token
+        with translate_errors(f"list the things of the type {type_name}"):
+            answer = self._clients("iot").list_things(**request)
+        return [_thing(each) for each in answer["things"]], answer.get("nextToken")
+
     def of_type(self, type_name: str, between_pages: Callable[[], None] = lambda: None) -> Iterator[Thing]:
         """Every thing of a thing type, page by page. `between_pages` as in `of_stack`."""
-        request: dict[str, Any] = {"thingTypeName": type_name, "maxResults": THINGS_PER_PAGE}
-        while True:
-            with translate_errors(f"list the things of the type {type_name}"):
-                answer = self._clients("iot").list_things(**request)
-            yield from (_thing(each) for each in answer["things"])
-            if not answer.get("nextToken"):
-                return
-            request["nextToken"] = answer["nextToken"]
+        things, token = self.page_of_type(type_name)
+        yield from things
+        while token:
             between_pages()
+            things, token = self.page_of_type(type_name, token)
+            yield from things
 
     def with_dev_eui(self, dev_eui: str) -> Iterator[Thing]:
         """Things with this DevEUI by name, the upper-case spelling first; each spelling costs a ListThings.
@@ -157,12 +169,15 @@ class Things:
                 raise VersionConflict(f"the thing {name} has changed since it was read") from error
             raise
 
-    def delete(self, name: str) -> None:
-        """Delete a thing; one that is gone counts as deleted."""
+    def delete(self, name: str, *, expected_version: int | None = None) -> None:
+        """Delete a thing; one that is gone counts as deleted. Raises VersionConflict like `update`."""
+        expected: dict[str, Any] = {} if expected_version is None else {"expectedVersion": expected_version}
         with translate_errors(f"delete the thing {name}"):
             try:
-                self._clients("iot").delete_thing(thingName=name)
+                self._clients("iot").delete_thing(thingName=name, **expected)
             except answered() as error:
+                if code(error) == "VersionConflictException":
+                    raise VersionConflict(f"the thing {name} has changed since it was read") from error
                 if code(error) != "ResourceNotFoundException":
                     raise
 

@@ -21,6 +21,7 @@ from thingbridge.aws.certificates import ClientCertificates
 from thingbridge.aws.clients import Clients
 from thingbridge.aws.device_certificates import DeviceCertificates
 from thingbridge.aws.device_shadows import DeviceShadows
+from thingbridge.aws.directory_table import DirectoryTable
 from thingbridge.aws.errors import REFUSALS, NotPermitted, translate_errors
 from thingbridge.aws.failure_queues import FailureQueue, Held
 from thingbridge.aws.jobs import Execution, Jobs
@@ -39,6 +40,7 @@ from thingbridge.aws.things_log import ThingsLog
 from thingbridge.aws.topic_rules import TopicRules
 from thingbridge.aws.waiting_downlinks import WaitingDownlinks
 from thingbridge.errors import Busy, Misconfigured, Refused, ThingbridgeError
+from thingbridge.registry.directory import Fact
 
 
 def refused(status: int, code: str, operation: str = "DescribeThing") -> ClientError:
@@ -141,6 +143,7 @@ CALLS: dict[tuple[str, str], Callable[[Clients], Any]] = {
     ("dynamodb", "GetItem"): lambda clients: ShadowStates(clients, "farm-shadows").read("barn"),
     ("dynamodb", "Query"): lambda clients: WaitingDownlinks(clients, "farm-downlinks").of("barn"),
     ("dynamodb", "Scan"): lambda clients: list(Rotations(clients, "farm-rotations").all()),
+    ("dynamodb", "TransactWriteItems"): lambda clients: DirectoryTable(clients, "farm").insert({"A": Fact("barn", 1)}),
     ("dynamodb", "UpdateItem"): lambda clients: SessionTable(clients, "farm").mark_queued_again("tank-7", "AYxy", [1]),
 }
 """Operation → an adapter's call of it."""
@@ -169,7 +172,7 @@ MEANING: dict[str, dict[str, type[Exception] | None]] = {
     "DeleteThing": {
         "InvalidRequestException": Refused,
         "ResourceNotFoundException": HANDLED,
-        "VersionConflictException": Busy,
+        "VersionConflictException": VersionConflict,
     },
     "DescribeThingType": {"InvalidRequestException": Busy, "ResourceNotFoundException": HANDLED},
     "CreateThingType": {"InvalidRequestException": Busy, "ResourceAlreadyExistsException": Busy},
@@ -371,6 +374,12 @@ MEANING: dict[str, dict[str, type[Exception] | None]] = {
     "GetItem": {"ResourceNotFoundException": Misconfigured},
     "Query": {"ResourceNotFoundException": Misconfigured},
     "Scan": {"ResourceNotFoundException": Misconfigured},
+    "TransactWriteItems": {
+        "IdempotentParameterMismatchException": Busy,
+        "ResourceNotFoundException": Misconfigured,
+        "TransactionCanceledException": Busy,  # without a reason
+        "TransactionInProgressException": Busy,
+    },
     "UpdateItem": {
         "ConditionalCheckFailedException": Busy,  # where there is no condition
         "ItemCollectionSizeLimitExceededException": Refused,

@@ -205,7 +205,7 @@ def test_messages_are_dropped_by_cause_after_a_question(run: Run, account: Accou
 @pytest.mark.parametrize(
     ("arguments", "exit_code", "said"),
     [
-        (("replay", "upstream"), 2, "upstream is not a queue of failures: they are downlink_dead_letters"),
+        (("replay", "upstream"), 2, "upstream is not a queue of failures: they are directory_dead_letters"),
         (("show", "shadow_dead_letters"), 1, "the stack Farm has no queue shadow_dead_letters"),
         (("drop", "upstream_failures"), 2, "--cause TEXT, or --all"),
         (("drop", "upstream_failures", "--all", "--cause", "x"), 2, "--cause TEXT, or --all"),

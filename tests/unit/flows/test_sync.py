@@ -11,7 +11,7 @@ import pytest
 from handlers import composition
 from local.things_stack import ThingsStack as Simulation
 from local.things_stack import profiles
-from tests.unit.conftest import APPLICATION
+from tests.unit.conftest import APPLICATION, create_directory_table
 from tests.unit.invocation import ARN, Invocation
 from thingbridge.aws.clients import Clients
 from thingbridge.aws.queues import Queue
@@ -67,6 +67,9 @@ def function(iot: Any, clients: Clients, simulation: Simulation) -> Function:
         {
             "STACK_NAME": "farm",
             "THINGS_LOG_GROUP": "things",
+            "THING_TYPE_NAME": "lorawan",
+            "THING_NAME_SCHEME": "DevEUI",
+            "DIRECTORY_TABLE": create_directory_table(clients),
             "CLUSTER_ADDRESS": simulation.url,
             "IDENTITY_SERVER_ADDRESS": simulation.url,
             "APPLICATION_ID": APPLICATION,

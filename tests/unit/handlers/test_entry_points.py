@@ -12,7 +12,7 @@ from tests import events
 from tests.unit.aws.scripted_server import Says, scripted_server
 
 LAMBDA_SRC = Path(__file__).parents[3] / "lambda_src"
-THINGS = {"THING_TYPE_NAME": "lorawan", "THING_NAME_SCHEME": "DevEUI"}
+THINGS = {"THING_TYPE_NAME": "lorawan", "THING_NAME_SCHEME": "DevEUI", "DIRECTORY_TABLE": "farm-directory"}
 THINGS_STACK = {
     "CLUSTER_ADDRESS": "https://eu1.cloud.thethings.network",
     "IDENTITY_SERVER_ADDRESS": "https://eu1.cloud.thethings.network",
@@ -30,6 +30,7 @@ DEVICES = (
 ENVIRONMENTS = {
     "configure": {"PARAMETER_PATH": "/thethings/lorawan/farm/configure"},
     "devices": {"DEVICES": DEVICES, "TELEMETRY_STATES_TABLE": "farm-telemetry-states", "ROTATIONS_TABLE": "r"},
+    "directory": {**THINGS, **WORK_QUEUE},
     "downlink": {
         **THINGS_STACK,
         **WORK_QUEUE,
@@ -53,6 +54,7 @@ ENVIRONMENTS = {
     "shadow": {**SHADOW, **PACED, **WORK_QUEUE},
     "sync": {
         **THINGS_STACK,
+        **THINGS,
         **WORK_QUEUE,
         "REGISTRY_QUEUE_URL": "https://sqs/farm-registry",
         "SYNC_QUEUE_URL": "https://sqs/farm-sync.fifo",
@@ -126,8 +128,8 @@ def test_a_message_costs_no_import_of_boto3(function: str, environment: dict[str
     dev_eui = message["end_device_ids"]["dev_eui"]
     posted = events.load("function_url/uplink")
     secret = {"SecretString": posted["headers"]["x-thingbridge-secret"], "VersionId": "1", "CreatedDate": 1.0}
-    thing = {"thingName": dev_eui, "attributes": {"devEUI": dev_eui, "stackName": "farm"}}
-    event, first = (posted, secret) if function == "webhook" else (events.rule_output(message), thing)
+    known = {"Item": {"device": {"S": dev_eui}, "thing": {"S": "barn"}, "as_of": {"N": "1"}}}
+    event, first = (posted, secret) if function == "webhook" else (events.rule_output(message), known)
     with scripted_server() as server:
         server.script.append(Says(body=json.dumps(first).encode()))
         started = start(

@@ -110,6 +110,8 @@ def test_the_units_of_a_table_are_those_that_it_consumed() -> None:
         ("shadow", Item.DYNAMODB_WRITE): 3.0,
         ("shadow", Item.DYNAMODB_READ): 0.5,
     }
+    known = request("dynamodb:GetItem", units=0.5, table="Farm-directory")
+    assert units(known) == {("directory", Item.DYNAMODB_READ): 0.5}
 
 
 def test_a_write_whose_condition_does_not_hold_is_charged(tmp_path: Path) -> None:

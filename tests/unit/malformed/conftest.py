@@ -17,6 +17,7 @@ PLAIN: Final = {
     "THINGS_LOG_GROUP": "/thethings/lorawan/farm/things",
     "THING_TYPE_NAME": "lorawan",
     "THING_NAME_SCHEME": "DevEUI",
+    "DIRECTORY_TABLE": "farm-directory",
     "SHADOW": '{"metrics": true, "decoded_payload": true}',
 }
 EVERYTHING: Final = {
