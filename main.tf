@@ -59,6 +59,7 @@ module "upstream" {
   end_to_end_encryption = local.encryption.messages
   things_log            = module.things_log.use
   functions             = local.functions
+  limits                = var.limits
   publishes_per_second  = module.ingest.publishes_per_second
   silence_minutes       = module.observability.silence_minutes
   alarms                = module.observability.alarms

@@ -95,7 +95,7 @@ def fixed_costs(devices: int, way_in: WayIn, shadow: Shadow, functions: Function
     usage.add("secrets", Item.SECRET_CALL, (1 + webhook) * DAYS * DAY / SECRET_CACHE_SECONDS)
     polls = POLLERS * DAYS * DAY / LONG_POLL_SECONDS
     usage.add("waiting at queues", Item.SQS_REQUEST, polls * (1 + bool(shadow.written and shadow.interval)))
-    usage.add("waiting at queues", Item.SQS_FIFO_REQUEST, polls)
+    usage.add("waiting at queues", Item.SQS_FIFO_REQUEST, 2 * polls)
     usage.add("metrics", Item.METRIC, len(Count))
     usage += comparison(devices, functions) * RUNS
     if not webhook:

@@ -19,7 +19,7 @@ from thingbridge.aws.direct import Direct
 
 if TYPE_CHECKING:
     from handlers.batches import Retries
-    from handlers.settings import ThingsStackSettings
+    from handlers.settings import ThingsStackSettings, UpstreamSettings
     from thingbridge.aws.secret_versions import SecretVersion
     from thingbridge.aws.secrets import Secrets
     from thingbridge.aws.things_log import ThingsLog
@@ -37,7 +37,9 @@ if TYPE_CHECKING:
     from thingbridge.flows.shadow import RecordedShadows
     from thingbridge.flows.sync import Sync
     from thingbridge.flows.telemetry import Telemetry
-    from thingbridge.flows.upstream import Upstream
+    from thingbridge.flows.upstream import Upstream, Waiting
+    from thingbridge.flows.waiting import WaitingMessages
+    from thingbridge.pacing import TokenBucket
     from thingbridge.shadow.state import ShadowSettings
     from thingbridge.things_stack.client import ThingsStack
 
@@ -45,6 +47,10 @@ Environment = Mapping[str, str]
 
 CLIENTS: Final = Clients(direct=Direct.read(os.environ))
 """The clients of this execution environment."""
+
+
+ATTEMPTS_IN_REGISTRY: Final = 2
+"""How often a call of the thing registry is made for a message that can wait, at most."""
 
 
 class RuleOutputHandler(Protocol):
@@ -67,34 +73,40 @@ def retries(environment: Environment, clients: Clients = CLIENTS, *, longest_pau
 def upstream(environment: Environment, clients: Clients = CLIENTS) -> Upstream:
     """The flow of the function `upstream`."""
     from handlers.settings import UpstreamSettings
-    from thingbridge.aws.broker import Broker
-    from thingbridge.aws.secrets import Secrets
-    from thingbridge.aws.things import Things
-    from thingbridge.aws.things_log import ThingsLog
-    from thingbridge.flows.codecs import PackagedCodecs
-    from thingbridge.flows.shadow import ImmediateShadowWriter
-    from thingbridge.flows.thing_directory import ThingDirectory
-    from thingbridge.flows.upstream import Upstream
 
     settings = UpstreamSettings.read(environment)
-    log = ThingsLog(clients, settings.things_log_group)
-    shadows = _recorded_shadows(clients, log)
-    keys = _session_keys(clients, Secrets(clients), settings.sessions_table, settings.key_encryption_key_secret_arn)
-    return Upstream(
-        stack_name=settings.stack_name,
-        shadow_settings=settings.shadow,
-        directory=ThingDirectory(Things(clients), settings.stack, log),
-        broker=Broker(clients),
-        shadow_writer=(
-            _paced_shadow_writer(
-                clients, shadows, settings.shadow_states_table, settings.shadow_queue_url, settings.shadow
-            )
-            if settings.shadow_states_table and settings.shadow_queue_url
-            else ImmediateShadowWriter(shadows)
-        ),
-        decoder=PackagedCodecs(),
-        decryption=_decryption(keys, log) if keys else None,
-        log=log,
+    waiting: Waiting | None = None
+    if settings.waiting_table and settings.waiting_queue_url:
+        from thingbridge.aws.queues import Queue
+        from thingbridge.aws.waiting_devices import WaitingDevices
+        from thingbridge.flows.waiting import WaitingQueue
+
+        waiting = WaitingQueue(
+            WaitingDevices(clients, settings.waiting_table), Queue(clients, settings.waiting_queue_url)
+        )
+        # A message that can wait in a queue need not do so in an invocation, of which an account has a thousand.
+        clients.try_at_most("iot", ATTEMPTS_IN_REGISTRY)
+    return _upstream(settings, clients, waiting=waiting)
+
+
+def waiting(environment: Environment, clients: Clients = CLIENTS) -> WaitingMessages:
+    """The flow of the function `waiting`."""
+    from handlers.settings import WaitingSettings
+    from thingbridge.aws.queues import Queue
+    from thingbridge.aws.waiting_devices import WaitingDevices
+    from thingbridge.flows.waiting import WaitingMessages
+    from thingbridge.pacing import TokenBucket
+
+    settings = WaitingSettings.read(environment)
+    clients.try_at_most("iot", ATTEMPTS_IN_REGISTRY)
+    paces = {
+        "CreateThing": TokenBucket(rate=settings.create_thing_rate),
+        "ListThings": TokenBucket(rate=settings.list_things_rate),
+    }
+    return WaitingMessages(
+        _upstream(settings, clients, paces=paces),
+        WaitingDevices(clients, settings.waiting_table),
+        Queue(clients, settings.waiting_dead_letters_url),
     )
 
 
@@ -437,6 +449,45 @@ def _connect(
         ca_certificate=ca_certificate,
     )
     return ThingsStack(address.application_id, transport)
+
+
+def _upstream(
+    settings: UpstreamSettings,
+    clients: Clients,
+    *,
+    waiting: Waiting | None = None,
+    paces: Mapping[str, TokenBucket] | None = None,
+) -> Upstream:
+    """The flow of a message. `paces`: of its calls of the thing registry."""
+    from thingbridge.aws.broker import Broker
+    from thingbridge.aws.secrets import Secrets
+    from thingbridge.aws.things import Things
+    from thingbridge.aws.things_log import ThingsLog
+    from thingbridge.flows.codecs import PackagedCodecs
+    from thingbridge.flows.shadow import ImmediateShadowWriter
+    from thingbridge.flows.thing_directory import ThingDirectory
+    from thingbridge.flows.upstream import Upstream
+
+    log = ThingsLog(clients, settings.things_log_group)
+    shadows = _recorded_shadows(clients, log)
+    keys = _session_keys(clients, Secrets(clients), settings.sessions_table, settings.key_encryption_key_secret_arn)
+    return Upstream(
+        stack_name=settings.stack_name,
+        shadow_settings=settings.shadow,
+        directory=ThingDirectory(Things(clients, paces), settings.stack, log),
+        broker=Broker(clients),
+        shadow_writer=(
+            _paced_shadow_writer(
+                clients, shadows, settings.shadow_states_table, settings.shadow_queue_url, settings.shadow
+            )
+            if settings.shadow_states_table and settings.shadow_queue_url
+            else ImmediateShadowWriter(shadows)
+        ),
+        decoder=PackagedCodecs(),
+        decryption=_decryption(keys, log) if keys else None,
+        log=log,
+        waiting=waiting,
+    )
 
 
 def _recorded_shadows(clients: Clients, log: ThingsLog) -> RecordedShadows:

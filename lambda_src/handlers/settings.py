@@ -128,7 +128,7 @@ class UpstreamSettings(ThingSettings):
     """Environment of `upstream`.
 
     The table and queue of shadows are set for paced shadows, the table of sessions and the secret with end-to-end
-    encryption.
+    encryption. Without the table and queue of waiting messages, none waits.
     """
 
     shadow: ShadowSettings = field(metadata={"parse": _shadow})
@@ -136,6 +136,20 @@ class UpstreamSettings(ThingSettings):
     shadow_queue_url: str | None = None
     sessions_table: str | None = None
     key_encryption_key_secret_arn: str | None = None
+    waiting_table: str | None = None
+    waiting_queue_url: str | None = None
+
+
+class WaitingSettings(UpstreamSettings):
+    """Environment of `waiting`, which handles the messages that waited: that of `upstream`, and its own.
+
+    The rates are calls per second of one execution environment.
+    """
+
+    waiting_table: str = field(kw_only=True)
+    waiting_dead_letters_url: str = field(kw_only=True)
+    create_thing_rate: float = field(kw_only=True, metadata={"parse": float})
+    list_things_rate: float = field(kw_only=True, metadata={"parse": float})
 
 
 class ShadowWriterSettings(Settings):

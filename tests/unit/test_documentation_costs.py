@@ -59,7 +59,7 @@ def test_the_figures_in_the_text_are_those_of_the_calculation() -> None:
     polls = fleet.fixed_costs(1, WayIn.ROLE, Shadow(), Functions())
     assert f"about {polls.units(Item.SQS_REQUEST) * VIRGINIA.usd[Item.SQS_REQUEST]:.2f} USD for the queue" in text
     fifo = polls.quantities["waiting at queues", Item.SQS_FIFO_REQUEST] * VIRGINIA.usd[Item.SQS_FIFO_REQUEST]
-    assert f"{fifo:.2f} USD for that of `sync` (FIFO)" in text
+    assert f"{fifo:.2f} USD for those of `sync` and `waiting` (FIFO)" in text
     assert f"{fleet.RUNS:,} runs" in text
 
 

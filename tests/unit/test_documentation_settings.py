@@ -21,7 +21,7 @@ from thingbridge.aws import secrets
 from thingbridge.aws.things import THINGS_PER_PAGE
 from thingbridge.encryption import downlinks
 from thingbridge.errors import BadInput
-from thingbridge.flows import api_key, convergence, requeue, sync, thing_directory
+from thingbridge.flows import api_key, convergence, requeue, sync, thing_directory, waiting
 from thingbridge.flows.end_to_end_encryption import setup
 from thingbridge.flows.ingest.integration import IngestMode
 from thingbridge.flows.ingest.modes import MODES
@@ -267,6 +267,22 @@ def test_the_tries_of_every_hop_are_documented() -> None:
     assert f"after {', '.join(map(str, first))} and then every {longest} seconds" in flat(ARCHITECTURE)
     assert [min(pause, sync.LONGEST_PAUSE) for pause in batches.PAUSES[: runs - 1]] == [5, 30, 120]
     assert "after 5, 30 and 120 seconds" in flat(SYNC)
+
+
+def test_the_figures_of_waiting_messages_are_documented() -> None:
+    text = flat(documents.section(documents.read("docs/upstream.md"), "Many new devices at once"))
+    pauses = ", ".join(map(str, batches.PAUSES))
+    assert f"delivered after {pauses} and then every {waiting.LONGEST_PAUSE:,} seconds" in text
+    assert waiting.MOST_ATTEMPTS == 10
+    assert "fails for another reason ten times" in text
+    things, searches = (setting("variables.tf", f"{name}_per_second") for name in ("create_thing", "list_things"))
+    assert "list_things_per_second / 2" in documents.read("modules/upstream/waiting.tf")
+    assert (10_000 / things / 60, searches / 2 / 2) == (pytest.approx(2, rel=0.1), 2)
+    assert "10,000 new devices get their things in about two minutes" in text
+    assert "it is two devices per second" in text
+    assert f"{3600 * things:,} an hour by default" in flat(documents.read("docs/alarms.md"))
+    assert setting("modules/upstream/waiting.tf", "longest_wait_seconds") == 6 * 3600
+    assert "`waiting`: six hours" in documents.read("docs/alarms.md")
 
 
 def seconds_of_tries(receives: int, longest_pause: int) -> int:

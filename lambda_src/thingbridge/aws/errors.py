@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any, Final
 
-from thingbridge.errors import Busy, Misconfigured, Refused, ThingbridgeError
+from thingbridge.errors import Busy, Misconfigured, Refused, ThingbridgeError, Throttled
 
 REFUSALS: Final[Mapping[str, frozenset[str]]] = {
     "CreateCertificateFromCsr": frozenset({"InvalidRequestException"}),
@@ -49,6 +49,14 @@ _PERMISSION_CODES: Final = frozenset(
     {
         *("AccessDenied", "AccessDeniedException", "ForbiddenException", "UnauthorizedException"),
         *("AuthorizationError", "KmsAccessDenied", "KMSAccessDenied"),  # of Amazon SNS: the first and the last
+    }
+)
+
+_ABOVE_A_RATE: Final = frozenset(
+    {
+        *("ProvisionedThroughputExceededException", "RequestLimitExceeded", "RequestThrottled"),
+        *("RequestThrottledException", "ThrottledException", "Throttling", "ThrottlingException"),
+        "TooManyRequestsException",
     }
 )
 
@@ -166,7 +174,7 @@ def translate_errors(operation: str) -> Iterator[None]:
     """Raise this product's errors instead of what a client raises inside; the text begins with `operation`.
 
     Refused: what `REFUSALS` lists, and what boto3 does not even send. NotPermitted: a missing permission.
-    Misconfigured, with the fix: where an operator has to act. Busy: everything else.
+    Misconfigured, with the fix: where an operator has to act. Throttled: a call above a rate. Busy: everything else.
     """
     try:
         yield
@@ -185,4 +193,7 @@ def _translated(operation: str, error: Exception) -> ThingbridgeError:
     if name in _PERMISSION_CODES:
         return NotPermitted(answer)
     fix = _FIXES.get((called, name)) or _FIXES_OF_ANY_OPERATION.get(name)
-    return Misconfigured(f"{answer}: {fix}") if fix else Busy(answer)
+    if fix:
+        return Misconfigured(f"{answer}: {fix}")
+    above_a_rate = status(error) == HTTPStatus.TOO_MANY_REQUESTS or name in _ABOVE_A_RATE
+    return Throttled(answer) if above_a_rate else Busy(answer)

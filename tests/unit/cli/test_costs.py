@@ -134,8 +134,8 @@ def test_the_fixed_costs_are_those_of_the_resources_that_an_apply_makes() -> Non
     inventory = json.loads((prices.FILE.parents[2] / "tests/terraform/inventories/minimal.json").read_text())
     counts = inventory["counts"]
     assert fleet.secrets(WayIn.WEBHOOK) == counts["aws_secretsmanager_secret"]
-    # The queues of registry and sync, one of them FIFO.
-    assert counts["aws_lambda_event_source_mapping"] == 2
+    # The queues of registry, sync and waiting, two of them FIFO.
+    assert counts["aws_lambda_event_source_mapping"] == 3
     assert counts["aws_scheduler_schedule"] == 1
-    unpriced = {"aws_cloudwatch_metric_alarm", "aws_cloudwatch_dashboard", "aws_kms_key", "aws_dynamodb_table"}
+    unpriced = {"aws_cloudwatch_metric_alarm", "aws_cloudwatch_dashboard", "aws_kms_key"}
     assert not unpriced & set(counts)

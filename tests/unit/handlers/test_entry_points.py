@@ -23,6 +23,7 @@ ENCRYPTION = {"SESSIONS_TABLE": "farm-sessions", "KEY_ENCRYPTION_KEY_SECRET_ARN"
 SHADOW = {"SHADOW": '{"metrics": true, "min_interval_seconds": 60}'}
 WORK_QUEUE = {"MAXIMUM_RECEIVE_COUNT": "10"}
 PACED = {"SHADOW_STATES_TABLE": "farm-shadow-states", "SHADOW_QUEUE_URL": "https://sqs/farm-shadow"}
+WAITING = {"WAITING_TABLE": "farm-waiting", "WAITING_QUEUE_URL": "https://sqs/farm-waiting.fifo"}
 DEVICES = (
     '{"ca_certificate": null, "endpoint": "example.com", "locations": {}, "policies": ["farm-device"], '
     '"region": "eu-west-1", "types": {}}'
@@ -57,7 +58,18 @@ ENVIRONMENTS = {
         "TELEMETRY_TYPES": '{"temperature": {"fields": {"temperature": {"levels": [{"name": "HIGH", "above": 80}]}}}}',
         "SETTINGS_SECONDS": "300",
     },
-    "upstream": {**THINGS, **SHADOW, **PACED, **ENCRYPTION},
+    "upstream": {**THINGS, **SHADOW, **PACED, **ENCRYPTION, **WAITING},
+    "waiting": {
+        **THINGS,
+        **SHADOW,
+        **PACED,
+        **ENCRYPTION,
+        **WORK_QUEUE,
+        "WAITING_TABLE": "farm-waiting",
+        "WAITING_DEAD_LETTERS_URL": "https://sqs/farm-waiting-dead-letters.fifo",
+        "CREATE_THING_RATE": "8",
+        "LIST_THINGS_RATE": "0.4",
+    },
     "webhook": {"WEBHOOK_SECRET_ARN": "arn:secret"},
 }
 
@@ -108,8 +120,8 @@ HEAVY = "import sys; print(sorted({'boto3', 'botocore', 'requests', 'urllib3', '
 @pytest.mark.parametrize(
     ("function", "environment"),
     [
-        ("upstream", {**THINGS, "SHADOW": "{}"}),
-        ("upstream", {**THINGS, **SHADOW, **PACED}),
+        ("upstream", {**THINGS, **WAITING, "SHADOW": "{}"}),
+        ("upstream", {**THINGS, **WAITING, **SHADOW, **PACED}),
         ("webhook", ENVIRONMENTS["webhook"]),
     ],
     ids=["upstream", "upstream with paced shadows", "webhook"],
@@ -122,6 +134,9 @@ def test_a_message_costs_no_import_of_boto3(function: str, environment: dict[str
     thing = {"thingName": dev_eui, "attributes": {"devEUI": dev_eui, "stackName": "farm"}}
     event, first = (posted, secret) if function == "webhook" else (events.rule_output(message), thing)
     with scripted_server() as server:
+        if function == "upstream":
+            # No message of the device waits.
+            server.script.append(Says(body=b"{}"))
         server.script.append(Says(body=json.dumps(first).encode()))
         started = start(
             function,
