@@ -72,6 +72,7 @@ module "shadow" {
 
   stack        = module.integration.stack
   settings     = var.shadow
+  limits       = var.limits
   iot_endpoint = data.aws_iot_endpoint.this.endpoint_address
   things_log   = module.things_log.use
   functions    = local.functions
@@ -127,6 +128,7 @@ module "registry" {
 
   stack                     = module.integration.stack
   default_frequency_plan_id = local.frequency_plan_id
+  limits                    = var.limits
   on_thing_deleted          = var.on_thing_deleted
   scrub_keys                = var.scrub_keys
   sync                      = var.registry_sync

@@ -114,9 +114,11 @@ def shadow(environment: Environment, clients: Clients = CLIENTS) -> PacedShadowW
     """The flow of the function `shadow`."""
     from handlers.settings import ShadowWriterSettings
     from thingbridge.aws.things_log import ThingsLog
+    from thingbridge.pacing import TokenBucket
 
     settings = ShadowWriterSettings.read(environment)
-    shadows = _recorded_shadows(clients, ThingsLog(clients, settings.things_log_group))
+    pace = TokenBucket(rate=settings.shadow_writes_rate)
+    shadows = _recorded_shadows(clients, ThingsLog(clients, settings.things_log_group), pace)
     return _paced_shadow_writer(
         clients, shadows, settings.shadow_states_table, settings.shadow_queue_url, settings.shadow
     )
@@ -226,7 +228,7 @@ def registry(environment: Environment, clients: Clients = CLIENTS) -> Callable[[
     from thingbridge.flows.registry.devices import DevicesWithoutThing
     from thingbridge.flows.registry.scrubbing import Scrubbing
     from thingbridge.flows.registry.setbacks import PATIENCE, Setbacks, Sparing
-    from thingbridge.flows.registry.standing import LOOK_UPS_AT_ONCE, LOOK_UPS_PER_SECOND, StandingThings
+    from thingbridge.flows.registry.standing import LOOK_UPS_AT_ONCE, StandingThings
     from thingbridge.flows.registry.things import Registry, RegistryRules
     from thingbridge.pacing import TokenBucket
     from thingbridge.registry.marks import Owner
@@ -235,7 +237,7 @@ def registry(environment: Environment, clients: Clients = CLIENTS) -> Callable[[
     settings = RegistrySettings.read(environment)
     secrets, things = Secrets(clients), Things(clients)
     log = ThingsLog(clients, settings.things_log_group)
-    pace, setbacks = TokenBucket(rate=LOOK_UPS_PER_SECOND, burst=LOOK_UPS_AT_ONCE), Setbacks()
+    pace, setbacks = TokenBucket(rate=settings.look_ups_rate, burst=LOOK_UPS_AT_ONCE), Setbacks()
     standing = StandingThings(settings.stack, things, pace)
     scrubbing = Scrubbing(things, Queue(clients, settings.registry_queue_url)) if settings.scrub_keys else None
 
@@ -280,6 +282,7 @@ def sync(environment: Environment, clients: Clients = CLIENTS) -> Callable[[Lamb
             Things(clients),
             _connect(settings, secrets, context, settings.ca_certificate, patience=PATIENCE),
             registry_queue,
+            list_things_per_second=settings.list_things_rate,
         ),
         queue=own_queue,
         remaining_seconds=_remaining_seconds(context),
@@ -490,12 +493,12 @@ def _upstream(
     )
 
 
-def _recorded_shadows(clients: Clients, log: ThingsLog) -> RecordedShadows:
+def _recorded_shadows(clients: Clients, log: ThingsLog, pace: TokenBucket | None = None) -> RecordedShadows:
     from thingbridge.aws.shadows import Shadows
     from thingbridge.flows.shadow import RecordedShadows
     from thingbridge.shadow.state import SHADOW_NAME
 
-    return RecordedShadows(Shadows(clients, SHADOW_NAME), log)
+    return RecordedShadows(Shadows(clients, SHADOW_NAME, pace), log)
 
 
 def _paced_shadow_writer(

@@ -153,12 +153,16 @@ class WaitingSettings(UpstreamSettings):
 
 
 class ShadowWriterSettings(Settings):
-    """Environment of `shadow`, which writes paced shadows."""
+    """Environment of `shadow`, which writes paced shadows.
+
+    `shadow_writes_rate`: writes per second of one execution environment.
+    """
 
     things_log_group: str
     shadow: ShadowSettings = field(metadata={"parse": _shadow})
     shadow_states_table: str
     shadow_queue_url: str
+    shadow_writes_rate: float = field(metadata={"parse": float})
 
 
 class WebhookSettings(Settings):
@@ -186,22 +190,28 @@ class RequeueSettings(ThingsStackSettings, ThingSettings):
 class RegistrySettings(ThingsStackSettings, ThingSettings):
     """Environment of `registry`, which keeps end devices in step with things.
 
-    `registry_queue_url`: where it sends work items to; only with `scrub_keys`.
+    `look_ups_rate`: look-ups of things per second of one execution environment. `registry_queue_url`: where it sends
+    work items to; only with `scrub_keys`.
     """
 
     default_frequency_plan_id: str
     on_thing_deleted: OnThingDeleted = field(metadata={"parse": _on_thing_deleted})
     scrub_keys: bool = field(metadata={"parse": _flag})
+    look_ups_rate: float = field(metadata={"parse": float})
     registry_queue_url: str = ""
 
 
 class SyncSettings(ThingsStackSettings):
-    """Environment of `sync`, which compares both registries."""
+    """Environment of `sync`, which compares both registries.
+
+    `list_things_rate`: calls per second of all of the stack.
+    """
 
     registry_queue_url: str
     sync_queue_url: str
     on_thing_deleted: OnThingDeleted = field(metadata={"parse": _on_thing_deleted})
     sync_mode: SyncMode = field(metadata={"parse": _sync_mode})
+    list_things_rate: float = field(metadata={"parse": float})
 
 
 class DevicesSettings(Settings):

@@ -287,9 +287,18 @@ ROOT_CASES = [
     case(ROOT, {"shadow": {"min_interval_seconds": 1.5}}, _INTERVAL + "1.5."),
     case(
         ROOT,
-        {"limits": {"create_thing_per_second": 0.5, "list_things_per_second": 1}},
+        {
+            "limits": {
+                "create_thing_per_second": 0.5,
+                "list_things_per_second": 1,
+                "registry_concurrency": 2.5,
+                "shadow_writes_per_second": 19,
+            }
+        },
         "limits.create_thing_per_second must be 1 to 8000; got 0.5.",
         "limits.list_things_per_second must be 2 to 1000; got 1.",
+        "limits.registry_concurrency must be a whole number from 2, the least of Lambda, to 1000; got 2.5.",
+        "limits.shadow_writes_per_second must be 20 to 20000; got 19.",
     ),
     case(
         ROOT,
@@ -621,6 +630,17 @@ MODULE_CASES = [
         {"limits": {"create_thing_per_second": 8001, "list_things_per_second": 1001}},
         "limits.create_thing_per_second must be 1 to 8000; got 8001.",
         "limits.list_things_per_second must be 2 to 1000; got 1001.",
+    ),
+    case(
+        "registry",
+        {"limits": {"list_things_per_second": 1, "registry_concurrency": 1}},
+        "limits.list_things_per_second must be 2 to 1000; got 1.",
+        "limits.registry_concurrency must be a whole number from 2, the least of Lambda, to 1000; got 1.",
+    ),
+    case(
+        "shadow",
+        {"limits": {"shadow_writes_per_second": 20001}},
+        "limits.shadow_writes_per_second must be 20 to 20000; got 20001.",
     ),
     case(
         "upstream",

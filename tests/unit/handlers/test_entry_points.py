@@ -40,11 +40,12 @@ ENVIRONMENTS = {
         "DEFAULT_FREQUENCY_PLAN_ID": "EU_863_870_TTN",
         "ON_THING_DELETED": "delete",
         "SCRUB_KEYS": "true",
+        "LOOK_UPS_RATE": "0.4",
         "REGISTRY_QUEUE_URL": "https://sqs/farm-registry",
     },
     "requeue": {**THINGS_STACK, **THINGS, **ENCRYPTION, **WORK_QUEUE},
     "rotations": {"DEVICES": DEVICES, "ROTATIONS_TABLE": "farm-rotations", "END_AFTER_HOURS": "24"},
-    "shadow": {**SHADOW, **PACED, **WORK_QUEUE},
+    "shadow": {**SHADOW, **PACED, **WORK_QUEUE, "SHADOW_WRITES_RATE": "20"},
     "sync": {
         **THINGS_STACK,
         **WORK_QUEUE,
@@ -52,6 +53,7 @@ ENVIRONMENTS = {
         "SYNC_QUEUE_URL": "https://sqs/farm-sync.fifo",
         "ON_THING_DELETED": "delete",
         "SYNC_MODE": "apply",
+        "LIST_THINGS_RATE": "8",
     },
     "telemetry": {
         "TELEMETRY_STATES_TABLE": "farm-telemetry-states",
