@@ -62,6 +62,7 @@ module "upstream" {
   end_to_end_encryption = local.encryption.messages
   things_log            = module.things_log.use
   functions             = local.message_functions
+  limits                = var.limits
   publishes_per_second  = module.ingest.publishes_per_second
   silence_minutes       = module.observability.silence_minutes
   alarms                = module.observability.alarms
@@ -86,6 +87,7 @@ module "shadow" {
 
   stack        = module.integration.stack
   settings     = var.shadow
+  limits       = var.limits
   iot_endpoint = data.aws_iot_endpoint.this.endpoint_address
   things_log   = module.things_log.use
   functions    = local.message_functions
@@ -143,6 +145,7 @@ module "registry" {
 
   stack                     = module.integration.stack
   default_frequency_plan_id = local.frequency_plan_id
+  limits                    = var.limits
   on_thing_deleted          = var.on_thing_deleted
   scrub_keys                = var.scrub_keys
   sync                      = var.registry_sync

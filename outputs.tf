@@ -46,6 +46,7 @@ output "function_names" {
     sync      = module.registry.sync_function_name
     telemetry = one(module.devices[*].telemetry_function_name)
     upstream  = module.upstream.function_name
+    waiting   = module.upstream.waiting_function_name
     webhook   = module.ingest.webhook_function_name
   }
 }
@@ -64,7 +65,7 @@ output "observability" {
 }
 
 output "queue_urls" {
-  description = "URLs of the queues that functions work on (directory, downlink, registry, requeue, sending, shadow, sync), and of those that hold what failed. null: those of requeue without end_to_end_encryption, of rotations without devices.end_old_certificates, of shadow unless shadow.min_interval_seconds is set, of sync without registry_sync, of telemetry without devices.telemetry, of records without devices.telemetry.stream."
+  description = "URLs of the queues that functions work on (directory, downlink, registry, requeue, sending, shadow, sync, waiting), and of those that hold what failed. null: those of requeue without end_to_end_encryption, of rotations without devices.end_old_certificates, of shadow unless shadow.min_interval_seconds is set, of sync without registry_sync, of telemetry without devices.telemetry, of records without devices.telemetry.stream."
   value = {
     directory              = module.directory.queue_url
     directory_dead_letters = module.directory.failures.directory_dead_letters.url
@@ -84,6 +85,8 @@ output "queue_urls" {
     sync_dead_letters      = try(module.registry.failures.sync_dead_letters.url, null)
     telemetry_failures     = try(module.devices[0].failures.telemetry_failures.url, null)
     upstream_failures      = module.upstream.failures.upstream_failures.url
+    waiting                = module.upstream.waiting_queue_url
+    waiting_dead_letters   = module.upstream.failures.waiting_dead_letters.url
   }
 }
 

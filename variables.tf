@@ -386,6 +386,38 @@ variable "ingest" {
   }
 }
 
+variable "limits" {
+  description = "How much of what AWS IoT grants an account and region the stack uses; the defaults are 80 % of AWS's. create_thing_per_second: things created for messages that wait (quota CreateThing, 100 per second). list_things_per_second: searches of the registry (quota ListThings, 10; stacks of one account share it). registry_concurrency: invocations that bring devices in step with things, each about half a device per second; The Things Stack limits them, not AWS. shadow_writes_per_second: writes of shadows with a minimum interval (Device Shadow API, 400 requests per second in most regions; 3200 where AWS grants 4000)."
+  type = object({
+    create_thing_per_second  = optional(number, 80)
+    list_things_per_second   = optional(number, 8)
+    registry_concurrency     = optional(number, 5)
+    shadow_writes_per_second = optional(number, 320)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.limits.create_thing_per_second >= 1 && var.limits.create_thing_per_second <= 8000
+    error_message = "limits.create_thing_per_second must be 1 to 8000; got ${var.limits.create_thing_per_second}."
+  }
+
+  validation {
+    condition     = var.limits.list_things_per_second >= 2 && var.limits.list_things_per_second <= 1000
+    error_message = "limits.list_things_per_second must be 2 to 1000; got ${var.limits.list_things_per_second}."
+  }
+
+  validation {
+    condition     = var.limits.registry_concurrency >= 2 && var.limits.registry_concurrency <= 1000 && floor(var.limits.registry_concurrency) == var.limits.registry_concurrency
+    error_message = "limits.registry_concurrency must be a whole number from 2, the least of Lambda, to 1000; got ${var.limits.registry_concurrency}."
+  }
+
+  validation {
+    condition     = var.limits.shadow_writes_per_second >= 20 && var.limits.shadow_writes_per_second <= 20000
+    error_message = "limits.shadow_writes_per_second must be 20 to 20000; got ${var.limits.shadow_writes_per_second}."
+  }
+}
+
 variable "observability" {
   description = "Alarms, who is notified of them, and a dashboard. alarm_actions: ARNs of what each alarm does, such as a topic of Amazon SNS that exists. emails: addresses that are notified, on a topic that is created; it is also created without alarm_actions. kms_key_arn: your own key that encrypts it, whose policy lets CloudWatch use it (null: a key is created). notify_when_over: whether the same is done when a fault is over, and once when an alarm is created. dashboard: whether there is one. runbook: page that alarms refer to, a path or an https URL. silence_minutes: minutes without any message of The Things Stack after which an alarm fires (null: silence is not a fault). An alarm costs 0.10 USD a month: docs/alarms.md has how many there are. null: none of it."
   type = object({

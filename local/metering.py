@@ -32,6 +32,9 @@ DERIVED: Final = {"duration of functions": DURATION, "logs of Lambda itself": PL
 REGISTRY: Final = "registry"
 """Part of operations on things, which a known device causes none of."""
 
+WAITING: Final = "waiting"
+"""Part of looking whether messages of a device wait, which a known device causes none of either."""
+
 CONDITION_FAILED: Final = "ConditionalCheckFailedException"
 """A refused write that DynamoDB charges for like one that succeeds: the table's rows have up to 1 KB here (DynamoDB
 developer guide, "Condition expressions")."""
@@ -144,7 +147,7 @@ def _request(event: Event, stack_name: str) -> list[Charge]:
     if service == "dynamodb":
         write = operation in ("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems")
         item = Item.DYNAMODB_WRITE if write else Item.DYNAMODB_READ
-        part = DIRECTORY if str(event.get("table") or "").endswith("-directory") else SHADOW
+        part = next((each for each in (DIRECTORY, WAITING) if str(event.get("table")).endswith(f"-{each}")), SHADOW)
         return [(part, item, event.get("units") or (1.0 if event.get("error") == CONDITION_FAILED else 0.0))]
     if service == "sqs":
         fifo = str(event.get("queue", "")).endswith(".fifo")

@@ -97,9 +97,10 @@ def fixed_costs(devices: int, way_in: WayIn, shadow: Shadow, functions: Function
     usage.add("secrets", Item.SECRET, secrets(way_in))
     usage.add("secrets", Item.SECRET_CALL, (1 + webhook) * DAYS * DAY / SECRET_CACHE_SECONDS)
     polls = POLLERS * DAYS * DAY / LONG_POLL_SECONDS
-    # The queues of directory, downlink and registry, and of the shadow; of sync and of downlinks to be sent.
+    # The queues of directory, downlink and registry, and of the shadow; of sync, of downlinks
+    # to be sent, and of messages that wait.
     usage.add("waiting at queues", Item.SQS_REQUEST, polls * (3 + bool(shadow.written and shadow.interval)))
-    usage.add("waiting at queues", Item.SQS_FIFO_REQUEST, polls * 2)
+    usage.add("waiting at queues", Item.SQS_FIFO_REQUEST, polls * 3)
     usage.add("metrics", Item.METRIC, len(Count))
     usage += comparison(devices, functions) * RUNS
     if not webhook:

@@ -17,9 +17,17 @@ from thingbridge.aws.topic_rules import TopicRules
 from thingbridge.errors import ThingbridgeError
 from thingbridge.flows.findings import Finding
 
-FUNCTIONS: Final = ("configure", "upstream", "directory", "downlink", "registry")
+FUNCTIONS: Final = ("configure", "upstream", "waiting", "directory", "downlink", "registry")
 OPTIONAL_FUNCTIONS: Final = ("webhook", "shadow", "sync", "requeue", "devices", "provision", "rotations", "telemetry")
-RULES: Final = ("upstream", "directory", "downlink", "downlink_push", "downlink_replace", "registry")
+RULES: Final = (
+    "upstream",
+    "directory_changed",
+    "directory_created",
+    "downlink",
+    "downlink_push",
+    "downlink_replace",
+    "registry",
+)
 
 MOST_SKEW: Final = 120.0
 """Seconds by which clocks may differ: AWS refuses requests that are signed 5 minutes or more off."""

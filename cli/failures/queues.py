@@ -44,6 +44,7 @@ KINDS: Final = {
     "sync_dead_letters": Kind("sync-dead-letters.fifo", queue="sync.fifo", handled_by="sync"),
     "telemetry_failures": Kind("telemetry-failures", function="telemetry"),
     "upstream_failures": Kind("upstream-failures", function="upstream"),
+    "waiting_dead_letters": Kind("waiting-dead-letters.fifo", queue="waiting.fifo", handled_by="waiting"),
 }
 """By the name in the output `queue_urls`."""
 

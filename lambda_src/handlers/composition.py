@@ -40,7 +40,9 @@ if TYPE_CHECKING:
     from thingbridge.flows.shared_directory import SharedDirectory
     from thingbridge.flows.sync import Sync
     from thingbridge.flows.telemetry import Telemetry
-    from thingbridge.flows.upstream import Upstream
+    from thingbridge.flows.upstream import Upstream, Waiting
+    from thingbridge.flows.waiting import WaitingMessages
+    from thingbridge.pacing import TokenBucket
     from thingbridge.shadow.state import ShadowSettings
     from thingbridge.things_stack.client import ThingsStack
 
@@ -48,6 +50,10 @@ Environment = Mapping[str, str]
 
 CLIENTS: Final = Clients(direct=Direct.read(os.environ))
 """The clients of this execution environment."""
+
+
+ATTEMPTS_IN_REGISTRY: Final = 2
+"""How often a call of the thing registry is made for a message that can wait, at most."""
 
 
 def retries(environment: Environment, clients: Clients = CLIENTS, *, longest_pause: int | None = None) -> Retries:
@@ -63,33 +69,40 @@ def retries(environment: Environment, clients: Clients = CLIENTS, *, longest_pau
 def upstream(environment: Environment, clients: Clients = CLIENTS) -> Upstream:
     """The flow of the function `upstream`."""
     from handlers.settings import UpstreamSettings
-    from thingbridge.aws.broker import Broker
-    from thingbridge.aws.things import Things
-    from thingbridge.aws.things_log import ThingsLog
-    from thingbridge.flows.codecs import PackagedCodecs
-    from thingbridge.flows.shadow import ImmediateShadowWriter
-    from thingbridge.flows.thing_directory import ThingDirectory
-    from thingbridge.flows.upstream import Upstream
 
     settings = UpstreamSettings.read(environment)
-    log = ThingsLog(clients, settings.things_log_group)
-    shadows = _recorded_shadows(clients, log)
-    keys = _session_keys(clients, None, settings.sessions_table, settings.key_encryption_key_secret_arn)
-    return Upstream(
-        stack_name=settings.stack_name,
-        shadow_settings=settings.shadow,
-        directory=ThingDirectory(Things(clients), settings.stack, log, _shared_directory(clients, settings)),
-        broker=Broker(clients),
-        shadow_writer=(
-            _paced_shadow_writer(
-                clients, shadows, settings.shadow_states_table, settings.shadow_queue_url, settings.shadow
-            )
-            if settings.shadow_states_table and settings.shadow_queue_url
-            else ImmediateShadowWriter(shadows)
-        ),
-        decoder=PackagedCodecs(),
-        decryption=_decryption(keys, log) if keys else None,
-        log=log,
+    waiting: Waiting | None = None
+    if settings.waiting_table and settings.waiting_queue_url:
+        from thingbridge.aws.queues import Queue
+        from thingbridge.aws.waiting_devices import WaitingDevices
+        from thingbridge.flows.waiting import WaitingQueue
+
+        waiting = WaitingQueue(
+            WaitingDevices(clients, settings.waiting_table), Queue(clients, settings.waiting_queue_url)
+        )
+        # A message that can wait in a queue need not do so in an invocation, of which an account has a thousand.
+        clients.try_at_most("iot", ATTEMPTS_IN_REGISTRY)
+    return _upstream(settings, clients, waiting=waiting)
+
+
+def waiting(environment: Environment, clients: Clients = CLIENTS) -> WaitingMessages:
+    """The flow of the function `waiting`."""
+    from handlers.settings import WaitingSettings
+    from thingbridge.aws.queues import Queue
+    from thingbridge.aws.waiting_devices import WaitingDevices
+    from thingbridge.flows.waiting import WaitingMessages
+    from thingbridge.pacing import TokenBucket
+
+    settings = WaitingSettings.read(environment)
+    clients.try_at_most("iot", ATTEMPTS_IN_REGISTRY)
+    paces = {
+        "CreateThing": TokenBucket(rate=settings.create_thing_rate),
+        "ListThings": TokenBucket(rate=settings.list_things_rate),
+    }
+    return WaitingMessages(
+        _upstream(settings, clients, paces=paces),
+        WaitingDevices(clients, settings.waiting_table),
+        Queue(clients, settings.waiting_dead_letters_url),
     )
 
 
@@ -97,9 +110,11 @@ def shadow(environment: Environment, clients: Clients = CLIENTS) -> PacedShadowW
     """The flow of the function `shadow`."""
     from handlers.settings import ShadowWriterSettings
     from thingbridge.aws.things_log import ThingsLog
+    from thingbridge.pacing import TokenBucket
 
     settings = ShadowWriterSettings.read(environment)
-    shadows = _recorded_shadows(clients, ThingsLog(clients, settings.things_log_group))
+    pace = TokenBucket(rate=settings.shadow_writes_rate)
+    shadows = _recorded_shadows(clients, ThingsLog(clients, settings.things_log_group), pace)
     return _paced_shadow_writer(
         clients, shadows, settings.shadow_states_table, settings.shadow_queue_url, settings.shadow
     )
@@ -249,7 +264,7 @@ def registry(environment: Environment, clients: Clients = CLIENTS) -> Callable[[
     from thingbridge.flows.registry.devices import DevicesWithoutThing
     from thingbridge.flows.registry.scrubbing import Scrubbing
     from thingbridge.flows.registry.setbacks import PATIENCE, Setbacks, Sparing
-    from thingbridge.flows.registry.standing import LOOK_UPS_AT_ONCE, LOOK_UPS_PER_SECOND, StandingThings
+    from thingbridge.flows.registry.standing import LOOK_UPS_AT_ONCE, StandingThings
     from thingbridge.flows.registry.things import Registry, RegistryRules
     from thingbridge.flows.shared_directory import SharedDirectory
     from thingbridge.flows.thing_directory import ThingDirectory
@@ -260,7 +275,7 @@ def registry(environment: Environment, clients: Clients = CLIENTS) -> Callable[[
     settings = RegistrySettings.read(environment)
     secrets, things = Secrets(clients), Things(clients)
     log = ThingsLog(clients, settings.things_log_group)
-    pace, setbacks = TokenBucket(rate=LOOK_UPS_PER_SECOND, burst=LOOK_UPS_AT_ONCE), Setbacks()
+    pace, setbacks = TokenBucket(rate=settings.look_ups_rate, burst=LOOK_UPS_AT_ONCE), Setbacks()
     standing = StandingThings(settings.stack, things, pace)
     shared = SharedDirectory(DirectoryTable(clients, settings.directory_table))
     directory = ThingDirectory(things, settings.stack, log, shared)
@@ -296,14 +311,14 @@ def sync(environment: Environment, clients: Clients = CLIENTS) -> Callable[[Lamb
     from thingbridge.aws.things_log import ThingsLog
     from thingbridge.flows.directory import Directory
     from thingbridge.flows.directory_upkeep import Survey, Upkeep
-    from thingbridge.flows.sync import PATIENCE, THING_PAGES_PER_SECOND, Registries, Sync
+    from thingbridge.flows.sync import PATIENCE, SHARE_OF_PAGES, Registries, Sync
     from thingbridge.pacing import TokenBucket
     from thingbridge.registry.marks import Owner
 
     settings = SyncSettings.read(environment)
     secrets, things, table = Secrets(clients), Things(clients), DirectoryTable(clients, settings.directory_table)
     directory = Directory(settings.stack, things, table, ThingsLog(clients, settings.things_log_group))
-    survey = Survey(things, table, directory, TokenBucket(rate=THING_PAGES_PER_SECOND))
+    survey = Survey(things, table, directory, TokenBucket(rate=SHARE_OF_PAGES * settings.list_things_rate))
     registry_queue, own_queue = Queue(clients, settings.registry_queue_url), Queue(clients, settings.sync_queue_url)
     return lambda context: Sync(
         owner=Owner.of_function(context.invoked_function_arn, settings.stack_name),
@@ -315,6 +330,7 @@ def sync(environment: Environment, clients: Clients = CLIENTS) -> Callable[[Lamb
             _connect(settings, secrets, context, settings.ca_certificate, patience=PATIENCE),
             registry_queue,
             Upkeep(table, directory),
+            list_things_per_second=settings.list_things_rate,
         ),
         queue=own_queue,
         remaining_seconds=_remaining_seconds(context),
@@ -500,12 +516,50 @@ def _shared_directory(clients: Clients, settings: UpstreamSettings) -> SharedDir
     return SharedDirectory(DirectoryTable(clients, settings.directory_table), events)
 
 
-def _recorded_shadows(clients: Clients, log: ThingsLog) -> RecordedShadows:
+def _upstream(
+    settings: UpstreamSettings,
+    clients: Clients,
+    *,
+    waiting: Waiting | None = None,
+    paces: Mapping[str, TokenBucket] | None = None,
+) -> Upstream:
+    """The flow of a message. `paces`: of its calls of the thing registry."""
+    from thingbridge.aws.broker import Broker
+    from thingbridge.aws.things import Things
+    from thingbridge.aws.things_log import ThingsLog
+    from thingbridge.flows.codecs import PackagedCodecs
+    from thingbridge.flows.shadow import ImmediateShadowWriter
+    from thingbridge.flows.thing_directory import ThingDirectory
+    from thingbridge.flows.upstream import Upstream
+
+    log = ThingsLog(clients, settings.things_log_group)
+    shadows = _recorded_shadows(clients, log)
+    keys = _session_keys(clients, None, settings.sessions_table, settings.key_encryption_key_secret_arn)
+    return Upstream(
+        stack_name=settings.stack_name,
+        shadow_settings=settings.shadow,
+        directory=ThingDirectory(Things(clients, paces), settings.stack, log, _shared_directory(clients, settings)),
+        broker=Broker(clients),
+        shadow_writer=(
+            _paced_shadow_writer(
+                clients, shadows, settings.shadow_states_table, settings.shadow_queue_url, settings.shadow
+            )
+            if settings.shadow_states_table and settings.shadow_queue_url
+            else ImmediateShadowWriter(shadows)
+        ),
+        decoder=PackagedCodecs(),
+        decryption=_decryption(keys, log) if keys else None,
+        log=log,
+        waiting=waiting,
+    )
+
+
+def _recorded_shadows(clients: Clients, log: ThingsLog, pace: TokenBucket | None = None) -> RecordedShadows:
     from thingbridge.aws.shadows import Shadows
     from thingbridge.flows.shadow import RecordedShadows
     from thingbridge.shadow.state import SHADOW_NAME
 
-    return RecordedShadows(Shadows(clients, SHADOW_NAME), log)
+    return RecordedShadows(Shadows(clients, SHADOW_NAME, pace), log)
 
 
 def _paced_shadow_writer(

@@ -21,6 +21,7 @@ module "sync" {
   tags         = var.tags
 
   environment = {
+    LIST_THINGS_RATE  = tostring(var.limits.list_things_per_second)
     ON_THING_DELETED  = var.on_thing_deleted
     STACK_NAME        = var.stack.name
     SYNC_MODE         = var.sync.mode

@@ -56,6 +56,26 @@ variable "functions" {
   })
 }
 
+variable "limits" {
+  description = "Searches per second that the stack makes at most of what AWS IoT grants an account and region (quota ListThings), and how many invocations work on registry events and work items at the same time, each about half a device per second."
+  type = object({
+    list_things_per_second = optional(number, 8)
+    registry_concurrency   = optional(number, 5)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.limits.list_things_per_second >= 2 && var.limits.list_things_per_second <= 1000
+    error_message = "limits.list_things_per_second must be 2 to 1000; got ${var.limits.list_things_per_second}."
+  }
+
+  validation {
+    condition     = var.limits.registry_concurrency >= 2 && var.limits.registry_concurrency <= 1000 && floor(var.limits.registry_concurrency) == var.limits.registry_concurrency
+    error_message = "limits.registry_concurrency must be a whole number from 2, the least of Lambda, to 1000; got ${var.limits.registry_concurrency}."
+  }
+}
+
 variable "on_thing_deleted" {
   description = "What happens to the device when its thing is deleted: \"delete\" or \"retain\" it at The Things Stack."
   type        = string

@@ -72,6 +72,26 @@ variable "iot_endpoint" {
   type        = string
 }
 
+variable "limits" {
+  description = "Calls per second that the stack makes at most of what AWS IoT grants an account and region: creations of things by messages that wait (quota CreateThing), and searches (quota ListThings), of which they take half."
+  type = object({
+    create_thing_per_second = optional(number, 80)
+    list_things_per_second  = optional(number, 8)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.limits.create_thing_per_second >= 1 && var.limits.create_thing_per_second <= 8000
+    error_message = "limits.create_thing_per_second must be 1 to 8000; got ${var.limits.create_thing_per_second}."
+  }
+
+  validation {
+    condition     = var.limits.list_things_per_second >= 2 && var.limits.list_things_per_second <= 1000
+    error_message = "limits.list_things_per_second must be 2 to 1000; got ${var.limits.list_things_per_second}."
+  }
+}
+
 variable "publishes_per_second" {
   description = "How many messages per second can arrive (output publishes_per_second of the module ingest): an alarm fires at 80 % of it. null: not limited by a connection."
   type        = number

@@ -131,15 +131,21 @@ FUNCTION_ENVIRONMENT = {
     "DEFAULT_FREQUENCY_PLAN_ID": "EU_863_870_TTN",
     "ON_THING_DELETED": "delete",
     "SCRUB_KEYS": "false",
+    "LOOK_UPS_RATE": "1",
     "REGISTRY_QUEUE_URL": "registry",
     "SYNC_QUEUE_URL": "sync",
     "SYNC_MODE": "apply",
+    "LIST_THINGS_RATE": "8",
     "DEVICES": '{"ca_certificate": "", "endpoint": "", "locations": {}, "policies": ["p"], "region": "", "types": {}}',
     "TELEMETRY_STATES_TABLE": "states",
     "TELEMETRY_TYPES": "{}",
     "NAME_PATTERN": ".*",
     "ALLOWED_DEVICES_TABLE": "farm-allowed-devices",
     "SETTINGS_SECONDS": "300",
+    "WAITING_TABLE": "waiting",
+    "WAITING_DEAD_LETTERS_URL": "waiting-dead-letters",
+    "CREATE_THING_RATE": "8",
+    "SHADOW_WRITES_RATE": "20",
 }
 """Settings for every function: handlers read theirs when they are imported."""
 

@@ -61,10 +61,11 @@ SETTINGS = {
     "sync": "SyncSettings",
     "telemetry": "TelemetrySettings",
     "upstream": "UpstreamSettings",
+    "waiting": "WaitingSettings",
     "webhook": "WebhookSettings",
 }
 # Those that also read WorkQueueSettings.
-WORKING_ON_A_QUEUE = {"downlink", "registry", "requeue", "shadow", "sync"}
+WORKING_ON_A_QUEUE = {"downlink", "registry", "requeue", "shadow", "sync", "waiting"}
 
 
 @pytest.mark.parametrize("example", ["complete", "minimal"])
@@ -127,16 +128,15 @@ def _rights(statement: dict[str, Any]) -> dict[str, Any]:
 
 def test_a_function_is_configured_with_what_it_reads_and_nothing_else(plan: Plan, resources: Resources) -> None:
     settings = importlib.import_module("handlers.settings")
-    # IOT_ENDPOINT is read for the clients (thingbridge/aws/direct.py).
     optional = {
         "devices": {"TELEMETRY_STATES_TABLE"},
         "downlink": {"CA_CERTIFICATE", "DELTA_F_PORT"},
-        "upstream": {"IOT_ENDPOINT"},
     }
     checked = set()
     for address, resource in resources(plan("complete")).items():
         # The secret of this stack exists, so the plan knows every value but the URLs of queues, which `downlink`,
-        # `registry` and `sync` have. The functions that are not part of it are started by the end-to-end tests.
+        # `registry`, `sync`, `upstream` and `waiting` have. The functions that are not part of it are started by the
+        # end-to-end tests.
         if not address.startswith("module.vineyard.") or resource["type"] != "aws_lambda_function":
             continue
         function = resource["values"]["function_name"].removeprefix("vineyard-")
@@ -148,7 +148,7 @@ def test_a_function_is_configured_with_what_it_reads_and_nothing_else(plan: Plan
         required = {each.name.upper() for each in read if each.default is MISSING}
         assert set(variables) == {"LOG_LEVEL"} | required | optional.get(function, set()), function
         checked.add(function)
-    assert checked == {"devices", "upstream"}
+    assert checked == {"devices"}
 
 
 def test_a_handler_is_there_for_every_function(repository: Path, plan: Plan, resources: Resources) -> None:
@@ -210,4 +210,4 @@ def test_two_stacks_share_no_name(plan: Plan, resources: Resources) -> None:
             if name and resource["type"] in SHOWN and resource["type"] != "aws_lambda_function_event_invoke_config":
                 names[resource["type"], name] += 1
     assert {name: count for name, count in names.items() if count > 1} == {}
-    assert sum(1 for kind, _ in names if kind == "aws_lambda_function") == 15
+    assert sum(1 for kind, _ in names if kind == "aws_lambda_function") == 17

@@ -298,6 +298,21 @@ ROOT_CASES = [
     ),
     case(
         ROOT,
+        {
+            "limits": {
+                "create_thing_per_second": 0.5,
+                "list_things_per_second": 1,
+                "registry_concurrency": 2.5,
+                "shadow_writes_per_second": 19,
+            }
+        },
+        "limits.create_thing_per_second must be 1 to 8000; got 0.5.",
+        "limits.list_things_per_second must be 2 to 1000; got 1.",
+        "limits.registry_concurrency must be a whole number from 2, the least of Lambda, to 1000; got 2.5.",
+        "limits.shadow_writes_per_second must be 20 to 20000; got 19.",
+    ),
+    case(
+        ROOT,
         {"shadow": {"min_interval_seconds": 60, "metrics": False}},
         "shadow.min_interval_seconds must be 0 unless shadow.metrics or shadow.decoded_payload is true; got 60.",
     ),
@@ -613,12 +628,30 @@ MODULE_CASES = [
         {"maximum_batching_window_in_seconds": 1, "fifo": True},
         "maximum_batching_window_in_seconds must be 0 to 300, and 0 in a FIFO queue; got 1.",
     ),
+    case("work_queue", {"high_throughput": True}, "high_throughput must be false unless fifo is true; got true."),
     case(
         "schedule",
         {"name": 65 * "x", "expression": "every 10 minutes"},
         f'name must hold 1 to 64 letters, digits, _ and -; got "{65 * "x"}".',
         "expression must be a rate or a cron expression, e.g. rate(10 minutes) or cron(0 * * * ? *); "
         'got "every 10 minutes".',
+    ),
+    case(
+        "upstream",
+        {"limits": {"create_thing_per_second": 8001, "list_things_per_second": 1001}},
+        "limits.create_thing_per_second must be 1 to 8000; got 8001.",
+        "limits.list_things_per_second must be 2 to 1000; got 1001.",
+    ),
+    case(
+        "registry",
+        {"limits": {"list_things_per_second": 1, "registry_concurrency": 1}},
+        "limits.list_things_per_second must be 2 to 1000; got 1.",
+        "limits.registry_concurrency must be a whole number from 2, the least of Lambda, to 1000; got 1.",
+    ),
+    case(
+        "shadow",
+        {"limits": {"shadow_writes_per_second": 20001}},
+        "limits.shadow_writes_per_second must be 20 to 20000; got 20001.",
     ),
     case(
         "upstream",

@@ -60,7 +60,7 @@ def test_the_figures_in_the_text_are_those_of_the_calculation() -> None:
     standard = polls.units(Item.SQS_REQUEST) * VIRGINIA.usd[Item.SQS_REQUEST]
     assert f"about {standard / 3:.2f} USD each for the queues of `directory`, `downlink` and `registry`" in text
     fifo = polls.quantities["waiting at queues", Item.SQS_FIFO_REQUEST] * VIRGINIA.usd[Item.SQS_FIFO_REQUEST]
-    assert f"{fifo / 2:.2f} USD each for `sync` and `sending` (FIFO)" in text
+    assert f"{fifo / 3:.2f} USD each for `sync`, `sending` and `waiting` (FIFO)" in text
     assert f"{fleet.RUNS:,} runs" in text
 
 

@@ -14,7 +14,7 @@ from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Final
 
-from thingbridge.errors import Busy, Misconfigured, Refused, ThingbridgeError
+from thingbridge.errors import Busy, Misconfigured, Refused, ThingbridgeError, Throttled
 
 REFUSALS: Final[Mapping[str, frozenset[str]]] = {
     "CreateCertificateFromCsr": frozenset({"InvalidRequestException"}),
@@ -49,6 +49,14 @@ _PERMISSION_CODES: Final = frozenset(
     {
         *("AccessDenied", "AccessDeniedException", "ForbiddenException", "UnauthorizedException"),
         *("AuthorizationError", "KmsAccessDenied", "KMSAccessDenied"),  # of Amazon SNS: the first and the last
+    }
+)
+
+_ABOVE_A_RATE: Final = frozenset(
+    {
+        *("ProvisionedThroughputExceededException", "RequestLimitExceeded", "RequestThrottled"),
+        *("RequestThrottledException", "ThrottledException", "Throttling", "ThrottlingException"),
+        "TooManyRequestsException",
     }
 )
 
@@ -171,8 +179,8 @@ def _response(error: Exception) -> Mapping[str, Any]:
 class translate_errors:  # noqa: N801 - read as a function: `with translate_errors(…)`
     """Raise this product's errors instead of what a client raises inside; the text begins with `operation`.
 
-    Refused: what `REFUSALS` lists, and what boto3 does not even send. NotPermitted: a missing permission.
-    Misconfigured, with the fix: where an operator has to act. Busy: everything else.
+        Refused: what `REFUSALS` lists, and what boto3 does not even send. NotPermitted: a missing permission.
+    Misconfigured, with the fix: where an operator has to act. Throttled: a call above a rate. Busy: everything else.
 
     A class, because every call of a message passes it: a generator would take longer than what it does.
     """
@@ -205,4 +213,7 @@ def _translated(operation: str, error: Exception) -> ThingbridgeError:
     if name in _PERMISSION_CODES:
         return NotPermitted(answer)
     fix = _FIXES.get((called, name)) or _FIXES_OF_ANY_OPERATION.get(name)
-    return Misconfigured(f"{answer}: {fix}") if fix else Busy(answer)
+    if fix:
+        return Misconfigured(f"{answer}: {fix}")
+    above_a_rate = status(error) == HTTPStatus.TOO_MANY_REQUESTS or name in _ABOVE_A_RATE
+    return Throttled(answer) if above_a_rate else Busy(answer)

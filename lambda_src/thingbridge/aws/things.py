@@ -8,6 +8,7 @@ from thingbridge.aws.clients import Clients
 from thingbridge.aws.errors import answered, code, text, translate_errors
 from thingbridge.errors import Busy, Misconfigured
 from thingbridge.messaging.topics import THING_NAME
+from thingbridge.pacing import TokenBucket
 from thingbridge.registry.attributes import ATTRIBUTE_NAME, ATTRIBUTE_VALUE, MOST_ATTRIBUTES, Attribute
 
 THINGS_PER_PAGE: Final = 250
@@ -35,10 +36,14 @@ class VersionConflict(Busy):
 
 
 class Things:
-    """The registry of one account. Every method raises Busy, Misconfigured or Refused, as AWS answers."""
+    """The registry of one account. Every method raises Busy, Misconfigured or Refused, as AWS answers.
 
-    def __init__(self, clients: Clients) -> None:
-        self._clients = clients
+    `paces`: limits the searches (`ListThings`) and creations (`CreateThing`) of this object; those without one are not
+    limited.
+    """
+
+    def __init__(self, clients: Clients, paces: Mapping[str, TokenBucket] | None = None) -> None:
+        self._clients, self._paces = clients, paces or {}
 
     def send_events(self) -> bool:
         """Whether changes of things send registry events in this account and region."""
@@ -112,6 +117,7 @@ class Things:
         yield from self._search(Attribute.DEVICE_ID, device_id)
 
     def _search(self, attribute: Attribute, value: str) -> list[Thing]:
+        self._await_turn("ListThings")
         with translate_errors(f"search things with {attribute} {value}"):
             pages = (
                 self._clients("iot")
@@ -127,6 +133,7 @@ class Things:
         Raises Refused for a name or attributes that no thing can have, Misconfigured while the thing type is missing or
         deprecated.
         """
+        self._await_turn("CreateThing")
         operation = f"create the thing {name}"
         with translate_errors(operation):
             try:
@@ -180,6 +187,10 @@ class Things:
                     raise VersionConflict(f"the thing {name} has changed since it was read") from error
                 if code(error) != "ResourceNotFoundException":
                     raise
+
+    def _await_turn(self, operation: str) -> None:
+        if operation in self._paces:
+            self._paces[operation].acquire()
 
 
 def _is_well_formed(name: str, attributes: Mapping[str, str]) -> bool:

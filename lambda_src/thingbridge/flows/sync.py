@@ -38,11 +38,14 @@ LONGEST_PAUSE: Final = 120
 PATIENCE: Final = 60.0
 """Seconds for which one call of The Things Stack is retried: after that, the run is retried from its queue."""
 
-THING_PAGES_PER_SECOND: Final = 6.0
-"""Below the 10 per second that AWS allows an account, because other functions look things up as well."""
+LIST_THINGS_PER_SECOND: Final = 8.0
+"""What a stack may make of AWS's 10 per second, by default (the variable `limits.list_things_per_second`)."""
 
-THING_PAGES_BESIDE_WORK: Final = 2.0
-"""While work of an earlier run waits: the flow `registry` then makes 6 look-ups per second (80 % in all)."""
+SHARE_OF_PAGES: Final = 0.75
+"""The part of it with which things are listed, because other functions look things up as well."""
+
+SHARE_BESIDE_WORK: Final = 0.25
+"""While work of an earlier run waits: the flow `registry` then makes the other three quarters."""
 
 DEVICE_PAGES_PER_SECOND: Final = 4.0
 """The hosted The Things Stack does not publish its limit per key; after a 429, the client waits as long as it says."""
@@ -106,14 +109,16 @@ class Registries:
         upkeep: Upkeep | None = None,
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        list_things_per_second: float = LIST_THINGS_PER_SECOND,
     ) -> None:
+        """`list_things_per_second`: what all of the stack may make."""
         self._upkeep = upkeep
         self._stack_name, self._things, self._things_stack, self._queue = stack_name, things, things_stack, queue
         self._device_pace = TokenBucket(rate=DEVICE_PAGES_PER_SECOND, now=now, sleep=sleep)
         # Counted once: devices without a thing, which are looked up, are sent after the last page of things.
         self._waiting = queue.waiting()
-        rate = THING_PAGES_BESIDE_WORK if self._waiting else THING_PAGES_PER_SECOND
-        self._thing_pace = TokenBucket(rate=rate, now=now, sleep=sleep)
+        share = SHARE_BESIDE_WORK if self._waiting else SHARE_OF_PAGES
+        self._thing_pace = TokenBucket(rate=share * list_things_per_second, now=now, sleep=sleep)
 
     def devices(self, page: int) -> DevicePage:
         """A page of the application's devices, from 1."""

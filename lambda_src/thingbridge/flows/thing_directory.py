@@ -123,6 +123,10 @@ class ThingDirectory:
                     self._absent.put(device, True, ABSENT_FOR)
         return known.name_for(device) if known else None
 
+    def remembers(self, device: EndDeviceIdentifiers) -> bool:
+        """Whether the device's thing, or why it can't have one, is known without a call."""
+        return self._known.get(device) is not None
+
     def find(self, device: EndDeviceIdentifiers) -> str | None:
         """Name of the device's thing as the registry has it now, None if there is none. Nothing is remembered.
 

@@ -39,7 +39,7 @@ from thingbridge.aws.things import Things, VersionConflict
 from thingbridge.aws.things_log import ThingsLog
 from thingbridge.aws.topic_rules import TopicRules
 from thingbridge.aws.waiting_downlinks import WaitingDownlinks
-from thingbridge.errors import Busy, Misconfigured, Refused, ThingbridgeError
+from thingbridge.errors import Busy, Misconfigured, Refused, ThingbridgeError, Throttled
 from thingbridge.registry.directory import Fact
 
 
@@ -54,8 +54,9 @@ def refused(status: int, code: str, operation: str = "DescribeThing") -> ClientE
         (refused(400, "InvalidRequestException"), Refused),
         (refused(413, "413", "Publish"), Refused),
         (ParamValidationError(report="thingName is too short"), Refused),
-        (refused(429, "ThrottlingException"), Busy),
-        (refused(400, "ThrottlingException"), Busy),
+        (refused(429, "ThrottlingException"), Throttled),
+        (refused(400, "ThrottlingException"), Throttled),
+        (refused(429, "AnythingElse"), Throttled),
         (refused(500, "AnythingElse"), Busy),
         (refused(403, "AccessDeniedException"), NotPermitted),
         (refused(403, "ForbiddenException"), NotPermitted),
@@ -153,6 +154,8 @@ HANDLED = None
 
 BUSY_EVERYWHERE = (
     *("InternalFailureException", "InternalServerError", "InternalServiceError", "ServiceUnavailableException"),
+)
+THROTTLED_EVERYWHERE = (
     *("ThrottlingException", "RequestThrottled", "RequestLimitExceeded", "ProvisionedThroughputExceededException"),
 )
 
@@ -444,6 +447,8 @@ def expected(operation: str, code: str) -> type[Exception] | None:
         return listed[code]
     if code in BUSY_EVERYWHERE:
         return Busy
+    if code in THROTTLED_EVERYWHERE:
+        return Throttled
     if code == "UnauthorizedException":
         return NotPermitted
     pytest.fail(f"{operation} can answer with {code}: decide what it means")

@@ -40,6 +40,7 @@ REGISTRY = {
     "DEFAULT_FREQUENCY_PLAN_ID": "EU_863_870_TTN",
     "ON_THING_DELETED": "retain",
     "SCRUB_KEYS": "false",
+    "LOOK_UPS_RATE": "1",
 }
 
 

@@ -169,9 +169,11 @@ def stack_in(
             "DEFAULT_FREQUENCY_PLAN_ID": "EU_863_870_TTN",
             "ON_THING_DELETED": "delete",
             "SCRUB_KEYS": "false",
+            "LOOK_UPS_RATE": "1",
             "REGISTRY_QUEUE_URL": sqs.create_queue(QueueName=f"{name}-registry")["QueueUrl"],
             "SYNC_QUEUE_URL": sqs.create_queue(QueueName=f"{name}-sync.fifo", Attributes=fifo)["QueueUrl"],
             "SYNC_MODE": "apply",
+            "LIST_THINGS_RATE": "8",
         }
         arn = f"arn:aws:lambda:{region}:{account}:function:{name}-registry"
         return Stack(there, environment | settings, arn, capsys)

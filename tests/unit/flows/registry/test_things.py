@@ -63,6 +63,7 @@ def handle(iot: Any, clients: Clients, simulation: Simulation) -> Handle:
         "DEFAULT_FREQUENCY_PLAN_ID": "EU_863_870_TTN",
         "ON_THING_DELETED": "delete",
         "SCRUB_KEYS": "false",
+        "LOOK_UPS_RATE": "1",
     }
 
     def handle(body: str, *, remaining: float = 30, **settings: str) -> None:
