@@ -224,7 +224,13 @@ def test_things_are_listed_more_slowly_while_the_registry_function_has_work(
         queue.send(["work"])
     slept: list[float] = []
     registries = Registries(
-        "farm", Things(clients), open_client(), queue, lambda: 0.0, slept.append, list_things_per_second=4
+        "farm",
+        Things(clients),
+        open_client(),
+        queue,
+        now=lambda: 0.0,
+        sleep=slept.append,
+        list_things_per_second=4,
     )
     registries.things(None)
     registries.things(None)

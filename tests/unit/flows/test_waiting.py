@@ -13,7 +13,7 @@ from moto.iotdata import iotdata_backends
 
 from handlers import batches, composition
 from tests import events
-from tests.unit.conftest import AnswerWith, arrange_answer, refusal
+from tests.unit.conftest import AnswerWith, arrange_answer, create_directory_table, refusal
 from tests.unit.invocation import Invocation
 from tests.unit.lent_clients import LentClients
 from thingbridge.aws.clients import Clients
@@ -30,6 +30,7 @@ ENVIRONMENT = {
     "THING_TYPE_NAME": "lorawan",
     "THING_NAME_SCHEME": "DevEUI",
     "SHADOW": '{"metrics": true}',
+    "DIRECTORY_TABLE": "farm-directory",
 }
 TANK, BARN = "A81758FFFE0312AB", "A81758FFFE0312AC"
 
@@ -105,6 +106,7 @@ class Stack:
 @pytest.fixture
 def stack(iot: Any, clients: Clients, session: LentClients) -> Stack:
     clients("logs").create_log_group(logGroupName=GROUP)
+    create_directory_table(clients)
     clients("dynamodb").create_table(
         TableName=TABLE,
         BillingMode="PAY_PER_REQUEST",
