@@ -54,6 +54,7 @@ SHOWN = {
 SETTINGS = {
     "configure": "",  # reads its secrets by what Terraform wrote, not by its environment
     "devices": "DevicesSettings",
+    "directory": "DirectorySettings",
     "downlink": "DownlinkSettings",
     "registry": "RegistrySettings",
     "requeue": "RequeueSettings",
@@ -65,7 +66,7 @@ SETTINGS = {
     "webhook": "WebhookSettings",
 }
 # Those that also read WorkQueueSettings.
-WORKING_ON_A_QUEUE = {"downlink", "registry", "requeue", "shadow", "sync", "waiting"}
+WORKING_ON_A_QUEUE = {"directory", "downlink", "registry", "requeue", "shadow", "sync", "waiting"}
 
 
 @pytest.mark.parametrize("example", ["complete", "minimal"])
@@ -175,7 +176,14 @@ def test_rules_listen_where_the_functions_expect_messages(plan: Plan, resources:
     anybody, named = f"SELECT topic() AS thing, {output}", f"SELECT topic(2) AS thing, {output}"
     registry = "FROM '$aws/events/thing/+/+' WHERE thingTypeName = 'lorawan' AND attributes.stackName = 'farm'"
     selected = ", ".join(f"attributes.{name} AS {name}" for name in SELECTED)
+    of_things = "SELECT thingName, timestamp() AS at, attributes.devEUI AS devEUI, attributes.deviceID AS deviceID FROM"
+    names_it = "(NOT isUndefined(attributes.devEUI) OR NOT isUndefined(attributes.deviceID))"
     assert rules == {
+        "farm_directory_changed": (
+            f"{of_things} '$aws/events/thing/+/+' "
+            f"WHERE (operation <> 'CREATED' OR isUndefined(attributes.devEUI)) AND {names_it}"
+        ),
+        "farm_directory_created": f"{of_things} '$aws/events/thing/+/created' WHERE thingName <> attributes.devEUI",
         "farm_upstream": f"{message} '{topics.UPSTREAM_BASE}/farm/#'",
         "farm_downlink": f"{anybody} '{topics.DOWNLINK_REQUEST}'",
         "farm_downlink_push": f"{named} '{topics.public('+', topics.DOWNLINK_PUSH)}'",
@@ -189,7 +197,7 @@ def test_every_hop_has_a_queue_for_what_failed(plan: Plan, resources: Resources)
     rules = [resource["values"] for resource in made if resource["type"] == "aws_iot_topic_rule"]
     assert rules
     # A queue would keep the whole registry event, with its keys: the function is invoked with it, and nothing keeps it.
-    without = {"farm_registry"}
+    without = {"farm_directory_changed", "farm_directory_created", "farm_registry"}
     assert {rule["name"] for rule in rules if not rule["error_action"][0]["sqs"]} == without
     assert {rule["name"] for rule in rules if rule["error_action"][0]["lambda"]} == without
     asynchronous = {rule["name"].split("_")[1] for rule in rules if rule["lambda"]}
@@ -210,4 +218,4 @@ def test_two_stacks_share_no_name(plan: Plan, resources: Resources) -> None:
             if name and resource["type"] in SHOWN and resource["type"] != "aws_lambda_function_event_invoke_config":
                 names[resource["type"], name] += 1
     assert {name: count for name, count in names.items() if count > 1} == {}
-    assert sum(1 for kind, _ in names if kind == "aws_lambda_function") == 17
+    assert sum(1 for kind, _ in names if kind == "aws_lambda_function") == 19
