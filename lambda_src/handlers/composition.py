@@ -255,9 +255,10 @@ def sync(environment: Environment, clients: Clients = CLIENTS) -> Callable[[Lamb
     from thingbridge.aws.things import Things
     from thingbridge.flows.sync import PATIENCE, Registries, Sync
     from thingbridge.registry.marks import Owner
+    from thingbridge.registry.sync import KeptIndex
 
     settings = SyncSettings.read(environment)
-    secrets = Secrets(clients)
+    secrets, kept = Secrets(clients), KeptIndex()
     registry_queue, own_queue = Queue(clients, settings.registry_queue_url), Queue(clients, settings.sync_queue_url)
     return lambda context: Sync(
         owner=Owner.of_function(context.invoked_function_arn, settings.stack_name),
@@ -271,6 +272,7 @@ def sync(environment: Environment, clients: Clients = CLIENTS) -> Callable[[Lamb
         ),
         queue=own_queue,
         remaining_seconds=_remaining_seconds(context),
+        kept=kept,
     )
 
 
