@@ -11,9 +11,10 @@ import json
 import random
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 from benchmarks.fleet.engine import Clock
+from benchmarks.fleet.tables import Tables
 from thingbridge.aws.errors import AwsError
 from thingbridge.aws.retries import Retries
 
@@ -27,12 +28,15 @@ QUOTAS: Final[Mapping[str, int]] = {
     "GetThingShadow": 4_000,
     "CreateLogStream": 50,
     "PutLogEvents": 5_000,
+    "GetItem": 24_000,
+    "UpdateItem": 4_000,
 }
-"""Calls per second of an account in a large region (Service Quotas of AWS IoT Core and CloudWatch Logs).
+"""Calls per second of an account in a large region (Service Quotas of AWS IoT Core and CloudWatch Logs), and what a new
+on-demand table of DynamoDB serves: 12,000 units read, which are twice as many eventually consistent reads.
 
 Publish counts messages of The Things Stack as well. AWS adds up what reads and writes a shadow."""
 
-ADDED_UP: Final = {"GetThingShadow": "UpdateThingShadow"}
+ADDED_UP: Final = {"GetThingShadow": "UpdateThingShadow", "PutItem": "UpdateItem", "DeleteItem": "UpdateItem"}
 
 SECONDS: Final[Mapping[str, float]] = {
     "CreateThing": 0.06,
@@ -47,9 +51,11 @@ SECONDS: Final[Mapping[str, float]] = {
     "ChangeMessageVisibility": 0.010,
     "GetQueueUrl": 0.010,
     "SendMessage": 0.012,
+    "GetQueueAttributes": 0.010,
     "GetItem": 0.005,
     "PutItem": 0.008,
     "UpdateItem": 0.008,
+    "DeleteItem": 0.008,
 }
 """Usual duration of a call within a region; each call takes 50 to 150 % of it. Estimates: what breaks first is a quota,
 not these."""
@@ -131,13 +137,25 @@ class Registry:
             yield dev_eui
 
 
+class Sent(Protocol):
+    """A queue that a function sends messages to, which see `queues`."""
+
+    def __len__(self) -> int:
+        """How many messages wait."""
+
+    def send(self, at: float, body: Any, group: str = "", deduplication_id: str = "") -> None:
+        """Accept a message."""
+
+
 class Account:
-    """One account and region. `clock`: of the caller."""
+    """One account and region. `clock`: of the caller. `queues`: by their URL, for those that functions call."""
 
     def __init__(self, clock: Clock, quotas: Quotas | None = None) -> None:
         self.clock = clock
         self.quotas = quotas or Quotas()
         self.registry = Registry()
+        self.tables = Tables()
+        self.queues: dict[str, Sent] = {}
         self.log_streams: set[str] = set()
         self.delays: dict[str, float] = {}
 
@@ -235,3 +253,40 @@ class Clients:
             self._account.delays[ReceiptHandle] = VisibilityTimeout
 
         self._call("ChangeMessageVisibility", change)
+
+    def get_queue_attributes(self, *, QueueUrl: str, AttributeNames: list[str]) -> dict[str, Any]:  # noqa: N803
+        def count() -> dict[str, Any]:
+            names = iter(AttributeNames)
+            waiting = {next(names): str(len(self._account.queues[QueueUrl]))}
+            return {"Attributes": {**dict.fromkeys(names, "0"), **waiting}}
+
+        return self._call("GetQueueAttributes", count)
+
+    def send_message(
+        self,
+        *,
+        QueueUrl: str,  # noqa: N803
+        MessageBody: str,  # noqa: N803
+        MessageGroupId: str = "",  # noqa: N803
+        MessageDeduplicationId: str = "",  # noqa: N803
+    ) -> dict[str, str]:
+        def send() -> dict[str, str]:
+            queue, at = self._account.queues[QueueUrl], self._account.clock.at
+            queue.send(at, MessageBody, MessageGroupId, MessageDeduplicationId)
+            return {"MessageId": MessageDeduplicationId}
+
+        return self._call("SendMessage", send)
+
+    # Amazon DynamoDB
+
+    def get_item(self, **request: Any) -> dict[str, Any]:
+        return self._call("GetItem", lambda: self._account.tables.get(request))
+
+    def put_item(self, **request: Any) -> None:
+        self._call("PutItem", lambda: self._account.tables.put(request))
+
+    def update_item(self, **request: Any) -> None:
+        self._call("UpdateItem", lambda: self._account.tables.update(request))
+
+    def delete_item(self, **request: Any) -> None:
+        self._call("DeleteItem", lambda: self._account.tables.delete(request))

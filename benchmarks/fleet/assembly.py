@@ -14,7 +14,8 @@ from typing import Any, Final
 
 from benchmarks.fleet.account import Account
 from benchmarks.fleet.engine import Agenda
-from benchmarks.fleet.functions import Code, Concurrency, Events, Function, Queue
+from benchmarks.fleet.functions import Code, Concurrency, Events, Function
+from benchmarks.fleet.queues import Queue
 from benchmarks.fleet.things_stack import Servers
 from handlers import batches
 from thingbridge.aws.broker import Broker

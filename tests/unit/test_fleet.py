@@ -10,8 +10,10 @@ import pytest
 from benchmarks.fleet import onboarding, page, steady
 from benchmarks.fleet.account import Account, Quotas
 from benchmarks.fleet.engine import Agenda, Clock
-from benchmarks.fleet.functions import EVENT_RETRIES, Concurrency, Events, Function, Queue
+from benchmarks.fleet.functions import EVENT_RETRIES, Concurrency, Events, Function
 from benchmarks.fleet.onboarding import Source
+from benchmarks.fleet.queues import Queue
+from benchmarks.fleet.tables import Tables
 from tests import documents
 from thingbridge.aws.errors import AwsError
 from thingbridge.aws.things import Things
@@ -128,6 +130,45 @@ def test_a_message_that_fails_is_received_again_and_then_is_a_dead_letter() -> N
     assert sorted(body for batch in received for body in batch) == ["a", "b", "b"]
     assert queue.dead_letters == ["b"]
     assert len(queue) == 0
+
+
+def test_a_fifo_queue_delivers_the_messages_of_a_group_in_order_and_those_of_others_meanwhile() -> None:
+    account, agenda = Account(Clock()), Agenda()
+    handled: list[str] = []
+
+    def handle(batch: dict[str, Any]) -> Any:
+        account.clock.sleep(10)
+        failed = [
+            each
+            for each in batch["Records"]
+            if each["body"] == "a1" and each["attributes"]["ApproximateReceiveCount"] == "1"
+        ]
+        handled.extend(each["body"] for each in batch["Records"] if each not in failed)
+        return {"batchItemFailures": [{"itemIdentifier": each["messageId"]} for each in failed]}
+
+    queue = Queue(agenda, function(account, handle), "q.fifo", 1, 2, 90, maximum_receive_count=9, fifo=True)
+    agenda.run([(0.0, "a1"), (0.1, "a2"), (0.2, "b1"), (0.3, "b2")], lambda at, body: queue.send(at, body, body[0]))
+    assert handled == ["b1", "b2", "a1", "a2"]
+    assert (len(queue), queue.dead_letters, queue.most_waiting) == (0, [], 4)
+
+
+def test_a_table_writes_only_where_the_condition_holds() -> None:
+    tables = Tables()
+    write = {
+        "TableName": "t",
+        "Key": {"device": {"S": "01"}},
+        "UpdateExpression": "SET as_of = :at, #t = :thing REMOVE gone ADD #k :k",
+        "ExpressionAttributeNames": {"#t": "thing", "#k": "keys"},
+        "ExpressionAttributeValues": {":at": {"N": "5"}, ":thing": {"S": "tank"}, ":k": {"SS": ["x"]}},
+        "ConditionExpression": "attribute_not_exists(as_of) OR as_of < :at",
+    }
+    tables.update(write)
+    with pytest.raises(AwsError):
+        tables.update(write)
+    item = {"device": {"S": "01"}, "as_of": {"N": "5"}, "thing": {"S": "tank"}, "keys": {"SS": ["x"]}}
+    assert tables.get({"TableName": "t", "Key": {"device": {"S": "01"}}}) == {"Item": item}
+    tables.delete({"TableName": "t", "Key": {"device": {"S": "01"}}})
+    assert tables.get({"TableName": "t", "Key": {"device": {"S": "01"}}}) == {}
 
 
 @pytest.mark.parametrize("source", Source)
