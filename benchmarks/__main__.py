@@ -21,8 +21,10 @@ BENCHMARKS = (
     ("benchmarks.path",),
     ("benchmarks.costs",),
     ("benchmarks.sync", "10000", "100000"),
+    ("benchmarks.fleet", "--sizes", "1000", "10000", "--rates", "10", "100"),
 )
-"""What is run, with arguments; `python -m benchmarks.sync` alone also compares a million devices."""
+"""What is run, with arguments; `python -m benchmarks.sync` and `python -m benchmarks.fleet` alone go up to a million
+devices."""
 
 
 def shown(measured: dict[str, Any]) -> Table:

@@ -61,8 +61,8 @@ def table(results: list[dict[str, Any]]) -> str:
 def check(results: list[dict[str, Any]]) -> None:
     """The cost is linear: a device of a large fleet costs no more than one of a small fleet, continuations included."""
     small, large = results[0], results[-1]
-    for figure in ("seconds", "cpu_seconds"):
-        assert large[figure] / large["devices"] < 2 * small[figure] / small["devices"], figure
+    for figure, times in (("seconds", 1.1), ("cpu_seconds", 2)):
+        assert large[figure] / large["devices"] < times * small[figure] / small["devices"], figure
     assert sum(large["calls"].values()) / large["devices"] < 1.5 * sum(small["calls"].values()) / small["devices"]
     assert large["memory_mb"] <= MEMORY_LIMIT
     # The state of a run that is continued must fit into a message of the queue.

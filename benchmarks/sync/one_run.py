@@ -1,7 +1,7 @@
 """One run over a number of devices, in a process of its own: `python -m benchmarks.sync.one_run 10000`.
 
 Prints one JSON object. The run uses the function's own code down to the clients, and is stopped by the function's time
-limit and continued as on AWS.
+limit and continued as on AWS, in the same execution environment: no other is needed.
 """
 
 import json
@@ -15,7 +15,7 @@ from thingbridge.aws.things import Things
 from thingbridge.flows.sync import Registries
 from thingbridge.registry import sync
 from thingbridge.registry.reconcile import OnThingDeleted
-from thingbridge.registry.sync import Count, Rules, Run, SyncMode
+from thingbridge.registry.sync import Count, KeptIndex, Rules, Run, SyncMode
 
 TIME_LIMIT = 900.0
 
@@ -25,7 +25,7 @@ def measure(size: int) -> dict[str, Any]:
     account: Any = Account(size)
     cpu = account.clock.cpu_seconds()
     started = account.clock()
-    run, finished = Run("benchmark", SyncMode.APPLY), False
+    run, finished, kept = Run("benchmark", SyncMode.APPLY), False, KeptIndex()
     longest_message = 0
     while not finished:
         begun = account.clock()
@@ -42,6 +42,7 @@ def measure(size: int) -> dict[str, Any]:
             registries,
             Rules(OWNER, OnThingDeleted.DELETE, lambda *_: None, lambda *_: None),
             lambda begun=begun: TIME_LIMIT - (account.clock() - begun),  # type: ignore[misc]
+            kept,
         )
         longest_message = max(longest_message, 0 if finished else len(run.message()))
         run = Run.read(json.loads(run.message())["continue"])

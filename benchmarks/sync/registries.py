@@ -115,12 +115,12 @@ class Account:
         """The area of the API, as `ThingsStack` has it."""
         return self
 
-    def page(self, page: int, limit: int, _paths: Sequence[str]) -> Sequence[dict[str, Any]]:
+    def page(self, page: int, limit: int, _paths: Sequence[str]) -> tuple[Sequence[dict[str, Any]], int]:
         self._called("EndDeviceRegistry.List")
         numbers = range((page - 1) * limit, min(page * limit, self._size))
         with self.clock.stopped():
             text = json.dumps({"end_devices": [end_device(n) for n in numbers]})
-        return list(json.loads(text)["end_devices"])
+        return list(json.loads(text)["end_devices"]), self._size
 
 
 def name(number: int) -> str:

@@ -314,11 +314,13 @@ def sync(environment: Environment, clients: Clients = CLIENTS) -> Callable[[Lamb
     from thingbridge.flows.sync import PATIENCE, SHARE_OF_PAGES, Registries, Sync
     from thingbridge.pacing import TokenBucket
     from thingbridge.registry.marks import Owner
+    from thingbridge.registry.sync import KeptIndex
 
     settings = SyncSettings.read(environment)
     secrets, things, table = Secrets(clients), Things(clients), DirectoryTable(clients, settings.directory_table)
     directory = Directory(settings.stack, things, table, ThingsLog(clients, settings.things_log_group))
     survey = Survey(things, table, directory, TokenBucket(rate=SHARE_OF_PAGES * settings.list_things_rate))
+    kept = KeptIndex()
     registry_queue, own_queue = Queue(clients, settings.registry_queue_url), Queue(clients, settings.sync_queue_url)
     return lambda context: Sync(
         owner=Owner.of_function(context.invoked_function_arn, settings.stack_name),
@@ -334,6 +336,7 @@ def sync(environment: Environment, clients: Clients = CLIENTS) -> Callable[[Lamb
         ),
         queue=own_queue,
         remaining_seconds=_remaining_seconds(context),
+        kept=kept,
         survey=survey,
     )
 

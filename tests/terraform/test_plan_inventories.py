@@ -131,6 +131,7 @@ def test_a_function_is_configured_with_what_it_reads_and_nothing_else(plan: Plan
     settings = importlib.import_module("handlers.settings")
     optional = {
         "devices": {"TELEMETRY_STATES_TABLE"},
+        "directory": {"IOT_ENDPOINT"},
         "downlink": {"CA_CERTIFICATE", "DELTA_F_PORT"},
     }
     checked = set()
@@ -149,7 +150,7 @@ def test_a_function_is_configured_with_what_it_reads_and_nothing_else(plan: Plan
         required = {each.name.upper() for each in read if each.default is MISSING}
         assert set(variables) == {"LOG_LEVEL"} | required | optional.get(function, set()), function
         checked.add(function)
-    assert checked == {"devices"}
+    assert checked == {"devices", "directory"}
 
 
 def test_a_handler_is_there_for_every_function(repository: Path, plan: Plan, resources: Resources) -> None:

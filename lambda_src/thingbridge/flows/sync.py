@@ -22,7 +22,7 @@ from thingbridge.pacing import TokenBucket
 from thingbridge.registry import sync
 from thingbridge.registry.marks import Owner
 from thingbridge.registry.reconcile import Decision, DevicePage, OnThingDeleted
-from thingbridge.registry.sync import DEVICES_PER_PAGE, Count, ListedThing, Rules, Run, SyncMode
+from thingbridge.registry.sync import DEVICES_PER_PAGE, Count, KeptIndex, ListedThing, Rules, Run, SyncMode
 from thingbridge.registry.work_items import WorkItem
 from thingbridge.things_stack.client import ThingsStack
 
@@ -149,7 +149,10 @@ class Registries:
 
 @dataclass(frozen=True)
 class Sync:
-    """One call, which handles a part of a run. `mode` is the stack's setting, which a tick may override."""
+    """One call, which handles a part of a run.
+
+    `mode` is the stack's setting, which a tick may override. `kept` is that of all calls of an execution environment.
+    """
 
     owner: Owner
     mode: SyncMode
@@ -157,6 +160,7 @@ class Sync:
     registries: Callable[[], Registries]
     queue: Queue
     remaining_seconds: Callable[[], float]
+    kept: KeptIndex
     survey: Survey | None = None
     now: Callable[[], float] = time.time
 
@@ -185,7 +189,7 @@ class Sync:
         """Carry out a part of a run, and send the rest of it to the queue."""
         report = _Report(run.run_id, self.owner.stack_name)
         rules = Rules(self.owner, self.on_thing_deleted, report.example, report.refused)
-        stopped, finished = sync.resume(run, self.registries(), rules, self.remaining_seconds)
+        stopped, finished = sync.resume(run, self.registries(), rules, self.remaining_seconds, self.kept)
         if finished:
             counts = sync.summary(stopped.counts)
             metrics.emit(self.owner.stack_name, counts, self.now())

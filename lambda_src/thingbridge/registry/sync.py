@@ -4,7 +4,8 @@ The listings, the queue and the time come from the caller. What a pair calls for
 that a run comes from ensures that no two calls work on it at once.
 
 Devices are held in memory (`device_index`), things pass by. A run that stops remembers how far it got among the things
-and which devices it has seen; the next call lists the devices again. A work item is checked again when it is carried
+and which devices it has seen. The next call takes the index of the devices over if it runs in the same process
+(`KeptIndex`), and otherwise lists them again. A work item is checked again when it is carried
 out, so a change in between costs one look-up at most.
 """
 
@@ -182,10 +183,39 @@ class Rules:
     refused: Callable[[int, int], None]
 
 
-def resume(run: Run, registries: Registries, rules: Rules, remaining_seconds: Callable[[], float]) -> tuple[Run, bool]:
-    """Continue a run until it is finished or time runs short. Returns its state, and whether it is finished."""
+@dataclass
+class KeptIndex:
+    """The index of a run that stopped, for the call that continues it in the same process.
+
+    It is taken once: a call that fails has changed it, and the next attempt lists the devices again.
+    """
+
+    _stopped: tuple[Run, DeviceIndex] | None = None
+
+    def keep(self, run: Run, index: DeviceIndex) -> None:
+        """Keep the index of a run in the state in which it stopped."""
+        self._stopped = run, index
+
+    def take(self, run: Run) -> DeviceIndex | None:
+        """The index of a run that is continued, None if another process has it, or another state of the run."""
+        stopped, self._stopped = self._stopped, None
+        return stopped[1] if stopped and stopped[0] == run else None
+
+
+def resume(
+    run: Run,
+    registries: Registries,
+    rules: Rules,
+    remaining_seconds: Callable[[], float],
+    kept: KeptIndex | None = None,
+) -> tuple[Run, bool]:
+    """Continue a run until it is finished or time runs short. Returns its state, and whether it is finished.
+
+    `kept`: what the process keeps between calls.
+    """
+    kept = kept or KeptIndex()
     part = _Part(run, registries, rules)
-    index = part.index_devices()
+    index = kept.take(run) or part.index_devices()
     token, listed = run.token, run.listed
     while not listed and remaining_seconds() >= LAST_PAGE_BEFORE_END:
         things, token = registries.things(token)
@@ -204,6 +234,8 @@ def resume(run: Run, registries: Registries, rules: Rules, remaining_seconds: Ca
         seen="" if finished else index.remember(),
         counts={str(name): count for name, count in part.counts.items()},
     )
+    if not finished:
+        kept.keep(stopped, index)
     return stopped, finished
 
 

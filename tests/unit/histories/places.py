@@ -49,7 +49,7 @@ from thingbridge.pacing import TokenBucket
 from thingbridge.registry.identity import StackOfThings, ThingNameScheme
 from thingbridge.registry.marks import Owner
 from thingbridge.registry.reconcile import OnThingDeleted
-from thingbridge.registry.sync import LAST_PAGE_BEFORE_END, SyncMode
+from thingbridge.registry.sync import LAST_PAGE_BEFORE_END, KeptIndex, SyncMode
 from thingbridge.shadow.state import SHADOW_NAME, ShadowSettings
 from thingbridge.things_stack.client import ThingsStack
 
@@ -174,6 +174,7 @@ class Function:
             ),
             queue=Queue(self.clients, sync_queue(self.place.stack)),
             remaining_seconds=TimeLeft(short),
+            kept=KeptIndex(),
         )
 
     def upstream(self) -> Upstream:

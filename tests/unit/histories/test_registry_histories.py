@@ -45,7 +45,7 @@ from thingbridge.registry import marks
 from thingbridge.registry.identity import StackOfThings, ThingNameScheme
 from thingbridge.registry.marks import Mark, Owner
 from thingbridge.registry.reconcile import OnThingDeleted
-from thingbridge.registry.sync import LAST_PAGE_BEFORE_END, SyncMode
+from thingbridge.registry.sync import LAST_PAGE_BEFORE_END, KeptIndex, SyncMode
 from thingbridge.shadow.state import SHADOW_NAME
 from thingbridge.things_stack.client import ThingsStack
 from thingbridge.things_stack.transport import Transport
@@ -183,6 +183,7 @@ class World:
     scrub_keys: bool
     account: Account = field(default_factory=lambda: Account((STACK,)))
     dead: list[str] = field(default_factory=list)
+    kept: KeptIndex = field(default_factory=KeptIndex)
     killed: bool = False
     on_thing_deleted: OnThingDeleted = OnThingDeleted.DELETE
 
@@ -263,7 +264,7 @@ class World:
         except ThingbridgeError:
             return False
         except Killed:
-            self.killed = True
+            self.killed, self.kept = True, KeptIndex()
             return False
         finally:
             self.wire.arrive()
@@ -335,6 +336,7 @@ class World:
             registries=lambda: Registries(STACK, Things(clients), things_stack, queue, sleep=at_once),
             queue=Queue(clients, SYNC_QUEUE),
             remaining_seconds=TimeLeft(short),
+            kept=self.kept,
         )
 
     def things_stack(self) -> ThingsStack:

@@ -18,6 +18,7 @@ from thingbridge.registry.sync import (
     LONGEST_BACKLOG,
     LOOKED_AT_IF_REFUSED,
     Count,
+    KeptIndex,
     ListedThing,
     Rules,
     Run,
@@ -323,21 +324,54 @@ def registries_in_any_state(draw: st.DrawFn) -> InMemory:
 
 
 @settings(max_examples=size(20, 1000))
-@given(both=registries_in_any_state(), pages=st.lists(st.integers(0, 4), min_size=1))
-def test_a_resumed_run_makes_the_decisions_of_one_long_run(both: InMemory, pages: list[int]) -> None:
+@given(both=registries_in_any_state(), pages=st.lists(st.integers(0, 4), min_size=1), same_process=st.booleans())
+def test_a_resumed_run_makes_the_decisions_of_one_long_run(
+    both: InMemory, pages: list[int], same_process: bool
+) -> None:
     whole = InMemory(both.end_devices, both.all_things, page_size=both.page_size)
     expected = run_once(whole)
-    run, finished, parts = Run("r", SyncMode.APPLY), False, 0
+    run, finished, parts, kept = Run("r", SyncMode.APPLY), False, 0, KeptIndex()
     while not finished:
         # Time for this many pages: a run is stopped at every possible place.
         allowed = pages[parts] if parts < len(pages) else 1000
-        run, finished = sync.resume(run, both, rules(), TimeLeft([PLENTY] * allowed + [0.0]))
+        run, finished = sync.resume(run, both, rules(), TimeLeft([PLENTY] * allowed + [0.0]), kept)
+        run = run if finished else Run.read(json.loads(run.message())["continue"])
+        kept = kept if same_process else KeptIndex()
         parts += 1
     assert sorted(map(str, both.sent)) == sorted(map(str, whole.sent))
     varying = {Count.PARTS, Count.DEVICE_CALLS, Count.QUEUE_CALLS}
     done = {name: count for name, count in run.counts.items() if count and name not in varying}
     assert done == {name: count for name, count in expected.items() if name not in varying}
     assert run.counts[Count.PARTS] == parts
+
+
+def test_a_run_that_is_continued_in_the_same_process_lists_no_device_again() -> None:
+    registries = InMemory([marked(n) for n in range(40)], [thing(n) for n in range(40)])
+    kept = KeptIndex()
+    stopped, _ = sync.resume(Run("r", SyncMode.APPLY), registries, rules(), TimeLeft([PLENTY, PLENTY, 0.0]), kept)
+    done, finished = sync.resume(stopped, registries, rules(), lambda: PLENTY, kept)
+    assert finished
+    assert (done.counts[Count.DEVICE_CALLS], done.counts[Count.IN_STEP], registries.sent) == (1, 40, [])
+
+
+def test_a_call_that_failed_leaves_no_index_to_the_next_attempt() -> None:
+    registries = InMemory([marked(n) for n in range(40)], [thing(n) for n in range(40)])
+    kept = KeptIndex()
+    stopped, _ = sync.resume(Run("r", SyncMode.APPLY), registries, rules(), TimeLeft([PLENTY, PLENTY, 0.0]), kept)
+    with pytest.raises(StopIteration):
+        # Fails after another page, whose devices then count as seen.
+        sync.resume(stopped, registries, rules(), iter([PLENTY]).__next__, kept)
+    done, finished = sync.resume(stopped, registries, rules(), lambda: PLENTY, kept)
+    assert finished
+    assert (done.counts[Count.DEVICE_CALLS], done.counts[Count.IN_STEP], registries.sent) == (2, 40, [])
+
+
+def test_the_index_of_one_run_is_not_that_of_another() -> None:
+    registries = InMemory([marked(n) for n in range(40)], [thing(n) for n in range(40)])
+    kept = KeptIndex()
+    sync.resume(Run("r", SyncMode.APPLY), registries, rules(), TimeLeft([PLENTY, PLENTY, 0.0]), kept)
+    done, _ = sync.resume(Run("other", SyncMode.APPLY), registries, rules(), lambda: PLENTY, kept)
+    assert (done.counts[Count.DEVICE_CALLS], done.counts[Count.IN_STEP]) == (1, 40)
 
 
 def test_devices_that_are_registered_between_two_calls_are_left_to_the_next_run() -> None:

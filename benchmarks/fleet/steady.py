@@ -1,0 +1,107 @@
+"""Steady state: every device is known, and sends every ten minutes. What a rate of uplinks asks of the account.
+
+The things exist from the beginning; each execution environment of `upstream` remembers devices as the product does.
+Messages reach them as they come: Lambda does not choose an environment by device.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import random
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from benchmarks.fleet import assembly
+from benchmarks.fleet.account import QUOTAS, Account, Quotas, Registry
+from benchmarks.fleet.assembly import Message, Stack
+from benchmarks.fleet.engine import Agenda, Clock
+from benchmarks.fleet.onboarding import PERIOD
+from benchmarks.fleet.things_stack import Servers
+
+RATES: Final = (10, 100, 1_000, 5_000)
+"""Uplinks per second."""
+
+SMALL_REGION: Final[Mapping[str, int]] = {**QUOTAS, "Publish": 2_000, "UpdateThingShadow": 400}
+
+LONGEST_WARM_UP: Final = 900.0
+MOST_WARM_UP: Final = 1_000_000
+MEASURED: Final = 100.0
+"""Seconds, or uplinks, before anything is counted: one and a half periods, less at high rates, where an environment
+meets a device again too seldom to know it. Then the seconds that are counted."""
+
+
+class KnownThings(Registry):
+    """A registry in which every device has its thing, as the product creates it."""
+
+    def __contains__(self, name: str) -> bool:
+        return True
+
+    def attributes(self, name: str) -> dict[str, str] | None:
+        """A thing's attributes."""
+        return super().attributes(name) or {
+            "devEUI": name,
+            "stackName": assembly.STACK.name,
+            "deviceID": f"eui-{name.lower()}",
+            "joinEUI": assembly.JOIN_EUI,
+        }
+
+
+def duration(rate: int) -> float:
+    """Simulated seconds."""
+    return min(LONGEST_WARM_UP, MOST_WARM_UP // rate) + MEASURED
+
+
+def run(
+    rate: int,
+    *,
+    warm_up: float | None = None,
+    measured: float = MEASURED,
+    quotas: Mapping[str, int] = QUOTAS,
+    report: Callable[[float], None] = lambda _seconds: None,
+) -> dict[str, Any]:
+    """Simulate a rate of uplinks per second. Returns figures by name, of the measured seconds."""
+    assembly.seed()
+    warm_up = duration(rate) - MEASURED if warm_up is None else warm_up
+    clock, agenda, devices = Clock(), Agenda(), int(rate * PERIOD)
+    account = Account(clock, Quotas(quotas))
+    account.registry = KnownThings()
+    served = [0, 0]
+
+    def published(at: float, _message: Message) -> None:
+        served[at >= warm_up] += 1
+
+    stack = Stack(account, agenda, Servers(clock), is_settled=lambda _: True, on_published=published)
+    until = warm_up + measured
+
+    def messages() -> Iterator[tuple[float, Message]]:
+        # Devices are spread over the period at random: two neighbours do not meet the same environments each time.
+        order = list(range(devices))
+        random.shuffle(order)
+        for number in range(int(rate * until)):
+            at = number / rate
+            if number % rate == 0:
+                report(at)
+            account.quotas.take("Publish", at)
+            yield at, (order[number % devices], number // devices)
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        agenda.run(messages(), stack.messages.put, until)
+    seen, begin, end = account.quotas, int(warm_up), int(until)
+    uplinks = rate * measured
+    registry = ("DescribeThing", "ListThings", "CreateThing", "UpdateThing")
+    function = stack.upstream
+    return {
+        "rate": rate,
+        "devices": devices,
+        "uplinks": uplinks,
+        "served": served[1],
+        "registry_calls_per_uplink": sum(seen.calls(each, begin, end) for each in registry) / uplinks,
+        "shares": {each: seen.share(each, begin, end) for each in seen.limits if seen.calls(each, begin, end)},
+        "calls_per_uplink": {each: seen.calls(each, begin, end) / uplinks for each in seen.operations()},
+        "concurrency": stack.concurrency.most,
+        "copies": function.copies,
+        "milliseconds": 1000 * function.seconds / max(1, function.invocations),
+        "refused": dict(seen.refused),
+        "failed": sum(stack.messages.errors.values()),
+    }
