@@ -53,6 +53,8 @@ module "upstream" {
   source = "./modules/upstream"
 
   stack                 = module.integration.stack
+  mode                  = var.uplink_mode
+  batches               = var.uplink_batches
   base_topic            = module.things_stack.base_topic
   iot_endpoint          = data.aws_iot_endpoint.this.endpoint_address
   shadow                = module.shadow.use

@@ -63,7 +63,7 @@ output "observability" {
 }
 
 output "queue_urls" {
-  description = "URLs of the queues that functions work on (registry, requeue, shadow, sync), and of those that hold what failed. null: those of requeue without end_to_end_encryption, of rotations without devices.end_old_certificates, of shadow unless shadow.min_interval_seconds is set, of sync without registry_sync, of telemetry without devices.telemetry, of records without devices.telemetry.stream."
+  description = "URLs of the queues that functions work on (registry, requeue, shadow, sync, upstream), and of those that hold what failed. null: those of requeue without end_to_end_encryption, of rotations without devices.end_old_certificates, of shadow unless shadow.min_interval_seconds is set, of sync without registry_sync, of telemetry without devices.telemetry, of records without devices.telemetry.stream, of upstream and its dead letters unless uplink_mode is \"batched\"."
   value = {
     downlink_failures     = module.downlink.failures.downlink_failures.url
     records_failures      = try(module.devices[0].failures.records_failures.url, null)
@@ -77,6 +77,8 @@ output "queue_urls" {
     sync                  = module.registry.sync_queue_url
     sync_dead_letters     = try(module.registry.failures.sync_dead_letters.url, null)
     telemetry_failures    = try(module.devices[0].failures.telemetry_failures.url, null)
+    upstream              = module.upstream.queue_url
+    upstream_dead_letters = try(module.upstream.failures.upstream_dead_letters.url, null)
     upstream_failures     = module.upstream.failures.upstream_failures.url
   }
 }

@@ -85,12 +85,13 @@ def handle_each(
 ) -> Failures:
     """Call `handle` with the body of each record. Returns the ids of the messages to be delivered again.
 
-    Messages that were delivered less often are handled first: the others failed before. `share`: the time that `handle`
+    Messages that were delivered less often are handled first, as the others failed before, and of those the ones that
+    were sent first. `share`: the time that `handle`
     may use; None: it needs no limit. `retries` None: what fails is delivered again after the queue's visibility
     timeout. `rule_output`: what the rule that feeds the queue passes on.
     """
     failures = []
-    records = sorted(batch["Records"], key=_received)
+    records = sorted(batch["Records"], key=lambda record: (_received(record), _sent(record)))
     for number, record in enumerate(records):
         if share and not share.begin(len(records) - number):
             emit("INFO", "event_deferred", message_id=record["messageId"])
@@ -130,3 +131,7 @@ def _log(record: dict[str, Any], error: Exception, pause: int, *, last: bool) ->
 
 def _received(record: dict[str, Any]) -> int:
     return int(record.get("attributes", {}).get("ApproximateReceiveCount", 1))
+
+
+def _sent(record: dict[str, Any]) -> int:
+    return int(record.get("attributes", {}).get("SentTimestamp", 0))

@@ -1,5 +1,5 @@
 # Messages of The Things Stack, for things and their users: the rule that reads them, the function that creates things, keeps shadows
-# and publishes, and its rights.
+# and publishes, and its rights. Between both, in batches: batched.tf.
 
 locals {
   iot_arn = "arn:${var.aws.partition}:iot:${var.aws.region}:${var.aws.account_id}"
@@ -11,8 +11,8 @@ module "function" {
   name                    = "${var.stack.name}-upstream"
   description             = "Messages of The Things Stack: finds or creates the thing, writes its shadow, publishes on lorawan/<thing>/..."
   handler                 = "handlers.upstream.handler"
-  timeout                 = 15
-  asynchronous_invocation = {}
+  timeout                 = local.batched ? local.batch_timeout : 15
+  asynchronous_invocation = {} # in every mode: a change of the mode must not delete the messages that failed
   functions               = var.functions
   layer_arns              = var.end_to_end_encryption == null ? [] : var.end_to_end_encryption.layer_arns
   policy_json             = data.aws_iam_policy_document.rights.json
@@ -29,6 +29,7 @@ module "function" {
 
   uses = {
     end_to_end_encryption = var.end_to_end_encryption == null ? null : var.end_to_end_encryption.use
+    queue                 = local.batched ? module.queue[0].work : null
     shadow                = var.shadow
     things_log            = var.things_log
   }
@@ -40,11 +41,14 @@ module "rule" {
   name         = "${var.stack.name}-upstream"
   description  = "Every message that The Things Stack publishes for the stack ${var.stack.name}"
   topic_filter = "${var.base_topic}/#"
-  action       = { function = { arn = module.function.arn } }
-  error_queue  = module.function.failure_queue
-  alarms       = var.alarms
-  aws          = var.aws
-  tags         = var.tags
+  action = {
+    function = local.batched ? null : { arn = module.function.arn }
+    queue    = one([for each in module.queue : { arn = each.queue.arn, url = each.queue.url }])
+  }
+  error_queue = local.batched ? module.queue[0].dead_letter_queue : module.function.failure_queue
+  alarms      = var.alarms
+  aws         = var.aws
+  tags        = var.tags
 }
 
 data "aws_iam_policy_document" "rights" {

@@ -2,13 +2,20 @@
 
 output "failures" {
   description = "Queues that hold what failed: name => ARN, URL, and where messages are replayed to."
-  value = {
-    upstream_failures = {
-      arn       = module.function.failure_queue.arn
-      url       = module.function.failure_queue.url
-      replay_to = { function_name = module.function.name, queue_url = null }
-    }
-  }
+  value = merge(
+    {
+      upstream_failures = {
+        arn       = module.function.failure_queue.arn
+        url       = module.function.failure_queue.url
+        replay_to = { function_name = module.function.name, queue_url = null }
+      }
+    },
+    { for queue in module.queue : "upstream_dead_letters" => {
+      arn       = queue.dead_letter_queue.arn
+      url       = queue.dead_letter_queue.url
+      replay_to = { function_name = null, queue_url = queue.queue.url }
+    } },
+  )
 }
 
 output "function_name" {
@@ -26,7 +33,7 @@ output "observed" {
   value = {
     title   = "upstream"
     purpose = "messages of The Things Stack"
-    parts   = [module.function.observed, module.rule.observed]
+    parts   = concat([module.function.observed, module.rule.observed], module.queue[*].observed)
     alarms  = [for alarm in values(aws_cloudwatch_metric_alarm.this) : alarm.alarm_name]
     graphs  = []
   }
@@ -48,7 +55,12 @@ output "public_topics" {
   }
 }
 
+output "queue_url" {
+  description = "URL of the queue between rule and function; null unless mode is \"batched\"."
+  value       = one(module.queue[*].queue.url)
+}
+
 output "ready" {
   description = "Known once messages of The Things Stack are read and handled."
-  value       = [module.rule.arn]
+  value       = concat([module.rule.arn], module.queue[*].mapping_arn)
 }

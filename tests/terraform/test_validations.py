@@ -308,6 +308,16 @@ ROOT_CASES = [
     ),
     case(
         ROOT,
+        {"uplink_mode": "queued", "uplink_batches": {"size": 101, "window_seconds": 4, "maximum_concurrency": 1}},
+        'uplink_mode must be "function" or "batched"; got "queued".',
+        "uplink_batches.size must be a whole number from 1 to 10, or up to 100 with a window_seconds of at least 1; "
+        "got 101.",
+        "uplink_batches.window_seconds must be 0, 1, 2 or 3, as a message that is handled more than 5 seconds after "
+        "its receipt counts as late; got 4.",
+        "uplink_batches.maximum_concurrency must be a whole number from 2 to 1000; got 1.",
+    ),
+    case(
+        ROOT,
         {"codecs": {"source_path": "./nowhere"}},
         'codecs.source_path must be a folder with Python files; got "./nowhere".',
     ),
@@ -608,6 +618,19 @@ MODULE_CASES = [
         f'name must hold 1 to 64 letters, digits, _ and -; got "{65 * "x"}".',
         "expression must be a rate or a cron expression, e.g. rate(10 minutes) or cron(0 * * * ? *); "
         'got "every 10 minutes".',
+    ),
+    case(
+        "upstream",
+        {"mode": "queued", "batches": {"size": 11, "window_seconds": 0, "maximum_concurrency": 1001}},
+        'mode must be "function" or "batched"; got "queued".',
+        "batches.size must be a whole number from 1 to 10, or up to 100 with a window_seconds of at least 1; got 11.",
+        "batches.maximum_concurrency must be a whole number from 2 to 1000; got 1001.",
+    ),
+    case(
+        "upstream",
+        {"batches": {"window_seconds": 0.5}},
+        "batches.window_seconds must be 0, 1, 2 or 3, as a message that is handled more than 5 seconds after its "
+        "receipt counts as late; got 0.5.",
     ),
     case(
         "upstream",

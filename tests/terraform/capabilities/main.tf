@@ -59,6 +59,21 @@ module "shadow_paced" {
   aws          = var.aws
 }
 
+module "upstream" {
+  source   = "../../../modules/upstream"
+  for_each = toset(["batched", "function"])
+
+  stack        = var.stack
+  mode         = each.key
+  batches      = { size = 50, window_seconds = 2, maximum_concurrency = 20 }
+  base_topic   = var.base_topic
+  iot_endpoint = "example-ats.iot.eu-west-1.amazonaws.com"
+  shadow       = { environment = {}, policy_json = "{}" }
+  functions    = var.functions
+  things_log   = var.things_log
+  aws          = var.aws
+}
+
 module "registry_alone" {
   source = "../../../modules/registry"
 
