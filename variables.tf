@@ -447,12 +447,13 @@ variable "scrub_keys" {
 }
 
 variable "shadow" {
-  description = "The named shadow \"lorawan\" of a thing. metrics: report last seen, gateways, frame counters and signal. min_interval_seconds: write it at most that often (0: with each message). decoded_payload: report the decoder's output. delta_f_port: FPort on which a changed desired.decodedPayload is sent (null: it is not sent)."
+  description = "The named shadow \"lorawan\" of a thing. metrics: report last seen, gateways, frame counters and signal. radio: gateways, rssi and snr are among them. min_interval_seconds: write it at most that often (0: with each message). decoded_payload: report the decoder's output. delta_f_port: FPort on which a changed desired.decodedPayload is sent (null: it is not sent)."
   type = object({
     metrics              = optional(bool, true)
     min_interval_seconds = optional(number, 0)
     decoded_payload      = optional(bool, false)
     delta_f_port         = optional(number)
+    radio                = optional(bool, true)
   })
   default  = {}
   nullable = false
@@ -564,13 +565,39 @@ variable "uplink_batches" {
 }
 
 variable "uplink_mode" {
-  description = "How messages of The Things Stack become messages of things: \"function\" invokes the function upstream with each, \"batched\" has a queue between the rule and the function, which bounds the invocations of a burst."
+  description = "How messages of The Things Stack become messages of things: \"function\" invokes the function upstream with each, \"batched\" has a queue between the rule and the function, which bounds the invocations of a burst, and with \"rules\" no function handles the uplinks of known devices, which needs their things to have the names of thing_name_scheme (docs/upstream.md)."
   type        = string
   default     = "function"
   nullable    = false
 
   validation {
-    condition     = contains(["function", "batched"], var.uplink_mode)
-    error_message = "uplink_mode must be \"function\" or \"batched\"; got \"${var.uplink_mode}\"."
+    condition     = contains(["function", "batched", "rules"], var.uplink_mode)
+    error_message = "uplink_mode must be \"function\", \"batched\" or \"rules\"; got \"${var.uplink_mode}\"."
+  }
+
+  # What the SQL of AWS IoT can't do.
+  validation {
+    condition     = var.uplink_mode != "rules" || !var.end_to_end_encryption
+    error_message = "uplink_mode must not be \"rules\" with end_to_end_encryption, as no rule of AWS IoT can decrypt a payload; got \"${var.uplink_mode}\"."
+  }
+
+  validation {
+    condition     = var.uplink_mode != "rules" || var.codecs == null
+    error_message = "uplink_mode must not be \"rules\" with codecs, as no rule of AWS IoT can run them; got \"${var.uplink_mode}\"."
+  }
+
+  validation {
+    condition     = var.uplink_mode != "rules" || !var.shadow.metrics || !var.shadow.radio
+    error_message = "uplink_mode must not be \"rules\" unless shadow.radio or shadow.metrics is false, as no rule of AWS IoT can compare the receptions of an uplink; got \"${var.uplink_mode}\"."
+  }
+
+  validation {
+    condition     = var.uplink_mode != "rules" || !var.shadow.decoded_payload
+    error_message = "uplink_mode must not be \"rules\" with shadow.decoded_payload, as no rule of AWS IoT can leave out what a shadow can't hold; got \"${var.uplink_mode}\"."
+  }
+
+  validation {
+    condition     = var.uplink_mode != "rules" || var.shadow.min_interval_seconds == 0
+    error_message = "uplink_mode must not be \"rules\" with shadow.min_interval_seconds, as no rule of AWS IoT can wait; got \"${var.uplink_mode}\"."
   }
 }

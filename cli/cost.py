@@ -78,6 +78,7 @@ def cost(
             for way in _ways(mode)
             for handled in ([uplink_mode] if uplink_mode else UplinkMode)
             for each in _shadows(shadow, interval)
+            if not (handled is UplinkMode.RULES and each.interval)  # A rule can't wait.
         ),
         *(
             fleet.closed(described, prices, remembers=remembers, shadow=with_shadow)

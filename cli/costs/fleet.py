@@ -87,7 +87,7 @@ def ours(
     mode: UplinkMode = UplinkMode.FUNCTION,
     batches: Batches = Batches(),  # noqa: B008 - frozen
 ) -> Bill:
-    """The bill of a stack of this project with its other defaults."""
+    """The bill of a stack of this project with its other defaults (with rules, also without radio in the shadow)."""
     batch = batches.filled(fleet.uplinks_per_second)
     usage = uplinks.ours(way_in, shadow, functions, fleet.size, fleet.gap, mode=mode, batch=batch)
     fixed = fixed_costs(fleet.devices, way_in, shadow, functions, mode)

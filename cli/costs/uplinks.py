@@ -36,6 +36,7 @@ class UplinkMode(StrEnum):
 
     FUNCTION = "function"
     BATCHED = "batched"
+    RULES = "rules"
 
 
 class WayIn(StrEnum):
@@ -110,7 +111,14 @@ def ours(
     usage.add(MESSAGE_IN, Item.IOT_MESSAGE, units)
     usage.add(RULE, Item.IOT_RULE, units)
     usage.add(RULE, Item.IOT_ACTION, units)
-    usage += functions.invocation("upstream") if mode is UplinkMode.FUNCTION else batched(functions, size, batch)
+    match mode:
+        case UplinkMode.FUNCTION:
+            usage += functions.invocation("upstream")
+        case UplinkMode.BATCHED:
+            usage += batched(functions, size, batch)
+        case UplinkMode.RULES if shadow.written:
+            # The rule that writes the shadow is triggered by the message, and passes on a few fields of it.
+            usage += Usage.of([(RULE, Item.IOT_RULE, units), (RULE, Item.IOT_ACTION, 1)])
     usage += writes(shadow, functions, gap)
     usage.add(MESSAGE_OUT, Item.IOT_MESSAGE, units)
     return usage

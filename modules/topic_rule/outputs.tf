@@ -5,6 +5,14 @@ output "arn" {
   value       = aws_iot_topic_rule.this.arn
 }
 
+output "evaluated" {
+  description = "What AWS IoT evaluates for each message: the statement, and the topic of a republish action with its substitution templates (null for another action)."
+  value = {
+    sql   = aws_iot_topic_rule.this.sql
+    topic = try(var.action.republish.topic, null)
+  }
+}
+
 output "name" {
   description = "Name of the rule."
   value       = aws_iot_topic_rule.this.name

@@ -1,5 +1,5 @@
 # Messages of The Things Stack, for things and their users: the rule that reads them, the function that creates things, keeps shadows
-# and publishes, and its rights. Between both, in batches: batched.tf.
+# and publishes, and its rights. What there is between both: batched.tf; how uplinks do without the function: rules.tf.
 
 locals {
   iot_arn = "arn:${var.aws.partition}:iot:${var.aws.region}:${var.aws.account_id}"
@@ -41,9 +41,11 @@ module "rule" {
   name         = "${var.stack.name}-upstream"
   description  = "Every message that The Things Stack publishes for the stack ${var.stack.name}"
   topic_filter = "${var.base_topic}/#"
+  select       = local.by_rules ? "*" : null
   action = {
-    function = local.batched ? null : { arn = module.function.arn }
-    queue    = one([for each in module.queue : { arn = each.queue.arn, url = each.queue.url }])
+    function  = var.mode == "function" ? { arn = module.function.arn } : null
+    queue     = one([for each in module.queue : { arn = each.queue.arn, url = each.queue.url }])
+    republish = local.by_rules ? local.republish : null
   }
   error_queue = local.batched ? module.queue[0].dead_letter_queue : module.function.failure_queue
   alarms      = var.alarms

@@ -33,7 +33,7 @@ output "observed" {
   value = {
     title   = "upstream"
     purpose = "messages of The Things Stack"
-    parts   = concat([module.function.observed, module.rule.observed], module.queue[*].observed)
+    parts   = concat([module.function.observed, module.rule.observed], module.queue[*].observed, module.others[*].observed, module.shadows[*].observed)
     alarms  = [for alarm in values(aws_cloudwatch_metric_alarm.this) : alarm.alarm_name]
     graphs  = []
   }
@@ -62,5 +62,14 @@ output "queue_url" {
 
 output "ready" {
   description = "Known once messages of The Things Stack are read and handled."
-  value       = concat([module.rule.arn], module.queue[*].mapping_arn)
+  value       = concat([module.rule.arn], module.queue[*].mapping_arn, module.others[*].arn, module.shadows[*].arn)
+}
+
+output "rules" {
+  description = "What AWS IoT evaluates for each message: rule => its statement, and the topic on which it publishes what the statement returns, with substitution templates (null: it passes that on to the function or the queue). With mode \"rules\", more than one."
+  value = merge(
+    { upstream = module.rule.evaluated },
+    { for rule in module.others : "others" => rule.evaluated },
+    { for rule in module.shadows : "shadows" => rule.evaluated },
+  )
 }

@@ -92,14 +92,19 @@ variable "iot_endpoint" {
 }
 
 variable "mode" {
-  description = "How messages get from the rule to the function: \"function\" invokes it with each, \"batched\" has a queue between both."
+  description = "How messages get from the rule to the function: \"function\" invokes it with each, \"batched\" has a queue between both, and with \"rules\" the uplinks of known devices do without the function."
   type        = string
   default     = "function"
   nullable    = false
 
   validation {
-    condition     = contains(["function", "batched"], var.mode)
-    error_message = "mode must be \"function\" or \"batched\"; got \"${var.mode}\"."
+    condition     = contains(["function", "batched", "rules"], var.mode)
+    error_message = "mode must be \"function\", \"batched\" or \"rules\"; got \"${var.mode}\"."
+  }
+
+  validation {
+    condition     = var.mode != "rules" || var.end_to_end_encryption == null
+    error_message = "mode must not be \"rules\" with end_to_end_encryption, as no rule of AWS IoT can decrypt a payload; got \"${var.mode}\"."
   }
 }
 
@@ -115,6 +120,13 @@ variable "shadow" {
     environment = map(string)
     policy_json = string
   })
+}
+
+variable "shadow_metrics" {
+  description = "With mode \"rules\": whether a rule reports the fields of uplinks that need no comparison of receptions (devAddr, fCntUp, lastSeen, sessionID)."
+  type        = bool
+  default     = false
+  nullable    = false
 }
 
 variable "silence_minutes" {

@@ -82,6 +82,12 @@ def test_what_batches_cost_and_save_is_the_calculated_one() -> None:
     assert "full from about 50 messages a second on" in text
 
 
+def test_what_rules_cost_with_basic_ingest_is_the_calculated_one() -> None:
+    rules = uplinks.ours(WayIn.ROLE, Shadow(written=False), Functions(), mode=UplinkMode.RULES) * 1_000_000
+    without_message_in = total(rules.usd(VIRGINIA)) - rules.usd(VIRGINIA)[uplinks.MESSAGE_IN]
+    assert f"that is {without_message_in:.2f} USD per million without a shadow" in re.sub(r"\s+", " ", COSTS)
+
+
 def test_the_prices_that_were_read_are_the_named_ones() -> None:
     read = {name for name, each in TABLE["items"].items() if each["read"] == ["us-east-1"]}
     assert {name.partition("_")[0] for name in read} == {"iot", "lambda", "sqs", "free"}

@@ -59,6 +59,14 @@ def test_batches_cost_the_requests_to_their_queue_and_save_invocations(run: Run)
     assert not bills(run, "--uplink-mode", "function", mode="batched")
 
 
+def test_rules_cost_no_function_and_have_no_paced_shadow(run: Run) -> None:
+    found = bills(run, mode="rules")
+    assert {shadow for _, shadow in found} >= {"shadow with each message", "no shadow"}
+    assert "shadow every 600 s" not in {shadow for _, shadow in found}
+    role = found["pubsub, package, mqtt", "no shadow"]["parts_per_million_uplinks"]
+    assert set(role) == {"message in", "rule and action", "message out"}
+
+
 def test_larger_messages_slower_functions_and_another_region_cost_more(run: Run) -> None:
     key = ("webhook", "shadow with each message")
     usual = bills(run)[key]["usd_per_million_uplinks"]

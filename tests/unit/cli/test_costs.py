@@ -97,6 +97,17 @@ def test_a_batch_shares_its_invocation_and_its_requests_to_the_queue() -> None:
     assert ten.units(Item.LAMBDA_ARM64) == pytest.approx(alone.units(Item.LAMBDA_ARM64))
 
 
+def test_rules_cost_a_second_one_for_the_shadow_and_with_basic_ingest_no_message_in() -> None:
+    with_shadow, without = (
+        uplinks.ours(WayIn.ROLE, Shadow(written=written), Functions(), mode=UplinkMode.RULES)
+        for written in (True, False)
+    )
+    assert per_million(with_shadow) - per_million(without) == pytest.approx(0.15 + 0.15 + 1.25)
+    basic_ingest = Usage.of((part, item, units) for part, item, units in without if part != uplinks.MESSAGE_IN)
+    assert per_million(basic_ingest) == pytest.approx(1.30)
+    assert per_million(basic_ingest) <= 1.35
+
+
 @pytest.mark.parametrize(("per_second", "expected"), [(0.1, 1), (11, 2.2), (50, 10), (5000, 10)])
 def test_a_batch_fills_with_what_comes_within_its_window(per_second: float, expected: float) -> None:
     assert Batches(size=10, window_seconds=1).filled(per_second) == pytest.approx(expected)
