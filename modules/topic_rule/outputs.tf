@@ -28,3 +28,9 @@ output "observed" {
     rules     = [local.name]
   }
 }
+
+output "topic_filter" {
+  description = "Topic filter of the messages that the rule reads. Whoever publishes on a topic that it takes from here does so once the rule exists."
+  value       = var.topic_filter
+  depends_on  = [aws_iot_topic_rule.this]
+}

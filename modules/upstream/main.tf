@@ -45,7 +45,7 @@ module "rule" {
   action = {
     function  = var.mode == "function" ? { arn = module.function.arn } : null
     queue     = one([for each in module.queue : { arn = each.queue.arn, url = each.queue.url }])
-    republish = local.by_rules ? local.republish : null
+    republish = local.republish
   }
   error_queue = local.batched ? module.queue[0].dead_letter_queue : module.function.failure_queue
   alarms      = var.alarms

@@ -17,11 +17,13 @@ locals {
   # True or false whatever a message has: with an operand that is neither, AND would be Undefined.
   names_its_thing = "NOT isUndefined(${local.thing_id}) AND NOT isNull(${local.thing_id}) AND NOT isUndefined(uplink_message.f_cnt) AND isUndefined(simulated)"
 
-  public_topic = <<-SQL
+  # The topic that the rule of the function reads is taken from that rule: it reads there before anything is published.
+  next_topic = [for rule in module.others : <<-SQL
     CASE (topic() = '${var.base_topic}/uplink' AND ${local.names_its_thing}) WHEN true
     THEN concat('lorawan/', ${local.thing_name}, '/uplink')
-    ELSE replace(topic(), '${var.base_topic}/', '${local.function_topic}/') END
+    ELSE replace(topic(), '${var.base_topic}/', '${trimsuffix(rule.topic_filter, "#")}') END
   SQL
+  ]
 
   # Fields of the shadow that an uplink has by itself, as lambda_src/thingbridge/shadow/state.py reports them.
   reported = {
@@ -31,10 +33,10 @@ locals {
     sessionID = "uplink_message.session_key_id"
   }
 
-  republish = {
-    topic  = "$${${replace(trimspace(local.public_topic), "\n", " ")}}"
+  republish = one([for topic in local.next_topic : {
+    topic  = "$${${replace(trimspace(topic), "\n", " ")}}"
     topics = ["lorawan/*/uplink", "${local.function_topic}/*"]
-  }
+  }])
 }
 
 module "others" {
