@@ -55,6 +55,9 @@ module "upstream" {
   source = "./modules/upstream"
 
   stack                 = module.integration.stack
+  mode                  = var.uplink_mode
+  batches               = var.uplink_batches
+  shadow_metrics        = var.shadow.metrics
   base_topic            = module.things_stack.base_topic
   iot_endpoint          = data.aws_iot_endpoint.this.endpoint_address
   directory             = module.directory.messages

@@ -65,7 +65,7 @@ output "observability" {
 }
 
 output "queue_urls" {
-  description = "URLs of the queues that functions work on (directory, downlink, registry, requeue, sending, shadow, sync, waiting), and of those that hold what failed. null: those of requeue without end_to_end_encryption, of rotations without devices.end_old_certificates, of shadow unless shadow.min_interval_seconds is set, of sync without registry_sync, of telemetry without devices.telemetry, of records without devices.telemetry.stream."
+  description = "URLs of the queues that functions work on (directory, downlink, registry, requeue, sending, shadow, sync, upstream, waiting), and of those that hold what failed. null: those of requeue without end_to_end_encryption, of rotations without devices.end_old_certificates, of shadow unless shadow.min_interval_seconds is set, of sync without registry_sync, of telemetry without devices.telemetry, of records without devices.telemetry.stream."
   value = {
     directory              = module.directory.queue_url
     directory_dead_letters = module.directory.failures.directory_dead_letters.url
@@ -84,6 +84,8 @@ output "queue_urls" {
     sync                   = module.registry.sync_queue_url
     sync_dead_letters      = try(module.registry.failures.sync_dead_letters.url, null)
     telemetry_failures     = try(module.devices[0].failures.telemetry_failures.url, null)
+    upstream               = module.upstream.queue_url
+    upstream_dead_letters  = try(module.upstream.failures.upstream_dead_letters.url, null)
     upstream_failures      = module.upstream.failures.upstream_failures.url
     waiting                = module.upstream.waiting_queue_url
     waiting_dead_letters   = module.upstream.failures.waiting_dead_letters.url

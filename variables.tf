@@ -517,12 +517,13 @@ variable "scrub_keys" {
 }
 
 variable "shadow" {
-  description = "The named shadow \"lorawan\" of a thing. metrics: report last seen, gateways, frame counters and signal. min_interval_seconds: write it at most that often (0: with each message). decoded_payload: report the decoder's output. delta_f_port: FPort on which a changed desired.decodedPayload is sent (null: it is not sent)."
+  description = "The named shadow \"lorawan\" of a thing. metrics: report last seen, gateways, frame counters and signal. radio: gateways, rssi and snr are among them. min_interval_seconds: write it at most that often (0: with each message). decoded_payload: report the decoder's output. delta_f_port: FPort on which a changed desired.decodedPayload is sent (null: it is not sent)."
   type = object({
     metrics              = optional(bool, true)
     min_interval_seconds = optional(number, 0)
     decoded_payload      = optional(bool, false)
     delta_f_port         = optional(number)
+    radio                = optional(bool, true)
   })
   default  = {}
   nullable = false
@@ -603,5 +604,70 @@ variable "trusted_account_id" {
   validation {
     condition     = var.trusted_account_id != null || module.things_stack.hosted_account_id != null || contains(["mqtt", "webhook"], var.ingest.mode)
     error_message = "trusted_account_id must be set unless cluster_address is a hosted The Things Stack, whose account is known, or ingest.mode is \"webhook\" or \"mqtt\", which need none; got null with cluster_address \"${var.cluster_address}\" and mode \"${var.ingest.mode}\"."
+  }
+}
+
+variable "uplink_batches" {
+  description = "With uplink_mode \"batched\": the most messages of a batch (size), how long Lambda waits for a batch to fill (window_seconds), and the most invocations at once (maximum_concurrency), which bounds what a burst costs others of the account."
+  type = object({
+    size                = optional(number, 10)
+    window_seconds      = optional(number, 1)
+    maximum_concurrency = optional(number, 10)
+  })
+  default  = {}
+  nullable = false
+
+  # 100 take about two seconds. A message that is handled more than five seconds after its receipt costs a read of the shadow besides.
+  validation {
+    condition     = var.uplink_batches.size >= 1 && var.uplink_batches.size <= 100 && floor(var.uplink_batches.size) == var.uplink_batches.size && (var.uplink_batches.size <= 10 || var.uplink_batches.window_seconds >= 1)
+    error_message = "uplink_batches.size must be a whole number from 1 to 10, or up to 100 with a window_seconds of at least 1; got ${var.uplink_batches.size}."
+  }
+
+  validation {
+    condition     = var.uplink_batches.window_seconds >= 0 && var.uplink_batches.window_seconds <= 3 && floor(var.uplink_batches.window_seconds) == var.uplink_batches.window_seconds
+    error_message = "uplink_batches.window_seconds must be 0, 1, 2 or 3, as a message that is handled more than 5 seconds after its receipt counts as late; got ${var.uplink_batches.window_seconds}."
+  }
+
+  validation {
+    condition     = var.uplink_batches.maximum_concurrency >= 2 && var.uplink_batches.maximum_concurrency <= 1000 && floor(var.uplink_batches.maximum_concurrency) == var.uplink_batches.maximum_concurrency
+    error_message = "uplink_batches.maximum_concurrency must be a whole number from 2 to 1000; got ${var.uplink_batches.maximum_concurrency}."
+  }
+}
+
+variable "uplink_mode" {
+  description = "How messages of The Things Stack become messages of things: \"function\" invokes the function upstream with each, \"batched\" has a queue between the rule and the function, which bounds the invocations of a burst, and with \"rules\" no function handles the uplinks of known devices, which needs their things to have the names of thing_name_scheme (docs/upstream.md)."
+  type        = string
+  default     = "function"
+  nullable    = false
+
+  validation {
+    condition     = contains(["function", "batched", "rules"], var.uplink_mode)
+    error_message = "uplink_mode must be \"function\", \"batched\" or \"rules\"; got \"${var.uplink_mode}\"."
+  }
+
+  # What the SQL of AWS IoT can't do.
+  validation {
+    condition     = var.uplink_mode != "rules" || !var.end_to_end_encryption
+    error_message = "uplink_mode must not be \"rules\" with end_to_end_encryption, as no rule of AWS IoT can decrypt a payload; got \"${var.uplink_mode}\"."
+  }
+
+  validation {
+    condition     = var.uplink_mode != "rules" || var.codecs == null
+    error_message = "uplink_mode must not be \"rules\" with codecs, as no rule of AWS IoT can run them; got \"${var.uplink_mode}\"."
+  }
+
+  validation {
+    condition     = var.uplink_mode != "rules" || !var.shadow.metrics || !var.shadow.radio
+    error_message = "uplink_mode must not be \"rules\" unless shadow.radio or shadow.metrics is false, as no rule of AWS IoT can compare the receptions of an uplink; got \"${var.uplink_mode}\"."
+  }
+
+  validation {
+    condition     = var.uplink_mode != "rules" || !var.shadow.decoded_payload
+    error_message = "uplink_mode must not be \"rules\" with shadow.decoded_payload, as no rule of AWS IoT can leave out what a shadow can't hold; got \"${var.uplink_mode}\"."
+  }
+
+  validation {
+    condition     = var.uplink_mode != "rules" || var.shadow.min_interval_seconds == 0
+    error_message = "uplink_mode must not be \"rules\" with shadow.min_interval_seconds, as no rule of AWS IoT can wait; got \"${var.uplink_mode}\"."
   }
 }

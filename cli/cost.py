@@ -11,14 +11,16 @@ from rich.text import Text
 from cli.costs import fleet, uplinks
 from cli.costs.fleet import Bill, Fleet
 from cli.costs.prices import Prices, UnknownRegion
-from cli.costs.uplinks import Functions, Shadow, WayIn
+from cli.costs.uplinks import Batches, Functions, Shadow, UplinkMode, WayIn
 from cli.costs.usage import total
 from cli.errors import WrongUsage
 from cli.options import AsJson
 from cli.output import fitted, out, print_json, say
 
-COLUMNS: Final = ("way in", "shadow", "USD a month", "fixed", "USD per million uplinks", "made of")
+COLUMNS: Final = ("way in", "uplink mode", "shadow", "USD a month", "fixed", "USD per million uplinks", "made of")
 LONGEST_INTERVAL: Final = 900
+LARGEST_BATCH: Final = 100
+LONGEST_WINDOW: Final = 3
 
 
 class Mode(StrEnum):
@@ -41,6 +43,15 @@ def cost(
     mode: Annotated[
         Mode | None, typer.Option(help="Only this ingest.mode; all without it.", show_default=False)
     ] = None,
+    uplink_mode: Annotated[
+        UplinkMode | None, typer.Option(help="Only this uplink_mode; all without it.", show_default=False)
+    ] = None,
+    batch_size: Annotated[
+        int, typer.Option(min=1, max=LARGEST_BATCH, help="uplink_batches.size of the mode batched.")
+    ] = Batches.size,
+    batch_window: Annotated[
+        int, typer.Option(min=0, max=LONGEST_WINDOW, help="uplink_batches.window_seconds of the mode batched.")
+    ] = Batches.window_seconds,
     shadow: Annotated[
         bool | None,
         typer.Option("--shadow/--no-shadow", help="Only with, or only without a shadow.", show_default=False),
@@ -63,9 +74,11 @@ def cost(
     functions = Functions(milliseconds=duration_ms)
     bills = [
         *(
-            fleet.ours(described, way, each, functions, prices)
+            fleet.ours(described, way, each, functions, prices, handled, Batches(batch_size, batch_window))
             for way in _ways(mode)
+            for handled in ([uplink_mode] if uplink_mode else UplinkMode)
             for each in _shadows(shadow, interval)
+            if not (handled is UplinkMode.RULES and each.interval)  # A rule can't wait.
         ),
         *(
             fleet.closed(described, prices, remembers=remembers, shadow=with_shadow)
@@ -95,6 +108,7 @@ def _show(described: Fleet, prices: Prices, bills: list[Bill], interval: int) ->
     rows = [
         (
             bill.name,
+            bill.mode,
             bill.shadow,
             f"{bill.usd:,.2f}",
             f"{total(bill.fixed):.2f}" if bill.fixed else "?",
@@ -140,6 +154,7 @@ def _as_json(described: Fleet, prices: Prices, bills: list[Bill]) -> dict[str, A
         "bills": [
             {
                 "way_in": bill.name,
+                "uplink_mode": bill.mode,
                 "shadow": bill.shadow,
                 "usd_per_month": round(bill.usd, 2),
                 "usd_per_million_uplinks": round(bill.usd_per_million, 4),

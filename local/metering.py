@@ -172,8 +172,13 @@ def _rule(event: Event, _stack_name: str) -> list[Charge]:
     return [(RULE, Item.IOT_RULE, metering.messages(event["bytes"]))]
 
 
-def _action(event: Event, _stack_name: str) -> list[Charge]:
-    return [(RULE, Item.IOT_ACTION, metering.messages(event["bytes"]))]
+def _action(event: Event, stack_name: str) -> list[Charge]:
+    charges = [(RULE, Item.IOT_ACTION, metering.messages(event["bytes"]))]
+    if event["action"] == "sqs":
+        # AWS IoT sends to the queue at the cost of the account; the local AWS does it without a request.
+        queue = f"queue {capability_of(event, stack_name)}"
+        charges.append((queue, Item.SQS_REQUEST, metering.queue_requests(event["bytes"])))
+    return charges
 
 
 def _invocation(event: Event, stack_name: str) -> list[Charge]:

@@ -11,7 +11,7 @@ from typing import Final
 
 from cli.costs import metering, uplinks
 from cli.costs.prices import Item, Prices
-from cli.costs.uplinks import Functions, Shadow, WayIn
+from cli.costs.uplinks import POLLERS, Batches, Functions, Shadow, UplinkMode, WayIn
 from cli.costs.usage import Usage, total
 from thingbridge.aws.things import THINGS_PER_PAGE
 from thingbridge.registry.sync import Count
@@ -20,9 +20,8 @@ DAYS: Final = 30
 DAY: Final = 86_400
 MILLION: Final = 1_000_000
 
-POLLERS: Final = 5
 LONG_POLL_SECONDS: Final = 20
-"""Of Lambda, on each queue that it works on: its requests are charged when the queue is empty, too."""
+"""Of each poller of Lambda: its requests are charged when the queue is empty, too."""
 
 RUNS: Final = DAYS * 24 * 6
 """Comparisons of both registries, every ten minutes."""
@@ -50,6 +49,11 @@ class Fleet:
         return self.devices * self.uplinks_per_day * DAYS
 
     @property
+    def uplinks_per_second(self) -> float:
+        """Uplinks of all devices per second, evenly distributed."""
+        return self.devices / self.gap
+
+    @property
     def gap(self) -> float:
         """Seconds between two uplinks of a device."""
         return DAY / self.uplinks_per_day
@@ -60,6 +64,7 @@ class Bill:
     """What a choice costs. `per_million`: parts in USD per million uplinks; `fixed`: parts in USD a month."""
 
     name: str
+    mode: str
     shadow: str
     uplinks: float
     per_million: dict[str, float]
@@ -76,11 +81,21 @@ class Bill:
         return self.usd_per_million * self.uplinks / MILLION + total(self.fixed)
 
 
-def ours(fleet: Fleet, way_in: WayIn, shadow: Shadow, functions: Functions, prices: Prices) -> Bill:
-    """The bill of a stack of this project with its other defaults."""
-    usage = uplinks.ours(way_in, shadow, functions, fleet.size, fleet.gap)
-    fixed = fixed_costs(fleet.devices, way_in, shadow, functions)
-    return Bill(str(way_in), str(shadow), fleet.uplinks, (usage * MILLION).usd(prices), fixed.usd(prices))
+def ours(
+    fleet: Fleet,
+    way_in: WayIn,
+    shadow: Shadow,
+    functions: Functions,
+    prices: Prices,
+    mode: UplinkMode = UplinkMode.FUNCTION,
+    batches: Batches = Batches(),  # noqa: B008 - frozen
+) -> Bill:
+    """The bill of a stack of this project with its other defaults (with rules, also without radio in the shadow)."""
+    batch = batches.filled(fleet.uplinks_per_second)
+    usage = uplinks.ours(way_in, shadow, functions, fleet.size, fleet.gap, mode=mode, batch=batch)
+    fixed = fixed_costs(fleet.devices, way_in, shadow, functions, mode)
+    per_million = (usage * MILLION).usd(prices)
+    return Bill(str(way_in), str(mode), str(shadow), fleet.uplinks, per_million, fixed.usd(prices))
 
 
 def closed(fleet: Fleet, prices: Prices, *, remembers: bool, shadow: bool = True) -> Bill:
@@ -88,18 +103,21 @@ def closed(fleet: Fleet, prices: Prices, *, remembers: bool, shadow: bool = True
     usage = uplinks.closed(remembers=remembers, shadow=shadow, size=fleet.size)
     name = f"{CLOSED}, {'remembers things' if remembers else 'searches each time'}"
     words = str(Shadow(written=shadow))
-    return Bill(name, words, fleet.uplinks, (usage * MILLION).usd(prices), {})
+    return Bill(name, str(UplinkMode.FUNCTION), words, fleet.uplinks, (usage * MILLION).usd(prices), {})
 
 
-def fixed_costs(devices: int, way_in: WayIn, shadow: Shadow, functions: Functions) -> Usage:
+def fixed_costs(
+    devices: int, way_in: WayIn, shadow: Shadow, functions: Functions, mode: UplinkMode = UplinkMode.FUNCTION
+) -> Usage:
     """What a stack uses in a month without a single uplink."""
     usage, webhook = Usage(), way_in is WayIn.WEBHOOK
     usage.add("secrets", Item.SECRET, secrets(way_in))
     usage.add("secrets", Item.SECRET_CALL, (1 + webhook) * DAYS * DAY / SECRET_CACHE_SECONDS)
     polls = POLLERS * DAYS * DAY / LONG_POLL_SECONDS
-    # The queues of directory, downlink and registry, and of the shadow; of sync, of downlinks
+    # The queues of directory, downlink and registry, of the shadow, and of upstream; of sync, of downlinks
     # to be sent, and of messages that wait.
-    usage.add("waiting at queues", Item.SQS_REQUEST, polls * (3 + bool(shadow.written and shadow.interval)))
+    queues = 3 + bool(shadow.written and shadow.interval) + (mode is UplinkMode.BATCHED)
+    usage.add("waiting at queues", Item.SQS_REQUEST, polls * queues)
     usage.add("waiting at queues", Item.SQS_FIFO_REQUEST, polls * 3)
     usage.add("metrics", Item.METRIC, len(Count))
     usage += comparison(devices, functions) * RUNS

@@ -5,6 +5,7 @@ The end-to-end tests hold these recipes to what the meter counts on applied stac
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -15,7 +16,7 @@ from cli.costs.usage import Usage
 from thingbridge.flows.thing_directory import KNOWN_FOR
 
 MESSAGE_IN, RULE, MESSAGE_OUT, SHADOW = "message in", "rule and action", "message out", "shadow"
-DIRECTORY = "directory"
+DIRECTORY, QUEUE = "directory", "queue upstream"
 LOGS = "logs"
 
 USUAL_BYTES: Final = 1840
@@ -24,6 +25,21 @@ USUAL_BYTES: Final = 1840
 USUAL_MILLISECONDS: Final = 30.0
 """Billed duration of an invocation with 256 MB, two calls and 1.5 ms of processor time: an estimate, until the metric
 Duration of a function shows it."""
+
+
+POLLERS: Final = 5
+"""With which Lambda reads a queue, at least (Lambda developer guide, "Using Lambda with Amazon SQS")."""
+
+RECEIVED_AT_ONCE: Final = 10
+"""Messages of one request to a queue, at most: to receive and to delete them."""
+
+
+class UplinkMode(StrEnum):
+    """Values of `uplink_mode`."""
+
+    FUNCTION = "function"
+    BATCHED = "batched"
+    RULES = "rules"
 
 
 class WayIn(StrEnum):
@@ -41,15 +57,27 @@ class Functions:
     architecture: str = "arm64"
     milliseconds: float = USUAL_MILLISECONDS
 
-    def invocation(self, name: str) -> Usage:
-        """An invocation of a function that messages pass. What succeeds is not logged."""
+    def invocation(self, name: str, messages: float = 1.0) -> Usage:
+        """An invocation of a function that handles so many messages. What succeeds is not logged."""
         part, gb_second = f"function {name}", metering.gb_second_item(self.architecture)
         return Usage.of(
             [
                 (part, Item.LAMBDA_REQUEST, 1),
-                (part, gb_second, metering.gb_seconds(self.milliseconds, self.memory_mb)),
+                (part, gb_second, metering.gb_seconds(self.milliseconds * messages, self.memory_mb)),
             ]
         )
+
+
+@dataclass(frozen=True)
+class Batches:
+    """`uplink_batches` of the stack, for `uplink_mode = "batched"`."""
+
+    size: int = 10
+    window_seconds: int = 1
+
+    def filled(self, uplinks_per_second: float) -> float:
+        """Messages of an average batch: Lambda reads a queue with at least POLLERS, each of which fills a batch."""
+        return min(self.size, max(1.0, uplinks_per_second * self.window_seconds / POLLERS))
 
 
 @dataclass(frozen=True)
@@ -65,8 +93,19 @@ class Shadow:
         return f"shadow every {self.interval} s" if self.interval else "shadow with each message"
 
 
-def ours(way_in: WayIn, shadow: Shadow, functions: Functions, size: int = USUAL_BYTES, gap: float = 900.0) -> Usage:
-    """One uplink of a known device. `size`: bytes of the message of The Things Stack; `gap`: seconds between two."""
+def ours(
+    way_in: WayIn,
+    shadow: Shadow,
+    functions: Functions,
+    size: int = USUAL_BYTES,
+    gap: float = 900.0,
+    *,
+    mode: UplinkMode = UplinkMode.FUNCTION,
+    batch: float = 1.0,
+) -> Usage:
+    """One uplink of a known device. `size`: bytes of the message of The Things Stack; `gap`: seconds between two;
+    `batch`: messages of an average batch, in batches.
+    """
     usage = Usage()
     if way_in is WayIn.WEBHOOK:
         usage += functions.invocation("webhook")
@@ -74,13 +113,27 @@ def ours(way_in: WayIn, shadow: Shadow, functions: Functions, size: int = USUAL_
     usage.add(MESSAGE_IN, Item.IOT_MESSAGE, units)
     usage.add(RULE, Item.IOT_RULE, units)
     usage.add(RULE, Item.IOT_ACTION, units)
-    usage += functions.invocation("upstream")
+    match mode:
+        case UplinkMode.FUNCTION:
+            usage += functions.invocation("upstream")
+        case UplinkMode.BATCHED:
+            usage += batched(functions, size, batch)
+        case UplinkMode.RULES if shadow.written:
+            # The rule that writes the shadow is triggered by the message, and passes on a few fields of it.
+            usage += Usage.of([(RULE, Item.IOT_RULE, units), (RULE, Item.IOT_ACTION, 1)])
     # An eventually consistent read, unless the copy of the function has asked a moment ago.
-    if gap > 0:
+    if gap > 0 and mode is not UplinkMode.RULES:
         usage.add(DIRECTORY, Item.DYNAMODB_READ, 0.5 * min(1.0, gap / KNOWN_FOR))
     usage += writes(shadow, functions, gap)
     usage.add(MESSAGE_OUT, Item.IOT_MESSAGE, units)
     return usage
+
+
+def batched(functions: Functions, size: int, batch: float) -> Usage:
+    """What a message causes that waits in the queue: sent, and received, handled and deleted with others."""
+    # In the queue, the message is Base64.
+    requests = metering.queue_requests(math.ceil(size * 4 / 3)) + 2 / min(batch, RECEIVED_AT_ONCE)
+    return Usage.of([(QUEUE, Item.SQS_REQUEST, requests)]) + functions.invocation("upstream", batch) * (1 / batch)
 
 
 def writes(shadow: Shadow, functions: Functions, gap: float) -> Usage:

@@ -43,6 +43,7 @@ KINDS: Final = {
     "shadow_dead_letters": Kind("shadow-dead-letters", queue="shadow", handled_by="shadow"),
     "sync_dead_letters": Kind("sync-dead-letters.fifo", queue="sync.fifo", handled_by="sync"),
     "telemetry_failures": Kind("telemetry-failures", function="telemetry"),
+    "upstream_dead_letters": Kind("upstream-dead-letters", queue="upstream", handled_by="upstream"),
     "upstream_failures": Kind("upstream-failures", function="upstream"),
     "waiting_dead_letters": Kind("waiting-dead-letters.fifo", queue="waiting.fifo", handled_by="waiting"),
 }

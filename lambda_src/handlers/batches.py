@@ -129,7 +129,8 @@ def handle_deliveries(
 ) -> Failures:
     """Call `handle` with each message. Returns the ids of the messages to be delivered again.
 
-    Messages that were delivered less often are handled first: the others failed before. Those of one message group (of
+    Messages that were delivered less often are handled first, as the others failed before, and of those the ones that
+    were sent first. Those of one message group (of
     a FIFO queue) stay in order, and none of them is begun after one that failed. `share`: the time that `handle` may
     use; None: it needs no limit. `retries` None: what fails is delivered again after the queue's visibility timeout.
     `rule_output`: what the rule that feeds the queue passes on.
@@ -191,12 +192,12 @@ def _delivery(record: dict[str, Any], rule_output: RuleOutput) -> Delivery:
 
 
 def _failed_last(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The records by how often they, or one of their message group, were delivered."""
+    """The records by how often they, or one of their message group, were delivered, and then by when they were sent."""
     most: dict[str, int] = {}
     for record in records:
         if group := _group(record):
             most[group] = max(most.get(group, 0), _received(record))
-    return sorted(records, key=lambda record: most.get(_group(record) or "", 0) or _received(record))
+    return sorted(records, key=lambda each: (most.get(_group(each) or "", 0) or _received(each), _sent(each)))
 
 
 def _group(record: dict[str, Any]) -> str | None:
@@ -207,3 +208,7 @@ def _group(record: dict[str, Any]) -> str | None:
 
 def _received(record: dict[str, Any]) -> int:
     return int(record.get("attributes", {}).get("ApproximateReceiveCount", 1))
+
+
+def _sent(record: dict[str, Any]) -> int:
+    return int(record.get("attributes", {}).get("SentTimestamp", 0))

@@ -63,6 +63,7 @@ variable "settings" {
     min_interval_seconds = optional(number, 0)
     decoded_payload      = optional(bool, false)
     delta_f_port         = optional(number)
+    radio                = optional(bool, true)
   })
   default  = {}
   nullable = false

@@ -97,6 +97,16 @@ data "aws_iam_policy_document" "queues" {
       resources = [statement.value.arn]
     }
   }
+
+  dynamic "statement" {
+    for_each = var.action.republish[*]
+
+    content {
+      sid       = "RepublishSelectedMessages"
+      actions   = ["iot:Publish"]
+      resources = [for topic in statement.value.topics : "arn:${var.aws.partition}:iot:${var.aws.region}:${var.aws.account_id}:topic/${topic}"]
+    }
+  }
 }
 
 resource "aws_iam_role_policy" "queues" {
@@ -172,6 +182,16 @@ resource "aws_iot_topic_rule" "this" {
 
     content {
       function_arn = lambda.value.arn
+    }
+  }
+
+  dynamic "republish" {
+    for_each = var.action.republish[*]
+
+    content {
+      topic    = republish.value.topic
+      role_arn = aws_iam_role.this.arn
+      qos      = 1
     }
   }
 

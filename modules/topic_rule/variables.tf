@@ -1,7 +1,7 @@
 # What the caller decides about the rule.
 
 variable "action" {
-  description = "Where selected messages go: a delivery stream of Amazon Data Firehose, a function, a stream of Amazon Kinesis (whose partitions are by the last segment of the topic), a queue, or a table of DynamoDB (each selected value is an attribute, and its keys must be among them). Exactly one."
+  description = "Where selected messages go: a delivery stream of Amazon Data Firehose, a function, a stream of Amazon Kinesis (whose partitions are by the last segment of the topic), a queue, a table of DynamoDB (each selected value is an attribute, and its keys must be among them), or a topic (republish), which may have substitution templates; topics names all that it may become, with * for any text. Exactly one."
   type = object({
     firehose = optional(object({
       arn  = string
@@ -22,11 +22,15 @@ variable "action" {
       arn  = string
       name = string
     }))
+    republish = optional(object({
+      topic  = string
+      topics = list(string)
+    }))
   })
 
   validation {
     condition     = length([for target in values(var.action) : target if target != null]) == 1
-    error_message = "action must name exactly one of firehose, function, kinesis, queue and table; got ${jsonencode([for name, target in var.action : name if target != null])}."
+    error_message = "action must name exactly one of firehose, function, kinesis, queue, republish and table; got ${jsonencode([for name, target in var.action : name if target != null])}."
   }
 }
 

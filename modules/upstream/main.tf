@@ -1,5 +1,6 @@
 # Messages of The Things Stack, for things and their users: the rule that reads them, the function that creates things, keeps shadows
-# and publishes, and its rights. Messages that wait for their thing are in waiting.tf.
+# and publishes, and its rights. What there is between both: batched.tf; how uplinks do without the function: rules.tf; messages that wait for
+# their thing: waiting.tf.
 
 locals {
   iot_arn    = "arn:${var.aws.partition}:iot:${var.aws.region}:${var.aws.account_id}"
@@ -26,8 +27,8 @@ module "function" {
   name                    = "${var.stack.name}-upstream"
   description             = "Messages of The Things Stack: finds or creates the thing, writes its shadow, publishes on lorawan/<thing>/..."
   handler                 = "handlers.upstream.handler"
-  timeout                 = 15
-  asynchronous_invocation = {}
+  timeout                 = local.batched ? local.batch_timeout : 15
+  asynchronous_invocation = {} # in every mode: a change of the mode must not delete the messages that failed
   functions               = var.functions
   environment             = local.environment
   layer_arns              = local.layer_arns
@@ -37,6 +38,7 @@ module "function" {
   tags                    = var.tags
 
   uses = merge(local.uses, {
+    queue           = local.batched ? module.queue[0].work : null
     waiting_devices = module.waiting_devices.use
     waiting_queue   = module.waiting_queue.send
   })
@@ -48,11 +50,16 @@ module "rule" {
   name         = "${var.stack.name}-upstream"
   description  = "Every message that The Things Stack publishes for the stack ${var.stack.name}"
   topic_filter = "${var.base_topic}/#"
-  action       = { function = { arn = module.function.arn } }
-  error_queue  = module.function.failure_queue
-  alarms       = var.alarms
-  aws          = var.aws
-  tags         = var.tags
+  select       = local.by_rules ? "*" : null
+  action = {
+    function  = var.mode == "function" ? { arn = module.function.arn } : null
+    queue     = one([for each in module.queue : { arn = each.queue.arn, url = each.queue.url }])
+    republish = local.republish
+  }
+  error_queue = local.batched ? module.queue[0].dead_letter_queue : module.function.failure_queue
+  alarms      = var.alarms
+  aws         = var.aws
+  tags        = var.tags
 }
 
 data "aws_iam_policy_document" "rights" {

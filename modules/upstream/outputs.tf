@@ -2,18 +2,25 @@
 
 output "failures" {
   description = "Queues that hold what failed: name => ARN, URL, and where messages are replayed to."
-  value = {
-    upstream_failures = {
-      arn       = module.function.failure_queue.arn
-      url       = module.function.failure_queue.url
-      replay_to = { function_name = module.function.name, queue_url = null }
-    }
-    waiting_dead_letters = {
-      arn       = module.waiting_queue.dead_letter_queue.arn
-      url       = module.waiting_queue.dead_letter_queue.url
-      replay_to = { function_name = null, queue_url = module.waiting_queue.queue.url }
-    }
-  }
+  value = merge(
+    {
+      upstream_failures = {
+        arn       = module.function.failure_queue.arn
+        url       = module.function.failure_queue.url
+        replay_to = { function_name = module.function.name, queue_url = null }
+      }
+      waiting_dead_letters = {
+        arn       = module.waiting_queue.dead_letter_queue.arn
+        url       = module.waiting_queue.dead_letter_queue.url
+        replay_to = { function_name = null, queue_url = module.waiting_queue.queue.url }
+      }
+    },
+    { for queue in module.queue : "upstream_dead_letters" => {
+      arn       = queue.dead_letter_queue.arn
+      url       = queue.dead_letter_queue.url
+      replay_to = { function_name = null, queue_url = queue.queue.url }
+    } },
+  )
 }
 
 output "function_name" {
@@ -31,7 +38,7 @@ output "observed" {
   value = {
     title   = "upstream"
     purpose = "messages of The Things Stack"
-    parts   = [module.function.observed, module.rule.observed, module.waiting.observed, module.waiting_queue.observed]
+    parts   = concat([module.function.observed, module.rule.observed, module.waiting.observed, module.waiting_queue.observed], module.queue[*].observed, module.others[*].observed, module.shadows[*].observed)
     alarms  = [for alarm in values(aws_cloudwatch_metric_alarm.this) : alarm.alarm_name]
     graphs  = []
   }
@@ -53,9 +60,23 @@ output "public_topics" {
   }
 }
 
+output "queue_url" {
+  description = "URL of the queue between rule and function; null unless mode is \"batched\"."
+  value       = one(module.queue[*].queue.url)
+}
+
 output "ready" {
   description = "Known once messages of The Things Stack are read and handled."
-  value       = [module.rule.arn, module.waiting_queue.mapping_arn]
+  value       = concat([module.rule.arn, module.waiting_queue.mapping_arn], module.queue[*].mapping_arn, module.others[*].arn, module.shadows[*].arn)
+}
+
+output "rules" {
+  description = "What AWS IoT evaluates for each message: rule => its statement, and the topic on which it publishes what the statement returns, with substitution templates (null: it passes that on to the function or the queue). With mode \"rules\", more than one."
+  value = merge(
+    { upstream = module.rule.evaluated },
+    { for rule in module.others : "others" => rule.evaluated },
+    { for rule in module.shadows : "shadows" => rule.evaluated },
+  )
 }
 
 output "waiting_function_name" {

@@ -29,6 +29,33 @@ variable "base_topic" {
   }
 }
 
+variable "batches" {
+  description = "With mode \"batched\": the most messages of a batch, how long Lambda waits for a batch to fill, and the most invocations at once."
+  type = object({
+    size                = optional(number, 10)
+    window_seconds      = optional(number, 1)
+    maximum_concurrency = optional(number, 10)
+  })
+  default  = {}
+  nullable = false
+
+  # 100 take about two seconds. A message that is handled more than five seconds after its receipt costs a read of the shadow besides.
+  validation {
+    condition     = var.batches.size >= 1 && var.batches.size <= 100 && floor(var.batches.size) == var.batches.size && (var.batches.size <= 10 || var.batches.window_seconds >= 1)
+    error_message = "batches.size must be a whole number from 1 to 10, or up to 100 with a window_seconds of at least 1; got ${var.batches.size}."
+  }
+
+  validation {
+    condition     = var.batches.window_seconds >= 0 && var.batches.window_seconds <= 3 && floor(var.batches.window_seconds) == var.batches.window_seconds
+    error_message = "batches.window_seconds must be 0, 1, 2 or 3, as a message that is handled more than 5 seconds after its receipt counts as late; got ${var.batches.window_seconds}."
+  }
+
+  validation {
+    condition     = var.batches.maximum_concurrency >= 2 && var.batches.maximum_concurrency <= 1000 && floor(var.batches.maximum_concurrency) == var.batches.maximum_concurrency
+    error_message = "batches.maximum_concurrency must be a whole number from 2 to 1000; got ${var.batches.maximum_concurrency}."
+  }
+}
+
 variable "directory" {
   description = "Grant to find the things of messages (output messages of the module directory)."
   type = object({
@@ -92,6 +119,23 @@ variable "limits" {
   }
 }
 
+variable "mode" {
+  description = "How messages get from the rule to the function: \"function\" invokes it with each, \"batched\" has a queue between both, and with \"rules\" the uplinks of known devices do without the function."
+  type        = string
+  default     = "function"
+  nullable    = false
+
+  validation {
+    condition     = contains(["function", "batched", "rules"], var.mode)
+    error_message = "mode must be \"function\", \"batched\" or \"rules\"; got \"${var.mode}\"."
+  }
+
+  validation {
+    condition     = var.mode != "rules" || var.end_to_end_encryption == null
+    error_message = "mode must not be \"rules\" with end_to_end_encryption, as no rule of AWS IoT can decrypt a payload; got \"${var.mode}\"."
+  }
+}
+
 variable "publishes_per_second" {
   description = "How many messages per second can arrive (output publishes_per_second of the module ingest): an alarm fires at 80 % of it. null: not limited by a connection."
   type        = number
@@ -104,6 +148,13 @@ variable "shadow" {
     environment = map(string)
     policy_json = string
   })
+}
+
+variable "shadow_metrics" {
+  description = "With mode \"rules\": whether a rule reports the fields of uplinks that need no comparison of receptions (devAddr, fCntUp, lastSeen, sessionID)."
+  type        = bool
+  default     = false
+  nullable    = false
 }
 
 variable "silence_minutes" {

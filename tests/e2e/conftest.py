@@ -42,7 +42,7 @@ RECORDS_QUEUE = "records-of-orchard"
 
 VAULT, VAULT_APPLICATION = "Vault", "vault-app"
 
-WORK_QUEUES = frozenset({"downlink", "registry", "requeue", "sending", "shadow", "sync", "waiting"})
+WORK_QUEUES = frozenset({"downlink", "registry", "requeue", "sending", "shadow", "sync", "upstream", "waiting"})
 
 APPLIED_BY = {"farm_stack": "farm", "pair": "pair", "meadow": "meadow", "silo": "silo"}
 """Fixture that applies a stack → the group of the tests that use it, which run in one process (pytest-xdist)."""
@@ -247,6 +247,8 @@ def pair(
     other_choices = {
         "ingest": {"mode": "webhook"},
         "thing_name_scheme": "DeviceID",
+        "uplink_mode": "batched",
+        "uplink_batches": {"maximum_concurrency": 4},
         "on_thing_deleted": "retain",
         "shadow": {"min_interval_seconds": SHADOW_INTERVAL, "decoded_payload": True, "delta_f_port": DELTA_F_PORT},
         "codecs": {"source_path": str(CODECS)},

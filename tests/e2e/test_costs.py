@@ -4,7 +4,7 @@ import pytest
 
 from cli.costs import uplinks
 from cli.costs.prices import Item
-from cli.costs.uplinks import Functions, Shadow, WayIn
+from cli.costs.uplinks import Functions, Shadow, UplinkMode, WayIn
 from cli.costs.usage import Usage
 from local import metering
 from local.metering import UPLINKS, Event, Meter
@@ -56,12 +56,15 @@ def test_an_uplink_costs_two_messages_a_rule_an_invocation_and_the_shadow(farm: 
     assert metered.units(Item.LOG_GB) == 0  # What succeeds is not logged.
 
 
-def test_a_webhook_costs_an_invocation_more(orchard: Bridge) -> None:
+def test_a_webhook_costs_an_invocation_more_and_batches_a_queue(orchard: Bridge) -> None:
     device = orchard.new_device()
     orchard.things_stack.network.join(device.application_id, device.device_id)
     thing = f"orchard_{device.device_id}"
     orchard.topics.wait_for(f"lorawan/{thing}/join", timeout=PATIENCE)
     metered = counted(metering.usage(caused(orchard, device, thing), orchard.name))
     of_the_shadow = {uplinks.SHADOW, "function shadow"}  # It is paced: tests/e2e/test_shadow.py.
-    recipe = uplinks.ours(WayIn.WEBHOOK, Shadow(written=False), Functions(), gap=AT_ONCE)
+    # Each is waited for, so it is a batch of its own.
+    recipe = uplinks.ours(
+        WayIn.WEBHOOK, Shadow(written=False), Functions(), mode=UplinkMode.BATCHED, batch=1, gap=AT_ONCE
+    )
     assert {key: units for key, units in metered.items() if key[0] not in of_the_shadow} == counted(recipe * SENT)

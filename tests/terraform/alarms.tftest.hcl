@@ -47,6 +47,12 @@ run "alarms_and_dashboard_are_what_the_inputs_ask_for" {
     error_message = "got ${jsonencode(module.upstream["default"].observed)}"
   }
 
+  # In batches, what fails often enough is a dead letter of the queue.
+  assert {
+    condition     = setsubtract(flatten(module.upstream["all"].observed.parts[*].alarms), flatten(module.upstream["default"].observed.parts[*].alarms)) == toset(["farm-upstream-age", "farm-upstream-dead-letters"])
+    error_message = "got ${jsonencode(module.upstream["all"].observed)}"
+  }
+
   assert {
     condition     = module.upstream["all"].observed.alarms == ["farm-upstream-connection", "farm-upstream-silence"]
     error_message = "got ${jsonencode(module.upstream["all"].observed.alarms)}"

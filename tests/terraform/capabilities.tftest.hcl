@@ -94,6 +94,23 @@ run "a_capability_creates_what_its_inputs_ask_for" {
     error_message = "a paced shadow has no function or no dead-letter queue"
   }
 
+  # The queue of what failed outlives a change of the mode.
+  assert {
+    condition     = module.upstream["function"].queue_url == null && length(module.upstream["function"].ready) == 1 && keys(module.upstream["function"].failures) == ["upstream_failures"] && length(module.upstream["batched"].ready) == 2 && keys(module.upstream["batched"].failures) == ["upstream_dead_letters", "upstream_failures"]
+    error_message = "the queue between rule and function exists with mode \"batched\" alone"
+  }
+
+  # What these statements do is evaluated by tests/unit/test_uplink_rules.py.
+  assert {
+    condition     = jsonencode({ for scheme in ["DevEUI", "DeviceID"] : scheme => module.upstream[scheme].rules }) == jsonencode(jsondecode(file("tests/terraform/uplink_rules.json")))
+    error_message = "got ${jsonencode({ for scheme in ["DevEUI", "DeviceID"] : scheme => module.upstream[scheme].rules })}"
+  }
+
+  assert {
+    condition     = keys(module.upstream["no_shadow"].rules) == ["others", "upstream"] && length(module.upstream["no_shadow"].ready) == 2 && length(module.upstream["DevEUI"].ready) == 3 && keys(module.upstream["function"].rules) == ["upstream"]
+    error_message = "got ${jsonencode(module.upstream["no_shadow"].rules)}"
+  }
+
   assert {
     condition     = module.registry_alone.sync_function_name == null && module.registry_alone.sync_queue_url == null && length(module.registry_alone.sync_ready) == 0 && keys(module.registry_alone.failures) == ["registry_dead_letters"]
     error_message = "sync.enabled = false creates something"

@@ -334,6 +334,34 @@ ROOT_CASES = [
     ),
     case(
         ROOT,
+        {"uplink_mode": "queued", "uplink_batches": {"size": 101, "window_seconds": 4, "maximum_concurrency": 1}},
+        'uplink_mode must be "function", "batched" or "rules"; got "queued".',
+        "uplink_batches.size must be a whole number from 1 to 10, or up to 100 with a window_seconds of at least 1; "
+        "got 101.",
+        "uplink_batches.window_seconds must be 0, 1, 2 or 3, as a message that is handled more than 5 seconds after "
+        "its receipt counts as late; got 4.",
+        "uplink_batches.maximum_concurrency must be a whole number from 2 to 1000; got 1.",
+    ),
+    case(
+        ROOT,
+        {
+            "uplink_mode": "rules",
+            "end_to_end_encryption": True,
+            "codecs": {"source_path": "./codecs"},
+            "shadow": {"decoded_payload": True, "min_interval_seconds": 60},
+        },
+        'uplink_mode must not be "rules" with end_to_end_encryption, as no rule of AWS IoT can decrypt a payload; got '
+        '"rules".',
+        'uplink_mode must not be "rules" with codecs, as no rule of AWS IoT can run them; got "rules".',
+        'uplink_mode must not be "rules" unless shadow.radio or shadow.metrics is false, as no rule of AWS IoT can '
+        'compare the receptions of an uplink; got "rules".',
+        'uplink_mode must not be "rules" with shadow.decoded_payload, as no rule of AWS IoT can leave out what a '
+        'shadow can\'t hold; got "rules".',
+        'uplink_mode must not be "rules" with shadow.min_interval_seconds, as no rule of AWS IoT can wait; got '
+        '"rules".',
+    ),
+    case(
+        ROOT,
         {"codecs": {"source_path": "./nowhere"}},
         'codecs.source_path must be a folder with Python files; got "./nowhere".',
     ),
@@ -578,7 +606,7 @@ MODULE_CASES = [
         "topic_rule",
         {"name": 101 * "x", "action": {}, "topic_filter": "a' OR 'b"},
         f'name must hold 1 to 100 letters, digits, _ and - (100, as it names a permission too); got "{101 * "x"}".',
-        "action must name exactly one of firehose, function, kinesis, queue and table; got [].",
+        "action must name exactly one of firehose, function, kinesis, queue, republish and table; got [].",
         "topic_filter must be an MQTT topic filter without a quotation mark; got \"a' OR 'b\".",
     ),
     case(
@@ -595,7 +623,8 @@ MODULE_CASES = [
         "topic_rule",
         {"name": "a b", "action": {"function": {"arn": "a"}, "queue": {"arn": "a", "url": "u"}}},
         'name must hold 1 to 100 letters, digits, _ and - (100, as it names a permission too); got "a b".',
-        'action must name exactly one of firehose, function, kinesis, queue and table; got ["function","queue"].',
+        "action must name exactly one of firehose, function, kinesis, queue, republish and table; got "
+        '["function","queue"].',
     ),
     case(
         "work_queue",
@@ -652,6 +681,25 @@ MODULE_CASES = [
         "shadow",
         {"limits": {"shadow_writes_per_second": 20001}},
         "limits.shadow_writes_per_second must be 20 to 20000; got 20001.",
+    ),
+    case(
+        "upstream",
+        {"mode": "queued", "batches": {"size": 11, "window_seconds": 0, "maximum_concurrency": 1001}},
+        'mode must be "function", "batched" or "rules"; got "queued".',
+        "batches.size must be a whole number from 1 to 10, or up to 100 with a window_seconds of at least 1; got 11.",
+        "batches.maximum_concurrency must be a whole number from 2 to 1000; got 1001.",
+    ),
+    case(
+        "upstream",
+        {"mode": "rules", "end_to_end_encryption": {"layer_arns": [], "use": _USE}},
+        'mode must not be "rules" with end_to_end_encryption, as no rule of AWS IoT can decrypt a payload; got '
+        '"rules".',
+    ),
+    case(
+        "upstream",
+        {"batches": {"window_seconds": 0.5}},
+        "batches.window_seconds must be 0, 1, 2 or 3, as a message that is handled more than 5 seconds after its "
+        "receipt counts as late; got 0.5.",
     ),
     case(
         "upstream",

@@ -87,7 +87,8 @@ def test_the_documented_limits_are_those_of_the_modules() -> None:
         r'variable "longest_wait_seconds".*?default +=.3600', FILES["modules/work_queue/variables.tf"], re.S
     )
     assert "longest_wait_seconds  = 90000" in FILES["modules/end_to_end_encryption/requeue.tf"]
-    assert "has waited for an hour (`requeue`: 25 hours" in TEXT
+    assert "longest_wait_seconds = 900" in FILES["modules/upstream/batched.tf"]
+    assert "has waited for an hour (`requeue`: 25 hours, as it is tried for a day; `upstream`: 15 minutes)" in TEXT
 
 
 def test_every_setting_is_documented() -> None:

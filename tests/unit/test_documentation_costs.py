@@ -8,7 +8,7 @@ import pytest
 from cli.costs import fleet, metering, prices, uplinks
 from cli.costs.fleet import Bill, Fleet
 from cli.costs.prices import Item, Prices
-from cli.costs.uplinks import Functions, Shadow, WayIn
+from cli.costs.uplinks import QUEUE, Batches, Functions, Shadow, UplinkMode, WayIn
 from cli.costs.usage import total
 from tests import documents
 from thingbridge.registry.sync import Count
@@ -20,23 +20,27 @@ FLEET = Fleet(devices=1, uplinks_per_day=96)
 SHADOWS = {"with each message": Shadow(), "none": Shadow(written=False)}
 
 
-def bill(way_in: str, shadow: Shadow) -> Bill:
-    """The bill of a row."""
+def bill(way_in: str, mode: str, shadow: Shadow) -> Bill:
+    """The bill of a row; of batches, how full they are."""
     if way_in.startswith(fleet.CLOSED):
         remembers = "remembers" in way_in
         return fleet.closed(FLEET, VIRGINIA, remembers=remembers, shadow=shadow.written)
     way = WayIn.WEBHOOK if "webhook" in way_in else WayIn.ROLE
-    return fleet.ours(FLEET, way, shadow, Functions(), VIRGINIA)
+    full = int(mode.partition(", ")[2].partition(" ")[0] or 1)
+    # So many devices that each poller finds a full batch.
+    many = Fleet(devices=FLEET.devices * 1_000_000, uplinks_per_day=FLEET.uplinks_per_day)
+    name = UplinkMode(documents.code(mode)[0])
+    return fleet.ours(many, way, shadow, Functions(), VIRGINIA, name, Batches(size=full))
 
 
-@pytest.mark.parametrize("row", documents.table(COSTS, "Way in"), ids=lambda row: f"{row[0]} {row[1]}")
+@pytest.mark.parametrize("row", documents.table(COSTS, "Way in"), ids=lambda row: " ".join(row[:3]))
 def test_the_price_of_a_million_uplinks_is_the_calculated_one(row: list[str]) -> None:
-    way_in, shadow, usd = row
-    assert f"{bill(way_in, SHADOWS[shadow]).usd_per_million:.2f}" == usd
+    way_in, mode, shadow, usd = row
+    assert f"{bill(way_in, mode, SHADOWS[shadow]).usd_per_million:.2f}" == usd
 
 
 def test_every_part_of_an_uplink_and_every_fixed_part_is_explained() -> None:
-    usage = uplinks.ours(WayIn.WEBHOOK, Shadow(), Functions())
+    usage = uplinks.ours(WayIn.WEBHOOK, Shadow(), Functions(), mode=UplinkMode.BATCHED)
     explained = {row[0].replace("`", "") for row in documents.table(COSTS, "Part")}
     assert set((usage * 1).usd(VIRGINIA)) == explained
     fixed = {
@@ -62,6 +66,27 @@ def test_the_figures_in_the_text_are_those_of_the_calculation() -> None:
     fifo = polls.quantities["waiting at queues", Item.SQS_FIFO_REQUEST] * VIRGINIA.usd[Item.SQS_FIFO_REQUEST]
     assert f"{fifo / 3:.2f} USD each for `sync`, `sending` and `waiting` (FIFO)" in text
     assert f"{fleet.RUNS:,} runs" in text
+
+
+def per_million(batch: float) -> tuple[float, float]:
+    """USD per million uplinks for requests to the queue, and for the function and its logs."""
+    parts = (uplinks.batched(Functions(), uplinks.USUAL_BYTES, batch) * 1_000_000).usd(VIRGINIA)
+    return parts.pop(QUEUE), total(parts)
+
+
+def test_what_batches_cost_and_save_is_the_calculated_one() -> None:
+    text = re.sub(r"\s+", " ", COSTS)
+    (ten, with_ten), (one, with_one) = per_million(10), per_million(1)
+    assert f"{ten:.2f} USD per million in batches of ten or more, {one:.2f} if each is a batch of its own" in text
+    assert f"What a batch saves is {with_one - with_ten:.2f} USD" in text
+    assert Batches().filled(50) == Batches.size
+    assert "full from about 50 messages a second on" in text
+
+
+def test_what_rules_cost_with_basic_ingest_is_the_calculated_one() -> None:
+    rules = uplinks.ours(WayIn.ROLE, Shadow(written=False), Functions(), mode=UplinkMode.RULES) * 1_000_000
+    without_message_in = total(rules.usd(VIRGINIA)) - rules.usd(VIRGINIA)[uplinks.MESSAGE_IN]
+    assert f"that is {without_message_in:.2f} USD per million without a shadow" in re.sub(r"\s+", " ", COSTS)
 
 
 def test_the_prices_that_were_read_are_the_named_ones() -> None:

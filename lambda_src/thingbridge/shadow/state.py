@@ -17,6 +17,9 @@ from thingbridge.shadow.times import sortable
 SHADOW_NAME: Final = "lorawan"
 DECODED_PAYLOAD: Final = "decodedPayload"
 
+RADIO: Final = frozenset({"gateways", "rssi", "snr"})
+"""Fields that follow from all receptions of an uplink."""
+
 MAX_NUMBER: Final = 2**53
 """The largest whole number that every reader of JSON understands."""
 
@@ -25,14 +28,16 @@ MAX_NUMBER: Final = 2**53
 class ShadowSettings:
     """The `shadow` object of the root module.
 
-    `metrics`: write the radio and session metrics; `decoded_payload`: the decoder's output. `min_interval_seconds`: the
-    least time between two writes to one shadow, 0 for none. `delta_f_port`: FPort for changed desired states.
+    `metrics`: write the radio and session metrics, without `radio` only the latter; `decoded_payload`: the decoder's
+    output. `min_interval_seconds`: the least time between two writes to one shadow, 0 for none. `delta_f_port`: FPort
+    for changed desired states.
     """
 
     metrics: bool = True
     min_interval_seconds: int = 0
     decoded_payload: bool = False
     delta_f_port: int | None = None
+    radio: bool = True
 
 
 @dataclass(frozen=True)
@@ -54,6 +59,8 @@ def reported(body: Mapping[str, Any], settings: ShadowSettings, *, own_counters:
     """The state that an `ApplicationUp` reports under the stack's settings; `own_counters` as for `metrics`."""
     sent, at = _received(body)
     fields = (_metrics(body, sent, own_counters=own_counters) or {}) if settings.metrics else {}
+    if not settings.radio:
+        fields = {name: value for name, value in fields.items() if name not in RADIO}
     if not settings.decoded_payload:
         return ReportedState(fields, at, None)
     payload, omitted = decoded(body)

@@ -41,12 +41,13 @@ module "observability" {
 module "upstream" {
   source = "../../../modules/upstream"
   for_each = {
-    none    = { alarms = null, silence_minutes = 30, publishes_per_second = 100 }
-    default = { alarms = local.alarms, silence_minutes = null, publishes_per_second = null }
-    all     = { alarms = local.alarms, silence_minutes = 30, publishes_per_second = 100 }
+    none    = { alarms = null, mode = "batched", silence_minutes = 30, publishes_per_second = 100 }
+    default = { alarms = local.alarms, mode = "function", silence_minutes = null, publishes_per_second = null }
+    all     = { alarms = local.alarms, mode = "batched", silence_minutes = 30, publishes_per_second = 100 }
   }
 
   stack                = local.stack
+  mode                 = each.value.mode
   base_topic           = "thethings/lorawan/farm"
   iot_endpoint         = "example-ats.iot.eu-west-1.amazonaws.com"
   directory            = { environment = {}, policy_json = "{}" }

@@ -59,6 +59,28 @@ module "shadow_paced" {
   aws          = var.aws
 }
 
+module "upstream" {
+  source = "../../../modules/upstream"
+  for_each = {
+    batched   = { mode = "batched", scheme = "DevEUI", shadow_metrics = true }
+    function  = { mode = "function", scheme = "DevEUI", shadow_metrics = true }
+    no_shadow = { mode = "rules", scheme = "DevEUI", shadow_metrics = false }
+    DevEUI    = { mode = "rules", scheme = "DevEUI", shadow_metrics = true }
+    DeviceID  = { mode = "rules", scheme = "DeviceID", shadow_metrics = true }
+  }
+
+  stack          = { name = var.stack.name, thing_name_scheme = each.value.scheme }
+  mode           = each.value.mode
+  shadow_metrics = each.value.shadow_metrics
+  batches        = { size = 50, window_seconds = 2, maximum_concurrency = 20 }
+  base_topic     = var.base_topic
+  iot_endpoint   = "example-ats.iot.eu-west-1.amazonaws.com"
+  shadow         = { environment = {}, policy_json = "{}" }
+  functions      = var.functions
+  things_log     = var.things_log
+  aws            = var.aws
+}
+
 module "registry_alone" {
   source = "../../../modules/registry"
 

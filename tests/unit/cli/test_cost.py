@@ -11,10 +11,12 @@ from thingbridge.aws.clients import Clients
 FLEET = ("cost", "--devices", 10_000, "--uplinks-per-day", 96)
 
 
-def bills(run: Run, *options: object) -> dict[tuple[str, str], dict[str, Any]]:
+def bills(run: Run, *options: object, mode: str = "function") -> dict[tuple[str, str], dict[str, Any]]:
+    """The bills of one uplink_mode."""
     result = run(*FLEET, "--json", *options)
     assert result.exit_code == 0, result.output
-    return {(each["way_in"], each["shadow"]): each for each in json.loads(result.stdout)["bills"]}
+    found = json.loads(result.stdout)["bills"]
+    return {(each["way_in"], each["shadow"]): each for each in found if each["uplink_mode"] == mode}
 
 
 def test_every_mode_stands_beside_the_closed_integration(run: Run, clients: Clients) -> None:
@@ -47,6 +49,24 @@ def test_a_choice_leaves_out_the_others(run: Run) -> None:
     assert "no shadow" not in {shadow for _, shadow in bills(run, "--shadow", "--interval", 300)}
 
 
+def test_batches_cost_the_requests_to_their_queue_and_save_invocations(run: Run) -> None:
+    key = ("webhook", "no shadow")
+    function, batched = bills(run)[key], bills(run, mode="batched")[key]
+    assert batched["parts_per_million_uplinks"]["queue upstream"] > 0
+    assert batched["fixed_per_month"]["waiting at queues"] > function["fixed_per_month"]["waiting at queues"]
+    fuller = bills(run, "--batch-window", 3, "--batch-size", 100, mode="batched")[key]
+    assert fuller["usd_per_million_uplinks"] < batched["usd_per_million_uplinks"]
+    assert not bills(run, "--uplink-mode", "function", mode="batched")
+
+
+def test_rules_cost_no_function_and_have_no_paced_shadow(run: Run) -> None:
+    found = bills(run, mode="rules")
+    assert {shadow for _, shadow in found} >= {"shadow with each message", "no shadow"}
+    assert "shadow every 600 s" not in {shadow for _, shadow in found}
+    role = found["pubsub, package, mqtt", "no shadow"]["parts_per_million_uplinks"]
+    assert set(role) == {"message in", "rule and action", "message out"}
+
+
 def test_larger_messages_slower_functions_and_another_region_cost_more(run: Run) -> None:
     key = ("webhook", "shadow every 600 s")
     usual = bills(run)[key]["usd_per_million_uplinks"]
@@ -73,6 +93,8 @@ def test_an_interval_that_no_device_sends_within_is_pointed_out(run: Run) -> Non
         (("--region", "mars-1"), "--region must be one of those with prices, eu-west-1 or us-east-1; got 'mars-1'."),
         (("--mode", "carrier-pigeon"), "carrier-pigeon"),
         (("--interval", 901), "--interval"),
+        (("--batch-size", 101), "--batch-size"),
+        (("--uplink-mode", "pigeon"), "pigeon"),
         (("--devices", 0), "--devices"),
     ],
 )

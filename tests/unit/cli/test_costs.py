@@ -9,7 +9,7 @@ import pytest
 from cli.costs import fleet, metering, prices, uplinks
 from cli.costs.fleet import Fleet
 from cli.costs.prices import Item, Prices, UnknownRegion
-from cli.costs.uplinks import Functions, Shadow, WayIn
+from cli.costs.uplinks import Batches, Functions, Shadow, UplinkMode, WayIn
 from cli.costs.usage import Usage, total
 
 VIRGINIA, IRELAND = Prices.of("us-east-1"), Prices.of("eu-west-1")
@@ -81,6 +81,32 @@ def test_an_uplink_costs_its_two_calls_and_the_way_to_them() -> None:
     webhook = uplinks.ours(WayIn.WEBHOOK, Shadow(), Functions())
     assert webhook.units(Item.LAMBDA_REQUEST) == 2
     assert per_million(webhook) - per_million(usage) == pytest.approx(0.30, abs=0.001)
+
+
+def test_a_batch_shares_its_invocation_and_its_requests_to_the_queue() -> None:
+    alone, ten = (
+        uplinks.ours(WayIn.ROLE, Shadow(), Functions(), mode=UplinkMode.BATCHED, batch=batch) for batch in (1, 10)
+    )
+    assert (alone.units(Item.SQS_REQUEST), alone.units(Item.LAMBDA_REQUEST)) == (3, 1)
+    assert (ten.units(Item.SQS_REQUEST), ten.units(Item.LAMBDA_REQUEST)) == (pytest.approx(1.2), pytest.approx(0.1))
+    assert ten.units(Item.LAMBDA_ARM64) == pytest.approx(alone.units(Item.LAMBDA_ARM64))
+
+
+def test_rules_cost_a_second_one_for_the_shadow_and_with_basic_ingest_no_message_in() -> None:
+    with_shadow, without = (
+        uplinks.ours(WayIn.ROLE, Shadow(written=written), Functions(), mode=UplinkMode.RULES)
+        for written in (True, False)
+    )
+    assert per_million(with_shadow) - per_million(without) == pytest.approx(0.15 + 0.15 + 1.25)
+    basic_ingest = Usage.of((part, item, units) for part, item, units in without if part != uplinks.MESSAGE_IN)
+    assert per_million(basic_ingest) == pytest.approx(1.30)
+    assert per_million(basic_ingest) <= 1.35
+
+
+@pytest.mark.parametrize(("per_second", "expected"), [(0.1, 1), (11, 2.2), (50, 10), (5000, 10)])
+def test_a_batch_fills_with_what_comes_within_its_window(per_second: float, expected: float) -> None:
+    assert Batches(size=10, window_seconds=1).filled(per_second) == pytest.approx(expected)
+    assert Batches(size=10, window_seconds=0).filled(per_second) == 1
 
 
 def test_a_message_that_is_too_large_for_a_unit_costs_twice_as_much_where_it_is_metered() -> None:

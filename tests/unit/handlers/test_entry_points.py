@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -133,9 +134,10 @@ HEAVY = "import sys; print(sorted({'boto3', 'botocore', 'requests', 'urllib3', '
     [
         ("upstream", {**THINGS, **WAITING, "SHADOW": "{}"}),
         ("upstream", {**THINGS, **WAITING, **SHADOW, **PACED}),
+        ("upstream", {**THINGS, **WAITING, "SHADOW": "{}", **WORK_QUEUE}),
         ("webhook", ENVIRONMENTS["webhook"]),
     ],
-    ids=["upstream", "upstream with paced shadows", "webhook"],
+    ids=["upstream", "upstream with paced shadows", "upstream with a queue", "webhook"],
 )
 def test_a_message_costs_no_import_of_boto3(function: str, environment: dict[str, str]) -> None:
     message = {**events.load("things_stack/uplink"), "received_at": events.just_now()}
@@ -179,3 +181,26 @@ def test_a_downlink_costs_no_import_of_boto3(source: str) -> None:
         )
     assert (started.returncode, started.stdout) == (0, "[]\n"), started.stderr
     assert server.asked
+
+
+def test_a_batch_of_messages_is_handled_in_the_order_they_were_sent_and_only_what_failed_comes_again() -> None:
+    message = {**events.load("things_stack/uplink"), "received_at": events.just_now()}
+    dev_eui = message["end_device_ids"]["dev_eui"]
+    kinds = ("uplink", "downlink/queued", "downlink/sent")
+    bodies = [json.dumps(events.rule_output(message, f"thethings/lorawan/farm/{kind}")) for kind in kinds]
+    batch = events.sqs_batch(bodies[2], "not of the rule", bodies[0], bodies[1])
+    for record, sent in zip(batch["Records"], ("3", "4", "1", "2"), strict=True):
+        record["attributes"] = {**record["attributes"], "SentTimestamp": sent}
+    environment = {**THINGS, **WORK_QUEUE, **DIRECT, "SHADOW": '{"metrics": false}'}
+    thing = {"thingName": dev_eui, "attributes": {"devEUI": dev_eui, "stackName": "farm"}}
+    with scripted_server() as server:
+        server.script.append(Says(body=json.dumps(thing).encode()))
+        started = start(
+            "upstream",
+            {"STACK_NAME": "farm", "THINGS_LOG_GROUP": "/farm/things", **environment, "AWS_ENDPOINT_URL": server.url},
+            "import json, types; context = types.SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000); "
+            f"print(handler(json.loads({json.dumps(json.dumps(batch))}), context))",
+        )
+    assert started.stdout.splitlines()[-1:] == ["{'batchItemFailures': [{'itemIdentifier': '1'}]}"], started.stderr
+    published = [unquote(asked.target) for asked in server.asked if asked.target.startswith("/topics/")]
+    assert published == [f"/topics/lorawan/{dev_eui}/{kind}?qos=1" for kind in kinds]

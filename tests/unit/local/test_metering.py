@@ -127,8 +127,14 @@ def test_requests_to_queues_are_counted_by_64_kilobytes_whoever_makes_them() -> 
         request("sqs:SendMessage", size=65 * KB, queue=queue),
         {"kind": "mapping", "operation": "ReceiveMessage", "queue": queue, "messages": 3, "bytes": 9},
         {"kind": "mapping", "operation": "DeleteMessageBatch", "queue": queue, "messages": 3},
+        {"kind": "action", "rule": "Farm_upstream", "action": "sqs", "bytes": 65 * KB},
         request("sqs:SendMessage", queue=f"{queue.replace('shadow', 'sync')}.fifo"),
-    ) == {("shadow", Item.SQS_REQUEST): 4, ("queue sync", Item.SQS_FIFO_REQUEST): 1}
+    ) == {
+        ("shadow", Item.SQS_REQUEST): 4,
+        ("rule and action", Item.IOT_ACTION): 13,
+        ("queue upstream", Item.SQS_REQUEST): 2,
+        ("queue sync", Item.SQS_FIFO_REQUEST): 1,
+    }
 
 
 def test_an_invocation_costs_a_request_its_duration_on_aws_and_what_lambda_logs() -> None:

@@ -227,3 +227,10 @@ def test_times_sort_whatever_digits_they_omit(earlier: str, later: str) -> None:
 def test_a_message_without_a_readable_time_has_none() -> None:
     assert state.received_at({"uplink_message": {"received_at": "yesterday"}, "received_at": 7}) is None
     assert state.received_at({"received_at": "2025-01-02T03:04:05Z"}) == "2025-01-02T03:04:05.000000000Z"
+
+
+def test_a_shadow_without_radio_lacks_what_follows_from_all_receptions_alone() -> None:
+    body = events.load("things_stack/uplink")
+    everything, without = (state.reported(body, ShadowSettings(radio=radio)).fields for radio in (True, False))
+    assert everything.keys() - without.keys() == {"gateways", "rssi", "snr"}
+    assert without.items() <= everything.items()
