@@ -43,7 +43,7 @@ run "alarms_and_dashboard_are_what_the_inputs_ask_for" {
   }
 
   assert {
-    condition     = sort(flatten(module.upstream["default"].observed.parts[*].alarms)) == tolist(["farm-upstream-duration", "farm-upstream-errors", "farm-upstream-failures", "farm-upstream-rule-failures", "farm-upstream-rule-throttled", "farm-upstream-throttles"]) && length(module.upstream["default"].observed.alarms) == 0
+    condition     = sort(flatten(module.upstream["default"].observed.parts[*].alarms)) == tolist(["farm-upstream-duration", "farm-upstream-errors", "farm-upstream-failures", "farm-upstream-rule-failures", "farm-upstream-rule-throttled", "farm-upstream-throttles", "farm-waiting-age", "farm-waiting-dead-letters", "farm-waiting-duration", "farm-waiting-errors", "farm-waiting-throttles"]) && length(module.upstream["default"].observed.alarms) == 0
     error_message = "got ${jsonencode(module.upstream["default"].observed)}"
   }
 

@@ -43,6 +43,7 @@ _THINGS_STACK_OBJECT = {
 SHARED = {
     "aws": _AWS,
     "stack": {"name": "farm"},
+    "directory": _USE,
     "functions": _FUNCTIONS,
     "things_stack": _THINGS_STACK_OBJECT,
     "things_log": _USE,
@@ -58,6 +59,7 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     },
     "configure": {},
     "devices": {"iot_endpoint": "example-ats.iot.eu-west-1.amazonaws.com", "types": {"temperature": {}}},
+    "directory": {"iot_endpoint": "example-ats.iot.eu-west-1.amazonaws.com"},
     "downlink": {"iot_endpoint": "example-ats.iot.eu-west-1.amazonaws.com"},
     "end_to_end_encryption": {
         "configure_role_name": "farm-configure-eu-west-1",
@@ -77,7 +79,7 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     "log_group": {"name": "/things", "use": {"sid": "WriteLog", "environment_variable": "LOG_GROUP"}},
     "observability": {},
     "package": {"name": "farm", "source_path": "./codecs"},
-    "registry": {"default_frequency_plan_id": "EU_863_870"},
+    "registry": {"default_frequency_plan_id": "EU_863_870", "directory": {"use": _USE, "upkeep": _USE}},
     "schedule": {
         "name": "farm-sync",
         "expression": "rate(10 minutes)",
@@ -670,6 +672,11 @@ MODULE_CASES = [
         {"limits": {"create_thing_per_second": 8001, "list_things_per_second": 1001}},
         "limits.create_thing_per_second must be 1 to 8000; got 8001.",
         "limits.list_things_per_second must be 2 to 1000; got 1001.",
+    ),
+    case(
+        "directory",
+        {"maximum_concurrency": 1},
+        "maximum_concurrency must be 2 to 1000; got 1.",
     ),
     case(
         "registry",
