@@ -88,7 +88,10 @@ def test_the_documented_limits_are_those_of_the_modules() -> None:
     )
     assert "longest_wait_seconds  = 90000" in FILES["modules/end_to_end_encryption/requeue.tf"]
     assert "longest_wait_seconds = 900" in FILES["modules/upstream/batched.tf"]
-    assert "has waited for an hour (`requeue`: 25 hours, as it is tried for a day; `upstream`: 15 minutes)" in TEXT
+    assert "longest_wait_seconds = 300" in FILES["modules/directory/main.tf"]
+    assert "longest_wait_seconds  = 21600" in FILES["modules/upstream/waiting.tf"]
+    exceptions = "`directory`: five minutes; `upstream`: 15 minutes; `waiting`: six hours, as a rush takes that long"
+    assert f"has waited for an hour (`requeue`: 25 hours, as it is tried for a day; {exceptions})" in TEXT
 
 
 def test_every_setting_is_documented() -> None:

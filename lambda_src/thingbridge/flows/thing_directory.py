@@ -117,9 +117,10 @@ class ThingDirectory:
         known = self._known.get(device)
         if known is None:
             known, new = self._ask_table(device)
-            if known is None and not new:
-                known = self._look_up(device, by_name_only=bool(self._absent.get(device)))
-                if known is None and not self._absent.get(device):
+            if known is None:
+                # A thing with the name that the stack would give it need not be in the table, so it is asked for by name.
+                known = self._look_up(device, by_name_only=new or bool(self._absent.get(device)))
+                if known is None and not new and not self._absent.get(device):
                     self._absent.put(device, True, ABSENT_FOR)
         return known.name_for(device) if known else None
 
