@@ -72,16 +72,16 @@ def test_stopping_ends_the_process_and_what_it_started(tmp_path: Path) -> None:
     finally:
         running.stop()
     assert not running.alive
-    eventually("the worker's end", lambda: not runs(worker), timeout=5)
+    eventually("the worker's end", lambda: not runs(worker), timeout=20)
 
 
 def test_workers_are_ended_even_when_their_leader_was_killed(tmp_path: Path) -> None:
     running = launch(tmp_path, LEADER)
     worker = worker_of(tmp_path)
     os.kill(running.pid, signal.SIGKILL)
-    eventually("the leader's end", lambda: not running.alive, timeout=5)
+    eventually("the leader's end", lambda: not running.alive, timeout=20)
     running.stop()
-    eventually("the worker's end", lambda: not runs(worker), timeout=5)
+    eventually("the worker's end", lambda: not runs(worker), timeout=20)
 
 
 def test_a_pid_that_was_reused_is_not_signalled(tmp_path: Path) -> None:
