@@ -9,7 +9,7 @@ JOBS   ?= 5
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test unit terraform e2e soak bench check emulator contract format lock clean
+.PHONY: help setup demo up down status test compiled unit terraform e2e soak bench check emulator contract format lock clean
 
 help: ## list these commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
@@ -31,8 +31,14 @@ down: setup ## stop that environment, also after a crash
 status: setup ## what is running, and what is in it
 	@$(BIN)/thingbridge-local status
 
-test: check ## every test that needs no account
+test: setup ## linters and types, and every test that needs no account
+	@$(MAKE) -j2 check compiled
 	@$(BIN)/pytest tests -n $(JOBS) --dist loadgroup -q
+
+# After a change, each process of the tests would rewrite the assertions of the changed files: here one does, beside the
+# linters, which leave a core idle. What can't be collected is reported by the tests.
+compiled: setup
+	@$(BIN)/pytest tests --collect-only -q >/dev/null 2>&1 || true
 
 check: setup ## linters and types
 	@$(BIN)/ruff check .
@@ -41,7 +47,7 @@ check: setup ## linters and types
 
 # Bytecode is kept between runs, also where the environment switches that off, as in many containers: without it, every
 # process compiles what it imports.
-test unit terraform e2e soak: export PYTHONDONTWRITEBYTECODE :=
+test compiled unit terraform e2e soak: export PYTHONDONTWRITEBYTECODE :=
 
 unit: setup ## unit tests
 	@$(BIN)/pytest tests/unit -n $(JOBS) -q

@@ -1,10 +1,13 @@
-"""Starts ministack with six changes: `python -m local.emulator.launcher PYTHON`, in ministack's own environment.
+"""Starts ministack with seven changes: `python -m local.emulator.launcher PYTHON`, in ministack's own environment.
 
 - The events that a topic rule or an asynchronous Invoke sends to a function wait in a queue (invocations.py). ministack
   starts a process for each of them at once, until none answers within its timeout.
 - An event that Lambda throttles stays in that queue, as on AWS. ministack drops those of a topic rule.
 - Functions in Python run on `PYTHON`, the interpreter of the environment that stands for a Lambda runtime, not on
   ministack's: a package that is missing in a zip or a layer is missing here as well.
+- What a function prints is in the log of its own invocation: its process ends it with a mark. ministack takes what came
+  until 5 ms without a line, so that the end of a log may be in that of the next invocation, and waits for 50 ms when
+  nothing is printed.
 - IAM checks AttachPolicy on the certificate and ListTargetsForPolicy on the policy, as AWS does (service authorization
   reference, AWS IoT), so rights that name them suffice. ministack checks both on no resource.
 - ListNamedShadowsForThing answers with the names of a thing's named shadows. ministack does not have it.
@@ -24,6 +27,7 @@ import importlib.metadata
 import inspect
 import json
 import os
+import queue
 import sys
 import time
 from collections.abc import Callable
@@ -49,6 +53,12 @@ RECORDS = "THINGBRIDGE_LOCAL_RECORDS"
 THROTTLED_SECONDS = 0.2
 """How long a throttled event waits before it is tried again."""
 
+END_OF_LOG = "\x1eend of the invocation"
+"""What the process of a function in Python prints after the handler, in a line of its own or at the end of one."""
+
+LONGEST_LOG_SECONDS = 30.0
+"""How long that line is awaited: a process that the function has started may keep the pipe open without it."""
+
 WORKER_PARAMETERS = "self event request_id trace_id depth durable invoked_function_arn"
 
 
@@ -69,6 +79,7 @@ def main() -> None:
         queue_events_of_rules(invocations)
         queue_asynchronous_invocations(invocations)
         run_functions_on(function_python)
+        end_logs_with_the_invocation()
         name_policies_and_their_targets()
         list_named_shadows()
         send_responses_in_one_piece()
@@ -137,6 +148,40 @@ def run_functions_on(python: str) -> None:
         return (python if runtime.startswith("python") else binary), worker_script
 
     lambda_runtime._detect_runtime_binary = detect_runtime_binary
+
+
+def end_logs_with_the_invocation() -> None:
+    """Have the processes of functions in Python mark the end of an invocation's log, and read the log up to there."""
+    worker = lambda_runtime.Worker
+    parameters = "self first_line_wait idle_confirm hard_cap"
+    drain = original(worker, "_drain_stderr_bounded", parameters, worker.invoke)
+    after_the_handler = "        _real_stdout.flush()\n\nrun()\n"
+    script = lambda_runtime._PYTHON_WORKER_SCRIPT
+    if script.count(after_the_handler) != 1:
+        raise HookMoved("ministack.core.lambda_runtime._PYTHON_WORKER_SCRIPT does not end with the handler's result")
+    mark = f"        print({END_OF_LOG!r}, file=sys.stderr, flush=True)\n"
+    lambda_runtime._PYTHON_WORKER_SCRIPT = script.replace(after_the_handler, mark + after_the_handler)
+
+    def drain_to_the_end(self: Any, *arguments: Any, **named: Any) -> str:
+        if not self.config.get("Runtime", "").startswith("python"):
+            return str(drain(self, *arguments, **named))
+        lines: list[str] = []
+        deadline = time.monotonic() + LONGEST_LOG_SECONDS
+        while time.monotonic() < deadline:
+            ended = not self._stderr_thread.is_alive()
+            try:
+                line = self._stderr_queue.get(timeout=0.0 if ended else 0.1)
+            except queue.Empty:
+                if ended:
+                    break
+                continue
+            rest, mark, _ = line.partition(END_OF_LOG)
+            lines += [rest] if rest or not mark else []
+            if mark:
+                break
+        return "\n".join(lines)
+
+    worker._drain_stderr_bounded = drain_to_the_end
 
 
 def name_policies_and_their_targets() -> None:

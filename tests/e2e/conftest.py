@@ -26,8 +26,8 @@ from thingbridge.messaging.topics import upstream as upstream_topic
 THINGS_STACK_ACCOUNT = "678672909819"
 PUBSUB = {"mode": "pubsub", "pubsub": {"has_aws_iot_provider": True}}
 APP_KEY = "0123456789ABCDEF0123456789ABCDEF"
-PATIENCE = 20.0
-"""Seconds within which what was caused must be seen; the first call of a function takes about one."""
+PATIENCE = 60.0
+"""Seconds within which what was caused must be seen: a second or two, and more where others use the processor."""
 
 SHADOW_INTERVAL = 2
 DELTA_F_PORT = 20

@@ -7,7 +7,7 @@ from typing import TypeVar
 Seen = TypeVar("Seen")
 
 
-def eventually(what: str, look: Callable[[], Seen], timeout: float = 20.0) -> Seen:
+def eventually(what: str, look: Callable[[], Seen], timeout: float = 60.0) -> Seen:
     """Look until something is seen (a true value); AssertionError naming it when the time is over."""
     deadline = time.monotonic() + timeout
     while not (seen := look()):

@@ -125,7 +125,7 @@ def test_a_device_that_the_things_stack_fails_on_does_not_hold_up_the_nine_other
     assert farm.on_servers(bad.device_id) != ALL_SERVERS, seconds
     farm.things_stack.faults.clear()
     # The first pause is five seconds, the second thirty.
-    eventually("the tenth", lambda: farm.on_servers(bad.device_id) == ALL_SERVERS, timeout=45)
+    eventually("the tenth", lambda: farm.on_servers(bad.device_id) == ALL_SERVERS, timeout=90)
 
 
 def test_no_key_is_in_a_queue_a_log_or_a_shadow_whichever_hop_fails(
@@ -152,7 +152,7 @@ def test_no_key_is_in_a_queue_a_log_or_a_shadow_whichever_hop_fails(
         eventually("a device whose event has no queue", lambda: farm.on_servers(unqueued.device_id) == ALL_SERVERS)
         fail_for(lost)
         create(farm, lost, names[3], appKey=PLANTED)
-        eventually("its failure", lambda: farm.log(names[3]), timeout=40)
+        eventually("its failure", lambda: farm.log(names[3]), timeout=90)
 
     fail_for(refused)
     with one_attempt(farm, "registry"):

@@ -130,12 +130,13 @@ def test_stopping_is_quick_and_ends_functions_too(tmp_path: Path) -> None:
         assert connection.connected
         started = time.monotonic()
         own.stop()
-        assert time.monotonic() - started < 1
+        # It does not wait for open connections, which ministack would do for 3 s.
+        assert time.monotonic() - started < 3
     assert not process.alive
     assert not start_stamp(pid)
     # Its last threads may end a moment after the process.
     for each in (port, own.mqtt_port):
-        eventually(f"port {each} closed", lambda each=each: not answers(each), timeout=5)
+        eventually(f"port {each} closed", lambda each=each: not answers(each), timeout=20)
 
 
 @pytest.mark.parametrize("part", ["emulator", "runtime"])

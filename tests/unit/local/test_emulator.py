@@ -92,7 +92,11 @@ def test_an_invocation_sees_the_context_of_its_caller_and_changes_it_for_itself_
 
 def launch(change: str, directory: Path) -> subprocess.CompletedProcess[str]:
     """Start the launcher on a ministack that was changed by this code; it must fail before it listens."""
-    code = f"{change}\nfrom local.emulator import launcher\nlauncher.main()"
+    return in_emulator(f"{change}\nfrom local.emulator import launcher\nlauncher.main()", directory)
+
+
+def in_emulator(code: str, directory: Path) -> subprocess.CompletedProcess[str]:
+    """Run this code in ministack's environment; the functions' interpreter is its argument."""
     return subprocess.run(
         [EMULATOR.python, "-c", code, RUNTIME.python],
         env={"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(directory), "GATEWAY_PORT": "1"},
@@ -127,6 +131,47 @@ def test_a_ministack_that_has_moved_a_hook_does_not_start(change: str, moved: st
     assert done.stderr.startswith("ministack ")
     assert moved in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+PRINTED = {
+    "def handler(event, _): print(event, 'begins'); print(event); print(event, 'ends')": "{0} begins {0} {0} ends",
+    "def handler(event, _): pass": "",
+    "def handler(event, _): print(event, end='')": "{0}",
+    "def handler(event, _): print(event); raise ValueError": "{0}",
+    "def handler(event, _): print(event); raise SystemExit": "{0}",
+}
+"""Code of functions → what is logged of an invocation."""
+
+INVOCATIONS = """
+import io, sys, time, zipfile
+from ministack.core.lambda_runtime import Worker
+from local.emulator import launcher
+
+def read_slowly(worker):
+    for line in worker._proc.stderr:
+        time.sleep(0.02)  # As with a processor that others have: longer than a pause that might be the end.
+        worker._stderr_queue.put(line.removesuffix(chr(10)))
+
+Worker._read_stderr = read_slowly
+launcher.run_functions_on(sys.argv[1])
+launcher.end_logs_with_the_invocation()
+arn = "arn:aws:lambda:eu-west-1:000000000000:function:f"
+for code in CODES:
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w") as archive:
+        archive.writestr("main.py", code)
+    config = {"Runtime": "python3.11", "Handler": "main.handler", "Timeout": 20, "FunctionArn": arn}
+    worker = Worker("f", config, made.getvalue())
+    for event in ("first", "second"):
+        print(*worker.invoke(event, event)["log"].split())
+    worker.kill()
+"""
+
+
+def test_what_a_function_prints_is_in_the_log_of_its_own_invocation(tmp_path: Path) -> None:
+    done = in_emulator(f"CODES = {list(PRINTED)}\n{INVOCATIONS}", tmp_path)
+    logged = [each.format(event) for each in PRINTED.values() for event in ("first", "second")]
+    assert done.stdout.splitlines() == logged, done.stderr
 
 
 @pytest.mark.parametrize(
