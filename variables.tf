@@ -412,6 +412,12 @@ variable "limits" {
     error_message = "limits.registry_concurrency must be a whole number from 2, the least of Lambda, to 1000; got ${var.limits.registry_concurrency}."
   }
 
+  # An invocation has 150 seconds, and each waits for its share of the searches.
+  validation {
+    condition     = var.limits.registry_concurrency <= 6 * var.limits.list_things_per_second
+    error_message = "limits.registry_concurrency must be at most six times list_things_per_second, so that each invocation looks things up within its time; got ${var.limits.registry_concurrency}."
+  }
+
   validation {
     condition     = var.limits.shadow_writes_per_second >= 20 && var.limits.shadow_writes_per_second <= 20000
     error_message = "limits.shadow_writes_per_second must be 20 to 20000; got ${var.limits.shadow_writes_per_second}."

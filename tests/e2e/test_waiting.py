@@ -73,12 +73,12 @@ def test_messages_of_a_device_whose_thing_is_not_made_for_the_rate_of_calls_wait
         farm.things_stack.network.uplink(known.application_id, known.device_id)
         farm.topics.wait_for(f"lorawan/{known.dev_eui}/uplink", timeout=PATIENCE)
     topic = f"lorawan/{new.dev_eui}/uplink"
-    eventually("every uplink", lambda: len(farm.topics.messages(topic)) == UPLINKS, timeout=PATIENCE)
+    eventually("every uplink", lambda: len(farm.topics.messages(topic)) == UPLINKS, timeout=3 * PATIENCE)
     assert len(farm.topics.messages(f"lorawan/{new.dev_eui}/join")) == 1
     counters = [each.json()["uplink_message"].get("f_cnt", 0) for each in farm.topics.messages(topic)]
     assert counters == sorted(counters)
     # Nothing waits any more: the next message takes the short way.
-    eventually("an empty queue", lambda: waiting(farm) == 0, timeout=PATIENCE)
+    eventually("an empty queue", lambda: waiting(farm) == 0, timeout=3 * PATIENCE)
     farm.things_stack.network.uplink(new.application_id, new.device_id)
     eventually("the next uplink", lambda: len(farm.topics.messages(topic)) == UPLINKS + 1, timeout=PATIENCE)
 

@@ -679,6 +679,18 @@ MODULE_CASES = [
         "maximum_concurrency must be 2 to 1000; got 1.",
     ),
     case(
+        ROOT,
+        {"limits": {"registry_concurrency": 49}},
+        "limits.registry_concurrency must be at most six times list_things_per_second, so that each invocation looks "
+        "things up within its time; got 49.",
+    ),
+    case(
+        "registry",
+        {"limits": {"registry_concurrency": 49}},
+        "limits.registry_concurrency must be at most six times list_things_per_second, so that each invocation looks "
+        "things up within its time; got 49.",
+    ),
+    case(
         "registry",
         {"limits": {"list_things_per_second": 1, "registry_concurrency": 1}},
         "limits.list_things_per_second must be 2 to 1000; got 1.",

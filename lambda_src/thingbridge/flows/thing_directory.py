@@ -118,7 +118,7 @@ class ThingDirectory:
         if known is None:
             known, new = self._ask_table(device)
             if known is None:
-                # A thing with the name that the stack would give it need not be in the table, so it is asked for by name.
+                # A thing that has the name the stack would give it need not be in the table.
                 known = self._look_up(device, by_name_only=new or bool(self._absent.get(device)))
                 if known is None and not new and not self._absent.get(device):
                     self._absent.put(device, True, ABSENT_FOR)

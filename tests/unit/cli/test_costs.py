@@ -154,8 +154,8 @@ def test_the_fixed_costs_are_those_of_the_resources_that_an_apply_makes() -> Non
     counts = inventory["counts"]
     assert fleet.secrets(WayIn.WEBHOOK) == counts["aws_secretsmanager_secret"]
     # The queues of directory, downlink and registry, and three of FIFO: sending, sync, waiting. The tables are of the
-    # directory, waiting downlinks and waiting devices: they cost what is written and read. Lambda reads the stream of the
-    # second for nothing.
+    # directory, of downlinks and of devices that wait: they cost what is written and read. Lambda reads the stream of
+    # the second for nothing.
     assert counts["aws_lambda_event_source_mapping"] == 6 + 1
     assert counts["aws_dynamodb_table"] == 3
     assert counts["aws_scheduler_schedule"] == 1

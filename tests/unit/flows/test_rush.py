@@ -73,7 +73,7 @@ def test_known_devices_are_not_slowed_by_a_rush() -> None:
     known, devices = 20, 1_000
     world = rush(devices, complete_directory=True, known=known)
     of_known = {thing_name(number) for number in range(-known, 0)}
-    late = [each for each in world.region.published if each.thing in of_known and each.at - each.counter > 0.05]
-    assert late == []
+    # Each of them was sent in the second of its frame counter, and costs a single call here, as it writes no shadow.
+    took = [each.at - each.counter for each in world.region.published if each.thing in of_known]
+    assert took == pytest.approx(len(took) * [SECONDS_OF_A_CALL])
     assert counters(world, range(-known, 0)) == known * [list(range(int(MESSAGES * INTERVAL)))]
-    assert SECONDS_OF_A_CALL < 0.05
