@@ -1,4 +1,4 @@
-"""What the product uses of an AWS account in one region, in memory: things that send events, shadows, tables and queues.
+"""What the product uses of an AWS account in a region, in memory: things that send events, shadows, tables and queues.
 
 It stands where `Clients` stands, so all of the product's own code runs. What differs from AWS is the time: events wait
 until a history delivers them. The adapters are tested on real answers in tests/unit/aws and tests/e2e.
