@@ -115,4 +115,4 @@ def test_a_thing_that_a_message_made_beside_a_persons_is_undone(farm: Bridge) ->
     event = {"thingName": "directory-tower", "at": now // 1000, "devEUI": device.dev_eui}
     farm.aws.client("sqs").send_message(QueueUrl=farm.outputs["queue_urls"]["directory"], MessageBody=json.dumps(event))
     eventually("the undoing", lambda: farm.thing(device.dev_eui) is None)
-    assert known(farm, device.dev_eui) == "directory-tower"
+    eventually("the person's thing", lambda: known(farm, device.dev_eui) == "directory-tower")

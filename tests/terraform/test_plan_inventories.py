@@ -64,7 +64,7 @@ SETTINGS = {
     "webhook": "WebhookSettings",
 }
 # Those that also read WorkQueueSettings.
-WORKING_ON_A_QUEUE = {"registry", "requeue", "shadow", "sync"}
+WORKING_ON_A_QUEUE = {"directory", "registry", "requeue", "shadow", "sync"}
 
 
 @pytest.mark.parametrize("example", ["complete", "minimal"])
