@@ -311,7 +311,7 @@ def sync(environment: Environment, clients: Clients = CLIENTS) -> Callable[[Lamb
     from thingbridge.aws.things_log import ThingsLog
     from thingbridge.flows.directory import Directory
     from thingbridge.flows.directory_upkeep import Survey, Upkeep
-    from thingbridge.flows.sync import PATIENCE, SHARE_OF_PAGES, Registries, Sync
+    from thingbridge.flows.sync import PATIENCE, Registries, Sync, thing_pages_per_second
     from thingbridge.pacing import TokenBucket
     from thingbridge.registry.marks import Owner
     from thingbridge.registry.sync import KeptIndex
@@ -319,9 +319,13 @@ def sync(environment: Environment, clients: Clients = CLIENTS) -> Callable[[Lamb
     settings = SyncSettings.read(environment)
     secrets, things, table = Secrets(clients), Things(clients), DirectoryTable(clients, settings.directory_table)
     directory = Directory(settings.stack, things, table, ThingsLog(clients, settings.things_log_group))
-    survey = Survey(things, table, directory, TokenBucket(rate=SHARE_OF_PAGES * settings.list_things_rate))
     kept = KeptIndex()
     registry_queue, own_queue = Queue(clients, settings.registry_queue_url), Queue(clients, settings.sync_queue_url)
+
+    def pace() -> TokenBucket:
+        return TokenBucket(rate=thing_pages_per_second(registry_queue.waiting(), settings.list_things_rate))
+
+    survey = Survey(things, table, directory, pace)
     return lambda context: Sync(
         owner=Owner.of_function(context.invoked_function_arn, settings.stack_name),
         mode=settings.sync_mode,

@@ -6,12 +6,11 @@ from typing import Any, Final
 from thingbridge.aws.clients import Clients
 from thingbridge.aws.errors import answered, code, reasons, translate_errors
 from thingbridge.registry import directory
-from thingbridge.registry.directory import Fact
+from thingbridge.registry.directory import Fact, Surveyed
 
 FACTS_AT_ONCE: Final = 50
 """Facts that are inserted in one call, of two items each at most (TransactWriteItems takes 100)."""
 
-_UNTIL: Final = {"#until": "until"}
 _KEYS: Final = {"#keys": "keys"}
 
 
@@ -45,14 +44,15 @@ class DirectoryTable:
         item = self._get(directory.key_of_reverse(thing_name), consistent=True) or {}
         return frozenset(item.get("keys", {}).get("SS", ()))
 
-    def complete_until(self) -> float:
-        """Unix seconds until when a device without an item is a new one; 0 if that is unknown."""
-        item = self._get(directory.COMPLETE, consistent=False) or {}
-        return float(item.get("until", {}).get("N", 0))
+    def survey(self) -> Surveyed:
+        """The last survey; zeros if there was none."""
+        item = self._get(directory.SURVEY, consistent=False) or {}
+        return Surveyed(*(float(item.get(name, {}).get("N", 0)) for name in ("at", "complete_until")))
 
-    def set_complete(self, until: float) -> None:
-        """Record that every thing is in the table, and until when that counts."""
-        self._update(directory.COMPLETE, "SET #until = :until", {":until": {"N": str(int(until))}}, None, _UNTIL)
+    def set_survey(self, survey: Surveyed) -> None:
+        """Record a survey."""
+        values = {":at": {"N": str(int(survey.at))}, ":until": {"N": str(int(survey.complete_until))}}
+        self._update(directory.SURVEY, "SET #at = :at, complete_until = :until", values, None, {"#at": "at"})
 
     def scan(self) -> Iterator[tuple[str, str | None]]:
         """Every device's key, and the name of its thing: a read of 8 KB, about a hundred devices, is half a unit."""

@@ -24,7 +24,7 @@ from thingbridge.errors import BadInput
 from thingbridge.flows.directory import Directory
 from thingbridge.pacing import TokenBucket
 from thingbridge.registry import directory, events
-from thingbridge.registry.directory import Fact
+from thingbridge.registry.directory import Fact, Surveyed
 
 SURVEYED_EVERY: Final = 23 * 3600
 """Seconds after which another survey begins, with the next run of the comparison."""
@@ -123,8 +123,8 @@ def _pair(key: str, thing_name: str) -> str:
 
 
 @dataclass(frozen=True)
-class Surveyed:
-    """How far a survey got. `token`: the next page of things; `whole`: this call began it."""
+class Stopped:
+    """How far a survey got. `token`: the next page of things; `whole`: a call that begins there has all of it."""
 
     token: str | None = None
     whole: bool = True
@@ -134,7 +134,7 @@ class Surveyed:
         return json.dumps({"survey": {"token": self.token}})
 
     @classmethod
-    def read(cls, message: dict[str, Any]) -> "Surveyed":
+    def read(cls, message: dict[str, Any]) -> "Stopped":
         """A survey from the text of a message. Raises BadInput."""
         token = message["survey"].get("token")
         if not (token is None or isinstance(token, str)):
@@ -144,34 +144,33 @@ class Surveyed:
 
 @dataclass(frozen=True)
 class Survey:
-    """Lists all things of the thing type, within the time of a call. `pace` limits ListThings."""
+    """Lists all things of the thing type, within the time of a call. `pace` makes what limits ListThings for a call."""
 
     things: Things
     table: DirectoryTable
     directory: Directory
-    pace: TokenBucket
+    pace: Callable[[], TokenBucket]
     now: Callable[[], float] = time.time
 
     def is_due(self) -> bool:
         """Whether another survey should begin."""
-        return self.table.complete_until() - GOOD_FOR + SURVEYED_EVERY <= self.now()
+        return self.table.survey().at + SURVEYED_EVERY <= self.now()
 
-    def resume(self, surveyed: Surveyed, remaining_seconds: Callable[[], float]) -> Surveyed | None:
+    def resume(self, stopped: Stopped, remaining_seconds: Callable[[], float]) -> Stopped | None:
         """Continue a survey until it is finished or time runs short. Returns how far it got, None if it is finished."""
-        began, upkeep = self.now(), Upkeep(self.table, self.directory)
-        token, more = surveyed.token, True
+        began, upkeep, pace = self.now(), Upkeep(self.table, self.directory), self.pace()
+        token, more = stopped.token, True
         while more and remaining_seconds() >= LAST_PAGE_BEFORE_END:
-            self.pace.acquire()
+            pace.acquire()
             as_of = int(self.now() * 1_000_000)
             things, token = self.things.page_of_type(self.directory.stack.thing_type_name, token)
             upkeep.correct(things, as_of)
             more = token is not None
         if more:
-            return Surveyed(token, whole=False)
-        unlisted = upkeep.look_at_unlisted() if surveyed.whole else 0
+            return Stopped(token, whole=False)
+        unlisted = upkeep.look_at_unlisted() if stopped.whole else 0
         # Without events, a thing that a person makes would be missed from now on.
         complete = self.things.send_events()
-        if complete:
-            self.table.set_complete(began + GOOD_FOR)
+        self.table.set_survey(Surveyed(self.now(), began + GOOD_FOR if complete else 0.0))
         emit("INFO", "directory_surveyed", unlisted=unlisted, complete=complete)
         return None

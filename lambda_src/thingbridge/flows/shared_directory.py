@@ -24,6 +24,9 @@ EVENTS_COUNTED_EVERY: Final = 5.0
 """Seconds after which the events that wait are counted again. A thing that a person has just made may still be missed:
 its event undoes that (`flows.directory`)."""
 
+TRUSTED_FOR: Final = 86_400.0
+"""Seconds after which a thing is looked up again where no survey would have noticed a lost event."""
+
 
 class Hint(Enum):
     """What the table says of a device whose thing it does not know."""
@@ -54,6 +57,8 @@ class SharedDirectory:
             fact = self._table.read(directory.key_of_device(device))
             if fact is None and self._is_new(device):
                 return Hint.NEW
+            if fact and fact.as_of < self.time() - TRUSTED_FOR * 1_000_000 and not self._is_surveyed():
+                return Hint.ASK
         except ThingbridgeError as error:
             emit("WARN", "directory_not_read", reason=str(error))
             return Hint.UNREADABLE
@@ -79,14 +84,17 @@ class SharedDirectory:
 
     def _is_complete(self) -> bool:
         """Whether every thing is in the table: a survey is through, and no event waits."""
+        if not self._events or not self._is_surveyed():
+            return False
         now = self._now()
-        if not self._events:
-            return False
-        if self._read_again_at <= now:
-            self._complete_until, self._read_again_at = self._table.complete_until(), now + COMPLETE_KNOWN_FOR
-        if self._complete_until <= now:
-            return False
         if self._count_again_at <= now:
             self._events_wait = any(queue.waiting() for queue in self._events)
             self._count_again_at = now + EVENTS_COUNTED_EVERY
         return not self._events_wait
+
+    def _is_surveyed(self) -> bool:
+        """Whether a survey has made the table complete, and still counts."""
+        now = self._now()
+        if self._read_again_at <= now:
+            self._complete_until, self._read_again_at = self._table.survey().complete_until, now + COMPLETE_KNOWN_FOR
+        return self._complete_until > now

@@ -17,7 +17,7 @@ from thingbridge.aws.things import Things
 from thingbridge.diagnostics import emit
 from thingbridge.errors import BadInput, ThingbridgeError, Unexpected
 from thingbridge.flows import marking
-from thingbridge.flows.directory_upkeep import Survey, Surveyed, Upkeep
+from thingbridge.flows.directory_upkeep import Stopped, Survey, Upkeep
 from thingbridge.pacing import TokenBucket
 from thingbridge.registry import sync
 from thingbridge.registry.marks import Owner
@@ -54,6 +54,11 @@ EXAMPLES: Final = 20
 """The number of things per call that are named in the log because a person has to look at them."""
 
 
+def thing_pages_per_second(waiting: int, list_things_per_second: float) -> float:
+    """The rate of ListThings while so many messages wait for the flow `registry`, of what all of the stack may make."""
+    return list_things_per_second * (SHARE_BESIDE_WORK if waiting else SHARE_OF_PAGES)
+
+
 @dataclass(frozen=True)
 class Tick:
     """A message of the queue: a tick, or the state of a run. `sent_at`: Unix seconds.
@@ -77,11 +82,11 @@ class Tick:
             int(attributes.get("ApproximateReceiveCount", 1)) <= 1,
         )
 
-    def survey(self) -> Surveyed | None:
+    def survey(self) -> Stopped | None:
         """The survey of the directory that the message is about, None for a run."""
         try:
             message = json.loads(self.body)
-            return Surveyed.read(message) if "survey" in message else None
+            return Stopped.read(message) if "survey" in message else None
         except (ValueError, TypeError, AttributeError, RecursionError):
             return None
 
@@ -117,8 +122,8 @@ class Registries:
         self._device_pace = TokenBucket(rate=DEVICE_PAGES_PER_SECOND, now=now, sleep=sleep)
         # Counted once: devices without a thing, which are looked up, are sent after the last page of things.
         self._waiting = queue.waiting()
-        share = SHARE_BESIDE_WORK if self._waiting else SHARE_OF_PAGES
-        self._thing_pace = TokenBucket(rate=share * list_things_per_second, now=now, sleep=sleep)
+        rate = thing_pages_per_second(self._waiting, list_things_per_second)
+        self._thing_pace = TokenBucket(rate=rate, now=now, sleep=sleep)
 
     def devices(self, page: int) -> DevicePage:
         """A page of the application's devices, from 1."""
@@ -167,8 +172,8 @@ class Sync:
     def handle(self, tick: Tick) -> None:
         """Handle a queue message. Raises what must be retried."""
         try:
-            if surveyed := tick.survey():
-                self._continue_survey(surveyed, tick.message_id)
+            if begun := tick.survey():
+                self._continue_survey(begun, tick.message_id)
                 return
             run = tick.run(self.mode, self.now())
         except BadInput as error:
@@ -208,16 +213,16 @@ class Sync:
     def _begin_survey(self, run_id: str) -> None:
         try:
             if self.survey and self.survey.is_due():
-                self._send_survey(Surveyed(), run_id)
+                self._send_survey(Stopped(), run_id)
         except ThingbridgeError as error:
             emit("WARN", "directory_not_surveyed", reason=str(error))
 
-    def _continue_survey(self, surveyed: Surveyed, message_id: str) -> None:
-        if self.survey and (stopped := self.survey.resume(surveyed, self.remaining_seconds)):
+    def _continue_survey(self, begun: Stopped, message_id: str) -> None:
+        if self.survey and (stopped := self.survey.resume(begun, self.remaining_seconds)):
             self._send_survey(stopped, message_id)
 
-    def _send_survey(self, surveyed: Surveyed, after: str) -> None:
-        self.queue.send_in_order(surveyed.message(), group=MESSAGE_GROUP, deduplication_id=f"{after}-survey")
+    def _send_survey(self, stopped: Stopped, after: str) -> None:
+        self.queue.send_in_order(stopped.message(), group=MESSAGE_GROUP, deduplication_id=f"{after}-survey")
 
 
 class _Report:

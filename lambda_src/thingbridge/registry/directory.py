@@ -5,7 +5,7 @@
 | a device with a DevEUI | its DevEUI | `thing`: the name of its thing; without it, the registry must be asked |
 | a device without one | `id:` and its device id | the same |
 | a thing that is not named after its device's key | `thing:` and its name | `keys`: those it stands under, or stood |
-| whether every thing is in the table | `complete` | `until`: Unix seconds |
+| the last survey of all things | `survey` | `at`, and `complete_until`: Unix seconds; 0 if it made nothing complete |
 
 A fact is as old as the look at the registry that it comes from (`as_of`): an older one never replaces a newer one, so
 late and repeated events, and slow writers, change nothing. That the registry must be asked is a fact as well, and is
@@ -20,8 +20,8 @@ from typing import Any, Final
 from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
 from thingbridge.registry.attributes import Attribute
 
-COMPLETE: Final = "complete"
-"""Key of the item that says until when a device without an item is a new one."""
+SURVEY: Final = "survey"
+"""Key of the item of the last survey. Never a device's: those are 16 hex digits, or have a colon."""
 
 _EUI: Final = re.compile("[0-9A-F]{16}")
 
@@ -37,6 +37,14 @@ class Fact:
     thing_name: str | None
     as_of: int
     made_at: int = 0
+
+
+@dataclass(frozen=True)
+class Surveyed:
+    """A survey: when it ended, and until when a device without an item is a new one (Unix seconds, or 0)."""
+
+    at: float = 0.0
+    complete_until: float = 0.0
 
 
 def key_of_device(device: EndDeviceIdentifiers) -> str:

@@ -17,10 +17,10 @@ from thingbridge.aws.queues import Queue
 from thingbridge.aws.things import Things
 from thingbridge.aws.things_log import ThingsLog
 from thingbridge.flows.directory import ON_ITS_WAY, Directory, rule_output
-from thingbridge.flows.shared_directory import COMPLETE_KNOWN_FOR, EVENTS_COUNTED_EVERY, SharedDirectory
+from thingbridge.flows.shared_directory import COMPLETE_KNOWN_FOR, EVENTS_COUNTED_EVERY, TRUSTED_FOR, SharedDirectory
 from thingbridge.flows.thing_directory import KNOWN_FOR, ThingDirectory
 from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
-from thingbridge.registry.directory import Fact
+from thingbridge.registry.directory import Fact, Surveyed
 from thingbridge.registry.identity import MismatchingStack, StackOfThings, ThingNameScheme
 
 EUI, OTHER = "A81758FFFE0312AB", "A81758FFFE0312AC"
@@ -72,7 +72,7 @@ class Farm:
 
     def complete(self) -> None:
         """A survey is through, and counts for a day."""
-        self.table.set_complete(self.now() + 86_400)
+        self.table.set_survey(Surveyed(self.now(), self.now() + 86_400))
 
 
 @pytest.fixture
@@ -193,6 +193,20 @@ def test_without_the_table_devices_are_looked_up_and_what_was_known_stays_known(
     assert other.find_or_create(DEVICE) == "barn"
 
 
+@pytest.mark.parametrize("surveyed", [False, True])
+def test_a_lost_event_is_noticed_within_a_day_without_surveys_as_well(farm: Farm, calls: Calls, surveyed: bool) -> None:
+    farm.put("barn", devEUI=EUI)
+    farm.copy().find_or_create(DEVICE)
+    farm.clock.now += TRUSTED_FOR + 1
+    if surveyed:
+        farm.complete()
+    calls()
+    assert farm.copy().find_or_create(DEVICE) == "barn"
+    assert ("DescribeThing" in calls()) is not surveyed
+    farm.copy().find_or_create(DEVICE)
+    assert "DescribeThing" not in calls()
+
+
 # New devices --------------------------------------------------------------------------------------------------------
 
 
@@ -215,7 +229,7 @@ def test_a_device_is_looked_up_while_it_is_not_certain_that_it_is_new(farm: Farm
     device = DEVICE
     farm.put("barn", devEUI=EUI, deviceID="tank-7")
     if doubt != "no survey":
-        farm.table.set_complete(farm.now() + (-1 if doubt == "an old survey" else 86_400))
+        farm.table.set_survey(Surveyed(farm.now(), farm.now() + (-1 if doubt == "an old survey" else 86_400)))
     if doubt == "an event waits":
         farm.queue.send(["event"])
     if doubt == "the device has no DevEUI":

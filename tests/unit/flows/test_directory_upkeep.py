@@ -12,7 +12,7 @@ from thingbridge.aws.directory_table import FACTS_AT_ONCE, DirectoryTable
 from thingbridge.aws.things import Things
 from thingbridge.aws.things_log import ThingsLog
 from thingbridge.flows.directory import Directory
-from thingbridge.flows.directory_upkeep import GOOD_FOR, SURVEYED_EVERY, Survey, Surveyed, Upkeep
+from thingbridge.flows.directory_upkeep import GOOD_FOR, SURVEYED_EVERY, Stopped, Survey, Upkeep
 from thingbridge.pacing import TokenBucket
 from thingbridge.registry.directory import Fact
 from thingbridge.registry.identity import StackOfThings, ThingNameScheme
@@ -30,7 +30,7 @@ class Farm:
         self.things = Things(clients)
         self.things.send_events = lambda: self.events_sent  # type: ignore[method-assign]  # moto has no event types
         self.directory = Directory(STACK, self.things, self.table, ThingsLog(clients, "things"), self.now)
-        self.survey = Survey(self.things, self.table, self.directory, TokenBucket(rate=1e6), self.now)
+        self.survey = Survey(self.things, self.table, self.directory, lambda: TokenBucket(rate=1e6), self.now)
 
     def now(self) -> float:
         self.clock.now += 0.001
@@ -120,9 +120,9 @@ def test_a_survey_makes_the_table_complete_with_the_things_of_other_stacks(farm:
     farm.put("barn", devEUI=eui(1))
     farm.put("mill", "other", devEUI=eui(2))
     assert farm.survey.is_due()
-    assert farm.survey.resume(Surveyed(), lambda: 900.0) is None
+    assert farm.survey.resume(Stopped(), lambda: 900.0) is None
     assert farm.known() == {eui(1): "barn", eui(2): None}
-    assert farm.table.complete_until() >= farm.now() + GOOD_FOR - 10
+    assert farm.table.survey().complete_until >= farm.now() + GOOD_FOR - 10
     assert not farm.survey.is_due()
     farm.clock.now += SURVEYED_EVERY + 1
     assert farm.survey.is_due()
@@ -133,7 +133,7 @@ def test_a_survey_notices_what_is_gone_although_its_event_was_lost(farm: Farm) -
         farm.put(name, stack_name, devEUI=eui(1 if name == "barn" else 2))
     for number, name in enumerate(("barn", "mill", "shed"), start=1):
         farm.table.write(eui(number), Fact(name, farm.time()))
-    assert farm.survey.resume(Surveyed(), lambda: 900.0) is None
+    assert farm.survey.resume(Stopped(), lambda: 900.0) is None
     assert farm.known() == {eui(1): "barn", eui(2): None, eui(3): None}
 
 
@@ -141,19 +141,19 @@ def test_a_survey_that_runs_out_of_time_is_continued(farm: Farm, answer_with: An
     for number in range(251):
         farm.put(eui(number), devEUI=eui(number))
     left = iter([900.0, 1.0])
-    stopped = farm.survey.resume(Surveyed(), lambda: next(left))
+    stopped = farm.survey.resume(Stopped(), lambda: next(left))
     assert stopped
     assert stopped.token
     assert len(farm.known()) == 250
-    assert farm.table.complete_until() == 0
-    again = Surveyed.read(json.loads(stopped.message()))
+    assert farm.table.survey().complete_until == 0
+    again = Stopped.read(json.loads(stopped.message()))
     assert again == stopped
     assert farm.survey.resume(again, lambda: 900.0) is None
     assert len(farm.known()) == 251
-    assert farm.table.complete_until() > farm.now()
+    assert farm.table.survey().complete_until > farm.now()
 
 
 def test_without_registry_events_the_table_is_never_complete(farm: Farm) -> None:
     farm.events_sent = False
-    assert farm.survey.resume(Surveyed(), lambda: 900.0) is None
-    assert farm.table.complete_until() == 0
+    assert farm.survey.resume(Stopped(), lambda: 900.0) is None
+    assert farm.table.survey().complete_until == 0

@@ -1,4 +1,4 @@
-"""What the product uses of an AWS account in one region, in memory: things with their events, shadows, tables, queues.
+"""What the product uses of an AWS account in a region, in memory: things that send events, shadows, tables and queues.
 
 It stands where `Clients` stands, so all of the product's own code runs. What differs from AWS is the time: events wait
 until a history delivers them. The adapters are tested on real answers in tests/unit/aws and tests/e2e.
@@ -97,7 +97,8 @@ class Account:
     """A region of an account with the things of its `stacks`, each of which has a rule for registry events.
 
     `events_enabled`: whether changes of things send events now. `on_change`: called with the name and the attributes
-    before and after each change of a thing that the product makes. `before_call`: called with each operation, and may
+    before and after each change of a thing that the product makes. `indexed`: the things that listings show, if these
+    are not those of now. `before_call`: called with each operation, and may
     change anything before it is carried out.
     """
 
@@ -112,6 +113,7 @@ class Account:
     faults: Faults = field(default_factory=Faults)
     called: Counter[str] = field(default_factory=Counter)
     on_change: Callable[[str, Mapping[str, str], Mapping[str, str]], None] = lambda _name, _before, _after: None
+    indexed: dict[str, dict[str, str]] | None = None
     tables: dict[str, dict[str, Item]] = field(default_factory=dict)
     now: Callable[[], float] = time.time
     before_call: Callable[[str], None] = lambda _operation: None
@@ -141,9 +143,22 @@ class Account:
         thingTypeName: str = "",  # noqa: N803
         **_: Any,
     ) -> dict[str, Any]:
-        """Things by an attribute, or all: they have one type."""
-        named = [name for name, has in self.things.items() if thingTypeName or has.get(attributeName) == attributeValue]
-        return {"things": [self._listed(name) for name in named]}
+        """Things by an attribute, or all: they have one type. As the index has them, which may be behind."""
+        indexed = self.things if self.indexed is None else self.indexed
+        named = {
+            name: has for name, has in indexed.items() if thingTypeName or has.get(attributeName) == attributeValue
+        }
+        return {
+            "things": [
+                {
+                    "thingName": name,
+                    "thingTypeName": THING_TYPE,
+                    "attributes": dict(has),
+                    "version": self.versions[name],
+                }
+                for name, has in named.items()
+            ]
+        }
 
     @operation
     def delete_thing(self, *, thingName: str, expectedVersion: int | None = None) -> None:  # noqa: N803
