@@ -198,6 +198,7 @@ module "ingest" {
 
   stack               = local.stack
   mode                = var.ingest.mode
+  basic_ingest        = var.ingest.basic_ingest
   mqtt                = var.ingest.mqtt
   package             = var.ingest.package
   pubsub              = var.ingest.pubsub

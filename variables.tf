@@ -254,9 +254,10 @@ variable "identity_server_address" {
 }
 
 variable "ingest" {
-  description = "How messages are received, and the settings of each mode: docs/ingest.md helps to choose. mode \"webhook\": posted to a function's URL; \"mqtt\": with a client certificate; \"pubsub\", \"package\" and \"manual\": with the cross-account role. All but \"manual\" are configured in The Things Stack by the apply. pubsub.has_aws_iot_provider: whoever runs the cluster says that its Pub/Sub has the provider aws_iot; required with mode \"pubsub\"."
+  description = "How messages are received, and the settings of each mode: docs/ingest.md helps to choose. mode \"webhook\": posted to a function's URL; \"mqtt\": with a client certificate; \"pubsub\", \"package\" and \"manual\": with the cross-account role. All but \"manual\" are configured in The Things Stack by the apply. basic_ingest: with \"webhook\" and \"mqtt\", messages start the stack's rule directly, and AWS charges none for the way in; nobody can subscribe to thethings/lorawan/<stack>/# then, and no other rule reads it. pubsub.has_aws_iot_provider: whoever runs the cluster says that its Pub/Sub has the provider aws_iot; required with mode \"pubsub\"."
   type = object({
-    mode = string # Required: Terraform drops attributes that it does not know, so a misspelt one would select the default.
+    mode         = string # Required: Terraform drops attributes that it does not know, so a misspelt one would select the default.
+    basic_ingest = optional(bool, false)
     mqtt = optional(object({
       ca_certificate      = optional(string)
       certificate_version = optional(number, 1)
@@ -286,6 +287,19 @@ variable "ingest" {
   validation {
     condition     = contains(["pubsub", "package", "webhook", "mqtt", "manual"], var.ingest.mode)
     error_message = "ingest.mode must be \"pubsub\", \"package\", \"webhook\", \"mqtt\" or \"manual\"; got \"${var.ingest.mode}\"."
+  }
+
+  # The topics of the others are The Things Stack's own.
+  validation {
+    condition     = !var.ingest.basic_ingest || contains(["mqtt", "webhook"], var.ingest.mode)
+    error_message = "ingest.basic_ingest must be false unless ingest.mode is \"webhook\" or \"mqtt\": with the others The Things Stack decides on the topics; got true with ingest.mode \"${var.ingest.mode}\"."
+  }
+
+  # Basic Ingest starts the one rule that it names. The rules of requeue would not see what The Things Stack returns, and no other
+  # path leads there.
+  validation {
+    condition     = !var.ingest.basic_ingest || !var.end_to_end_encryption
+    error_message = "ingest.basic_ingest must be false with end_to_end_encryption: downlinks that The Things Stack returns are read by rules of their own, which Basic Ingest does not start; got true."
   }
 
   # The open source accepts the provider and publishes nothing, and its API does not say which providers work.

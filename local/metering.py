@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote
 
 from cli.costs import metering
 from cli.costs.prices import Item
@@ -133,7 +134,10 @@ Charge = tuple[str, Item, float]
 def _request(event: Event, stack_name: str) -> list[Charge]:
     service, _, operation = str(event["operation"]).partition(":")
     if operation == "Publish":
-        inbound = event["path"].startswith("/topics/thethings/")
+        topic = unquote(event["path"]).removeprefix("/topics/")
+        if topic.startswith("$aws/rules/"):
+            return []  # Basic Ingest: the rule and its action alone ("Additional metering details")
+        inbound = topic.startswith("thethings/")
         part = MESSAGE_IN if inbound else MESSAGE_OUT
         return [(part, Item.IOT_MESSAGE, metering.messages(event["bytes"]))]
     if service == "iot":

@@ -90,7 +90,7 @@ def closed(fleet: Fleet, prices: Prices, *, remembers: bool, shadow: bool = True
 
 def fixed_costs(devices: int, way_in: WayIn, shadow: Shadow, functions: Functions) -> Usage:
     """What a stack uses in a month without a single uplink."""
-    usage, webhook = Usage(), way_in is WayIn.WEBHOOK
+    usage, webhook = Usage(), way_in.is_webhook
     usage.add("secrets", Item.SECRET, secrets(way_in))
     usage.add("secrets", Item.SECRET_CALL, (1 + webhook) * DAYS * DAY / SECRET_CACHE_SECONDS)
     polls = POLLERS * DAYS * DAY / LONG_POLL_SECONDS
@@ -106,7 +106,7 @@ def fixed_costs(devices: int, way_in: WayIn, shadow: Shadow, functions: Function
 
 def secrets(way_in: WayIn) -> int:
     """Secrets of a stack: the API key, and with a webhook what its callers show."""
-    return 1 + (way_in is WayIn.WEBHOOK)
+    return 1 + way_in.is_webhook
 
 
 def comparison(devices: int, functions: Functions) -> Usage:

@@ -24,10 +24,22 @@ USUAL_MILLISECONDS: Final = 20.0
 
 
 class WayIn(StrEnum):
-    """How messages of The Things Stack come in; the values are groups of `ingest.mode`."""
+    """How messages of The Things Stack come in; the values are groups of `ingest.mode`, with `ingest.basic_ingest`."""
 
     ROLE = "pubsub, package, mqtt"
+    MQTT_BASIC = "mqtt, Basic Ingest"
     WEBHOOK = "webhook"
+    WEBHOOK_BASIC = "webhook, Basic Ingest"
+
+    @property
+    def is_webhook(self) -> bool:
+        """Whether it is posted to a function."""
+        return self in (WayIn.WEBHOOK, WayIn.WEBHOOK_BASIC)
+
+    @property
+    def is_basic(self) -> bool:
+        """Whether messages start the rule directly: AWS IoT then charges none for the way in."""
+        return self in (WayIn.MQTT_BASIC, WayIn.WEBHOOK_BASIC)
 
 
 @dataclass(frozen=True)
@@ -66,10 +78,11 @@ class Shadow:
 def ours(way_in: WayIn, shadow: Shadow, functions: Functions, size: int = USUAL_BYTES, gap: float = 900.0) -> Usage:
     """One uplink of a known device. `size`: bytes of the message of The Things Stack; `gap`: seconds between two."""
     usage = Usage()
-    if way_in is WayIn.WEBHOOK:
+    if way_in.is_webhook:
         usage += functions.invocation("webhook")
     units = metering.messages(size)
-    usage.add(MESSAGE_IN, Item.IOT_MESSAGE, units)
+    if not way_in.is_basic:
+        usage.add(MESSAGE_IN, Item.IOT_MESSAGE, units)
     usage.add(RULE, Item.IOT_RULE, units)
     usage.add(RULE, Item.IOT_ACTION, units)
     usage += functions.invocation("upstream")

@@ -123,6 +123,7 @@ def webhook(environment: Environment, clients: Clients = CLIENTS) -> Receiver:
         secret_arn=settings.webhook_secret_arn,
         secrets=Secrets(clients),
         broker=Broker(clients),
+        basic_ingest_rule=settings.basic_ingest_rule,
     )
 
 

@@ -151,6 +151,7 @@ class WebhookSettings(Settings):
     """Environment of `webhook`, the receiver of what The Things Stack posts."""
 
     webhook_secret_arn: str
+    basic_ingest_rule: str | None = None
 
 
 class DownlinkSettings(ThingsStackSettings):

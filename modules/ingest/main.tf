@@ -7,4 +7,10 @@ locals {
   by_role    = contains(["manual", "package", "pubsub"], var.mode)
   by_webhook = var.mode == "webhook"
   by_mqtt    = var.mode == "mqtt"
+
+  # Basic Ingest names the rule that a message starts: that of the module upstream, by its name, as what is here must not wait for it.
+  rule_name = replace("${var.stack.name}-upstream", "-", "_")
+
+  # Where messages may be published: with and without Basic Ingest, so that no message is refused while The Things Stack changes over.
+  topic_arns = ["${local.iot_arn}:topic/${var.base_topic}/*", "${local.iot_arn}:topic/$aws/rules/${local.rule_name}/${var.base_topic}/*"]
 }

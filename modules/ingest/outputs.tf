@@ -13,6 +13,7 @@ output "configuration" {
     }])
 
     mqtt = one([for policy in aws_iot_policy.mqtt : {
+      basic_ingest_rule   = var.basic_ingest ? local.rule_name : null
       ca_certificate      = var.mqtt.ca_certificate
       certificate_version = var.mqtt.certificate_version
       client_id           = local.mqtt_client_id

@@ -29,6 +29,19 @@ variable "base_topic" {
   }
 }
 
+variable "basic_ingest" {
+  description = "Modes \"webhook\" and \"mqtt\": messages start the rule of the module upstream directly, by Basic Ingest, which AWS IoT does not charge as messages. Nobody can subscribe to them on the way in, and no other rule reads them."
+  type        = bool
+  default     = false
+  nullable    = false
+
+  # The topics of the others are The Things Stack's own.
+  validation {
+    condition     = !var.basic_ingest || contains(["mqtt", "webhook"], var.mode)
+    error_message = "basic_ingest must be false unless mode is \"webhook\" or \"mqtt\": with the others The Things Stack decides on the topics; got true with mode \"${var.mode}\"."
+  }
+}
+
 variable "client_id_pattern" {
   description = "MQTT client ids that The Things Stack may connect with when it assumes the role, * as wildcard. Its documentation promises only that they are random."
   type        = string

@@ -41,6 +41,7 @@ variable "ingest" {
       external_id = optional(string)
     }))
     mqtt = optional(object({
+      basic_ingest_rule   = optional(string)
       ca_certificate      = optional(string)
       certificate_version = optional(number, 1)
       client_id           = string

@@ -53,12 +53,12 @@ def test_an_uplink_costs_two_messages_a_rule_an_invocation_and_the_shadow(farm: 
     assert metered.units(Item.LOG_GB) == pytest.approx((recipe * SENT).units(Item.LOG_GB), rel=0.05)
 
 
-def test_a_webhook_costs_an_invocation_more(orchard: Bridge) -> None:
+def test_a_webhook_costs_an_invocation_more_and_with_basic_ingest_no_message_in(orchard: Bridge) -> None:
     device = orchard.new_device()
     orchard.things_stack.network.join(device.application_id, device.device_id)
     thing = f"orchard_{device.device_id}"
     orchard.topics.wait_for(f"lorawan/{thing}/join", timeout=PATIENCE)
     metered = counted(metering.usage(caused(orchard, device, thing), orchard.name))
     of_the_shadow = {uplinks.SHADOW, "function shadow"}  # It is paced: tests/e2e/test_shadow.py.
-    recipe = uplinks.ours(WayIn.WEBHOOK, Shadow(written=False), Functions())
+    recipe = uplinks.ours(WayIn.WEBHOOK_BASIC, Shadow(written=False), Functions())
     assert {key: units for key, units in metered.items() if key[0] not in of_the_shadow} == counted(recipe * SENT)

@@ -274,6 +274,18 @@ ROOT_CASES = [
     case(ROOT, {"application_api_key_secret_arn": _SECRET}, _ONE_KEY),
     case(
         ROOT,
+        {"ingest": {"mode": "manual", "basic_ingest": True}, "trusted_account_id": "123456789012"},
+        'ingest.basic_ingest must be false unless ingest.mode is "webhook" or "mqtt": with the others The Things Stack '
+        'decides on the topics; got true with ingest.mode "manual".',
+    ),
+    case(
+        ROOT,
+        {"ingest": {"mode": "webhook", "basic_ingest": True}, "end_to_end_encryption": True},
+        "ingest.basic_ingest must be false with end_to_end_encryption: downlinks that The Things Stack returns are "
+        "read by rules of their own, which Basic Ingest does not start; got true.",
+    ),
+    case(
+        ROOT,
         {"trusted_account_id": "1234"},
         'trusted_account_id must be an AWS account of 12 digits; got "1234".',
     ),
@@ -703,6 +715,12 @@ MODULE_CASES = [
         'mode must be "pubsub", "package", "webhook", "mqtt" or "manual"; got "nats".',
         'client_id_pattern must hold 1 to 128 printable characters without spaces, * as wildcard; got "a b".',
         _EXTERNAL_ID + '"x".',
+    ),
+    case(
+        "ingest",
+        {"mode": "manual", "basic_ingest": True, "trusted_account_id": "123456789012"},
+        'basic_ingest must be false unless mode is "webhook" or "mqtt": with the others The Things Stack decides on the '
+        'topics; got true with mode "manual".',
     ),
     *(
         case(

@@ -25,8 +25,7 @@ def bill(way_in: str, shadow: Shadow) -> Bill:
     if way_in.startswith(fleet.CLOSED):
         remembers = "remembers" in way_in
         return fleet.closed(FLEET, VIRGINIA, remembers=remembers, shadow=shadow.written)
-    way = WayIn.WEBHOOK if "webhook" in way_in else WayIn.ROLE
-    return fleet.ours(FLEET, way, shadow, Functions(), VIRGINIA)
+    return fleet.ours(FLEET, WayIn(way_in.replace("`", "")), shadow, Functions(), VIRGINIA)
 
 
 @pytest.mark.parametrize("row", documents.table(COSTS, "Way in"), ids=lambda row: f"{row[0]} {row[1]}")

@@ -99,6 +99,11 @@ def test_messages_are_counted_by_five_kilobytes_and_by_mqtt_with_their_topic() -
     assert units(webhook) == {("message in", Item.IOT_MESSAGE): 2}
 
 
+@pytest.mark.parametrize("prefix", ["$aws/rules/", "%24aws%2Frules%2F"])
+def test_basic_ingest_is_not_counted_as_a_message(prefix: str) -> None:
+    assert units(request("iot:Publish", path=f"/topics/{prefix}Farm_upstream/thethings/lorawan/Farm/uplink")) == {}
+
+
 def test_operations_on_shadows_and_things_are_counted_by_one_kilobyte_unless_they_are_free() -> None:
     assert units(request("iot:UpdateThingShadow", size=KB + 1)) == {("shadow", Item.IOT_OPERATION): 2}
     assert units(request("iot:CreateThing")) == {("registry", Item.IOT_OPERATION): 1}
