@@ -23,6 +23,7 @@ locals {
     thing_name_scheme = var.thing_name_scheme
   }
   functions = merge(var.functions, { code = module.package.code })
+  by_token  = var.ingest.mode == "webhook" && var.ingest.webhook.receiver == "iot_core"
 }
 
 # What all functions share.
@@ -35,7 +36,7 @@ module "package" {
   codecs         = var.codecs
   python_version = trimprefix(var.functions.runtime, "python")
   prebuilt       = var.package
-  layer          = var.end_to_end_encryption ? { requirements = "requirements-encryption.txt", architecture = var.functions.architecture } : null
+  layer          = var.end_to_end_encryption || local.by_token ? { requirements = "requirements-encryption.txt", architecture = var.functions.architecture } : null
 }
 
 module "things_log" {
@@ -187,6 +188,7 @@ module "configure" {
   stack                  = local.stack
   create_thing_type      = var.create_thing_type
   enable_registry_events = var.enable_registry_events
+  layer                  = local.by_token ? module.package.layer : null
   uses                   = { things_stack = module.things_stack.access }
   functions              = local.functions
   aws                    = local.aws

@@ -254,7 +254,7 @@ variable "identity_server_address" {
 }
 
 variable "ingest" {
-  description = "How messages are received, and the settings of each mode: docs/ingest.md helps to choose. mode \"webhook\": posted to a function's URL; \"mqtt\": with a client certificate; \"pubsub\", \"package\" and \"manual\": with the cross-account role. All but \"manual\" are configured in The Things Stack by the apply. basic_ingest: with \"webhook\" and \"mqtt\", messages start the stack's rule directly, and AWS charges none for the way in; nobody can subscribe to thethings/lorawan/<stack>/# then, and no other rule reads it. pubsub.has_aws_iot_provider: whoever runs the cluster says that its Pub/Sub has the provider aws_iot; required with mode \"pubsub\"."
+  description = "How messages are received, and the settings of each mode: docs/ingest.md helps to choose. mode \"webhook\": posted to a function's URL, or with webhook.receiver \"iot_core\" to AWS IoT Core itself; \"mqtt\": with a client certificate; \"pubsub\", \"package\" and \"manual\": with the cross-account role. All but \"manual\" are configured in The Things Stack by the apply. basic_ingest: with \"webhook\" and \"mqtt\", messages start the stack's rule directly, and AWS charges none for the way in; nobody can subscribe to thethings/lorawan/<stack>/# then, and no other rule reads it. pubsub.has_aws_iot_provider: whoever runs the cluster says that its Pub/Sub has the provider aws_iot; required with mode \"pubsub\"."
   type = object({
     mode         = string # Required: Terraform drops attributes that it does not know, so a misspelt one would select the default.
     basic_ingest = optional(bool, false)
@@ -276,6 +276,7 @@ variable "ingest" {
       has_aws_iot_provider = optional(bool, false)
     }), {})
     webhook = optional(object({
+      receiver             = optional(string, "function")
       reserved_concurrency = optional(number)
       secret_version       = optional(number, 1)
       url                  = optional(string)
@@ -328,6 +329,17 @@ variable "ingest" {
   validation {
     condition     = var.ingest.mqtt.certificate_version >= 1 && floor(var.ingest.mqtt.certificate_version) == var.ingest.mqtt.certificate_version
     error_message = "ingest.mqtt.certificate_version must be a whole number from 1; got ${var.ingest.mqtt.certificate_version}."
+  }
+
+  validation {
+    condition     = contains(["function", "iot_core"], var.ingest.webhook.receiver)
+    error_message = "ingest.webhook.receiver must be \"function\" or \"iot_core\"; got \"${var.ingest.webhook.receiver}\"."
+  }
+
+  # AWS IoT Core admits by signature before it invokes anything: there is no function that strangers could occupy.
+  validation {
+    condition     = var.ingest.webhook.receiver != "iot_core" || var.ingest.webhook.reserved_concurrency == null
+    error_message = "ingest.webhook.reserved_concurrency must be null with ingest.webhook.receiver \"iot_core\", as no function receives; got ${coalesce(var.ingest.webhook.reserved_concurrency, 0)}."
   }
 
   validation {

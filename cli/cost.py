@@ -82,7 +82,7 @@ def cost(
 
 WAYS: Final = {
     None: list(WayIn),
-    Mode.WEBHOOK: [WayIn.WEBHOOK, WayIn.WEBHOOK_BASIC],
+    Mode.WEBHOOK: [WayIn.WEBHOOK, WayIn.WEBHOOK_BASIC, WayIn.IOT_CORE, WayIn.IOT_CORE_BASIC],
     Mode.PACKAGE: [WayIn.ROLE],
     Mode.MQTT: [WayIn.ROLE, WayIn.MQTT_BASIC],
     Mode.PUBSUB: [WayIn.ROLE],

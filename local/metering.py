@@ -75,6 +75,9 @@ class Meter:
             return str(event["topic"]).startswith(f"thethings/lorawan/{self.stack_name}/")
         if kind == "request" and event["status"] >= 400 and event.get("error") != CONDITION_FAILED:
             return False
+        if kind == "request" and event["operation"] == "iot:Publish" and not event["by"]:
+            # Admitted by the authorizer of a stack, which lets in only what is below its topic.
+            return f"/thethings/lorawan/{self.stack_name}/" in unquote(event["path"])
         capability = capability_of(event, self.stack_name)
         return capability is not None and (not self.capabilities or capability in self.capabilities)
 

@@ -90,23 +90,23 @@ def closed(fleet: Fleet, prices: Prices, *, remembers: bool, shadow: bool = True
 
 def fixed_costs(devices: int, way_in: WayIn, shadow: Shadow, functions: Functions) -> Usage:
     """What a stack uses in a month without a single uplink."""
-    usage, webhook = Usage(), way_in.is_webhook
+    usage = Usage()
     usage.add("secrets", Item.SECRET, secrets(way_in))
-    usage.add("secrets", Item.SECRET_CALL, (1 + webhook) * DAYS * DAY / SECRET_CACHE_SECONDS)
+    usage.add("secrets", Item.SECRET_CALL, secrets(way_in) * DAYS * DAY / SECRET_CACHE_SECONDS)
     polls = POLLERS * DAYS * DAY / LONG_POLL_SECONDS
     usage.add("waiting at queues", Item.SQS_REQUEST, polls * (1 + bool(shadow.written and shadow.interval)))
     usage.add("waiting at queues", Item.SQS_FIFO_REQUEST, polls)
     usage.add("metrics", Item.METRIC, len(Count))
     usage += comparison(devices, functions) * RUNS
-    if not webhook:
+    if way_in.has_connection:
         # mqtt; the connections of pubsub and package are AWS's to meter in the same way.
         usage.add("connection", Item.IOT_CONNECTED_MINUTE, DAYS * DAY / 60)
     return usage
 
 
 def secrets(way_in: WayIn) -> int:
-    """Secrets of a stack: the API key, and with a webhook what its callers show."""
-    return 1 + way_in.is_webhook
+    """Secrets of a stack: the API key, and what callers of a function show."""
+    return 1 + way_in.has_function
 
 
 def comparison(devices: int, functions: Functions) -> Usage:

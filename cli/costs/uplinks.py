@@ -24,22 +24,30 @@ USUAL_MILLISECONDS: Final = 20.0
 
 
 class WayIn(StrEnum):
-    """How messages of The Things Stack come in; the values are groups of `ingest.mode`, with `ingest.basic_ingest`."""
+    """How messages of The Things Stack come in: groups of `ingest.mode`, with the receiver `iot_core` of webhooks and
+    `ingest.basic_ingest`."""
 
     ROLE = "pubsub, package, mqtt"
     MQTT_BASIC = "mqtt, Basic Ingest"
     WEBHOOK = "webhook"
     WEBHOOK_BASIC = "webhook, Basic Ingest"
+    IOT_CORE = "webhook, iot_core"
+    IOT_CORE_BASIC = "webhook, iot_core, Basic Ingest"
 
     @property
-    def is_webhook(self) -> bool:
-        """Whether it is posted to a function."""
+    def has_function(self) -> bool:
+        """Whether a function receives: it shows a secret, and is invoked for each message."""
         return self in (WayIn.WEBHOOK, WayIn.WEBHOOK_BASIC)
+
+    @property
+    def has_connection(self) -> bool:
+        """Whether The Things Stack keeps an MQTT connection."""
+        return self in (WayIn.ROLE, WayIn.MQTT_BASIC)
 
     @property
     def is_basic(self) -> bool:
         """Whether messages start the rule directly: AWS IoT then charges none for the way in."""
-        return self in (WayIn.MQTT_BASIC, WayIn.WEBHOOK_BASIC)
+        return self in (WayIn.MQTT_BASIC, WayIn.WEBHOOK_BASIC, WayIn.IOT_CORE_BASIC)
 
 
 @dataclass(frozen=True)
@@ -78,7 +86,7 @@ class Shadow:
 def ours(way_in: WayIn, shadow: Shadow, functions: Functions, size: int = USUAL_BYTES, gap: float = 900.0) -> Usage:
     """One uplink of a known device. `size`: bytes of the message of The Things Stack; `gap`: seconds between two."""
     usage = Usage()
-    if way_in.is_webhook:
+    if way_in.has_function:
         usage += functions.invocation("webhook")
     units = metering.messages(size)
     if not way_in.is_basic:

@@ -154,6 +154,12 @@ class WebhookSettings(Settings):
     basic_ingest_rule: str | None = None
 
 
+class AuthorizerSettings(Settings):
+    """Environment of `authorizer`: the policy, in JSON, that whoever shows a token acts under."""
+
+    authorizer_policy: str
+
+
 class DownlinkSettings(ThingsStackSettings):
     """Environment of `downlink`, which handles requests, and shadow deltas when `delta_f_port` is set."""
 

@@ -1,13 +1,15 @@
-"""Starts ministack with five changes: `python -m local.emulator.launcher PYTHON`, in ministack's own environment.
+"""Starts ministack with six changes: `python -m local.emulator.launcher PYTHON`, in ministack's own environment.
 
 - The events that a topic rule or an asynchronous Invoke sends to a function wait in a queue (invocations.py). ministack
   starts a process for each of them at once, until none answers within its timeout.
 - An event that Lambda throttles stays in that queue, as on AWS. ministack drops those of a topic rule.
 - Functions in Python run on `PYTHON`, the interpreter of the environment that stands for a Lambda runtime, not on
   ministack's: a package that is missing in a zip or a layer is missing here as well.
-- IAM checks AttachPolicy on the certificate and ListTargetsForPolicy on the policy, as AWS does (service authorization
-  reference, AWS IoT), so rights that name them suffice. ministack checks both on no resource.
+- IAM checks AttachPolicy on the certificate, ListTargetsForPolicy on the policy and what is done with an authorizer on
+  that, as AWS does (service authorization reference, AWS IoT), so rights that name them suffice. ministack checks them
+  on no resource.
 - ListNamedShadowsForThing answers with the names of a thing's named shadows. ministack does not have it.
+- AWS IoT has custom authorizers, and admits publishes over HTTPS by them (authorizers.py). ministack has none.
 
 With RECORDS in its environment, it also writes what is billed to that file (recorder.py).
 
@@ -18,6 +20,7 @@ has changed so that this no longer fits, the start fails and names what has move
 from __future__ import annotations
 
 import contextvars
+import functools
 import importlib.metadata
 import inspect
 import json
@@ -35,6 +38,7 @@ from ministack.core.responses import json_response
 from ministack.services import iot, iot_data, lambda_svc, sqs
 
 from local.emulator import recorder
+from local.emulator.authorizers import NAME_HEADER, Authorizers, Denied, forbidden
 from local.emulator.invocations import CONCURRENCY, Invocations
 from local.processes import end_with_caller
 
@@ -66,6 +70,7 @@ def main() -> None:
         run_functions_on(function_python)
         name_policies_and_their_targets()
         list_named_shadows()
+        admit_by_authorizers()
         if file := os.environ.pop(RECORDS, None):
             record(Path(file))
     except HookMoved as moved:
@@ -134,7 +139,7 @@ def run_functions_on(python: str) -> None:
 
 
 def name_policies_and_their_targets() -> None:
-    """Give IAM the resource of two operations of AWS IoT that ministack finds none for."""
+    """Give IAM the resource of operations of AWS IoT that ministack finds none for."""
     parameters = "service method path headers body query_params region account_id"
     extract = original(iam_actions, "extract_resource_arn", parameters, app._dispatch_service_request)
 
@@ -145,6 +150,8 @@ def name_policies_and_their_targets() -> None:
             return str(json.loads(body or b"{}").get("target") or "*")
         if service == "iot" and collection == "policy-targets" and name:
             return f"arn:aws:iot:{region}:{account_id}:policy/{name}"
+        if service == "iot" and collection == "authorizer" and name:
+            return f"arn:aws:iot:{region}:{account_id}:authorizer/{name.partition('/')[0]}"
         return str(extract(service, method, path, *others))
 
     iam_actions.extract_resource_arn = extract_resource_arn
@@ -164,6 +171,39 @@ def list_named_shadows() -> None:
         return json_response({"results": sorted(name for _, name in named), "timestamp": int(time.time())})
 
     iot_data.handle_request = handle_request
+
+
+def admit_by_authorizers() -> None:
+    """Add authorizers to AWS IoT, and let them decide on a publish that names one, before IAM would miss its key."""
+    existing, connection = Authorizers(), contextvars.ContextVar[object]("connection", default=None)
+    serve = used(app, "app", "scope receive send")
+    parameters = "method path headers body query_params request_id"
+    dispatch = original(app, "_dispatch_service_request", parameters, serve)
+    control = used(iot, "handle_request", "method path headers body query_params")
+
+    async def asgi(scope: Any, receive: Any, send: Any) -> None:
+        # The client's address and port: each connection has its own.
+        connection.set(scope.get("client"))
+        await serve(scope, receive, send)
+
+    @functools.wraps(dispatch)  # What it calls is looked for in the original's source.
+    async def dispatch_service_request(method: str, path: str, headers: dict[str, str], *others: Any) -> Any:
+        if method != "POST" or not path.startswith("/topics/") or NAME_HEADER not in headers:
+            return await dispatch(method, path, headers, *others)
+        body, query, _request_id = others
+        try:
+            await existing.admit(path.removeprefix("/topics/"), headers, connection.get())
+        except Denied as denied:
+            iot._broker_logger.warning("IoT authorizer: %s", denied)
+            return forbidden()
+        return await app.SERVICE_HANDLERS["iot-data"](method, path, headers, body, query)
+
+    async def handle_request(method: str, path: str, headers: Any, body: bytes, query: Any) -> Any:
+        if path.startswith(("/authorizer/", "/authorizers")):
+            return await existing.handle(method, path, body)
+        return await control(method, path, headers, body, query)
+
+    app.app, app._dispatch_service_request, iot.handle_request = asgi, dispatch_service_request, handle_request
 
 
 def record(file: Path) -> None:

@@ -215,12 +215,24 @@ variable "trusted_account_id" {
 }
 
 variable "webhook" {
-  description = "Mode \"webhook\": maximum number of concurrent invocations (null: no limit of its own), the number that is raised to generate a new secret, and the URL that leads to the function's own (null: The Things Stack posts to the function's own)."
+  description = "Mode \"webhook\": what receives, \"function\" (a function behind a public URL) or \"iot_core\" (AWS IoT Core itself, with a token that an authorizer admits); maximum number of concurrent invocations of that function (null: no limit of its own), the number that is raised to generate a new secret or token, and the URL that leads to the receiver's own (null: The Things Stack posts to the receiver's own)."
   type = object({
+    receiver             = optional(string, "function")
     reserved_concurrency = optional(number)
     secret_version       = optional(number, 1)
     url                  = optional(string)
   })
   default  = {}
   nullable = false
+
+  validation {
+    condition     = contains(["function", "iot_core"], var.webhook.receiver)
+    error_message = "webhook.receiver must be \"function\" or \"iot_core\"; got \"${var.webhook.receiver}\"."
+  }
+
+  # AWS IoT Core admits by signature before it invokes anything: there is no function that strangers could occupy.
+  validation {
+    condition     = var.webhook.receiver != "iot_core" || var.webhook.reserved_concurrency == null
+    error_message = "webhook.reserved_concurrency must be null with webhook.receiver \"iot_core\", as no function receives; got ${coalesce(var.webhook.reserved_concurrency, 0)}."
+  }
 }

@@ -88,11 +88,26 @@ def test_an_uplink_costs_its_two_calls_and_the_way_to_them() -> None:
     assert without_logs(webhook) - without_logs(usage) == pytest.approx(0.3333, abs=0.001)
 
 
-@pytest.mark.parametrize(("plain", "basic"), [(WayIn.ROLE, WayIn.MQTT_BASIC), (WayIn.WEBHOOK, WayIn.WEBHOOK_BASIC)])
+@pytest.mark.parametrize(
+    ("plain", "basic"),
+    [
+        (WayIn.ROLE, WayIn.MQTT_BASIC),
+        (WayIn.WEBHOOK, WayIn.WEBHOOK_BASIC),
+        (WayIn.IOT_CORE, WayIn.IOT_CORE_BASIC),
+    ],
+)
 def test_basic_ingest_saves_the_message_in_and_nothing_else(plain: WayIn, basic: WayIn) -> None:
     charged, saved = (uplinks.ours(way, Shadow(), Functions()).quantities for way in (plain, basic))
     assert charged[uplinks.MESSAGE_IN, Item.IOT_MESSAGE] == 1
     assert saved == {key: units for key, units in charged.items() if key[0] != uplinks.MESSAGE_IN}
+
+
+def test_aws_iot_core_receives_for_what_it_costs_without_a_function_and_keeps_no_connection() -> None:
+    role, iot_core = (uplinks.ours(way, Shadow(), Functions()) for way in (WayIn.ROLE, WayIn.IOT_CORE))
+    assert iot_core.quantities == role.quantities
+    fixed = fleet.fixed_costs(1, WayIn.IOT_CORE, Shadow(), Functions()).usd(VIRGINIA)
+    assert "connection" not in fixed
+    assert fixed["secrets"] == fleet.fixed_costs(1, WayIn.ROLE, Shadow(), Functions()).usd(VIRGINIA)["secrets"]
 
 
 def test_a_message_that_is_too_large_for_a_unit_costs_twice_as_much_where_it_is_metered() -> None:

@@ -20,7 +20,7 @@ from local.aws import LocalAws
 from local.bootstrap import EMULATOR, ROOT, RUNTIME
 from local.emulator.__main__ import report
 from local.emulator.invocations import Invocations
-from local.emulator.probes import PROBES, Account, Probe, functions, permissions, run
+from local.emulator.probes import PROBES, Account, Probe, authorizers, functions, permissions, run
 
 # The queue
 
@@ -136,6 +136,10 @@ def test_a_ministack_that_has_moved_a_hook_does_not_start(change: str, moved: st
         functions.burst_of_a_rule,
         functions.throttled_event,
         permissions.certificates_of_a_policy,
+        authorizers.publish_with_a_token,
+        authorizers.signature_first,
+        authorizers.decision_of_a_connection,
+        authorizers.rights_on_an_authorizer,
     ],
     ids=lambda c: c.__name__,
 )

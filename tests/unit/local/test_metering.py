@@ -41,6 +41,7 @@ def test_a_stack_is_charged_for_what_its_functions_rules_and_queues_do_and_for_w
     own = [
         request("iot:Publish", path="/topics/lorawan/x/uplink"),
         {"kind": "mqtt", "topic": "thethings/lorawan/Farm/uplink", "bytes": 9, "client": "tts"},
+        request("iot:Publish", by="", path="/topics/thethings/lorawan/Farm/uplink"),
         {"kind": "rule", "rule": "Farm_upstream", "bytes": 9},
         {"kind": "action", "rule": "Farm_upstream", "action": "lambda", "bytes": 9},
         invocation(),
@@ -51,6 +52,7 @@ def test_a_stack_is_charged_for_what_its_functions_rules_and_queues_do_and_for_w
         request("iot:Publish", by=ROLE.replace("Farm-", "Farmer-")),
         {**request("iot:UpdateThingShadow"), "status": 403},
         {"kind": "mqtt", "topic": "thethings/lorawan/Farmer/uplink", "bytes": 9, "client": "tts"},
+        request("iot:Publish", by="", path="/topics/thethings/lorawan/Farmer/uplink"),
         {"kind": "rule", "rule": "Farmer_upstream", "bytes": 9},
         invocation("orchard-upstream"),
         {"kind": "mapping", "operation": "ReceiveMessage", "queue": "http://x/0/orchard-sync.fifo", "messages": 1},

@@ -1,4 +1,4 @@
-"""The modes of the variable `ingest.mode`, one module each.
+"""The modes of the variable `ingest.mode`, one module each; `webhook` has one for each receiver.
 
 Each module has the same parts: `RIGHTS`, what the API key needs beyond the rights that every mode needs; `configure`,
 which creates or updates its part in The Things Stack and can be repeated; `remove`, which deletes it there; `release`,
@@ -9,7 +9,7 @@ is configured) and `account` (what AWS provides).
 from collections.abc import Mapping
 from typing import Final, Protocol
 
-from thingbridge.flows.ingest import manual, mqtt, package, pubsub, webhook
+from thingbridge.flows.ingest import iot_core, manual, mqtt, package, pubsub, webhook
 from thingbridge.flows.ingest.account import Account
 from thingbridge.flows.ingest.integration import IngestMode, Integration
 from thingbridge.things_stack.client import ThingsStack
@@ -38,6 +38,7 @@ MODES: Final[Mapping[IngestMode, Mode]] = {
     IngestMode.PUBSUB: pubsub,
     IngestMode.PACKAGE: package,
     IngestMode.WEBHOOK: webhook,
+    IngestMode.WEBHOOK_IOT_CORE: iot_core,
     IngestMode.MQTT: mqtt,
     IngestMode.MANUAL: manual,
 }

@@ -3,6 +3,7 @@
 Works on every deployment. (`applicationserver_web.proto`, `pkg/applicationserver/io/web`.)
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 from thingbridge.diagnostics import emit
@@ -32,11 +33,19 @@ def configure(
     `settings`: `url`, `secret_arn`. No `downlink_api_key`: with one, The Things Stack would include a key for downlinks
     in every message.
     """
+    url = address(integration.settings["url"], things_stack.application_id)
+    post_to(things_stack, integration, url, {SECRET_HEADER: account.secret(integration.settings["secret_arn"])})
+
+
+def post_to(
+    things_stack: ThingsStack, integration: Integration, base_url: str, headers: Mapping[str, str], query: str = ""
+) -> None:
+    """Have every kind of message posted to its path below an address, with these headers and this query."""
     webhook: dict[str, Any] = {
-        "base_url": address(integration.settings["url"], things_stack.application_id),
+        "base_url": base_url,
         "format": "json",
-        "headers": {SECRET_HEADER: account.secret(integration.settings["secret_arn"])},
-        **{kind: {"path": f"/{event}"} for kind, event in UPSTREAM_EVENTS.items()},
+        "headers": dict(headers),
+        **{kind: {"path": f"/{event}{query}"} for kind, event in UPSTREAM_EVENTS.items()},
     }
     before = things_stack.webhooks.get(integration.id, _RESUMES) or {}
     things_stack.webhooks.set(integration.id, webhook, (*webhook, *_CLEARED))
