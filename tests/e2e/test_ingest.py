@@ -13,13 +13,16 @@ from typing import Any
 import pytest
 import requests
 
-from local import leftovers, mqtt
+from cli.costs import uplinks
+from cli.costs.uplinks import Functions, Shadow, WayIn
+from local import leftovers, metering, mqtt
 from local.aws import LocalAws
 from local.leftovers import left_behind
 from local.mqtt import MqttConnection, MqttError
 from local.stack import Stack
 from local.things_stack import AwsAccess, ThingsStack
 from tests.e2e.conftest import PATIENCE, VAULT_APPLICATION, Bridge, connected, inputs, integrations
+from tests.e2e.metered import SENT, caused, counted
 from tests.e2e.polling import eventually
 
 NAME, APPLICATION = "Meadow", "meadow-app"
@@ -252,6 +255,14 @@ def test_aws_iot_core_replaces_the_function_that_receives_webhooks(meadow: Meado
     headers = webhook_of(bridge)["headers"]
     state = (meadow.stack.directory / "terraform.tfstate").read_text()
     assert not [name for name in ("X-Thingbridge-Token", "X-Amz-Customauthorizer-Signature") if headers[name] in state]
+
+
+@pytest.mark.soak
+def test_what_aws_iot_core_receives_costs_no_invocation_and_with_basic_ingest_no_message(meadow: Meadow) -> None:
+    bridge = meadow.take("webhook", **IOT_CORE)
+    device = bridge.joined_device()
+    metered = metering.usage(caused(bridge, device, device.dev_eui), NAME)
+    assert counted(metered) == counted(uplinks.ours(WayIn.IOT_CORE_BASIC, Shadow(), Functions()) * SENT)
 
 
 @pytest.mark.soak

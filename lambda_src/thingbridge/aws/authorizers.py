@@ -56,12 +56,17 @@ class Authorizers:
     def check(self, name: str, token: str, signature: str) -> None:
         """Have AWS IoT check a token and invoke the function. Raises Misconfigured unless it is admitted, or Busy."""
         with translate_errors(f"test the authorizer {name}"):
-            answer = self._clients("iot").test_invoke_authorizer(
-                authorizerName=name, token=token, tokenSignature=signature
-            )
+            try:
+                answer = self._clients("iot").test_invoke_authorizer(
+                    authorizerName=name, token=token, tokenSignature=signature
+                )
+            except ClientError as error:
+                if code(error) not in ("InvalidRequestException", "InvalidResponseException"):
+                    raise
+                answer = {}
         if not answer.get("isAuthenticated"):
             raise Misconfigured(
-                f"the function of the authorizer {name} does not admit its token: see the function's log"
+                f"AWS IoT does not admit the token of the authorizer {name}: see the log of the function authorizer"
             )
 
     def delete(self, name: str) -> None:

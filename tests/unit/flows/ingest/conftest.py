@@ -1,11 +1,13 @@
 """A stack's integration in each mode, and an AWS account in memory."""
 
+import itertools
 from collections.abc import Callable, Mapping
 
 import pytest
 
 from thingbridge.aws.certificates import NewCertificate
 from thingbridge.encryption import tokens
+from thingbridge.encryption.tokens import SignedToken
 from thingbridge.errors import Misconfigured
 from thingbridge.flows.ingest import iot_core
 from thingbridge.flows.ingest.account import Account
@@ -86,18 +88,36 @@ class Authorizers:
         self.existing.pop(name, None)
 
 
+class Tokens:
+    """Real tokens, the same few for all tests: a key takes longer to make than the rest of a test."""
+
+    def __init__(self) -> None:
+        self._next = itertools.cycle([tokens.create() for _ in range(3)])
+
+    def create(self) -> SignedToken:
+        return next(self._next)
+
+    def is_signed(self, token: str, signature: str, public_key: str) -> bool:
+        return tokens.is_signed(token, signature, public_key)
+
+
+@pytest.fixture(scope="session")
+def few_tokens() -> Tokens:
+    return Tokens()
+
+
 @pytest.fixture
 def authorizers() -> Authorizers:
     return Authorizers()
 
 
 @pytest.fixture
-def account(certificates: Certificates, authorizers: Authorizers) -> Account:
+def account(certificates: Certificates, authorizers: Authorizers, few_tokens: Tokens) -> Account:
     return Account(
         secret=lambda arn: f"text of {arn}",
         certificates=certificates,
         authorizers=authorizers,
-        tokens=lambda: tokens,
+        tokens=lambda: few_tokens,
     )
 
 
