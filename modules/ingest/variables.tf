@@ -94,7 +94,7 @@ variable "iot_endpoint" {
 }
 
 variable "mode" {
-  description = "How messages are received: \"pubsub\", \"package\" and \"manual\" with the cross-account role, \"webhook\" through a function's URL, \"mqtt\" with a client certificate."
+  description = "How messages are received: \"pubsub\", \"package\" and \"manual\" with the cross-account role, \"webhook\" through a function's URL, \"mqtt\" with a client certificate over one connection, of which AWS IoT takes 100 messages per second."
   type        = string
 
   validation {

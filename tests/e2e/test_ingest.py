@@ -330,10 +330,10 @@ def test_a_client_certificate_replaces_the_webhook_and_an_apply_keeps_it(meadow:
 
 
 @pytest.mark.soak
-def test_a_raised_version_brings_a_new_certificate_and_deletes_the_old_one(meadow: Meadow) -> None:
+def test_a_raised_version_brings_a_new_certificate_and_deletes_the_old_one_with_basic_ingest(meadow: Meadow) -> None:
     meadow.take("mqtt", mqtt=meadow.mqtt_settings)
     (before,) = meadow.certificates
-    bridge = meadow.take("mqtt", mqtt={**meadow.mqtt_settings, "certificate_version": 2})
+    bridge = meadow.take("mqtt", basic_ingest=True, mqtt={**meadow.mqtt_settings, "certificate_version": 2})
     (after,) = meadow.certificates
     assert after["certificateId"] != before["certificateId"]
     carries_messages(bridge)
@@ -341,7 +341,7 @@ def test_a_raised_version_brings_a_new_certificate_and_deletes_the_old_one(meado
 
 @pytest.mark.soak
 def test_a_destroy_leaves_nothing_of_any_mode(meadow: Meadow) -> None:
-    meadow.take("mqtt", mqtt={**meadow.mqtt_settings, "certificate_version": 2})
+    meadow.take("mqtt", basic_ingest=True, mqtt={**meadow.mqtt_settings, "certificate_version": 2})
     assert meadow.stack.destroy() < 120
     assert meadow.configured == set()
     assert meadow.certificates == []
