@@ -38,5 +38,6 @@ def caused(bridge: Bridge, device: Device, thing_name: str) -> list[Event]:
 
 def counted(usage: Usage) -> dict[tuple[str, Item], float]:
     """What is counted for each uplink. A copy of the function that starts meanwhile looks the thing up once."""
-    assert usage.quantities.get(LOOK_UPS, 0) <= COPIES
+    look_ups = usage.quantities.get(LOOK_UPS, 0)
+    assert look_ups <= COPIES, f"{look_ups:g} copies of the function started: the machine is busy"
     return {key: units for key, units in usage.quantities.items() if key[1] not in NOT_PER_UPLINK and key != LOOK_UPS}
