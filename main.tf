@@ -25,6 +25,7 @@ locals {
   # Functions that messages pass need little memory and mostly wait for AWS, which is charged by the memory they have.
   functions         = merge(var.functions, { code = module.package.code, memory_size = coalesce(var.functions.memory_size, 512) })
   message_functions = merge(local.functions, { memory_size = coalesce(var.functions.memory_size, 256) })
+  by_token          = var.ingest.mode == "webhook" && var.ingest.webhook.receiver == "iot_core"
 }
 
 # What all functions share.
@@ -37,7 +38,7 @@ module "package" {
   codecs         = var.codecs
   python_version = trimprefix(var.functions.runtime, "python")
   prebuilt       = var.package
-  layer          = var.end_to_end_encryption ? { requirements = "requirements-encryption.txt", architecture = var.functions.architecture } : null
+  layer          = var.end_to_end_encryption || local.by_token ? { requirements = "requirements-encryption.txt", architecture = var.functions.architecture } : null
 }
 
 module "things_log" {
@@ -211,6 +212,7 @@ module "configure" {
   stack                  = local.stack
   create_thing_type      = var.create_thing_type
   enable_registry_events = var.enable_registry_events
+  layer                  = local.by_token ? module.package.layer : null
   uses                   = { things_stack = module.things_stack.access }
   functions              = local.functions
   aws                    = local.aws
@@ -222,6 +224,7 @@ module "ingest" {
 
   stack               = local.stack
   mode                = var.ingest.mode
+  basic_ingest        = var.ingest.basic_ingest
   mqtt                = var.ingest.mqtt
   package             = var.ingest.package
   pubsub              = var.ingest.pubsub

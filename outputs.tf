@@ -32,22 +32,23 @@ output "external_id" {
 }
 
 output "function_names" {
-  description = "Names of the functions. null: devices without devices, provision without devices.provisioning, requeue without end_to_end_encryption, rotations without devices.end_old_certificates, shadow unless shadow.min_interval_seconds is set, sync without registry_sync, telemetry without devices.telemetry, webhook unless ingest.mode is \"webhook\"."
+  description = "Names of the functions. null: devices without devices, provision without devices.provisioning, requeue without end_to_end_encryption, rotations without devices.end_old_certificates, shadow unless shadow.min_interval_seconds is set, sync without registry_sync, telemetry without devices.telemetry, webhook unless ingest.mode is \"webhook\" with the receiver \"function\", authorizer unless the receiver is \"iot_core\"."
   value = {
-    configure = module.configure.function_name
-    devices   = one(module.devices[*].function_name)
-    directory = module.directory.function_name
-    downlink  = module.downlink.function_name
-    provision = one(module.devices[*].provision_function_name)
-    registry  = module.registry.function_name
-    requeue   = one(module.end_to_end_encryption[*].requeue_function_name)
-    rotations = one(module.devices[*].rotations_function_name)
-    shadow    = module.shadow.function_name
-    sync      = module.registry.sync_function_name
-    telemetry = one(module.devices[*].telemetry_function_name)
-    upstream  = module.upstream.function_name
-    waiting   = module.upstream.waiting_function_name
-    webhook   = module.ingest.webhook_function_name
+    authorizer = module.ingest.authorizer_function_name
+    configure  = module.configure.function_name
+    devices    = one(module.devices[*].function_name)
+    directory  = module.directory.function_name
+    downlink   = module.downlink.function_name
+    provision  = one(module.devices[*].provision_function_name)
+    registry   = module.registry.function_name
+    requeue    = one(module.end_to_end_encryption[*].requeue_function_name)
+    rotations  = one(module.devices[*].rotations_function_name)
+    shadow     = module.shadow.function_name
+    sync       = module.registry.sync_function_name
+    telemetry  = one(module.devices[*].telemetry_function_name)
+    upstream   = module.upstream.function_name
+    waiting    = module.upstream.waiting_function_name
+    webhook    = module.ingest.webhook_function_name
   }
 }
 
@@ -111,6 +112,6 @@ output "topics" {
 }
 
 output "webhook_url" {
-  description = "URL that The Things Stack posts to; null unless ingest.mode is \"webhook\"."
+  description = "URL that The Things Stack posts to, the function's or AWS IoT Core's; null unless ingest.mode is \"webhook\"."
   value       = module.ingest.webhook_url
 }

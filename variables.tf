@@ -292,9 +292,10 @@ variable "identity_server_address" {
 }
 
 variable "ingest" {
-  description = "How messages are received, and the settings of each mode: docs/ingest.md helps to choose. mode \"webhook\": posted to a function's URL; \"mqtt\": with a client certificate; \"pubsub\", \"package\" and \"manual\": with the cross-account role. All but \"manual\" are configured in The Things Stack by the apply. pubsub.has_aws_iot_provider: whoever runs the cluster says that its Pub/Sub has the provider aws_iot; required with mode \"pubsub\"."
+  description = "How messages are received, and the settings of each mode: docs/ingest.md helps to choose. mode \"webhook\": posted to a function's URL, or with webhook.receiver \"iot_core\" to AWS IoT Core itself; \"mqtt\": with a client certificate, over one connection, of which AWS IoT takes 100 messages per second; \"pubsub\", \"package\" and \"manual\": with the cross-account role. All but \"manual\" are configured in The Things Stack by the apply. basic_ingest: with \"webhook\" and \"mqtt\", messages start the stack's rule directly, and AWS charges none for the way in; nobody can subscribe to thethings/lorawan/<stack>/# then, and no other rule reads it. pubsub.has_aws_iot_provider: whoever runs the cluster says that its Pub/Sub has the provider aws_iot; required with mode \"pubsub\"."
   type = object({
-    mode = string # Required: Terraform drops attributes that it does not know, so a misspelt one would select the default.
+    mode         = string # Required: Terraform drops attributes that it does not know, so a misspelt one would select the default.
+    basic_ingest = optional(bool, false)
     mqtt = optional(object({
       ca_certificate      = optional(string)
       certificate_version = optional(number, 1)
@@ -313,6 +314,7 @@ variable "ingest" {
       has_aws_iot_provider = optional(bool, false)
     }), {})
     webhook = optional(object({
+      receiver             = optional(string, "function")
       reserved_concurrency = optional(number)
       secret_version       = optional(number, 1)
       url                  = optional(string)
@@ -324,6 +326,19 @@ variable "ingest" {
   validation {
     condition     = contains(["pubsub", "package", "webhook", "mqtt", "manual"], var.ingest.mode)
     error_message = "ingest.mode must be \"pubsub\", \"package\", \"webhook\", \"mqtt\" or \"manual\"; got \"${var.ingest.mode}\"."
+  }
+
+  # The topics of the others are The Things Stack's own.
+  validation {
+    condition     = !var.ingest.basic_ingest || contains(["mqtt", "webhook"], var.ingest.mode)
+    error_message = "ingest.basic_ingest must be false unless ingest.mode is \"webhook\" or \"mqtt\": with the others The Things Stack decides on the topics; got true with ingest.mode \"${var.ingest.mode}\"."
+  }
+
+  # Basic Ingest starts the one rule that it names. The rules of requeue would not see what The Things Stack returns, and no other
+  # path leads there.
+  validation {
+    condition     = !var.ingest.basic_ingest || !var.end_to_end_encryption
+    error_message = "ingest.basic_ingest must be false with end_to_end_encryption: downlinks that The Things Stack returns are read by rules of their own, which Basic Ingest does not start; got true."
   }
 
   # The open source accepts the provider and publishes nothing, and its API does not say which providers work.
@@ -352,6 +367,17 @@ variable "ingest" {
   validation {
     condition     = var.ingest.mqtt.certificate_version >= 1 && floor(var.ingest.mqtt.certificate_version) == var.ingest.mqtt.certificate_version
     error_message = "ingest.mqtt.certificate_version must be a whole number from 1; got ${var.ingest.mqtt.certificate_version}."
+  }
+
+  validation {
+    condition     = contains(["function", "iot_core"], var.ingest.webhook.receiver)
+    error_message = "ingest.webhook.receiver must be \"function\" or \"iot_core\"; got \"${var.ingest.webhook.receiver}\"."
+  }
+
+  # AWS IoT Core admits by signature before it invokes anything: there is no function that strangers could occupy.
+  validation {
+    condition     = var.ingest.webhook.receiver != "iot_core" || var.ingest.webhook.reserved_concurrency == null
+    error_message = "ingest.webhook.reserved_concurrency must be null with ingest.webhook.receiver \"iot_core\", as no function receives; got ${coalesce(var.ingest.webhook.reserved_concurrency, 0)}."
   }
 
   validation {
@@ -675,5 +701,10 @@ variable "uplink_mode" {
   validation {
     condition     = var.uplink_mode != "rules" || var.shadow.min_interval_seconds == 0
     error_message = "uplink_mode must not be \"rules\" with shadow.min_interval_seconds, as no rule of AWS IoT can wait; got \"${var.uplink_mode}\"."
+  }
+
+  validation {
+    condition     = var.uplink_mode != "rules" || !var.ingest.basic_ingest || !var.shadow.metrics
+    error_message = "uplink_mode must not be \"rules\" with ingest.basic_ingest unless shadow.metrics is false, as Basic Ingest does not start the rule that writes shadows; got \"${var.uplink_mode}\"."
   }
 }

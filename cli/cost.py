@@ -75,7 +75,7 @@ def cost(
     bills = [
         *(
             fleet.ours(described, way, each, functions, prices, handled, Batches(batch_size, batch_window))
-            for way in _ways(mode)
+            for way in WAYS[mode]
             for handled in ([uplink_mode] if uplink_mode else UplinkMode)
             for each in _shadows(shadow, interval)
             if not (handled is UplinkMode.RULES and each.interval)  # A rule can't wait.
@@ -93,10 +93,14 @@ def cost(
         _show(described, prices, bills, interval)
 
 
-def _ways(mode: Mode | None) -> list[WayIn]:
-    if mode is None:
-        return list(WayIn)
-    return [WayIn.WEBHOOK if mode is Mode.WEBHOOK else WayIn.ROLE]
+WAYS: Final = {
+    None: list(WayIn),
+    Mode.WEBHOOK: [WayIn.WEBHOOK, WayIn.WEBHOOK_BASIC, WayIn.IOT_CORE, WayIn.IOT_CORE_BASIC],
+    Mode.PACKAGE: [WayIn.ROLE],
+    Mode.MQTT: [WayIn.ROLE, WayIn.MQTT_BASIC],
+    Mode.PUBSUB: [WayIn.ROLE],
+}
+"""A value of `ingest.mode`, None for all → ways in that it can have."""
 
 
 def _shadows(shadow: bool | None, interval: int) -> list[Shadow]:

@@ -49,6 +49,12 @@ def _remove_policy(iot: Any, policy: Any) -> None:
     iot.delete_policy(policyName=name)
 
 
+def _remove_authorizer(iot: Any, authorizer: Any) -> None:
+    name = authorizer["authorizerName"]
+    iot.update_authorizer(authorizerName=name, status="INACTIVE")
+    iot.delete_authorizer(authorizerName=name)
+
+
 def _remove_thing_type(iot: Any, thing_type: Any) -> None:
     """An emulator deletes it at once, AWS five minutes after it was deprecated."""
     name = thing_type["thingTypeName"]
@@ -89,6 +95,9 @@ KINDS: Final = {
         ("list_topic_rules", "rules"),
         lambda each: str(each["ruleName"]),
         lambda client, each: client.delete_topic_rule(ruleName=each["ruleName"]),
+    ),
+    "aws_iot_authorizer": Kind(
+        "iot", ("list_authorizers", "authorizers"), lambda each: str(each["authorizerName"]), _remove_authorizer
     ),
     "aws_iot_policy": Kind("iot", ("list_policies", "policies"), lambda each: str(each["policyName"]), _remove_policy),
     "aws_iot_provisioning_template": Kind(
@@ -182,6 +191,8 @@ REMOVED_WITH_ANOTHER: Final = {
     "aws_sns_topic_policy",
     "aws_sns_topic_subscription",
 }
+OF_CONFIGURE: Final = {"aws_iot_authorizer"}
+"""What the function configure creates instead of Terraform."""
 LEFT_ON_PURPOSE: Final = {"aws_iot_indexing_configuration"}
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from urllib.parse import unquote
 
 from cli.costs import metering
 from cli.costs.prices import Item
@@ -77,6 +78,9 @@ class Meter:
             return str(event["topic"]).startswith(f"thethings/lorawan/{self.stack_name}/")
         if kind == "request" and event["status"] >= 400 and event.get("error") != CONDITION_FAILED:
             return False
+        if kind == "request" and event["operation"] == "iot:Publish" and not event["by"]:
+            # Admitted by the authorizer of a stack, which lets in only what is below its topic.
+            return f"/thethings/lorawan/{self.stack_name}/" in unquote(event["path"])
         capability = capability_of(event, self.stack_name)
         return capability is not None and (not self.capabilities or capability in self.capabilities)
 
@@ -136,7 +140,10 @@ Charge = tuple[str, Item, float]
 def _request(event: Event, stack_name: str) -> list[Charge]:
     service, _, operation = str(event["operation"]).partition(":")
     if operation == "Publish":
-        inbound = event["path"].startswith("/topics/thethings/")
+        topic = unquote(event["path"]).removeprefix("/topics/")
+        if topic.startswith("$aws/rules/"):
+            return []  # Basic Ingest: the rule and its action alone ("Additional metering details")
+        inbound = topic.startswith("thethings/")
         part = MESSAGE_IN if inbound else MESSAGE_OUT
         return [(part, Item.IOT_MESSAGE, metering.messages(event["bytes"]))]
     if service == "iot":

@@ -110,9 +110,9 @@ def fixed_costs(
     devices: int, way_in: WayIn, shadow: Shadow, functions: Functions, mode: UplinkMode = UplinkMode.FUNCTION
 ) -> Usage:
     """What a stack uses in a month without a single uplink."""
-    usage, webhook = Usage(), way_in is WayIn.WEBHOOK
+    usage = Usage()
     usage.add("secrets", Item.SECRET, secrets(way_in))
-    usage.add("secrets", Item.SECRET_CALL, (1 + webhook) * DAYS * DAY / SECRET_CACHE_SECONDS)
+    usage.add("secrets", Item.SECRET_CALL, secrets(way_in) * DAYS * DAY / SECRET_CACHE_SECONDS)
     polls = POLLERS * DAYS * DAY / LONG_POLL_SECONDS
     # The queues of directory, downlink and registry, of the shadow, and of upstream; of sync, of downlinks
     # to be sent, and of messages that wait.
@@ -121,15 +121,15 @@ def fixed_costs(
     usage.add("waiting at queues", Item.SQS_FIFO_REQUEST, polls * 3)
     usage.add("metrics", Item.METRIC, len(Count))
     usage += comparison(devices, functions) * RUNS
-    if not webhook:
+    if way_in.has_connection:
         # mqtt; the connections of pubsub and package are AWS's to meter in the same way.
         usage.add("connection", Item.IOT_CONNECTED_MINUTE, DAYS * DAY / 60)
     return usage
 
 
 def secrets(way_in: WayIn) -> int:
-    """Secrets of a stack: the API key, and with a webhook what its callers show."""
-    return 1 + (way_in is WayIn.WEBHOOK)
+    """Secrets of a stack: the API key, and what callers of a function show."""
+    return 1 + way_in.has_function
 
 
 def comparison(devices: int, functions: Functions) -> Usage:

@@ -43,10 +43,30 @@ class UplinkMode(StrEnum):
 
 
 class WayIn(StrEnum):
-    """How messages of The Things Stack come in; the values are groups of `ingest.mode`."""
+    """How messages of The Things Stack come in: groups of `ingest.mode`, with the receiver `iot_core` of webhooks and
+    `ingest.basic_ingest`."""
 
     ROLE = "pubsub, package, mqtt"
+    MQTT_BASIC = "mqtt, Basic Ingest"
     WEBHOOK = "webhook"
+    WEBHOOK_BASIC = "webhook, Basic Ingest"
+    IOT_CORE = "webhook, iot_core"
+    IOT_CORE_BASIC = "webhook, iot_core, Basic Ingest"
+
+    @property
+    def has_function(self) -> bool:
+        """Whether a function receives: it shows a secret, and is invoked for each message."""
+        return self in (WayIn.WEBHOOK, WayIn.WEBHOOK_BASIC)
+
+    @property
+    def has_connection(self) -> bool:
+        """Whether The Things Stack keeps an MQTT connection."""
+        return self in (WayIn.ROLE, WayIn.MQTT_BASIC)
+
+    @property
+    def is_basic(self) -> bool:
+        """Whether messages start the rule directly: AWS IoT then charges none for the way in."""
+        return self in (WayIn.MQTT_BASIC, WayIn.WEBHOOK_BASIC, WayIn.IOT_CORE_BASIC)
 
 
 @dataclass(frozen=True)
@@ -107,10 +127,11 @@ def ours(
     `batch`: messages of an average batch, in batches.
     """
     usage = Usage()
-    if way_in is WayIn.WEBHOOK:
+    if way_in.has_function:
         usage += functions.invocation("webhook")
     units = metering.messages(size)
-    usage.add(MESSAGE_IN, Item.IOT_MESSAGE, units)
+    if not way_in.is_basic:
+        usage.add(MESSAGE_IN, Item.IOT_MESSAGE, units)
     usage.add(RULE, Item.IOT_RULE, units)
     usage.add(RULE, Item.IOT_ACTION, units)
     match mode:

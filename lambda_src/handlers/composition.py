@@ -32,6 +32,8 @@ if TYPE_CHECKING:
     from thingbridge.flows.end_to_end_encryption.decryption import Decryption
     from thingbridge.flows.end_to_end_encryption.downlinks import EncryptedDownlinkQueue
     from thingbridge.flows.end_to_end_encryption.session_keys import SessionKeys
+    from thingbridge.flows.ingest.account import Tokens
+    from thingbridge.flows.ingest.authorizer import Authorizer
     from thingbridge.flows.ingest.receiver import Receiver
     from thingbridge.flows.paced_shadow import PacedShadowWriter
     from thingbridge.flows.registry.setbacks import Sparing
@@ -133,7 +135,16 @@ def webhook(environment: Environment, clients: Clients = CLIENTS) -> Receiver:
         secret_arn=settings.webhook_secret_arn,
         secrets=Secrets(clients),
         broker=Broker(clients),
+        basic_ingest_rule=settings.basic_ingest_rule,
     )
+
+
+def authorizer(environment: Environment) -> Authorizer:
+    """The flow of the function `authorizer`."""
+    from handlers.settings import AuthorizerSettings
+    from thingbridge.flows.ingest.authorizer import Authorizer
+
+    return Authorizer(AuthorizerSettings.read(environment).authorizer_policy)
 
 
 def downlink_arrivals(environment: Environment, clients: Clients = CLIENTS) -> DownlinkArrivals:
@@ -427,6 +438,7 @@ def configure(environment: Environment, clients: Clients = CLIENTS) -> Callable[
     """The flow of the function `configure`."""
     from handlers.settings import ConfigureSettings
     from thingbridge.aws.account import Account as AwsAccount
+    from thingbridge.aws.authorizers import Authorizers
     from thingbridge.aws.certificates import ClientCertificates
     from thingbridge.aws.parameters import Parameters
     from thingbridge.aws.secret_versions import SecretVersion, current_version
@@ -449,7 +461,7 @@ def configure(environment: Environment, clients: Clients = CLIENTS) -> Callable[
     def key_version(arn: str) -> str:
         return current_version(clients, arn)
 
-    account = Account(secret, ClientCertificates(clients))
+    account = Account(secret, ClientCertificates(clients), Authorizers(clients), _tokens)
     parts: dict[str, Part] = {
         "integration": IntegrationPart(account),
         "end_to_end_encryption": EncryptionPart(secret),
@@ -579,7 +591,14 @@ def _paced_shadow_writer(
     return PacedShadowWriter(shadows, ShadowStates(clients, table), Queue(clients, queue_url), settings)
 
 
-# The rest only under end-to-end encryption: `cryptography` comes in a separate layer and lengthens a cold start.
+# The rest only under end-to-end encryption, or where tokens are signed: `cryptography` comes in a separate layer and
+# lengthens a cold start.
+
+
+def _tokens() -> Tokens:
+    from thingbridge.encryption import tokens
+
+    return tokens
 
 
 def _session_keys(

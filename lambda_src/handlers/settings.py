@@ -180,6 +180,13 @@ class WebhookSettings(Settings):
     """Environment of `webhook`, the receiver of what The Things Stack posts."""
 
     webhook_secret_arn: str
+    basic_ingest_rule: str | None = None
+
+
+class AuthorizerSettings(Settings):
+    """Environment of `authorizer`: the policy, in JSON, that whoever shows a token acts under."""
+
+    authorizer_policy: str
 
 
 class DownlinkSettings(ThingsStackSettings):

@@ -1,4 +1,4 @@
-"""Starts ministack with seven changes: `python -m local.emulator.launcher PYTHON`, in ministack's own environment.
+"""Starts ministack with eight changes: `python -m local.emulator.launcher PYTHON`, in ministack's own environment.
 
 - The events that a topic rule or an asynchronous Invoke sends to a function wait in a queue (invocations.py). ministack
   starts a process for each of them at once, until none answers within its timeout.
@@ -8,11 +8,13 @@
 - What a function prints is in the log of its own invocation: its process ends it with a mark. ministack takes what came
   until 5 ms without a line, so that the end of a log may be in that of the next invocation, and waits for 50 ms when
   nothing is printed.
-- IAM checks AttachPolicy on the certificate and ListTargetsForPolicy on the policy, as AWS does (service authorization
-  reference, AWS IoT), so rights that name them suffice. ministack checks both on no resource.
+- IAM checks AttachPolicy on the certificate, ListTargetsForPolicy on the policy and what is done with an authorizer on
+  that, as AWS does (service authorization reference, AWS IoT), so rights that name them suffice. ministack checks them
+  on no resource.
 - ListNamedShadowsForThing answers with the names of a thing's named shadows. ministack does not have it.
 - A response is sent in one piece: the AWS SDK for Go, with which Terraform's provider is made, loses a response whose
   head arrives alone now and then, and repeats what is done already.
+- AWS IoT has custom authorizers, and admits publishes over HTTPS by them (authorizers.py). ministack has none.
 
 With RECORDS in its environment, it also writes what is billed to that file (recorder.py).
 
@@ -23,6 +25,7 @@ has changed so that this no longer fits, the start fails and names what has move
 from __future__ import annotations
 
 import contextvars
+import functools
 import importlib.metadata
 import inspect
 import json
@@ -44,6 +47,7 @@ from ministack.core.responses import json_response
 from ministack.services import iot, iot_data, lambda_svc, sqs
 
 from local.emulator import recorder
+from local.emulator.authorizers import NAME_HEADER, Authorizers, Denied, forbidden
 from local.emulator.invocations import CONCURRENCY, Invocations
 from local.processes import end_with_caller
 
@@ -83,6 +87,7 @@ def main() -> None:
         name_policies_and_their_targets()
         list_named_shadows()
         send_responses_in_one_piece()
+        admit_by_authorizers()
         if file := os.environ.pop(RECORDS, None):
             record(Path(file))
     except HookMoved as moved:
@@ -185,7 +190,7 @@ def end_logs_with_the_invocation() -> None:
 
 
 def name_policies_and_their_targets() -> None:
-    """Give IAM the resource of two operations of AWS IoT that ministack finds none for."""
+    """Give IAM the resource of operations of AWS IoT that ministack finds none for."""
     parameters = "service method path headers body query_params region account_id"
     extract = original(iam_actions, "extract_resource_arn", parameters, app._dispatch_service_request)
 
@@ -196,6 +201,8 @@ def name_policies_and_their_targets() -> None:
             return str(json.loads(body or b"{}").get("target") or "*")
         if service == "iot" and collection == "policy-targets" and name:
             return f"arn:aws:iot:{region}:{account_id}:policy/{name}"
+        if service == "iot" and collection == "authorizer" and name:
+            return f"arn:aws:iot:{region}:{account_id}:authorizer/{name.partition('/')[0]}"
         return str(extract(service, method, path, *others))
 
     iam_actions.extract_resource_arn = extract_resource_arn
@@ -241,6 +248,39 @@ def send_responses_in_one_piece() -> None:
             await protocol.send(RawData(data=head + data))
 
     H11Protocol._send_h11_event = send_h11_event
+
+
+def admit_by_authorizers() -> None:
+    """Add authorizers to AWS IoT, and let them decide on a publish that names one, before IAM would miss its key."""
+    existing, connection = Authorizers(), contextvars.ContextVar[object]("connection", default=None)
+    serve = used(app, "app", "scope receive send")
+    parameters = "method path headers body query_params request_id"
+    dispatch = original(app, "_dispatch_service_request", parameters, serve)
+    control = used(iot, "handle_request", "method path headers body query_params")
+
+    async def asgi(scope: Any, receive: Any, send: Any) -> None:
+        # The client's address and port: each connection has its own.
+        connection.set(scope.get("client"))
+        await serve(scope, receive, send)
+
+    @functools.wraps(dispatch)  # What it calls is looked for in the original's source.
+    async def dispatch_service_request(method: str, path: str, headers: dict[str, str], *others: Any) -> Any:
+        if method != "POST" or not path.startswith("/topics/") or NAME_HEADER not in headers:
+            return await dispatch(method, path, headers, *others)
+        body, query, _request_id = others
+        try:
+            await existing.admit(path.removeprefix("/topics/"), headers, connection.get())
+        except Denied as denied:
+            iot._broker_logger.warning("IoT authorizer: %s", denied)
+            return forbidden()
+        return await app.SERVICE_HANDLERS["iot-data"](method, path, headers, body, query)
+
+    async def handle_request(method: str, path: str, headers: Any, body: bytes, query: Any) -> Any:
+        if path.startswith(("/authorizer/", "/authorizers")):
+            return await existing.handle(method, path, body)
+        return await control(method, path, headers, body, query)
+
+    app.app, app._dispatch_service_request, iot.handle_request = asgi, dispatch_service_request, handle_request
 
 
 def record(file: Path) -> None:

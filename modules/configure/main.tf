@@ -16,6 +16,7 @@ module "function" {
   timeout     = 60
   functions   = var.functions
   policy_json = data.aws_iam_policy_document.rights.json
+  layer_arns  = aws_lambda_layer_version.cryptography[*].arn
   uses        = var.uses
   aws         = var.aws
   tags        = var.tags
@@ -24,6 +25,17 @@ module "function" {
     PARAMETER_PATH = local.parameter_path
     STACK_NAME     = var.stack.name
   }
+}
+
+resource "aws_lambda_layer_version" "cryptography" {
+  count = var.layer == null ? 0 : 1
+
+  layer_name               = "${var.stack.name}-signing"
+  description              = "RSA, to sign the token of The Things Stack"
+  filename                 = var.layer.filename
+  source_code_hash         = var.layer.source_code_hash
+  compatible_architectures = [var.functions.architecture]
+  compatible_runtimes      = [var.functions.runtime]
 }
 
 # What one mode of ingest needs is attached by the module ingest, which outlives the removal of that mode.

@@ -41,6 +41,15 @@ variable "functions" {
   })
 }
 
+variable "layer" {
+  description = "Zip of the layer with the cryptography, built for the processor and runtime of the functions (output layer of the module package): needed where webhook.receiver of the module ingest is \"iot_core\", whose token is signed. null: none."
+  type = object({
+    filename         = string
+    source_code_hash = string
+  })
+  default = null
+}
+
 variable "stack" {
   description = "The integration: its name, unique in the account and region, and the thing type and naming scheme (\"DevEUI\" or \"DeviceID\") of its things."
   type = object({

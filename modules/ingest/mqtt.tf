@@ -20,7 +20,7 @@ data "aws_iam_policy_document" "mqtt" {
   statement {
     sid       = "PublishMessages"
     actions   = ["iot:Publish"]
-    resources = ["${local.iot_arn}:topic/${var.base_topic}/*"]
+    resources = local.topic_arns
   }
 }
 

@@ -1,10 +1,15 @@
 # What The Things Stack is configured with. It waits for what the mode needs, so that a first connection or message finds it; and
 # on destroy it is removed before that.
 
+output "authorizer_function_name" {
+  description = "Name of the function that says what whoever shows a token may do; null unless webhook.receiver is \"iot_core\"."
+  value       = one(module.authorizer[*].name)
+}
+
 output "configuration" {
   description = "How The Things Stack delivers, in the form in which the module integration takes its variable ingest."
   value = {
-    mode    = var.mode
+    mode    = local.by_iot_core ? "webhook/iot_core" : var.mode
     package = var.mode == "package" ? var.package : null
 
     cross_account_role = one([for role in aws_iam_role.things_stack : {
@@ -12,7 +17,16 @@ output "configuration" {
       external_id = local.external_id
     }])
 
+    iot_core = one([for permission in aws_lambda_permission.authorizer : {
+      authorizer_function_arn = module.authorizer[0].arn
+      authorizer_name         = local.authorizer_name
+      basic_ingest_rule       = var.basic_ingest ? local.rule_name : null
+      token_version           = var.webhook.secret_version
+      url                     = local.iot_core_url
+    }])
+
     mqtt = one([for policy in aws_iot_policy.mqtt : {
+      basic_ingest_rule   = var.basic_ingest ? local.rule_name : null
       ca_certificate      = var.mqtt.ca_certificate
       certificate_version = var.mqtt.certificate_version
       client_id           = local.mqtt_client_id
@@ -29,6 +43,7 @@ output "configuration" {
 
   depends_on = [
     aws_cloudformation_stack.webhook_permission,
+    aws_iam_role_policy.configure_iot_core,
     aws_iam_role_policy.configure_mqtt,
     aws_iam_role_policy.configure_webhook,
     aws_iam_role_policy.messages,
@@ -57,7 +72,7 @@ output "observed" {
   value = {
     title   = "ingest"
     purpose = "how messages of The Things Stack are received"
-    parts   = module.webhook[*].observed
+    parts   = concat(module.webhook[*].observed, module.authorizer[*].observed)
     alarms  = []
     graphs  = []
   }
@@ -69,12 +84,12 @@ output "publishes_per_second" {
 }
 
 output "webhook_function_name" {
-  description = "Name of the function behind the webhook; null for another mode."
+  description = "Name of the function behind the webhook; null for another mode, and for the receiver \"iot_core\"."
   value       = one(module.webhook[*].name)
 }
 
 output "webhook_url" {
-  description = "URL that The Things Stack posts to, known once it can be called; null for another mode."
-  value       = one([for url in aws_lambda_function_url.webhook : coalesce(var.webhook.url, url.function_url)])
+  description = "URL that The Things Stack posts to, known once it can be called: the function's, or that of AWS IoT Core's data endpoint; null for another mode."
+  value       = local.by_iot_core ? local.iot_core_url : one([for url in aws_lambda_function_url.webhook : coalesce(var.webhook.url, url.function_url)])
   depends_on  = [aws_cloudformation_stack.webhook_permission]
 }

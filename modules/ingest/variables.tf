@@ -29,6 +29,19 @@ variable "base_topic" {
   }
 }
 
+variable "basic_ingest" {
+  description = "Modes \"webhook\" and \"mqtt\": messages start the rule of the module upstream directly, by Basic Ingest, which AWS IoT does not charge as messages. Nobody can subscribe to them on the way in, and no other rule reads them."
+  type        = bool
+  default     = false
+  nullable    = false
+
+  # The topics of the others are The Things Stack's own.
+  validation {
+    condition     = !var.basic_ingest || contains(["mqtt", "webhook"], var.mode)
+    error_message = "basic_ingest must be false unless mode is \"webhook\" or \"mqtt\": with the others The Things Stack decides on the topics; got true with mode \"${var.mode}\"."
+  }
+}
+
 variable "client_id_pattern" {
   description = "MQTT client ids that The Things Stack may connect with when it assumes the role, * as wildcard. Its documentation promises only that they are random."
   type        = string
@@ -81,7 +94,7 @@ variable "iot_endpoint" {
 }
 
 variable "mode" {
-  description = "How messages are received: \"pubsub\", \"package\" and \"manual\" with the cross-account role, \"webhook\" through a function's URL, \"mqtt\" with a client certificate."
+  description = "How messages are received: \"pubsub\", \"package\" and \"manual\" with the cross-account role, \"webhook\" through a function's URL, \"mqtt\" with a client certificate over one connection, of which AWS IoT takes 100 messages per second."
   type        = string
 
   validation {
@@ -202,12 +215,24 @@ variable "trusted_account_id" {
 }
 
 variable "webhook" {
-  description = "Mode \"webhook\": maximum number of concurrent invocations (null: no limit of its own), the number that is raised to generate a new secret, and the URL that leads to the function's own (null: The Things Stack posts to the function's own)."
+  description = "Mode \"webhook\": what receives, \"function\" (a function behind a public URL) or \"iot_core\" (AWS IoT Core itself, with a token that an authorizer admits); maximum number of concurrent invocations of that function (null: no limit of its own), the number that is raised to generate a new secret or token, and the URL that leads to the receiver's own (null: The Things Stack posts to the receiver's own)."
   type = object({
+    receiver             = optional(string, "function")
     reserved_concurrency = optional(number)
     secret_version       = optional(number, 1)
     url                  = optional(string)
   })
   default  = {}
   nullable = false
+
+  validation {
+    condition     = contains(["function", "iot_core"], var.webhook.receiver)
+    error_message = "webhook.receiver must be \"function\" or \"iot_core\"; got \"${var.webhook.receiver}\"."
+  }
+
+  # AWS IoT Core admits by signature before it invokes anything: there is no function that strangers could occupy.
+  validation {
+    condition     = var.webhook.receiver != "iot_core" || var.webhook.reserved_concurrency == null
+    error_message = "webhook.reserved_concurrency must be null with webhook.receiver \"iot_core\", as no function receives; got ${coalesce(var.webhook.reserved_concurrency, 0)}."
+  }
 }

@@ -30,10 +30,10 @@ module "webhook" {
   tags                 = var.tags
 
   # Not the application: an apply may name another one before The Things Stack is configured with it, so the URL does.
-  environment = {
+  environment = merge({
     IOT_ENDPOINT = var.iot_endpoint
     STACK_NAME   = var.stack.name
-  }
+  }, var.basic_ingest ? { BASIC_INGEST_RULE = local.rule_name } : {})
 }
 
 data "aws_iam_policy_document" "webhook" {
@@ -42,7 +42,7 @@ data "aws_iam_policy_document" "webhook" {
   statement {
     sid       = "PublishForTheRule"
     actions   = ["iot:Publish"]
-    resources = ["${local.iot_arn}:topic/${var.base_topic}/*"]
+    resources = local.topic_arns
   }
 }
 

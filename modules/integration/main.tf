@@ -18,7 +18,8 @@ locals {
       external_id = try(var.ingest.cross_account_role.external_id, null)
       role_arn    = try(var.ingest.cross_account_role.arn, null)
     }
-    webhook = var.ingest.webhook
+    webhook            = var.ingest.webhook
+    "webhook/iot_core" = var.ingest.iot_core
   }
 
   application = {

@@ -40,7 +40,15 @@ variable "ingest" {
       arn         = string
       external_id = optional(string)
     }))
+    iot_core = optional(object({
+      authorizer_function_arn = string
+      authorizer_name         = string
+      basic_ingest_rule       = optional(string)
+      token_version           = optional(number, 1)
+      url                     = string
+    }))
     mqtt = optional(object({
+      basic_ingest_rule   = optional(string)
       ca_certificate      = optional(string)
       certificate_version = optional(number, 1)
       client_id           = string
@@ -64,13 +72,18 @@ variable "ingest" {
   })
 
   validation {
-    condition     = contains(["pubsub", "package", "webhook", "mqtt", "manual"], var.ingest.mode)
-    error_message = "ingest.mode must be \"pubsub\", \"package\", \"webhook\", \"mqtt\" or \"manual\"; got \"${var.ingest.mode}\"."
+    condition     = contains(["pubsub", "package", "webhook", "webhook/iot_core", "mqtt", "manual"], var.ingest.mode)
+    error_message = "ingest.mode must be \"pubsub\", \"package\", \"webhook\", \"webhook/iot_core\", \"mqtt\" or \"manual\"; got \"${var.ingest.mode}\"."
   }
 
   validation {
     condition     = var.ingest.cross_account_role != null || !contains(["package", "pubsub"], var.ingest.mode)
     error_message = "ingest.cross_account_role must be set when ingest.mode is \"package\" or \"pubsub\"; got null with mode \"${var.ingest.mode}\"."
+  }
+
+  validation {
+    condition     = var.ingest.iot_core != null || var.ingest.mode != "webhook/iot_core"
+    error_message = "ingest.iot_core must be set when ingest.mode is \"webhook/iot_core\"; got null."
   }
 
   validation {

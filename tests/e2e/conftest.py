@@ -1,7 +1,8 @@
 """The real thing: stacks applied by Terraform on one AWS account with IAM enforced, and a simulated The Things Stack.
 
-A stack is applied once per run, each with another mode of ingest: `Farm` pubsub, `orchard` webhook, `Vault` mqtt. The
-simulation is a hosted one, which has all of them. Every test has devices of its own, so that none waits for another.
+A stack is applied once per run, each with another mode of ingest: `Farm` pubsub, `orchard` webhook (with Basic Ingest),
+`Vault` mqtt. The simulation is a hosted one, which has all of them. Every test has devices of its own, so that none
+waits for another.
 """
 
 import functools
@@ -247,7 +248,7 @@ def pair(
     attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
     records = {"arn": attributes["QueueArn"], "url": url}
     other_choices = {
-        "ingest": {"mode": "webhook"},
+        "ingest": {"mode": "webhook", "basic_ingest": True},
         "thing_name_scheme": "DeviceID",
         "uplink_mode": "batched",
         "uplink_batches": {"maximum_concurrency": 4},

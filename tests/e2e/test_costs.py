@@ -1,51 +1,11 @@
 """What an uplink is charged for, counted on applied stacks: the recipes of `thingbridge cost` hold."""
 
-import pytest
-
 from cli.costs import uplinks
 from cli.costs.prices import Item
 from cli.costs.uplinks import Functions, Shadow, UplinkMode, WayIn
-from cli.costs.usage import Usage
 from local import metering
-from local.metering import UPLINKS, Event, Meter
-from tests.e2e.conftest import PATIENCE, SHADOW_INTERVAL, Bridge, Device
-from tests.e2e.polling import eventually
-
-SENT = 8
-NOT_PER_UPLINK = {Item.LAMBDA_ARM64, Item.LAMBDA_X86, Item.LOG_GB, Item.SECRET_CALL}
-"""What is derived, and what happens once in some minutes."""
-
-
-LOOK_UPS, COPIES = {(uplinks.DIRECTORY, Item.DYNAMODB_READ), (metering.WAITING, Item.DYNAMODB_READ)}, 2
-AT_ONCE = 0.0
-"""Seconds between two of these uplinks: a copy of the function asks the directory once in a while."""
-
-
-def send(bridge: Bridge, device: Device, thing_name: str, uplinks_sent: int) -> None:
-    for _ in range(uplinks_sent):
-        seen = len(bridge.topics.messages())
-        bridge.things_stack.network.uplink(device.application_id, device.device_id, f_port=2, frm_payload=b"\1")
-        bridge.topics.wait_for(f"lorawan/{thing_name}/uplink", after=seen, timeout=PATIENCE)
-
-
-def caused(bridge: Bridge, device: Device, thing_name: str) -> list[Event]:
-    """What SENT uplinks of a known device cause."""
-    if not bridge.aws.records:
-        pytest.skip("an AWS that was not started here records nothing")
-    meter = Meter(bridge.aws.records, bridge.name, UPLINKS)
-    send(bridge, device, thing_name, 2)
-    eventually("the end of what came before", lambda: meter.is_quiet(SHADOW_INTERVAL + 1), 60)
-    mark = meter.mark()
-    send(bridge, device, thing_name, SENT)
-    eventually("the end of these uplinks", lambda: meter.is_quiet(SHADOW_INTERVAL + 1, mark), 60)
-    return meter.since(mark)
-
-
-def counted(usage: Usage) -> dict[tuple[str, Item], float]:
-    """What is counted for each uplink. A copy of the function that starts meanwhile looks things up once."""
-    assert all(usage.quantities.get(each, 0) <= COPIES for each in LOOK_UPS)
-    counted = {key: units for key, units in usage.quantities.items() if key not in LOOK_UPS}
-    return {key: units for key, units in counted.items() if key[1] not in NOT_PER_UPLINK}
+from tests.e2e.conftest import PATIENCE, Bridge
+from tests.e2e.metered import AT_ONCE, SENT, caused, counted
 
 
 def test_an_uplink_costs_two_messages_a_rule_an_invocation_and_the_shadow(farm: Bridge) -> None:
@@ -56,7 +16,9 @@ def test_an_uplink_costs_two_messages_a_rule_an_invocation_and_the_shadow(farm: 
     assert metered.units(Item.LOG_GB) == 0  # What succeeds is not logged.
 
 
-def test_a_webhook_costs_an_invocation_more_and_batches_a_queue(orchard: Bridge) -> None:
+def test_a_webhook_costs_an_invocation_more_batches_a_queue_and_basic_ingest_saves_the_message_in(
+    orchard: Bridge,
+) -> None:
     device = orchard.new_device()
     orchard.things_stack.network.join(device.application_id, device.device_id)
     thing = f"orchard_{device.device_id}"
@@ -65,6 +27,6 @@ def test_a_webhook_costs_an_invocation_more_and_batches_a_queue(orchard: Bridge)
     of_the_shadow = {uplinks.SHADOW, "function shadow"}  # It is paced: tests/e2e/test_shadow.py.
     # Each is waited for, so it is a batch of its own.
     recipe = uplinks.ours(
-        WayIn.WEBHOOK, Shadow(written=False), Functions(), mode=UplinkMode.BATCHED, batch=1, gap=AT_ONCE
+        WayIn.WEBHOOK_BASIC, Shadow(written=False), Functions(), mode=UplinkMode.BATCHED, batch=1, gap=AT_ONCE
     )
     assert {key: units for key, units in metered.items() if key[0] not in of_the_shadow} == counted(recipe * SENT)

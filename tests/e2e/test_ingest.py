@@ -5,19 +5,24 @@ The stacks of the other tests have one mode each (conftest.py); all modes in tur
 
 import base64
 import json
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 import requests
 
-from local import leftovers, mqtt
+from cli.costs import uplinks
+from cli.costs.uplinks import Functions, Shadow, WayIn
+from local import leftovers, metering, mqtt
 from local.aws import LocalAws
 from local.leftovers import left_behind
 from local.mqtt import MqttConnection, MqttError
 from local.stack import Stack
 from local.things_stack import AwsAccess, ThingsStack
 from tests.e2e.conftest import PATIENCE, VAULT_APPLICATION, Bridge, connected, inputs, integrations
+from tests.e2e.metered import SENT, caused, counted
 from tests.e2e.polling import eventually
 
 NAME, APPLICATION = "Meadow", "meadow-app"
@@ -230,6 +235,81 @@ def test_a_webhook_replaces_the_package(meadow: Meadow) -> None:
     carries_messages(bridge)
 
 
+IOT_CORE = {"basic_ingest": True, "webhook": {"receiver": "iot_core"}}
+
+
+def posted(bridge: Bridge, headers: dict[str, str], topic: str = "thethings/lorawan/Meadow/uplink") -> int:
+    """The status of the answer of AWS IoT to a message of an unknown device, posted as The Things Stack does."""
+    access = AwsAccess(bridge.aws.endpoint_url, "", "")
+    url, host = access.reach(f"https://{bridge.outputs['iot_endpoint']}/topics/{topic}?qos=1")
+    return requests.post(url, data=b"{}", headers={**headers, **host}, timeout=20).status_code
+
+
+@pytest.mark.soak
+def test_aws_iot_core_replaces_the_function_that_receives_webhooks(meadow: Meadow) -> None:
+    bridge = meadow.take("webhook", **IOT_CORE)
+    assert [kind for kind, _ in meadow.configured] == ["webhook"]
+    # The authorizer.
+    assert meadow.own == {"Meadow-webhook"}
+    carries_messages(bridge)
+    headers = webhook_of(bridge)["headers"]
+    state = (meadow.stack.directory / "terraform.tfstate").read_text()
+    assert not [name for name in ("X-Thingbridge-Token", "X-Amz-Customauthorizer-Signature") if headers[name] in state]
+
+
+@pytest.mark.soak
+def test_what_aws_iot_core_receives_costs_no_invocation_and_with_basic_ingest_no_message(meadow: Meadow) -> None:
+    bridge = meadow.take("webhook", **IOT_CORE)
+    device = bridge.joined_device()
+    metered = metering.usage(caused(bridge, device, device.dev_eui), NAME)
+    assert counted(metered) == counted(uplinks.ours(WayIn.IOT_CORE_BASIC, Shadow(), Functions()) * SENT)
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize(
+    ("topic", "changed", "status"),
+    [
+        ("thethings/lorawan/Meadow/uplink", {}, 200),
+        ("$aws/rules/Meadow_upstream/thethings/lorawan/Meadow/uplink", {}, 200),
+        ("thethings/lorawan/Farm/uplink", {}, 403),
+        ("$aws/rules/Farm_upstream/thethings/lorawan/Farm/uplink", {}, 403),
+        ("lorawan/downlink", {}, 403),
+        ("thethings/lorawan/Meadow/uplink", {"X-Thingbridge-Token": "another"}, 403),
+        ("thethings/lorawan/Meadow/uplink", {"X-Amz-Customauthorizer-Signature": "QQ=="}, 403),
+        ("thethings/lorawan/Meadow/uplink", {"X-Amz-Customauthorizer-Name": "other"}, 403),
+    ],
+)
+def test_a_token_admits_to_the_topics_of_its_stack_alone(
+    meadow: Meadow, topic: str, changed: dict[str, str], status: int
+) -> None:
+    bridge = meadow.take("webhook", **IOT_CORE)
+    assert posted(bridge, {**webhook_of(bridge)["headers"], **changed}, topic) == status
+
+
+@pytest.mark.soak
+def test_a_raised_version_replaces_the_token_without_losing_a_message(meadow: Meadow) -> None:
+    bridge = meadow.take("webhook", **IOT_CORE)
+    before = webhook_of(bridge)["headers"]
+    device, network = bridge.joined_device(), bridge.things_stack.network
+    over, sent = threading.Event(), list[str]()
+
+    def send() -> None:
+        while not over.is_set():
+            sent.append(network.uplink(bridge.application_id, device.device_id, f_port=2, frm_payload=b"\1").body)
+            over.wait(0.5)
+
+    with ThreadPoolExecutor(1) as pool:
+        sending = pool.submit(send)
+        bridge = meadow.take("webhook", basic_ingest=True, webhook={"receiver": "iot_core", "secret_version": 2})
+        over.set()
+        sending.result()
+    topic = f"lorawan/{device.dev_eui}/uplink"
+    eventually("every uplink", lambda: {each.payload for each in bridge.topics.messages(topic)} >= set(sent), PATIENCE)
+    assert len(sent) > 5
+    after = webhook_of(bridge)["headers"]
+    assert (posted(bridge, before), posted(bridge, after)) == (403, 200)
+
+
 @pytest.mark.soak
 def test_a_client_certificate_replaces_the_webhook_and_an_apply_keeps_it(meadow: Meadow) -> None:
     bridge = meadow.take("mqtt", mqtt=meadow.mqtt_settings)
@@ -250,10 +330,10 @@ def test_a_client_certificate_replaces_the_webhook_and_an_apply_keeps_it(meadow:
 
 
 @pytest.mark.soak
-def test_a_raised_version_brings_a_new_certificate_and_deletes_the_old_one(meadow: Meadow) -> None:
+def test_a_raised_version_brings_a_new_certificate_and_deletes_the_old_one_with_basic_ingest(meadow: Meadow) -> None:
     meadow.take("mqtt", mqtt=meadow.mqtt_settings)
     (before,) = meadow.certificates
-    bridge = meadow.take("mqtt", mqtt={**meadow.mqtt_settings, "certificate_version": 2})
+    bridge = meadow.take("mqtt", basic_ingest=True, mqtt={**meadow.mqtt_settings, "certificate_version": 2})
     (after,) = meadow.certificates
     assert after["certificateId"] != before["certificateId"]
     carries_messages(bridge)
@@ -261,7 +341,7 @@ def test_a_raised_version_brings_a_new_certificate_and_deletes_the_old_one(meado
 
 @pytest.mark.soak
 def test_a_destroy_leaves_nothing_of_any_mode(meadow: Meadow) -> None:
-    meadow.take("mqtt", mqtt={**meadow.mqtt_settings, "certificate_version": 2})
+    meadow.take("mqtt", basic_ingest=True, mqtt={**meadow.mqtt_settings, "certificate_version": 2})
     assert meadow.stack.destroy() < 120
     assert meadow.configured == set()
     assert meadow.certificates == []

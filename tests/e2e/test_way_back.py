@@ -24,7 +24,10 @@ from tests.sizes import SOAK, size
 
 CONFIGURE_ALONE = Path(__file__).parent / "configure_alone"
 OTHER_APPLICATION = "other-app"
-MODES = ("manual", "mqtt", "package", "pubsub", "webhook")
+IOT_CORE = "webhook/iot_core"
+MODES = ("manual", "mqtt", "package", "pubsub", "webhook", IOT_CORE)
+ANSWERS = {"webhook": [204], IOT_CORE: [200]}
+"""What the receivers answer to an uplink."""
 
 _serial = itertools.count(1)
 
@@ -47,6 +50,8 @@ class Shore:
 
     def given(self, mode: str) -> dict[str, Any]:
         """The right inputs for a mode."""
+        if mode == IOT_CORE:
+            return {**self._right, "ingest": {"mode": "webhook", "webhook": {"receiver": "iot_core"}}}
         mqtt = {"server_url": self.aws.mqtt_url, "ca_certificate": self.aws.mqtt_authority()}
         return {**self._right, "ingest": {"mode": mode, **({"mqtt": mqtt} if mode == "mqtt" else {})}}
 
@@ -120,9 +125,10 @@ class Shore:
     def post(self) -> list[int]:
         """Post an uplink to each webhook, as The Things Stack was last configured to; returns the HTTP statuses."""
         webhooks = self.simulation.servers.application.webhooks.items()
-        return [self._post(webhook) for at, webhook in webhooks if at[0] == self.application]
+        return [self.post_to(webhook) for at, webhook in webhooks if at[0] == self.application]
 
-    def _post(self, webhook: Mapping[str, Any]) -> int:
+    def post_to(self, webhook: Mapping[str, Any]) -> int:
+        """Post an uplink to a webhook; returns the HTTP status."""
         uplink = events.load("things_stack/uplink")
         uplink["end_device_ids"]["application_ids"]["application_id"] = self.application
         url, host = self._foreign.reach(f"{webhook['base_url']}{webhook['uplink_message']['path']}")
@@ -174,6 +180,16 @@ def test_a_mistyped_address_is_corrected_by_the_next_apply_and_does_not_block_a_
     assert all(each == known[0] for each in known)
 
 
+def test_a_token_for_aws_iot_core_is_kept_and_a_raised_version_replaces_it(shore: Shore) -> None:
+    given = shore.given(IOT_CORE)
+    shore.apply(given)
+    (webhook,) = shore.configured.values()
+    assert shore.post() == [200]
+    rotated = {"mode": "webhook", "webhook": {"receiver": "iot_core", "secret_version": 2}}
+    shore.apply({**given, "ingest": rotated})
+    assert (shore.post(), shore.post_to(webhook)) == ([200], 403)
+
+
 @pytest.mark.soak
 def test_another_mode_is_configured_before_what_the_old_one_needs_is_destroyed(shore: Shore) -> None:
     shore.apply(shore.given("mqtt"))
@@ -204,14 +220,15 @@ def mistakes(shore: Shore, mode: str) -> dict[str, dict[str, Any]]:
         "cluster_address": {**right, "cluster_address": unreachable()},
         "application_id": {**right, "application_id": "gone-app"},
         "application_api_key": with_wrong_key(),
-        "ingest.mode": with_wrong_key(ingest=shore.given("webhook" if mode != "webhook" else "package")["ingest"]),
+        "ingest.mode": with_wrong_key(ingest=shore.given("webhook" if mode != "webhook" else IOT_CORE)["ingest"]),
         "end_to_end_encryption": with_wrong_key(end_to_end_encryption=True),
     }
     if mode == "mqtt":
         mqtt = {**right["ingest"]["mqtt"], "certificate_version": 2}
         made["certificate_version"] = with_wrong_key(ingest={"mode": "mqtt", "mqtt": mqtt})
-    if mode == "webhook":
-        made["secret_version"] = with_wrong_key(ingest={"mode": "webhook", "webhook": {"secret_version": 2}})
+    if mode in ANSWERS:
+        webhook = {**right["ingest"].get("webhook", {}), "secret_version": 2}
+        made["secret_version"] = with_wrong_key(ingest={"mode": "webhook", "webhook": webhook})
     if mode in ("manual", "package", "pubsub"):
         made["external_id"] = with_wrong_key(external_id="another")
     return made
@@ -222,7 +239,7 @@ def mistakes(shore: Shore, mode: str) -> dict[str, dict[str, Any]]:
 def test_every_input_of_every_mode_can_be_corrected(shore: Shore, mode: str) -> None:
     shore.apply(shore.given(mode))
     configured, certificates, answers = shore.configured, shore.certificates, shore.post()
-    assert answers == ([204] if mode == "webhook" else [])
+    assert answers == ANSWERS.get(mode, [])
     for name, mistaken in mistakes(shore, mode).items():
         shore.apply_fails(mistaken)
         assert shore.post() == answers, name
@@ -231,7 +248,7 @@ def test_every_input_of_every_mode_can_be_corrected(shore: Shore, mode: str) -> 
             corrected["ingest"] = mistaken["ingest"]
         shore.apply(corrected)
         assert shore.post() == answers, name
-        if mode == "webhook" and name in ("ingest.mode", "secret_version"):
+        if mode in ANSWERS and name in ("ingest.mode", "secret_version"):
             # A new secret can't be taken back, nor one that Terraform has let go of: the corrected apply sends another.
             configured = {**configured, **{at: shore.configured[at] for at in configured if at.startswith("webhook")}}
         assert (shore.configured, shore.certificates) == (configured, certificates), name

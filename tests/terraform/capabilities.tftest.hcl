@@ -133,8 +133,19 @@ run "a_capability_creates_what_its_inputs_ask_for" {
   }
 
   assert {
-    condition     = { for name, value in module.ingest["webhook"].configuration : name => value == null } == { cross_account_role = true, mode = false, mqtt = true, package = true, webhook = false }
+    condition     = { for name, value in module.ingest["webhook"].configuration : name => value == null } == { cross_account_role = true, iot_core = true, mode = false, mqtt = true, package = true, webhook = false }
     error_message = "more or less is configured than the webhook needs"
+  }
+
+  # AWS IoT Core itself receives: no function has a URL, and no secret is kept.
+  assert {
+    condition     = { for name, value in module.ingest["iot_core"].configuration : name => value == null } == { cross_account_role = true, iot_core = false, mode = false, mqtt = true, package = true, webhook = true }
+    error_message = "more or less is configured than the receiver iot_core needs"
+  }
+
+  assert {
+    condition     = module.ingest["iot_core"].webhook_function_name == null && module.ingest["iot_core"].webhook_url == "https://example-ats.iot.us-gov-west-1.amazonaws.com" && module.ingest["iot_core"].configuration.iot_core.authorizer_name == "farm-webhook"
+    error_message = "got ${jsonencode(module.ingest["iot_core"].configuration)}"
   }
 
   assert {

@@ -48,6 +48,20 @@ run "the_region_has_its_usual_frequency_plan" {
   }
 }
 
+run "basic_ingest_names_the_rule_that_reads_the_messages" {
+  command = plan
+
+  variables {
+    stack_name = "far-field"
+    ingest     = { mode = "mqtt", basic_ingest = true }
+  }
+
+  assert {
+    condition     = one(flatten(module.upstream.observed.parts[*].rules)) == module.ingest.configuration.mqtt.basic_ingest_rule
+    error_message = "got ${jsonencode(module.ingest.configuration.mqtt)} and ${jsonencode(module.upstream.observed.parts)}"
+  }
+}
+
 run "what_is_set_wins_over_what_is_derived" {
   command = plan
 

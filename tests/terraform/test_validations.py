@@ -276,6 +276,29 @@ ROOT_CASES = [
     case(ROOT, {"application_api_key_secret_arn": _SECRET}, _ONE_KEY),
     case(
         ROOT,
+        {"ingest": {"mode": "manual", "basic_ingest": True}, "trusted_account_id": "123456789012"},
+        'ingest.basic_ingest must be false unless ingest.mode is "webhook" or "mqtt": with the others The Things Stack '
+        'decides on the topics; got true with ingest.mode "manual".',
+    ),
+    case(
+        ROOT,
+        {"ingest": {"mode": "webhook", "webhook": {"receiver": "lambda"}}},
+        'ingest.webhook.receiver must be "function" or "iot_core"; got "lambda".',
+    ),
+    case(
+        ROOT,
+        {"ingest": {"mode": "webhook", "webhook": {"receiver": "iot_core", "reserved_concurrency": 20}}},
+        'ingest.webhook.reserved_concurrency must be null with ingest.webhook.receiver "iot_core", as no function '
+        "receives; got 20.",
+    ),
+    case(
+        ROOT,
+        {"ingest": {"mode": "webhook", "basic_ingest": True}, "end_to_end_encryption": True},
+        "ingest.basic_ingest must be false with end_to_end_encryption: downlinks that The Things Stack returns are "
+        "read by rules of their own, which Basic Ingest does not start; got true.",
+    ),
+    case(
+        ROOT,
         {"trusted_account_id": "1234"},
         'trusted_account_id must be an AWS account of 12 digits; got "1234".',
     ),
@@ -826,6 +849,22 @@ MODULE_CASES = [
         'client_id_pattern must hold 1 to 128 printable characters without spaces, * as wildcard; got "a b".',
         _EXTERNAL_ID + '"x".',
     ),
+    case(
+        "ingest",
+        {"mode": "webhook", "webhook": {"receiver": "lambda"}},
+        'webhook.receiver must be "function" or "iot_core"; got "lambda".',
+    ),
+    case(
+        "ingest",
+        {"mode": "webhook", "webhook": {"receiver": "iot_core", "reserved_concurrency": 20}},
+        'webhook.reserved_concurrency must be null with webhook.receiver "iot_core", as no function receives; got 20.',
+    ),
+    case(
+        "ingest",
+        {"mode": "manual", "basic_ingest": True, "trusted_account_id": "123456789012"},
+        'basic_ingest must be false unless mode is "webhook" or "mqtt": with the others The Things Stack decides on '
+        'the topics; got true with mode "manual".',
+    ),
     *(
         case(
             "ingest",
@@ -875,11 +914,16 @@ MODULE_CASES = [
         f'thing_type.description must hold at most 2028 printable ASCII characters; got "{2029 * "x"}".',
         "thing_type.searchable_attributes must name at most three different attributes; got [a, b, c, d].",
     ),
+    case(
+        "integration",
+        {"ingest": {"mode": "webhook/iot_core"}},
+        'ingest.iot_core must be set when ingest.mode is "webhook/iot_core"; got null.',
+    ),
     case("integration", {"ingest": {"mode": "mqtt"}}, 'ingest.mqtt must be set when ingest.mode is "mqtt"; got null.'),
     case(
         "integration",
         {"ingest": {"mode": "nats"}},
-        'ingest.mode must be "pubsub", "package", "webhook", "mqtt" or "manual"; got "nats".',
+        'ingest.mode must be "pubsub", "package", "webhook", "webhook/iot_core", "mqtt" or "manual"; got "nats".',
     ),
 ]
 

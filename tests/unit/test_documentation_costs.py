@@ -25,7 +25,7 @@ def bill(way_in: str, mode: str, shadow: Shadow) -> Bill:
     if way_in.startswith(fleet.CLOSED):
         remembers = "remembers" in way_in
         return fleet.closed(FLEET, VIRGINIA, remembers=remembers, shadow=shadow.written)
-    way = WayIn.WEBHOOK if "webhook" in way_in else WayIn.ROLE
+    way = WayIn(way_in.replace("`", ""))
     full = int(mode.partition(", ")[2].partition(" ")[0] or 1)
     # So many devices that each poller finds a full batch.
     many = Fleet(devices=FLEET.devices * 1_000_000, uplinks_per_day=FLEET.uplinks_per_day)

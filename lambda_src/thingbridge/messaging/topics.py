@@ -78,6 +78,14 @@ def fits(event: str) -> bool:
     return topic.count("/") <= _MAX_SLASHES and length <= _MAX_TOPIC_BYTES and not _NOT_PUBLISHED & set(event)
 
 
+def basic_ingest(rule: str, topic: str) -> str:
+    """The topic on which a message starts this rule alone, without the message broker (Basic Ingest).
+
+    The rule sees `topic`. Nobody can subscribe to it, and no other rule reads the message.
+    """
+    return f"$aws/rules/{rule}/{topic}"
+
+
 @dataclass(frozen=True)
 class DownlinkTopic:
     """The topic of a downlink request. `thing_name` is None on the account-wide topic."""

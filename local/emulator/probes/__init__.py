@@ -5,6 +5,7 @@ not here: they are in tests/.
 """
 
 from local.emulator.probes import (
+    authorizers,
     connections,
     functions,
     jobs,
@@ -26,6 +27,7 @@ PROBES: tuple[Probe, ...] = (
     *jobs.PROBES,
     *connections.PROBES,
     *permissions.PROBES,
+    *authorizers.PROBES,
     *functions.PROBES,
     *queues.PROBES,
     *storage.PROBES,

@@ -152,8 +152,8 @@ class Account:
             sqs.delete_message(QueueUrl=queue.url, ReceiptHandle=message["ReceiptHandle"])
         return [message["Body"] for message in answer.get("Messages", [])]
 
-    def rule(self, sql: str, action: Mapping[str, Any], error_action: Mapping[str, Any] | None = None) -> None:
-        """A topic rule with one action. A function gets the permission to be invoked by it."""
+    def rule(self, sql: str, action: Mapping[str, Any], error_action: Mapping[str, Any] | None = None) -> str:
+        """The name of a topic rule with one action. A function gets the permission to be invoked by it."""
         name = self.name()
         payload: dict[str, Any] = {"sql": sql, "awsIotSqlVersion": "2016-03-23", "actions": [action]}
         if error_action:
@@ -167,6 +167,7 @@ class Account:
                 SourceArn=self.arn("iot", f"rule/{name}"),
             )
         self.client("iot").create_topic_rule(ruleName=name, topicRulePayload=payload)
+        return name
 
     def to_queue(self, queue: Queue) -> dict[str, Any]:
         """A rule's action that sends to a queue."""

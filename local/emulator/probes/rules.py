@@ -60,6 +60,18 @@ def rule_that_republishes(account: Account) -> None:
     expect(body == {"n": 1}, body)
 
 
+def rule_by_basic_ingest(account: Account) -> None:
+    topic, queue, others = account.name(), account.queue(), account.queue()
+    rule = account.rule(f"SELECT n, topic() AS topic, topic(1) AS first FROM '{topic}/#'", account.to_queue(queue))
+    account.rule(f"SELECT * FROM '{topic}/#'", account.to_queue(others))
+    account.publish(f"$aws/rules/{rule}/{topic}/a", '{"n": 1}')
+    body = json.loads(account.received(queue)[0])
+    expect(body == {"n": 1, "topic": f"{topic}/a", "first": topic}, body)
+    account.publish(f"{topic}/b", '{"n": 2}')
+    bodies = [json.loads(each) for each in account.received(others)]
+    expect(bodies == [{"n": 2}], bodies)
+
+
 def rule_with_error_action(account: Account) -> None:
     topic, errors, gone = account.name(), account.queue(), account.queue()
     account.rule(f"SELECT * FROM '{topic}'", account.to_queue(gone), account.to_queue(errors))
@@ -89,6 +101,7 @@ PROBES = (
     Probe("WHERE NOT isUndefined(a.b) selects the messages that have the field", rule_with_defined_field),
     Probe("SELECT takes fields, topic(n) and aliases", rule_with_topic_segment),
     Probe("A rule republishes on another topic", rule_that_republishes),
+    Probe("Basic Ingest starts the named rule alone, which sees the topic without the prefix", rule_by_basic_ingest),
     Probe("A failed action hands the topic and the original payload to the error action", rule_with_error_action),
     Probe(
         "The error action invokes a function, with fields that the rule does not select", rule_with_function_for_errors

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +15,9 @@ CONFIG = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard",
 """Short timeouts: an unreachable endpoint appears as the reason in the status and does not block."""
 
 USER_NAME = "things-stack"
+
+PUBLIC = re.compile(r"\.on\.aws$|-ats\.iot\.[a-z0-9-]+\.")
+"""Hosts of functions and of AWS IoT's data endpoint."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +35,12 @@ class AwsAccess:
     session_token: str | None = None
 
     def reach(self, url: str) -> tuple[str, dict[str, str]]:
-        """The address of a public AWS URL (`*.on.aws`) and the headers that it needs; other URLs are unchanged.
+        """The address of a public AWS URL (of a function, or of AWS IoT's data endpoint) and the headers that it needs;
+        other URLs are unchanged.
 
         An emulator returns AWS host names, which do not resolve to the emulator."""
         address = urlsplit(url)
-        if not self.endpoint_url or not (address.hostname or "").endswith(".on.aws"):
+        if not self.endpoint_url or not PUBLIC.search(address.hostname or ""):
             return url, {}
         path = address.path + (f"?{address.query}" if address.query else "")
         return f"{self.endpoint_url}{path or '/'}", {"Host": address.netloc}

@@ -61,8 +61,9 @@ variable "ingest" {
       server_url          = string
     }))
     webhook = optional(object({
+      receiver       = optional(string, "function")
       secret_version = optional(number, 1)
-    }))
+    }), {})
   })
   default = {}
 }
@@ -93,6 +94,7 @@ locals {
   }
   stack     = { name = var.stack_name }
   functions = merge(var.functions, { code = module.package.code })
+  by_token  = var.ingest.webhook.receiver == "iot_core"
 }
 
 module "package" {
@@ -101,6 +103,7 @@ module "package" {
   name           = var.stack_name
   source_path    = "${path.module}/../../../lambda_src"
   python_version = trimprefix(var.functions.runtime, "python")
+  layer          = local.by_token ? { requirements = "requirements-encryption.txt", architecture = var.functions.architecture } : null
 }
 
 module "api_key" {
@@ -132,6 +135,7 @@ module "configure" {
 
   stack     = local.stack
   functions = local.functions
+  layer     = module.package.layer
   aws       = local.aws
 
   uses = {

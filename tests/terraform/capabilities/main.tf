@@ -110,10 +110,11 @@ module "end_to_end_encryption" {
 module "ingest" {
   source = "../../../modules/ingest"
   for_each = {
-    webhook         = { mode = "webhook", account = null, external_id = null, field = null }
-    mqtt            = { mode = "mqtt", account = null, external_id = null, field = null }
-    package         = { mode = "package", account = "123456789012", external_id = null, field = null }
-    package_with_id = { mode = "package", account = "123456789012", external_id = "mine", field = "external_id" }
+    webhook         = { mode = "webhook", account = null, external_id = null, field = null, receiver = "function" }
+    iot_core        = { mode = "webhook", account = null, external_id = null, field = null, receiver = "iot_core" }
+    mqtt            = { mode = "mqtt", account = null, external_id = null, field = null, receiver = "function" }
+    package         = { mode = "package", account = "123456789012", external_id = null, field = null, receiver = "function" }
+    package_with_id = { mode = "package", account = "123456789012", external_id = "mine", field = "external_id", receiver = "function" }
   }
 
   stack               = var.stack
@@ -121,6 +122,7 @@ module "ingest" {
   trusted_account_id  = each.value.account
   external_id         = each.value.external_id
   package             = { data_fields = { external_id = each.value.field } }
+  webhook             = { receiver = each.value.receiver }
   base_topic          = var.base_topic
   configure_role_name = "farm-configure"
   iot_endpoint        = "example-ats.iot.us-gov-west-1.amazonaws.com"

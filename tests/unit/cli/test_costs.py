@@ -109,6 +109,28 @@ def test_a_batch_fills_with_what_comes_within_its_window(per_second: float, expe
     assert Batches(size=10, window_seconds=0).filled(per_second) == 1
 
 
+@pytest.mark.parametrize(
+    ("plain", "basic"),
+    [
+        (WayIn.ROLE, WayIn.MQTT_BASIC),
+        (WayIn.WEBHOOK, WayIn.WEBHOOK_BASIC),
+        (WayIn.IOT_CORE, WayIn.IOT_CORE_BASIC),
+    ],
+)
+def test_basic_ingest_saves_the_message_in_and_nothing_else(plain: WayIn, basic: WayIn) -> None:
+    charged, saved = (uplinks.ours(way, Shadow(), Functions()).quantities for way in (plain, basic))
+    assert charged[uplinks.MESSAGE_IN, Item.IOT_MESSAGE] == 1
+    assert saved == {key: units for key, units in charged.items() if key[0] != uplinks.MESSAGE_IN}
+
+
+def test_aws_iot_core_receives_for_what_it_costs_without_a_function_and_keeps_no_connection() -> None:
+    role, iot_core = (uplinks.ours(way, Shadow(), Functions()) for way in (WayIn.ROLE, WayIn.IOT_CORE))
+    assert iot_core.quantities == role.quantities
+    fixed = fleet.fixed_costs(1, WayIn.IOT_CORE, Shadow(), Functions()).usd(VIRGINIA)
+    assert "connection" not in fixed
+    assert fixed["secrets"] == fleet.fixed_costs(1, WayIn.ROLE, Shadow(), Functions()).usd(VIRGINIA)["secrets"]
+
+
 def test_a_message_that_is_too_large_for_a_unit_costs_twice_as_much_where_it_is_metered() -> None:
     small, large = (uplinks.ours(WayIn.ROLE, Shadow(written=False), Functions(), size) for size in (5120, 5121))
     assert {item: large.units(item) / small.units(item) for item in (Item.IOT_MESSAGE, Item.IOT_RULE)} == {

@@ -114,7 +114,7 @@ def another_package(stack: Examined) -> None:
         ("webhook", pause, "it is paused"),
         ("webhook", fail, "stopped calling it after 7 failures"),
         ("webhook", redirect, "it posts to https://elsewhere.example.com"),
-        ("webhook", guess, "its secret is another one"),
+        ("webhook", guess, "what it shows in its headers is refused"),
         ("webhook", skip_uplinks, "it does not send uplink_message"),
         ("webhook", delete_integrations, "it does not exist"),
         ("pubsub", another_role, "it assumes another role"),

@@ -30,6 +30,7 @@ DEVICES = (
     '"region": "eu-west-1", "types": {}}'
 )
 ENVIRONMENTS = {
+    "authorizer": {"AUTHORIZER_POLICY": "{}"},
     "configure": {"PARAMETER_PATH": "/thethings/lorawan/farm/configure"},
     "devices": {"DEVICES": DEVICES, "TELEMETRY_STATES_TABLE": "farm-telemetry-states", "ROTATIONS_TABLE": "r"},
     "directory": {**THINGS, **WORK_QUEUE},

@@ -20,7 +20,7 @@ from local.aws import LocalAws
 from local.bootstrap import EMULATOR, ROOT, RUNTIME
 from local.emulator.__main__ import report
 from local.emulator.invocations import Invocations
-from local.emulator.probes import PROBES, Account, Probe, connections, functions, permissions, run
+from local.emulator.probes import PROBES, Account, Probe, authorizers, connections, functions, permissions, run
 
 # The queue
 
@@ -182,6 +182,10 @@ def test_what_a_function_prints_is_in_the_log_of_its_own_invocation(tmp_path: Pa
         functions.throttled_event,
         permissions.certificates_of_a_policy,
         connections.response_in_one_piece,
+        authorizers.publish_with_a_token,
+        authorizers.signature_first,
+        authorizers.decision_of_a_connection,
+        authorizers.rights_on_an_authorizer,
     ],
     ids=lambda c: c.__name__,
 )

@@ -41,6 +41,7 @@ def test_a_stack_is_charged_for_what_its_functions_rules_and_queues_do_and_for_w
     own = [
         request("iot:Publish", path="/topics/lorawan/x/uplink"),
         {"kind": "mqtt", "topic": "thethings/lorawan/Farm/uplink", "bytes": 9, "client": "tts"},
+        request("iot:Publish", by="", path="/topics/thethings/lorawan/Farm/uplink"),
         {"kind": "rule", "rule": "Farm_upstream", "bytes": 9},
         {"kind": "action", "rule": "Farm_upstream", "action": "lambda", "bytes": 9},
         invocation(),
@@ -51,6 +52,7 @@ def test_a_stack_is_charged_for_what_its_functions_rules_and_queues_do_and_for_w
         request("iot:Publish", by=ROLE.replace("Farm-", "Farmer-")),
         {**request("iot:UpdateThingShadow"), "status": 403},
         {"kind": "mqtt", "topic": "thethings/lorawan/Farmer/uplink", "bytes": 9, "client": "tts"},
+        request("iot:Publish", by="", path="/topics/thethings/lorawan/Farmer/uplink"),
         {"kind": "rule", "rule": "Farmer_upstream", "bytes": 9},
         invocation("orchard-upstream"),
         {"kind": "mapping", "operation": "ReceiveMessage", "queue": "http://x/0/orchard-sync.fifo", "messages": 1},
@@ -97,6 +99,11 @@ def test_messages_are_counted_by_five_kilobytes_and_by_mqtt_with_their_topic() -
     assert units(out) == {("message out", Item.IOT_MESSAGE): 1}
     webhook = request("iot:Publish", path="/topics/thethings/lorawan/Farm/uplink", size=5 * KB + 1)
     assert units(webhook) == {("message in", Item.IOT_MESSAGE): 2}
+
+
+@pytest.mark.parametrize("prefix", ["$aws/rules/", "%24aws%2Frules%2F"])
+def test_basic_ingest_is_not_counted_as_a_message(prefix: str) -> None:
+    assert units(request("iot:Publish", path=f"/topics/{prefix}Farm_upstream/thethings/lorawan/Farm/uplink")) == {}
 
 
 def test_operations_on_shadows_and_things_are_counted_by_one_kilobyte_unless_they_are_free() -> None:

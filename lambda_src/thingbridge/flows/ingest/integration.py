@@ -12,11 +12,13 @@ from thingbridge.messaging.topics import UPSTREAM_BASE
 
 
 class IngestMode(StrEnum):
-    """How messages of The Things Stack reach AWS IoT."""
+    """How messages of The Things Stack reach AWS IoT. Each receiver of webhooks is a mode: one replaces the other as
+    modes do, by a webhook of its own."""
 
     PUBSUB = "pubsub"
     PACKAGE = "package"
     WEBHOOK = "webhook"
+    WEBHOOK_IOT_CORE = "webhook/iot_core"
     MQTT = "mqtt"
     MANUAL = "manual"
 

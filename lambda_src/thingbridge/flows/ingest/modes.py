@@ -1,4 +1,4 @@
-"""The modes of the variable `ingest.mode`, one module each.
+"""The modes of the variable `ingest.mode`, one module each; `webhook` has one for each receiver.
 
 Each module has the same parts: `RIGHTS`, what the API key needs beyond the rights that every mode needs; `configure`,
 which creates or updates its part in The Things Stack and can be repeated; `examine`, which looks whether it is still
@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final, Protocol
 
 from thingbridge.flows.findings import Finding
-from thingbridge.flows.ingest import manual, mqtt, package, pubsub, webhook
+from thingbridge.flows.ingest import iot_core, manual, mqtt, package, pubsub, webhook
 from thingbridge.flows.ingest.account import Account
 from thingbridge.flows.ingest.integration import IngestMode, Integration
 from thingbridge.things_stack.client import ThingsStack
@@ -42,6 +42,7 @@ MODES: Final[Mapping[IngestMode, Mode]] = {
     IngestMode.PUBSUB: pubsub,
     IngestMode.PACKAGE: package,
     IngestMode.WEBHOOK: webhook,
+    IngestMode.WEBHOOK_IOT_CORE: iot_core,
     IngestMode.MQTT: mqtt,
     IngestMode.MANUAL: manual,
 }

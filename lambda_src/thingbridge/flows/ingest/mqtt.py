@@ -16,7 +16,7 @@ from thingbridge.flows.api_key import INTEGRATION_RIGHTS
 from thingbridge.flows.findings import CONFIGURE_AGAIN, Finding
 from thingbridge.flows.ingest.account import Account
 from thingbridge.flows.ingest.integration import Integration
-from thingbridge.messaging.topics import UPSTREAM_EVENTS
+from thingbridge.messaging.topics import UPSTREAM_BASE, UPSTREAM_EVENTS, basic_ingest
 from thingbridge.things_stack.client import ThingsStack
 
 RIGHTS: Final = INTEGRATION_RIGHTS
@@ -29,8 +29,8 @@ def configure(
     """Configure the connection, with a new certificate if none is usable or if `certificate_version` was raised.
 
     `settings`: `server_url`, `ca_certificate` (PEM; None: the authorities that The Things Stack trusts), `client_id`,
-    `policy_name`, `certificate_version`. Every other certificate that carries the policy is deleted at the end: the
-    one that was replaced, and those of interrupted applies.
+    `policy_name`, `certificate_version`, `basic_ingest_rule` (None: by the message broker). Every other certificate
+    that carries the policy is deleted at the end: the one that was replaced, and those of interrupted applies.
     """
     settings = integration.settings
     policy_name = settings["policy_name"]
@@ -47,10 +47,11 @@ def configure(
     if used is None:
         used = created = account.certificates.create(policy_name)
         provider |= {"tls_client_cert": _bytes(created.pem), "tls_client_key": _bytes(created.private_key)}
+    base_topic, prefix = _topics(integration)
     pubsub = {
         "format": "json",
-        "base_topic": integration.base_topic,
-        **{kind: {"topic": event} for kind, event in UPSTREAM_EVENTS.items()},
+        "base_topic": base_topic,
+        **{kind: {"topic": f"{prefix}{event}"} for kind, event in UPSTREAM_EVENTS.items()},
     }
     # Without the certificate's fields in the mask, The Things Stack keeps its own.
     paths = (*pubsub, *(f"provider.mqtt.{field}" for field in provider))
@@ -70,12 +71,20 @@ def examine(things_stack: ThingsStack, integration: Integration, account: Accoun
     attached = account.certificates.attached(integration.settings["policy_name"])
     if held.get("mqtt", {}).get("server_url") != integration.settings["server_url"]:
         yield Finding(what, f"it connects to {held.get('mqtt', {}).get('server_url')}", CONFIGURE_AGAIN)
-    elif held.get("base_topic") != integration.base_topic:
+    elif held.get("base_topic") != _topics(integration)[0]:
         yield Finding(what, f"it publishes below {held.get('base_topic')}", CONFIGURE_AGAIN)
     elif _used(things_stack, integration, attached) is None:
         yield Finding(what, "AWS IoT has no active certificate that it connects with", CONFIGURE_AGAIN)
     else:
         yield Finding(what, "it connects with an active certificate")
+
+
+def _topics(integration: Integration) -> tuple[str, str]:
+    """The base topic, and what each topic below it begins with."""
+    if rule := integration.settings.get("basic_ingest_rule"):
+        # The Things Stack takes up to 100 characters for the base and as many for the rest.
+        return basic_ingest(rule, UPSTREAM_BASE), f"{integration.stack_name}/"
+    return integration.base_topic, ""
 
 
 def remove(things_stack: ThingsStack, integration: Integration) -> None:

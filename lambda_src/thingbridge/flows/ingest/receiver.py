@@ -12,6 +12,7 @@ from thingbridge.aws.broker import Broker
 from thingbridge.aws.secrets import Secrets
 from thingbridge.diagnostics import emit
 from thingbridge.errors import Busy, Misconfigured, Refused
+from thingbridge.messaging.topics import basic_ingest
 from thingbridge.messaging.webhook import Publication, Request, admit
 
 READ_AGAIN_AFTER: Final = 1.0
@@ -24,12 +25,13 @@ rotates has configured the new one, and posts no message twice. No apply waits l
 
 @dataclass(frozen=True)
 class Receiver:
-    """The flow of a posted message."""
+    """The flow of a posted message. `basic_ingest_rule`: the rule that it starts directly; None: by the broker."""
 
     stack_name: str
     secret_arn: str
     secrets: Secrets
     broker: Broker
+    basic_ingest_rule: str | None = None
 
     def handle(self, event: dict[str, Any]) -> dict[str, Any]:
         """Handle a function URL's event; returns its answer, a status without a body, whatever happens."""
@@ -41,7 +43,8 @@ class Receiver:
             if not isinstance(admitted, Publication):
                 emit("WARN", "webhook_rejected", status=int(admitted.status), reason=admitted.reason)
                 return _answer(admitted.status)
-            self.broker.publish(admitted.topic, admitted.payload)
+            topic = basic_ingest(rule, admitted.topic) if (rule := self.basic_ingest_rule) else admitted.topic
+            self.broker.publish(topic, admitted.payload)
         except (Busy, Misconfigured) as error:
             emit("ERROR", "webhook_not_published", reason=str(error))
             return _answer(HTTPStatus.SERVICE_UNAVAILABLE)

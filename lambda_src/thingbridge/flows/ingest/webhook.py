@@ -3,7 +3,7 @@
 Works on every deployment. (`applicationserver_web.proto`, `pkg/applicationserver/io/web`.)
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from thingbridge.diagnostics import emit
@@ -34,11 +34,19 @@ def configure(
     `settings`: `url`, `secret_arn`. No `downlink_api_key`: with one, The Things Stack would include a key for downlinks
     in every message.
     """
+    url = address(integration.settings["url"], things_stack.application_id)
+    post_to(things_stack, integration, url, {SECRET_HEADER: account.secret(integration.settings["secret_arn"])})
+
+
+def post_to(
+    things_stack: ThingsStack, integration: Integration, base_url: str, headers: Mapping[str, str], query: str = ""
+) -> None:
+    """Have every kind of message posted to its path below an address, with these headers and this query."""
     webhook: dict[str, Any] = {
-        "base_url": address(integration.settings["url"], things_stack.application_id),
+        "base_url": base_url,
         "format": "json",
-        "headers": {SECRET_HEADER: account.secret(integration.settings["secret_arn"])},
-        **{kind: {"path": f"/{event}"} for kind, event in UPSTREAM_EVENTS.items()},
+        "headers": dict(headers),
+        **{kind: {"path": f"/{event}{query}"} for kind, event in UPSTREAM_EVENTS.items()},
     }
     before = things_stack.webhooks.get(integration.id, _RESUMES) or {}
     things_stack.webhooks.set(integration.id, webhook, (*webhook, *_CLEARED))
@@ -67,32 +75,44 @@ def _enable_queue(things_stack: ThingsStack, integration: Integration) -> None:
 
 
 def examine(things_stack: ThingsStack, integration: Integration, account: Account) -> Iterator[Finding]:
-    """The webhook: whether it is there, as configured, called, and repeated by The Things Stack when it fails."""
+    """The webhook: whether it is there, as configured, and called."""
+    url = address(integration.settings["url"], things_stack.application_id)
+    headers = {SECRET_HEADER: account.secret(integration.settings["secret_arn"])}
+    yield examine_post(
+        things_stack, integration, url, headers.items() <= held_headers(things_stack, integration).items()
+    )
+
+
+def examine_post(
+    things_stack: ThingsStack, integration: Integration, base_url: str, admitted: bool, query: str = ""
+) -> Finding:
+    """What `post_to` has configured. `admitted`: whether its headers are those that the receiver admits."""
     what = f"webhook {integration.id}"
-    kinds = tuple(UPSTREAM_EVENTS)
-    held = things_stack.webhooks.get(integration.id, ("base_url", "headers", *kinds, *_RESUMES))
+    held = things_stack.webhooks.get(integration.id, ("base_url", *UPSTREAM_EVENTS, *_RESUMES))
     if held is None:
-        yield Finding(what, "it does not exist", CONFIGURE_AGAIN)
-        return
-    wrong = [kind for kind, event in UPSTREAM_EVENTS.items() if held.get(kind, {}).get("path") != f"/{event}"]
+        return Finding(what, "it does not exist", CONFIGURE_AGAIN)
+    paths = {kind: f"/{event}{query}" for kind, event in UPSTREAM_EVENTS.items()}
+    wrong = [kind for kind, path in paths.items() if held.get(kind, {}).get("path") != path]
     failures = held.get("health_status", {}).get("unhealthy")
     if held.get("paused"):
-        yield Finding(
-            what, "it is paused: The Things Stack sends nothing", f"resume it in the Console, or {CONFIGURE_AGAIN}"
-        )
-    elif failures:
-        failed = (
-            f"The Things Stack stopped calling it after {failures.get('failed_attempts', 'several')} failures in a row"
-        )
-        yield Finding(what, failed, f"look at the log of the function webhook, then {CONFIGURE_AGAIN}")
-    elif held.get("base_url") != address(integration.settings["url"], things_stack.application_id):
-        yield Finding(what, f"it posts to {held.get('base_url')}", CONFIGURE_AGAIN)
-    elif held.get("headers", {}).get(SECRET_HEADER) != account.secret(integration.settings["secret_arn"]):
-        yield Finding(what, "its secret is another one: the function refuses its messages", CONFIGURE_AGAIN)
-    elif wrong:
-        yield Finding(what, f"it does not send {', '.join(wrong)}", CONFIGURE_AGAIN)
-    else:
-        yield Finding(what, "it posts every kind of message to the function")
+        fix = f"resume it in the Console, or {CONFIGURE_AGAIN}"
+        return Finding(what, "it is paused: The Things Stack sends nothing", fix)
+    if failures:
+        times = failures.get("failed_attempts", "several")
+        fix = f"look at the log of what receives its messages, then {CONFIGURE_AGAIN}"
+        return Finding(what, f"The Things Stack stopped calling it after {times} failures in a row", fix)
+    if held.get("base_url") != base_url:
+        return Finding(what, f"it posts to {held.get('base_url')}", CONFIGURE_AGAIN)
+    if not admitted:
+        return Finding(what, "what it shows in its headers is refused", CONFIGURE_AGAIN)
+    if wrong:
+        return Finding(what, f"it does not send {', '.join(wrong)}", CONFIGURE_AGAIN)
+    return Finding(what, "it posts every kind of message")
+
+
+def held_headers(things_stack: ThingsStack, integration: Integration) -> dict[str, str]:
+    """The headers that The Things Stack sends."""
+    return dict((things_stack.webhooks.get(integration.id, ("headers",)) or {}).get("headers", {}))
 
 
 def remove(things_stack: ThingsStack, integration: Integration) -> None:

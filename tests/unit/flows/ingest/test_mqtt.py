@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from thingbridge.errors import Busy
 from thingbridge.flows.ingest import mqtt
 from thingbridge.flows.ingest.account import Account
 from thingbridge.flows.ingest.integration import IngestMode, Integration
+from thingbridge.messaging.topics import UPSTREAM_EVENTS
 from thingbridge.things_stack.client import ThingsStack
 from thingbridge.things_stack.errors import NotFound
 
@@ -48,6 +50,20 @@ def test_the_server_the_topics_and_the_certificate_are_configured(
     assert (provider["publish_qos"], provider["use_tls"]) == ("AT_LEAST_ONCE", True)
     assert base64.b64decode(provider["tls_client_cert"]) == b"PEM of certificate-1\n"
     assert base64.b64decode(provider["tls_ca"]) == b"PEM"
+
+
+def test_with_basic_ingest_every_message_names_the_rule_and_the_longest_topics_fit(
+    simulation: Simulation, open_client: Open, account: Account, integration: Make
+) -> None:
+    longest = replace(integration(IngestMode.MQTT, basic_ingest_rule=f"{'a' * 53}_upstream"), stack_name="a" * 53)
+    try:
+        mqtt.configure(open_client(), longest, None, account)
+        pubsub = configured(simulation)
+        topics = {f"{pubsub['base_topic']}/{pubsub[kind]['topic']}" for kind in UPSTREAM_EVENTS}
+    finally:
+        mqtt.remove(open_client(), longest)
+    below = f"$aws/rules/{'a' * 53}_upstream/thethings/lorawan/{'a' * 53}"
+    assert topics == {f"{below}/{event}" for event in UPSTREAM_EVENTS.values()}
 
 
 def test_another_apply_keeps_the_certificate(

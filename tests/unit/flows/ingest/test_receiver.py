@@ -30,9 +30,15 @@ def secret_arn(clients: Clients) -> str:
 
 
 @pytest.fixture
-def post(clients: Clients, secret_arn: str, clock: Clock) -> Post:
+def rule() -> str | None:
+    """The rule of Basic Ingest."""
+    return None
+
+
+@pytest.fixture
+def post(clients: Clients, secret_arn: str, clock: Clock, rule: str | None) -> Post:
     """Post a message to the receiver; returns the status of the answer, which never has a body."""
-    receiver = Receiver("farm", secret_arn, Secrets(clients, now=clock), Broker(clients))
+    receiver = Receiver("farm", secret_arn, Secrets(clients, now=clock), Broker(clients), rule)
 
     def send(
         body: str = BODY,
@@ -64,6 +70,12 @@ def test_a_message_is_published_unchanged_on_the_topic_of_the_rule(post: Post) -
     assert body != BODY
     assert post(body, path="/farm-app/downlink/ack") == 204
     assert published() == [("thethings/lorawan/farm/downlink/ack", body.encode())]
+
+
+@pytest.mark.parametrize("rule", ["farm_upstream"])
+def test_with_basic_ingest_a_message_starts_the_rule_directly(post: Post) -> None:
+    assert post() == 204
+    assert published() == [("$aws/rules/farm_upstream/thethings/lorawan/farm/uplink", BODY.encode())]
 
 
 def test_a_message_is_answered_after_one_call_of_aws(post: Post, calls: Callable[[], dict[str, int]]) -> None:
