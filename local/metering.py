@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from cli.costs import metering
+from cli.costs.downlinks import TABLE
 from cli.costs.prices import Item
 from cli.costs.uplinks import LOGS, MESSAGE_IN, MESSAGE_OUT, RULE, SHADOW
 from cli.costs.usage import Usage
@@ -144,7 +145,8 @@ def _request(event: Event, stack_name: str) -> list[Charge]:
     if service == "dynamodb":
         write = operation in ("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems")
         item = Item.DYNAMODB_WRITE if write else Item.DYNAMODB_READ
-        return [(SHADOW, item, event.get("units") or (1.0 if event.get("error") == CONDITION_FAILED else 0.0))]
+        units = event.get("units") or (1.0 if event.get("error") == CONDITION_FAILED else 0.0)
+        return [(TABLE if event.get("table") == f"{stack_name}-downlinks" else SHADOW, item, units)]
     if service == "sqs":
         fifo = str(event.get("queue", "")).endswith(".fifo")
         item = Item.SQS_FIFO_REQUEST if fifo else Item.SQS_REQUEST
@@ -169,7 +171,11 @@ def _rule(event: Event, _stack_name: str) -> list[Charge]:
 
 
 def _action(event: Event, _stack_name: str) -> list[Charge]:
-    return [(RULE, Item.IOT_ACTION, metering.messages(event["bytes"]))]
+    charges = [(RULE, Item.IOT_ACTION, metering.messages(event["bytes"]))]
+    if event.get("action") == "dynamoDBv2":
+        # A new row: what the rule passes on.
+        charges.append((TABLE, Item.DYNAMODB_WRITE, metering.write_units(event["bytes"])))
+    return charges
 
 
 def _invocation(event: Event, stack_name: str) -> list[Charge]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cli.costs import uplinks
+from cli.costs import downlinks, uplinks
 from cli.costs.prices import Item
 from cli.costs.uplinks import Functions, Shadow, WayIn
 from cli.costs.usage import Usage
@@ -11,7 +11,7 @@ from local.metering import UPLINKS, Event, Meter
 from tests.e2e.conftest import PATIENCE, SHADOW_INTERVAL, Bridge, Device
 from tests.e2e.polling import eventually
 
-SENT = 8
+SENT, REQUESTED = 8, 4
 NOT_PER_UPLINK = {Item.LAMBDA_ARM64, Item.LAMBDA_X86, Item.LOG_GB, Item.SECRET_CALL}
 """What is derived, and what happens once in some minutes."""
 
@@ -42,6 +42,10 @@ def caused(bridge: Bridge, device: Device, thing_name: str) -> list[Event]:
 def counted(usage: Usage) -> dict[tuple[str, Item], float]:
     """What is counted for each uplink. A copy of the function that starts meanwhile looks the thing up once."""
     assert usage.quantities.get(LOOK_UPS, 0) <= COPIES
+    return without_derived(usage)
+
+
+def without_derived(usage: Usage) -> dict[tuple[str, Item], float]:
     return {key: units for key, units in usage.quantities.items() if key[1] not in NOT_PER_UPLINK and key != LOOK_UPS}
 
 
@@ -62,3 +66,32 @@ def test_a_webhook_costs_an_invocation_more(orchard: Bridge) -> None:
     of_the_shadow = {uplinks.SHADOW, "function shadow"}  # It is paced: tests/e2e/test_shadow.py.
     recipe = uplinks.ours(WayIn.WEBHOOK, Shadow(written=False), Functions())
     assert {key: units for key, units in metered.items() if key[0] not in of_the_shadow} == counted(recipe * SENT)
+
+
+def test_a_downlink_costs_its_row_a_ticket_and_two_invocations(farm: Bridge) -> None:
+    if not farm.aws.records:
+        pytest.skip("an AWS that was not started here records nothing")
+    device = farm.joined_device()
+    meter = Meter(farm.aws.records, farm.name, ("downlink", "sending"))
+
+    def request() -> None:
+        seen = len(farm.topics.messages())
+        topic = f"lorawan/{device.dev_eui}/downlink/push"
+        farm.aws.client("iot-data").publish(topic=topic, qos=1, payload=b'{"bytes": "AQ=="}')
+        farm.topics.wait_for(f"lorawan/{device.dev_eui}/downlink/queued", after=seen, timeout=PATIENCE)
+
+    request()
+    # Another copy of the function may start for what follows the first request.
+    eventually("the end of what came before", lambda: meter.is_quiet(5), 60)
+    mark = meter.mark()
+    for _ in range(REQUESTED):
+        request()
+    eventually("the end of these requests", lambda: meter.is_quiet(2, mark), 60)
+    # The events of downlinks that come in by MQTT are not the request's.
+    metered = metering.usage([each for each in meter.since(mark) if each["kind"] != "mqtt"], farm.name)
+    recipe = downlinks.request(Functions()) * REQUESTED
+    # On a busy machine, the window may be over before the rows are listed for the first time.
+    listed = (downlinks.TABLE, Item.DYNAMODB_READ)
+    assert 0 <= recipe.units(Item.DYNAMODB_READ) - metered.units(Item.DYNAMODB_READ) <= REQUESTED
+    assert {**without_derived(metered), listed: 0} == {**without_derived(recipe), listed: 0}
+    assert metered.quantities[LOOK_UPS] == recipe.quantities[LOOK_UPS]
