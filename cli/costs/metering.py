@@ -17,7 +17,8 @@ MESSAGE_BYTES: Final = 5 * KB
 """Of AWS IoT Core: a message, a rule triggered, an action (pricing page, "Messaging", "Rules engine")."""
 
 OPERATION_BYTES: Final = 1 * KB
-"""Of AWS IoT Core: a registry or shadow operation (pricing page, "Device Shadow and registry")."""
+"""Of AWS IoT Core: a registry or shadow operation (pricing page, "Device Shadow and registry"). Of DynamoDB: a unit of
+writing (developer guide, "Read and write capacity")."""
 
 QUEUE_BYTES: Final = 64 * KB
 """Of SQS and SNS: one request (SQS pricing page)."""
@@ -69,6 +70,11 @@ def operations(size: int) -> int:
 def queue_requests(size: int) -> int:
     """Requests to SQS or SNS that so many bytes are charged as."""
     return max(1, math.ceil(size / QUEUE_BYTES))
+
+
+def write_units(size: int) -> int:
+    """Units of DynamoDB that writing a row of so many bytes is charged as."""
+    return max(1, math.ceil(size / OPERATION_BYTES))
 
 
 def log_gb(size: int, events: int) -> float:

@@ -18,7 +18,17 @@ from thingbridge.errors import ThingbridgeError
 from thingbridge.flows.findings import Finding
 
 FUNCTIONS: Final = ("configure", "upstream", "waiting", "directory", "downlink", "registry")
-OPTIONAL_FUNCTIONS: Final = ("webhook", "shadow", "sync", "requeue", "devices", "provision", "rotations", "telemetry")
+OPTIONAL_FUNCTIONS: Final = (
+    "webhook",
+    "shadow",
+    "sync",
+    "requeue",
+    "devices",
+    "provision",
+    "rotations",
+    "telemetry",
+    "authorizer",
+)
 RULES: Final = (
     "upstream",
     "directory_changed",

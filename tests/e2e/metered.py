@@ -44,5 +44,9 @@ def counted(usage: Usage) -> dict[tuple[str, Item], float]:
     """What is counted for each uplink. A copy of the function that starts meanwhile looks things up once."""
     for each in LOOK_UPS:
         assert usage.quantities.get(each, 0) <= COPIES, "more copies of the function started: the machine is busy"
-    left = {key: units for key, units in usage.quantities.items() if key not in LOOK_UPS}
-    return {key: units for key, units in left.items() if key[1] not in NOT_PER_UPLINK}
+    return {key: units for key, units in without_derived(usage).items() if key not in LOOK_UPS}
+
+
+def without_derived(usage: Usage) -> dict[tuple[str, Item], float]:
+    """What is counted, whatever it is for."""
+    return {key: units for key, units in usage.quantities.items() if key[1] not in NOT_PER_UPLINK}

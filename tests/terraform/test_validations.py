@@ -387,6 +387,12 @@ ROOT_CASES = [
     ),
     case(
         ROOT,
+        {"uplink_mode": "rules", "ingest": {"mode": "webhook", "basic_ingest": True}, "shadow": {"radio": False}},
+        'uplink_mode must not be "rules" with ingest.basic_ingest unless shadow.metrics is false, as Basic Ingest does '
+        'not start the rule that writes shadows; got "rules".',
+    ),
+    case(
+        ROOT,
         {"codecs": {"source_path": "./nowhere"}},
         'codecs.source_path must be a folder with Python files; got "./nowhere".',
     ),

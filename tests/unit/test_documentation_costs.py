@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from cli.costs import fleet, metering, prices, uplinks
+from cli.costs import downlinks, fleet, metering, prices, uplinks
 from cli.costs.fleet import Bill, Fleet
 from cli.costs.prices import Item, Prices
 from cli.costs.uplinks import QUEUE, Batches, Functions, Shadow, UplinkMode, WayIn
@@ -113,3 +113,17 @@ def test_the_cost_of_a_minimum_interval_is_the_calculated_one() -> None:
         assert float(unpaced) == pytest.approx(VIRGINIA.usd[Item.IOT_OPERATION] * 1_000_000)
     parts = (uplinks.scheduled_write(Functions()) * 1_000_000).usd(VIRGINIA)
     assert f"| each scheduled write: SQS, function, table, shadow | {total(parts):.2f} USD |" in page
+
+
+def test_the_price_of_a_downlink_is_that_of_the_calculation() -> None:
+    page = re.sub(r"\s+", " ", documents.read("docs/downlink.md"))
+    named, unnamed = (
+        total((downlinks.request(Functions(), names_thing_in_topic=each) * 1_000_000).usd(VIRGINIA))
+        for each in (True, False)
+    )
+    assert f"A request costs {named:.2f} USD per million beside its message" in page
+    assert f"On `lorawan/downlink` it is {unnamed - named:.2f} USD more" in page
+    assert f"A downlink: [{named:.2f} USD per million]" in COSTS
+    polls = fleet.POLLERS * fleet.DAYS * fleet.DAY / fleet.LONG_POLL_SECONDS
+    waiting = polls * (VIRGINIA.usd[Item.SQS_REQUEST] + VIRGINIA.usd[Item.SQS_FIFO_REQUEST])
+    assert f"while they are empty are {waiting:.2f} USD a month" in page

@@ -121,6 +121,14 @@ def test_the_units_of_a_table_are_those_that_it_consumed() -> None:
     assert units(known) == {("directory", Item.DYNAMODB_READ): 0.5}
 
 
+def test_a_row_that_a_rule_writes_is_charged_by_one_kilobyte() -> None:
+    action = {"kind": "action", "rule": "Farm_downlink", "action": "dynamoDBv2", "bytes": KB + 1}
+    assert units(action, request("dynamodb:DeleteItem", units=2.0, table="Farm-downlinks")) == {
+        ("rule and action", Item.IOT_ACTION): 1,
+        ("table", Item.DYNAMODB_WRITE): 4.0,
+    }
+
+
 def test_a_write_whose_condition_does_not_hold_is_charged(tmp_path: Path) -> None:
     refused = {**request("dynamodb:UpdateItem", error="ConditionalCheckFailedException"), "status": 400}
     invalid = {**request("dynamodb:UpdateItem", error="ValidationException"), "status": 400}
