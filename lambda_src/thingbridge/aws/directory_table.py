@@ -44,9 +44,9 @@ class DirectoryTable:
         item = self._get(directory.key_of_reverse(thing_name), consistent=True) or {}
         return frozenset(item.get("keys", {}).get("SS", ()))
 
-    def survey(self) -> Surveyed:
+    def survey(self, *, consistent: bool = False) -> Surveyed:
         """The last survey; zeros if there was none."""
-        item = self._get(directory.SURVEY, consistent=False) or {}
+        item = self._get(directory.SURVEY, consistent=consistent) or {}
         return Surveyed(*(float(item.get(name, {}).get("N", 0)) for name in ("at", "complete_until")))
 
     def set_survey(self, survey: Surveyed) -> None:

@@ -17,8 +17,8 @@ from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
 from thingbridge.registry import directory
 from thingbridge.registry.directory import Fact
 
-COMPLETE_KNOWN_FOR: Final = 60.0
-"""Seconds after which it is read again whether the table is complete."""
+SURVEY_KNOWN_FOR: Final = 60.0
+"""Seconds after which it is read again whether surveys notice lost events."""
 
 EVENTS_COUNTED_EVERY: Final = 5.0
 """Seconds after which the events that wait are counted again. A thing that a person has just made may still be missed:
@@ -72,29 +72,28 @@ class SharedDirectory:
             emit("WARN", "directory_not_written", thing=thing_name, reason=str(error))
 
     def _is_new(self, device: EndDeviceIdentifiers) -> bool:
-        """Whether a device without an item has no thing.
+        """Whether a device without an item has no thing: a survey is through, and no event waits.
 
         Not without a DevEUI: the thing of such a device may stand in the table under a DevEUI. A thing without one
-        stands under its device id.
+        stands under its device id. The survey is read last: a table that has been lost since has none.
         """
-        if not device.dev_eui or not self._is_complete():
+        if not device.dev_eui or self._do_events_wait():
             return False
         keys = device.dev_eui, directory.key_of_id(device.device_id)
-        return all(self._table.read(key, consistent=True) is None for key in keys)
-
-    def _is_complete(self) -> bool:
-        """Whether every thing is in the table: a survey is through, and no event waits."""
-        if not self._events or not self._is_surveyed():
+        if any(self._table.read(key, consistent=True) for key in keys):
             return False
+        return self._table.survey(consistent=True).complete_until > self._now()
+
+    def _do_events_wait(self) -> bool:
         now = self._now()
-        if self._count_again_at <= now:
+        if self._events and self._count_again_at <= now:
             self._events_wait = any(queue.waiting() for queue in self._events)
             self._count_again_at = now + EVENTS_COUNTED_EVERY
-        return not self._events_wait
+        return self._events_wait
 
     def _is_surveyed(self) -> bool:
         """Whether a survey has made the table complete, and still counts."""
         now = self._now()
         if self._read_again_at <= now:
-            self._complete_until, self._read_again_at = self._table.survey().complete_until, now + COMPLETE_KNOWN_FOR
+            self._complete_until, self._read_again_at = self._table.survey().complete_until, now + SURVEY_KNOWN_FOR
         return self._complete_until > now

@@ -102,7 +102,7 @@ class ThingDirectory:
         if known is None:
             known, new = self._ask_table(device)
             if known is None:
-                known = (None if new else self._look_up(device)) or self._create(device, unseen=new)
+                known = (None if new else self._look_up(device)) or self._create(device)
         return known.name_for(device)
 
     def settle(self, device: EndDeviceIdentifiers) -> str:
@@ -202,12 +202,11 @@ class ThingDirectory:
         if thing:
             yield thing
 
-    def _create(self, device: EndDeviceIdentifiers, *, unseen: bool = False) -> _Known:
-        """Create the device's thing. `unseen`: because the table has none, without a look at the registry."""
+    def _create(self, device: EndDeviceIdentifiers) -> _Known:
         name, as_of = self._name_for(device), self._begin()
         attributes = identity.thing_attributes(device, self._stack.name)
         if self._things.create(name, attributes, self._stack.thing_type_name):
-            return self._learn(device, name, as_of, unseen=unseen)
+            return self._learn(device, name, as_of, made_at=as_of)
         # It exists, with other attributes: created by a person or another writer, it may still be this device's thing.
         thing = self._things.describe(name)
         try:
@@ -220,9 +219,9 @@ class ThingDirectory:
             return self._remember_refusal(device, mismatch)
         return self._remember_refusal(device, NameTaken(name))
 
-    def _learn(self, device: EndDeviceIdentifiers, name: str, as_of: int, *, unseen: bool = False) -> _Known:
+    def _learn(self, device: EndDeviceIdentifiers, name: str, as_of: int, *, made_at: int = 0) -> _Known:
         if self._shared:
-            self._shared.learn(device, name, as_of, made_at=as_of if unseen else 0)
+            self._shared.learn(device, name, as_of, made_at=made_at)
         return self._remember(device, name)
 
     def _add_gained_attributes(self, device: EndDeviceIdentifiers, thing: Thing) -> None:

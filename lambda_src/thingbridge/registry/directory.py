@@ -30,8 +30,8 @@ _EUI: Final = re.compile("[0-9A-F]{16}")
 class Fact:
     """Which thing a device is; None: that must be looked up in the registry.
 
-    `as_of`: when the registry was looked at, in microseconds since 1970. `made_at`: when the thing was made without a
-    look at the registry, because the directory had no other; 0 if that was not so.
+    `as_of`: when the registry was looked at, in microseconds since 1970. `made_at`: when this product made the
+    thing because it knew of no other, in microseconds as well; 0 if the thing was found.
     """
 
     thing_name: str | None
