@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from cli.costs import metering
-from cli.costs.downlinks import TABLE
+from cli.costs.downlinks import DOWNLINKS
 from cli.costs.prices import Item
-from cli.costs.uplinks import LOGS, MESSAGE_IN, MESSAGE_OUT, RULE, SHADOW
+from cli.costs.uplinks import DIRECTORY, LOGS, MESSAGE_IN, MESSAGE_OUT, RULE, SHADOW
 from cli.costs.usage import Usage
 
 Event = Mapping[str, Any]
@@ -32,6 +32,9 @@ DERIVED: Final = {"duration of functions": DURATION, "logs of Lambda itself": PL
 
 REGISTRY: Final = "registry"
 """Part of operations on things, which a known device causes none of."""
+
+WAITING: Final = "waiting"
+"""Part of looking whether messages of a device wait, which a known device causes none of either."""
 
 CONDITION_FAILED: Final = "ConditionalCheckFailedException"
 """A refused write that DynamoDB charges for like one that succeeds: the table's rows have up to 1 KB here (DynamoDB
@@ -145,8 +148,10 @@ def _request(event: Event, stack_name: str) -> list[Charge]:
     if service == "dynamodb":
         write = operation in ("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems")
         item = Item.DYNAMODB_WRITE if write else Item.DYNAMODB_READ
-        units = event.get("units") or (1.0 if event.get("error") == CONDITION_FAILED else 0.0)
-        return [(TABLE if event.get("table") == f"{stack_name}-downlinks" else SHADOW, item, units)]
+        part = next(
+            (each for each in (DIRECTORY, WAITING, DOWNLINKS) if str(event.get("table")).endswith(f"-{each}")), SHADOW
+        )
+        return [(part, item, event.get("units") or (1.0 if event.get("error") == CONDITION_FAILED else 0.0))]
     if service == "sqs":
         fifo = str(event.get("queue", "")).endswith(".fifo")
         item = Item.SQS_FIFO_REQUEST if fifo else Item.SQS_REQUEST
@@ -174,7 +179,7 @@ def _action(event: Event, _stack_name: str) -> list[Charge]:
     charges = [(RULE, Item.IOT_ACTION, metering.messages(event["bytes"]))]
     if event.get("action") == "dynamoDBv2":
         # A new row: what the rule passes on.
-        charges.append((TABLE, Item.DYNAMODB_WRITE, metering.write_units(event["bytes"])))
+        charges.append((DOWNLINKS, Item.DYNAMODB_WRITE, metering.write_units(event["bytes"])))
     return charges
 
 
@@ -182,7 +187,7 @@ def _invocation(event: Event, stack_name: str) -> list[Charge]:
     own = metering.log_gb(event["log_bytes"], event["log_entries"])
     return [
         (f"function {capability_of(event, stack_name)}", Item.LAMBDA_REQUEST, 1),
-        (LOGS, Item.LOG_GB, metering.platform_log_gb() + own),
+        (LOGS, Item.LOG_GB, metering.platform_log_gb(event["system_log_level"]) + own),
     ]
 
 

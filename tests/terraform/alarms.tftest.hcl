@@ -43,7 +43,7 @@ run "alarms_and_dashboard_are_what_the_inputs_ask_for" {
   }
 
   assert {
-    condition     = sort(flatten(module.upstream["default"].observed.parts[*].alarms)) == tolist(["farm-upstream-duration", "farm-upstream-errors", "farm-upstream-failures", "farm-upstream-rule-failures", "farm-upstream-rule-throttled", "farm-upstream-throttles"]) && length(module.upstream["default"].observed.alarms) == 0
+    condition     = sort(flatten(module.upstream["default"].observed.parts[*].alarms)) == tolist(["farm-upstream-duration", "farm-upstream-errors", "farm-upstream-failures", "farm-upstream-rule-failures", "farm-upstream-rule-throttled", "farm-upstream-throttles", "farm-waiting-age", "farm-waiting-dead-letters", "farm-waiting-duration", "farm-waiting-errors", "farm-waiting-throttles"]) && length(module.upstream["default"].observed.alarms) == 0
     error_message = "got ${jsonencode(module.upstream["default"].observed)}"
   }
 
@@ -92,6 +92,7 @@ run "silence_and_a_full_connection_are_seen_within_minutes" {
     stack                = { name = "farm-1" }
     base_topic           = "thethings/lorawan/farm-1"
     iot_endpoint         = "example-ats.iot.eu-west-1.amazonaws.com"
+    directory            = { environment = {}, policy_json = "{}" }
     shadow               = { environment = {}, policy_json = "{}" }
     silence_minutes      = 30
     publishes_per_second = 100

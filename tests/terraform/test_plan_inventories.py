@@ -54,6 +54,7 @@ SHOWN = {
 SETTINGS = {
     "configure": "",  # reads its secrets by what Terraform wrote, not by its environment
     "devices": "DevicesSettings",
+    "directory": "DirectorySettings",
     "downlink": "DownlinkSettings",
     "registry": "RegistrySettings",
     "requeue": "RequeueSettings",
@@ -61,10 +62,11 @@ SETTINGS = {
     "sync": "SyncSettings",
     "telemetry": "TelemetrySettings",
     "upstream": "UpstreamSettings",
+    "waiting": "WaitingSettings",
     "webhook": "WebhookSettings",
 }
 # Those that also read WorkQueueSettings.
-WORKING_ON_A_QUEUE = {"downlink", "registry", "requeue", "shadow", "sync"}
+WORKING_ON_A_QUEUE = {"directory", "downlink", "registry", "requeue", "shadow", "sync", "waiting"}
 
 
 @pytest.mark.parametrize("example", ["complete", "minimal"])
@@ -127,16 +129,15 @@ def _rights(statement: dict[str, Any]) -> dict[str, Any]:
 
 def test_a_function_is_configured_with_what_it_reads_and_nothing_else(plan: Plan, resources: Resources) -> None:
     settings = importlib.import_module("handlers.settings")
-    # IOT_ENDPOINT is read for the clients (thingbridge/aws/direct.py).
     optional = {
         "devices": {"TELEMETRY_STATES_TABLE"},
         "downlink": {"CA_CERTIFICATE", "DELTA_F_PORT"},
-        "upstream": {"IOT_ENDPOINT"},
     }
     checked = set()
     for address, resource in resources(plan("complete")).items():
         # The secret of this stack exists, so the plan knows every value but the URLs of queues, which `downlink`,
-        # `registry` and `sync` have. The functions that are not part of it are started by the end-to-end tests.
+        # `registry`, `sync`, `upstream` and `waiting` have. The functions that are not part of it are started by the
+        # end-to-end tests.
         if not address.startswith("module.vineyard.") or resource["type"] != "aws_lambda_function":
             continue
         function = resource["values"]["function_name"].removeprefix("vineyard-")
@@ -148,7 +149,7 @@ def test_a_function_is_configured_with_what_it_reads_and_nothing_else(plan: Plan
         required = {each.name.upper() for each in read if each.default is MISSING}
         assert set(variables) == {"LOG_LEVEL"} | required | optional.get(function, set()), function
         checked.add(function)
-    assert checked == {"devices", "upstream"}
+    assert checked == {"devices"}
 
 
 def test_a_handler_is_there_for_every_function(repository: Path, plan: Plan, resources: Resources) -> None:
@@ -175,7 +176,14 @@ def test_rules_listen_where_the_functions_expect_messages(plan: Plan, resources:
     anybody, named = f"SELECT topic() AS thing, {output}", f"SELECT topic(2) AS thing, {output}"
     registry = "FROM '$aws/events/thing/+/+' WHERE thingTypeName = 'lorawan' AND attributes.stackName = 'farm'"
     selected = ", ".join(f"attributes.{name} AS {name}" for name in SELECTED)
+    of_things = "SELECT thingName, timestamp() AS at, attributes.devEUI AS devEUI, attributes.deviceID AS deviceID FROM"
+    names_it = "(NOT isUndefined(attributes.devEUI) OR NOT isUndefined(attributes.deviceID))"
     assert rules == {
+        "farm_directory_changed": (
+            f"{of_things} '$aws/events/thing/+/+' "
+            f"WHERE (operation <> 'CREATED' OR isUndefined(attributes.devEUI)) AND {names_it}"
+        ),
+        "farm_directory_created": f"{of_things} '$aws/events/thing/+/created' WHERE thingName <> attributes.devEUI",
         "farm_upstream": f"{message} '{topics.UPSTREAM_BASE}/farm/#'",
         "farm_downlink": f"{anybody} '{topics.DOWNLINK_REQUEST}'",
         "farm_downlink_push": f"{named} '{topics.public('+', topics.DOWNLINK_PUSH)}'",
@@ -189,7 +197,7 @@ def test_every_hop_has_a_queue_for_what_failed(plan: Plan, resources: Resources)
     rules = [resource["values"] for resource in made if resource["type"] == "aws_iot_topic_rule"]
     assert rules
     # A queue would keep the whole registry event, with its keys: the function is invoked with it, and nothing keeps it.
-    without = {"farm_registry"}
+    without = {"farm_directory_changed", "farm_directory_created", "farm_registry"}
     assert {rule["name"] for rule in rules if not rule["error_action"][0]["sqs"]} == without
     assert {rule["name"] for rule in rules if rule["error_action"][0]["lambda"]} == without
     asynchronous = {rule["name"].split("_")[1] for rule in rules if rule["lambda"]}
@@ -210,4 +218,4 @@ def test_two_stacks_share_no_name(plan: Plan, resources: Resources) -> None:
             if name and resource["type"] in SHOWN and resource["type"] != "aws_lambda_function_event_invoke_config":
                 names[resource["type"], name] += 1
     assert {name: count for name, count in names.items() if count > 1} == {}
-    assert sum(1 for kind, _ in names if kind == "aws_lambda_function") == 15
+    assert sum(1 for kind, _ in names if kind == "aws_lambda_function") == 19

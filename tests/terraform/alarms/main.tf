@@ -49,6 +49,7 @@ module "upstream" {
   stack                = local.stack
   base_topic           = "thethings/lorawan/farm"
   iot_endpoint         = "example-ats.iot.eu-west-1.amazonaws.com"
+  directory            = { environment = {}, policy_json = "{}" }
   shadow               = { environment = {}, policy_json = "{}" }
   silence_minutes      = each.value.silence_minutes
   publishes_per_second = each.value.publishes_per_second
@@ -92,6 +93,7 @@ module "registry" {
 
   stack                     = local.stack
   default_frequency_plan_id = "EU_863_870"
+  directory                 = { use = { environment = {}, policy_json = "{}" }, upkeep = { environment = {}, policy_json = "{}" } }
   alarms                    = local.alarms
   functions                 = local.functions
   things_log                = local.things_log

@@ -300,6 +300,16 @@ def test_a_service_that_stays_busy_is_given_up(clients: Clients, server: Scripte
     assert clients.take_calls() == {"Publish": ATTEMPTS}
 
 
+def test_a_service_can_be_given_up_sooner_than_the_others(clients: Clients, server: ScriptedServer) -> None:
+    clients.try_at_most("iot", 2)
+    server.script.extend([error(500, "InternalFailureException")] * 2)
+    with pytest.raises(Busy):
+        Things(clients).describe("barn")
+    assert len(server.asked) == 2
+    server.script.extend([error(500, "InternalFailureException")] * (ATTEMPTS - 1))
+    Broker(clients).publish(TOPIC, b"{}")
+
+
 def test_a_server_that_is_not_there_is_busy(connect: MakeClients) -> None:
     with pytest.raises(Busy, match=f"publish on {TOPIC}: .*127.0.0.1"):
         Broker(connect(f"http://127.0.0.1:{free_port()}")).publish(TOPIC, b"{}")

@@ -1,6 +1,7 @@
-"""End-to-end encryption with both sides in process: an account's table, secret and keys, and a device on the air."""
+"""A stack that is applied, and end-to-end encryption: an account's table, secret and keys, and a device on the air."""
 
 import base64
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from local.things_stack import ThingsStack as Simulation
 from local.things_stack.network.application_up import Published
 from tests.unit.conftest import APPLICATION
+from tests.unit.flows.world import APPLICATIONS, World
 from thingbridge.aws.clients import Clients
 from thingbridge.aws.secrets import Secrets
 from thingbridge.aws.sessions import SessionTable
@@ -134,3 +136,25 @@ def air(simulation: Simulation, encryption: Encryption, things_stack: ThingsStac
     setup.remove(things_stack, encryption.label)
     device.forget()
     simulation.network.published.clear()
+
+
+@pytest.fixture
+def world(clients: Clients) -> Iterator[World]:
+    secrets = clients("secretsmanager")
+    document = '{"Version": "2012-10-17", "Statement": []}'
+    clients("iot").create_policy(policyName="Farm-things-stack", policyDocument=document)
+    with Simulation(port=0, profile="hosted") as simulation:
+        for application in APPLICATIONS:
+            simulation.create_application(application)
+        keys = {application: simulation.create_api_key(application) for application in APPLICATIONS}
+        made = {
+            name: secrets.create_secret(Name=f"Farm/{name}", SecretString=text)["ARN"]
+            for name, text in (
+                ("ApplicationAPIKey", keys["farm-app"]),
+                ("WebhookSecret", "let me in"),
+                ("AppSKeyKEK", 32 * "A"),
+            )
+        }
+        yield World(clients, simulation, keys, *made.values(), versions=itertools.count(2))
+        simulation.faults.clear()
+        simulation.assert_no_violations()

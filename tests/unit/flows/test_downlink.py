@@ -237,6 +237,7 @@ def test_the_uplink_of_a_thing_of_no_stack_is_recorded_in_its_log(
             "THINGS_LOG_GROUP": GROUP,
             "THING_TYPE_NAME": CASE["thing"]["thingType"],
             "THING_NAME_SCHEME": "DevEUI",
+            "DIRECTORY_TABLE": "directory",
             "SHADOW": "{}",
         },
         clients,

@@ -17,7 +17,13 @@ THINGS_STACK = {
     "APPLICATION_ID": "farm-app",
     "API_KEY_SECRET_ARN": "arn:key",
 }
-UPSTREAM = {**COMMON, "THING_TYPE_NAME": "lorawan", "THING_NAME_SCHEME": "DeviceID", "SHADOW": '{"delta_f_port": 20}'}
+UPSTREAM = {
+    **COMMON,
+    "THING_TYPE_NAME": "lorawan",
+    "THING_NAME_SCHEME": "DeviceID",
+    "DIRECTORY_TABLE": "d",
+    "SHADOW": '{"delta_f_port": 20}',
+}
 DOWNLINK = {
     **COMMON,
     **THINGS_STACK,
@@ -30,9 +36,11 @@ REGISTRY = {
     **THINGS_STACK,
     "THING_TYPE_NAME": "lorawan",
     "THING_NAME_SCHEME": "DevEUI",
+    "DIRECTORY_TABLE": "farm-directory",
     "DEFAULT_FREQUENCY_PLAN_ID": "EU_863_870_TTN",
     "ON_THING_DELETED": "retain",
     "SCRUB_KEYS": "false",
+    "LOOK_UPS_RATE": "1",
 }
 
 

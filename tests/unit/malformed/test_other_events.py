@@ -214,6 +214,7 @@ def registry(account: Account, running: Simulation) -> Callable[[str], None]:
         "DEFAULT_FREQUENCY_PLAN_ID": "EU_863_870_TTN",
         "ON_THING_DELETED": "delete",
         "SCRUB_KEYS": "true",
+        "LOOK_UPS_RATE": "1",
         "REGISTRY_QUEUE_URL": "https://sqs/farm-registry",
     }
     return composition.registry(environment, account)(Invocation()).handle  # type: ignore[arg-type]
@@ -296,7 +297,8 @@ def ticks() -> dict[str, Any]:
 @pytest.mark.parametrize("name", ticks())
 def test_a_tick_is_a_run_or_is_recorded(account: Account, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     queues = {"REGISTRY_QUEUE_URL": "https://sqs/registry", "SYNC_QUEUE_URL": "https://sqs/sync.fifo"}
-    environment = {**PLAIN, **THINGS_STACK, **queues, "ON_THING_DELETED": "delete", "SYNC_MODE": "apply"}
+    choices = {"ON_THING_DELETED": "delete", "SYNC_MODE": "apply", "LIST_THINGS_RATE": "8"}
+    environment = {**PLAIN, **THINGS_STACK, **queues, **choices}
     assert is_remembered(SEEN)
     (record,) = events.load("sqs/sync_tick")["Records"]
     found = []
