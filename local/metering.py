@@ -16,7 +16,7 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from cli.costs import metering
-from cli.costs.downlinks import TABLE
+from cli.costs.downlinks import DOWNLINKS
 from cli.costs.prices import Item
 from cli.costs.uplinks import DIRECTORY, LOGS, MESSAGE_IN, MESSAGE_OUT, RULE, SHADOW
 from cli.costs.usage import Usage
@@ -155,11 +155,10 @@ def _request(event: Event, stack_name: str) -> list[Charge]:
     if service == "dynamodb":
         write = operation in ("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems")
         item = Item.DYNAMODB_WRITE if write else Item.DYNAMODB_READ
-        units = event.get("units") or (1.0 if event.get("error") == CONDITION_FAILED else 0.0)
-        if event.get("table") == f"{stack_name}-downlinks":
-            return [(TABLE, item, units)]
-        part = next((each for each in (DIRECTORY, WAITING) if str(event.get("table")).endswith(f"-{each}")), SHADOW)
-        return [(part, item, units)]
+        part = next(
+            (each for each in (DIRECTORY, WAITING, DOWNLINKS) if str(event.get("table")).endswith(f"-{each}")), SHADOW
+        )
+        return [(part, item, event.get("units") or (1.0 if event.get("error") == CONDITION_FAILED else 0.0))]
     if service == "sqs":
         fifo = str(event.get("queue", "")).endswith(".fifo")
         item = Item.SQS_FIFO_REQUEST if fifo else Item.SQS_REQUEST
@@ -191,7 +190,7 @@ def _action(event: Event, stack_name: str) -> list[Charge]:
         charges.append((queue, Item.SQS_REQUEST, metering.queue_requests(event["bytes"])))
     if event.get("action") == "dynamoDBv2":
         # A new row: what the rule passes on.
-        charges.append((TABLE, Item.DYNAMODB_WRITE, metering.write_units(event["bytes"])))
+        charges.append((DOWNLINKS, Item.DYNAMODB_WRITE, metering.write_units(event["bytes"])))
     return charges
 
 

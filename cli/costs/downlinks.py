@@ -13,7 +13,7 @@ from cli.costs.prices import Item
 from cli.costs.uplinks import RULE, Functions
 from cli.costs.usage import Usage
 
-TABLE, QUEUE, REGISTRY = "table", "queue sending", "registry"
+DOWNLINKS, QUEUE, REGISTRY = "downlinks", "queue sending", "registry"
 
 HELD_MILLISECONDS: Final = 250.0
 """What is left of the window of half a second when the ticket arrives, which the function waits for: an estimate."""
@@ -30,8 +30,8 @@ def request(functions: Functions, *, names_thing_in_topic: bool = True) -> Usage
             (RULE, Item.IOT_RULE, 1),
             (RULE, Item.IOT_ACTION, 1),
             # Written by the rule and deleted; listed before and after the rest of the window, and read.
-            (TABLE, Item.DYNAMODB_WRITE, 2 + 2 * moved),
-            (TABLE, Item.DYNAMODB_READ, 3 + moved),
+            (DOWNLINKS, Item.DYNAMODB_WRITE, 2 + 2 * moved),
+            (DOWNLINKS, Item.DYNAMODB_READ, 3 + moved),
             # Sent, received and deleted; a moved row leads to the same ticket again, which SQS drops.
             (QUEUE, Item.SQS_FIFO_REQUEST, 3 + moved),
             (REGISTRY, Item.IOT_OPERATION, 1),

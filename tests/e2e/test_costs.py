@@ -61,6 +61,6 @@ def test_a_downlink_costs_its_row_a_ticket_and_two_invocations(farm: Bridge) -> 
     metered = metering.usage([each for each in meter.since(mark) if each["kind"] != "mqtt"], farm.name)
     recipe = downlinks.request(Functions()) * REQUESTED
     # On a busy machine, the window may be over before the rows are listed for the first time.
-    listed = (downlinks.TABLE, Item.DYNAMODB_READ)
+    listed = (downlinks.DOWNLINKS, Item.DYNAMODB_READ)
     assert 0 <= recipe.units(Item.DYNAMODB_READ) - metered.units(Item.DYNAMODB_READ) <= REQUESTED
     assert {**without_derived(metered), listed: 0} == {**without_derived(recipe), listed: 0}

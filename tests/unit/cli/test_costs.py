@@ -175,10 +175,9 @@ def test_the_fixed_costs_are_those_of_the_resources_that_an_apply_makes() -> Non
     inventory = json.loads((prices.FILE.parents[2] / "tests/terraform/inventories/minimal.json").read_text())
     counts = inventory["counts"]
     assert fleet.secrets(WayIn.WEBHOOK) == counts["aws_secretsmanager_secret"]
-    # The queues of directory, downlink and registry, and three of FIFO: sending, sync, waiting. The tables are of the
-    # directory, of downlinks and of devices that wait: they cost what is written and read. Lambda reads the stream of
-    # the second for nothing.
-    assert counts["aws_lambda_event_source_mapping"] == 6 + 1
+    # Three queues, and three FIFO queues. The table of waiting downlinks has a stream, which Lambda reads for nothing;
+    # tables cost what is read and written.
+    assert counts["aws_lambda_event_source_mapping"] == 3 + 3 + 1
     assert counts["aws_dynamodb_table"] == 3
     assert counts["aws_scheduler_schedule"] == 1
     unpriced = {"aws_cloudwatch_metric_alarm", "aws_cloudwatch_dashboard", "aws_kms_key"}

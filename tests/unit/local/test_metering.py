@@ -125,7 +125,7 @@ def test_a_row_that_a_rule_writes_is_charged_by_one_kilobyte() -> None:
     action = {"kind": "action", "rule": "Farm_downlink", "action": "dynamoDBv2", "bytes": KB + 1}
     assert units(action, request("dynamodb:DeleteItem", units=2.0, table="Farm-downlinks")) == {
         ("rule and action", Item.IOT_ACTION): 1,
-        ("table", Item.DYNAMODB_WRITE): 4.0,
+        ("downlinks", Item.DYNAMODB_WRITE): 4.0,
     }
 
 
