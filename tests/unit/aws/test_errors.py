@@ -16,6 +16,7 @@ from tests.documents import ROOT
 from tests.unit.conftest import Response, arrange_answer
 from tests.unit.lent_clients import LentClients
 from thingbridge.aws.account import Account
+from thingbridge.aws.authorizers import Authorizers
 from thingbridge.aws.broker import Broker
 from thingbridge.aws.certificates import ClientCertificates
 from thingbridge.aws.clients import Clients
@@ -98,6 +99,11 @@ CALLS: dict[tuple[str, str], Callable[[Clients], Any]] = {
     ("iot", "CreateThingType"): lambda clients: Account(clients).ensure_thing_type("missing", "", ["devEUI"]),
     ("iot", "DescribeEventConfigurations"): lambda clients: Account(clients).enable_thing_events(),
     ("iot", "UpdateEventConfigurations"): lambda clients: enable_events_that_are_off(clients),
+    ("iot", "CreateAuthorizer"): lambda clients: Authorizers(clients).put("farm", "arn:f", "token", {"key": "PEM"}),
+    ("iot", "DeleteAuthorizer"): lambda clients: delete_an_authorizer(clients),
+    ("iot", "DescribeAuthorizer"): lambda clients: Authorizers(clients).keys("farm"),
+    ("iot", "TestInvokeAuthorizer"): lambda clients: Authorizers(clients).check("farm", "token", "signature"),
+    ("iot", "UpdateAuthorizer"): lambda clients: Authorizers(clients).delete("farm"),
     ("iot", "ListTargetsForPolicy"): lambda clients: ClientCertificates(clients).attached("policy"),
     ("iot", "CreateKeysAndCertificate"): lambda clients: ClientCertificates(clients).create("policy"),
     ("iot", "AttachPolicy"): lambda clients: ClientCertificates(clients).create("policy"),
@@ -176,6 +182,27 @@ MEANING: dict[str, dict[str, type[Exception] | None]] = {
         "InvalidRequestException": Refused,
         "ResourceNotFoundException": HANDLED,
         "VersionConflictException": VersionConflict,
+    },
+    "CreateAuthorizer": {
+        "InvalidRequestException": Busy,
+        "LimitExceededException": Busy,
+        "ResourceAlreadyExistsException": Busy,
+    },
+    "DeleteAuthorizer": {
+        "DeleteConflictException": Busy,
+        "InvalidRequestException": Busy,
+        "ResourceNotFoundException": HANDLED,
+    },
+    "DescribeAuthorizer": {"InvalidRequestException": Busy, "ResourceNotFoundException": HANDLED},
+    "TestInvokeAuthorizer": {
+        "InvalidRequestException": Misconfigured,
+        "InvalidResponseException": Misconfigured,
+        "ResourceNotFoundException": Busy,
+    },
+    "UpdateAuthorizer": {
+        "InvalidRequestException": Busy,
+        "LimitExceededException": Busy,
+        "ResourceNotFoundException": HANDLED,
     },
     "DescribeThingType": {"InvalidRequestException": Busy, "ResourceNotFoundException": HANDLED},
     "CreateThingType": {"InvalidRequestException": Busy, "ResourceAlreadyExistsException": Busy},
@@ -422,6 +449,11 @@ def describe_a_certificate(clients: Clients) -> None:
 def hold_a_certificate(clients: Clients) -> None:
     created = clients("iot").create_keys_and_certificate(setAsActive=False)
     DeviceCertificates(clients).held(created["certificateArn"])
+
+
+def delete_an_authorizer(clients: Clients) -> None:
+    arrange_answer(clients, "iot", "UpdateAuthorizer", 200, "")
+    Authorizers(clients).delete("farm")
 
 
 def find_a_rule(clients: Clients) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from tests.unit.flows.applies import PATH, Applies
 from tests.unit.flows.world import ROLE, World
+from thingbridge.aws.authorizers import Authorizers
 from thingbridge.aws.certificates import ClientCertificates
 from thingbridge.aws.parameters import Parameters
 from thingbridge.flows.api_key import RIGHTS
@@ -152,6 +153,10 @@ def test_a_key_that_was_deleted_is_the_first_fault(examined: Callable[[str], Exa
     assert [each["what"] for each in stack.faults] == ["API key"]
 
 
+def _none() -> Any:
+    raise AssertionError("no token is looked at")
+
+
 @pytest.mark.parametrize(
     ("path", "server"), [("/ns/", "Network Server"), ("/as/", "Application Server"), ("/js/", "Join Server")]
 )
@@ -172,7 +177,8 @@ def test_a_server_that_does_not_answer_is_named_alone(
         )
         return ThingsStack(application.application_id, transport)
 
-    nothing = Account(lambda _arn: "", ClientCertificates(stack.world.clients))
+    clients = stack.world.clients
+    nothing = Account(lambda _arn: "", ClientCertificates(clients), Authorizers(clients), _none)
     flow = Diagnosis(PATH, Parameters(stack.world.clients), connect, lambda _arn: "1", nothing)
     assert [each["what"] for each in flow.run()["findings"] if each["fix"]] == [server]
 
