@@ -12,6 +12,7 @@ deleted, and otherwise both stay, and the comparison reports them.
 import json
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ from thingbridge.aws.directory_table import DirectoryTable
 from thingbridge.aws.things import Thing, Things, VersionConflict
 from thingbridge.aws.things_log import ThingsLog
 from thingbridge.diagnostics import emit
-from thingbridge.errors import BadInput, Refused
+from thingbridge.errors import BadInput, Busy, Refused
 from thingbridge.messaging.topics import THING_NAME
 from thingbridge.registry import directory, events, standing
 from thingbridge.registry.attributes import Attribute
@@ -32,6 +33,12 @@ be a minute old (SQS, GetQueueAttributes)."""
 
 GIVEN: Final = frozenset(map(str, (Attribute.DEV_EUI, Attribute.STACK_NAME, Attribute.DEVICE_ID, Attribute.JOIN_EUI)))
 """Attributes of a thing as a message makes it."""
+
+ATTEMPTS: Final = 5
+
+
+class _Outdated(Exception):
+    """The table has a newer fact than the one to be written."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +97,18 @@ class Directory:
         """Learn a thing as it is now.
 
         `named`: attributes that it had, or has. `at`: when it became what it is, in microseconds; None: not known.
+        A newer fact that another event wrote meanwhile may be about another thing: then this one is looked at again.
+        Raises Busy.
         """
+        for _ in range(ATTEMPTS):
+            with suppress(_Outdated):
+                self._follow(thing_name, named or {}, at)
+                return
+        raise Busy(f"learn what happened to the thing {thing_name}: {ATTEMPTS} attempts met a concurrent write")
+
+    # Inside ----------------------------------------------------------------------------------------------------------
+
+    def _follow(self, thing_name: str, named: Mapping[str, Any], at: int | None) -> None:
         as_of = int(self.now() * 1_000_000)
         thing = self.things.describe(thing_name)
         if thing and standing.has_lost_its_device(thing, self.stack):
@@ -98,25 +116,23 @@ class Directory:
             return
         current = directory.key_of_thing(thing.attributes) if thing else None
         ours = thing is not None and events.belongs_to(thing.attributes, self.stack.name)
-        stood = {directory.key_by_name(thing_name), directory.key_of_thing(named or {}), current}
+        stood = {directory.key_by_name(thing_name), directory.key_of_thing(named), current}
         for key in sorted(self.table.keys_of(thing_name) | {each for each in stood if each}):
             if not (ours and key == current):
                 self._forget(key, thing_name, as_of)
         if thing and ours and current:
             self._learn(current, thing, as_of, at)
 
-    # Inside ----------------------------------------------------------------------------------------------------------
-
     def _learn(self, key: str, thing: Thing, as_of: int, at: int | None) -> None:
         """Learn that a thing of the stack stands for a device."""
         fact = self.table.read(key, consistent=True)
         other_name = fact.thing_name if fact else None
         if fact is None or other_name is None:
-            self.table.write(key, Fact(thing.name, as_of))
+            self._write(key, Fact(thing.name, as_of))
         elif other_name == thing.name:
-            self.table.write(key, Fact(thing.name, as_of, fact.made_at))
+            self._write(key, Fact(thing.name, as_of, fact.made_at))
         elif self._gives_way(other_name, key, fact.made_at, thing, at):
-            self.table.write(key, Fact(thing.name, as_of))
+            self._write(key, Fact(thing.name, as_of))
 
     def _gives_way(self, name: str, key: str, made_at: int, thing: Thing, at: int | None) -> bool:
         """Whether the thing that the table knows is not the device's any more, or was a mistake, which is undone."""
@@ -139,5 +155,12 @@ class Directory:
 
     def _forget(self, key: str, thing_name: str, as_of: int) -> None:
         fact = self.table.read(key, consistent=True)
-        if fact is None or fact.thing_name == thing_name:
-            self.table.write(key, Fact(None, as_of))
+        if fact is None or fact.thing_name in (None, thing_name):
+            self._write(key, Fact(None, as_of))
+        else:
+            # The same again: whoever looked at this thing before it changed finds out that this is not so any more.
+            self._write(key, Fact(fact.thing_name, as_of, fact.made_at))
+
+    def _write(self, key: str, fact: Fact) -> None:
+        if not self.table.write(key, fact):
+            raise _Outdated
