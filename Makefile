@@ -55,7 +55,8 @@ e2e: setup ## the whole path, on real engines
 soak: setup ## every test at its full size, with every combination: half an hour or more
 	@SOAK=1 $(BIN)/pytest tests -n $(JOBS) --dist loadgroup -q
 
-bench: setup ## measure speed and cost on this machine, beside the plain way and the budgets
+bench: setup ## measure speed and cost on this machine, beside the plain way and the budgets: a table, plots, bench.json
+	@$(PYTHON) local/bootstrap.py plots
 	@$(BIN)/python -m benchmarks
 
 emulator: setup ## what this project relies on in the local AWS, fact by fact: run it after an upgrade of ministack
@@ -71,7 +72,7 @@ format: setup ## format the sources
 
 lock: ## pin the requirements anew (requirements-*.in → .txt)
 	@$(PYTHON) -m venv .local/cache/uv && .local/cache/uv/bin/pip install --quiet uv==$(UV)
-	@for name in dev emulator runtime; do \
+	@for name in dev emulator runtime plots; do \
 	  .local/cache/uv/bin/uv pip compile requirements-$$name.in --output-file requirements-$$name.txt --universal --quiet \
 	    --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	    --custom-compile-command "make lock" || exit 1; \
@@ -79,5 +80,5 @@ lock: ## pin the requirements anew (requirements-*.in → .txt)
 
 clean: ## stop what runs and remove everything that was made here
 	@[ ! -x $(BIN)/thingbridge-local ] || $(BIN)/thingbridge-local down
-	@rm -rf .venv .venv-emulator .venv-runtime .local .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv .venv-emulator .venv-runtime .venv-plots .local .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

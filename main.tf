@@ -22,7 +22,9 @@ locals {
     thing_type_name   = var.thing_type_name
     thing_name_scheme = var.thing_name_scheme
   }
-  functions = merge(var.functions, { code = module.package.code })
+  # Functions that messages pass need little memory and mostly wait for AWS, which is charged by the memory they have.
+  functions         = merge(var.functions, { code = module.package.code, memory_size = coalesce(var.functions.memory_size, 512) })
+  message_functions = merge(local.functions, { memory_size = coalesce(var.functions.memory_size, 256) })
 }
 
 # What all functions share.
@@ -55,10 +57,12 @@ module "upstream" {
   stack                 = module.integration.stack
   base_topic            = module.things_stack.base_topic
   iot_endpoint          = data.aws_iot_endpoint.this.endpoint_address
+  directory             = module.directory.messages
   shadow                = module.shadow.use
   end_to_end_encryption = local.encryption.messages
   things_log            = module.things_log.use
-  functions             = local.functions
+  functions             = local.message_functions
+  limits                = var.limits
   publishes_per_second  = module.ingest.publishes_per_second
   silence_minutes       = module.observability.silence_minutes
   alarms                = module.observability.alarms
@@ -66,14 +70,27 @@ module "upstream" {
   tags                  = var.tags
 }
 
+module "directory" {
+  source = "./modules/directory"
+
+  stack        = module.integration.stack
+  iot_endpoint = data.aws_iot_endpoint.this.endpoint_address
+  things_log   = module.things_log.use
+  functions    = local.functions
+  alarms       = module.observability.alarms
+  aws          = local.aws
+  tags         = var.tags
+}
+
 module "shadow" {
   source = "./modules/shadow"
 
   stack        = module.integration.stack
   settings     = var.shadow
+  limits       = var.limits
   iot_endpoint = data.aws_iot_endpoint.this.endpoint_address
   things_log   = module.things_log.use
-  functions    = local.functions
+  functions    = local.message_functions
   alarms       = module.observability.alarms
   aws          = local.aws
   tags         = var.tags
@@ -109,8 +126,10 @@ module "downlink" {
   source = "./modules/downlink"
 
   stack                 = module.integration.stack
+  settings              = var.downlink
   delta_f_port          = var.shadow.delta_f_port
   end_to_end_encryption = local.encryption.messages
+  iot_endpoint          = data.aws_iot_endpoint.this.endpoint_address
   things_stack          = module.things_stack.application
   things_log            = module.things_log.use
   functions             = local.functions
@@ -126,9 +145,11 @@ module "registry" {
 
   stack                     = module.integration.stack
   default_frequency_plan_id = local.frequency_plan_id
+  limits                    = var.limits
   on_thing_deleted          = var.on_thing_deleted
   scrub_keys                = var.scrub_keys
   sync                      = var.registry_sync
+  directory                 = { use = module.directory.use, upkeep = module.directory.upkeep }
   things_stack              = module.things_stack.application
   things_log                = module.things_log.use
   functions                 = local.functions
@@ -174,7 +195,7 @@ module "observability" {
   observed = concat(
     [module.ingest.observed, module.upstream.observed, module.shadow.observed, module.downlink.observed],
     module.end_to_end_encryption[*].observed,
-    [module.registry.observed],
+    [module.registry.observed, module.directory.observed],
     module.devices[*].observed,
   )
 }
@@ -208,7 +229,7 @@ module "ingest" {
   iot_endpoint        = data.aws_iot_endpoint.this.endpoint_address
   configure_role_name = module.configure.role_name
   things_stack        = module.things_stack.application
-  functions           = local.functions
+  functions           = local.message_functions
   alarms              = module.observability.alarms
   aws                 = local.aws
   tags                = var.tags
@@ -227,7 +248,7 @@ module "integration" {
   check                   = { mode = var.ingest.mode, end_to_end_encryption = var.end_to_end_encryption }
   ingest                  = module.ingest.configuration
   thing_type              = var.create_thing_type ? {} : null
-  registry_events         = var.enable_registry_events ? module.registry.ready : null
+  registry_events         = var.enable_registry_events ? concat(module.registry.ready, module.directory.ready) : null
   end_to_end_encryption   = local.encryption.key
   things_stack            = module.things_stack.application
   aws                     = local.aws
@@ -235,6 +256,7 @@ module "integration" {
 
   ready = concat(
     module.upstream.ready,
+    module.directory.ready,
     module.shadow.ready,
     flatten(module.end_to_end_encryption[*].ready),
     module.downlink.ready,

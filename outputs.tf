@@ -36,6 +36,7 @@ output "function_names" {
   value = {
     configure = module.configure.function_name
     devices   = one(module.devices[*].function_name)
+    directory = module.directory.function_name
     downlink  = module.downlink.function_name
     provision = one(module.devices[*].provision_function_name)
     registry  = module.registry.function_name
@@ -45,6 +46,7 @@ output "function_names" {
     sync      = module.registry.sync_function_name
     telemetry = one(module.devices[*].telemetry_function_name)
     upstream  = module.upstream.function_name
+    waiting   = module.upstream.waiting_function_name
     webhook   = module.ingest.webhook_function_name
   }
 }
@@ -63,21 +65,28 @@ output "observability" {
 }
 
 output "queue_urls" {
-  description = "URLs of the queues that functions work on (registry, requeue, shadow, sync), and of those that hold what failed. null: those of requeue without end_to_end_encryption, of rotations without devices.end_old_certificates, of shadow unless shadow.min_interval_seconds is set, of sync without registry_sync, of telemetry without devices.telemetry, of records without devices.telemetry.stream."
+  description = "URLs of the queues that functions work on (directory, downlink, registry, requeue, sending, shadow, sync, waiting), and of those that hold what failed. null: those of requeue without end_to_end_encryption, of rotations without devices.end_old_certificates, of shadow unless shadow.min_interval_seconds is set, of sync without registry_sync, of telemetry without devices.telemetry, of records without devices.telemetry.stream."
   value = {
-    downlink_failures     = module.downlink.failures.downlink_failures.url
-    records_failures      = try(module.devices[0].failures.records_failures.url, null)
-    registry              = module.registry.queue_url
-    registry_dead_letters = module.registry.failures.registry_dead_letters.url
-    requeue               = one(module.end_to_end_encryption[*].queue_url)
-    requeue_dead_letters  = one(module.end_to_end_encryption[*].failures.requeue_dead_letters.url)
-    rotations_failures    = try(module.devices[0].failures.rotations_failures.url, null)
-    shadow                = module.shadow.queue_url
-    shadow_dead_letters   = try(module.shadow.failures.shadow_dead_letters.url, null)
-    sync                  = module.registry.sync_queue_url
-    sync_dead_letters     = try(module.registry.failures.sync_dead_letters.url, null)
-    telemetry_failures    = try(module.devices[0].failures.telemetry_failures.url, null)
-    upstream_failures     = module.upstream.failures.upstream_failures.url
+    directory              = module.directory.queue_url
+    directory_dead_letters = module.directory.failures.directory_dead_letters.url
+    downlink               = module.downlink.queue_urls.downlink
+    downlink_dead_letters  = module.downlink.failures.downlink_dead_letters.url
+    records_failures       = try(module.devices[0].failures.records_failures.url, null)
+    registry               = module.registry.queue_url
+    registry_dead_letters  = module.registry.failures.registry_dead_letters.url
+    requeue                = one(module.end_to_end_encryption[*].queue_url)
+    requeue_dead_letters   = one(module.end_to_end_encryption[*].failures.requeue_dead_letters.url)
+    rotations_failures     = try(module.devices[0].failures.rotations_failures.url, null)
+    sending                = module.downlink.queue_urls.sending
+    sending_dead_letters   = module.downlink.failures.sending_dead_letters.url
+    shadow                 = module.shadow.queue_url
+    shadow_dead_letters    = try(module.shadow.failures.shadow_dead_letters.url, null)
+    sync                   = module.registry.sync_queue_url
+    sync_dead_letters      = try(module.registry.failures.sync_dead_letters.url, null)
+    telemetry_failures     = try(module.devices[0].failures.telemetry_failures.url, null)
+    upstream_failures      = module.upstream.failures.upstream_failures.url
+    waiting                = module.upstream.waiting_queue_url
+    waiting_dead_letters   = module.upstream.failures.waiting_dead_letters.url
   }
 }
 

@@ -180,6 +180,44 @@ variable "devices" {
   default = null
 }
 
+variable "downlink" {
+  description = "How downlinks are sent, those of a thing in order. hold_seconds: how long a request waits for older ones that may still arrive. rate_per_minute: pushes and replaces of all devices together (null: 80 % of the limit that The Things Stack reports, no limit if it reports none). concurrency: invocations that send at the same time and share that rate. maximum_age_seconds: after which a request that was not sent is rejected."
+  type = object({
+    concurrency         = optional(number, 2)
+    hold_seconds        = optional(number, 0.5)
+    maximum_age_seconds = optional(number, 3600)
+    rate_per_minute     = optional(number)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.downlink.concurrency >= 2 && var.downlink.concurrency <= 1000 && floor(var.downlink.concurrency) == var.downlink.concurrency
+    error_message = "downlink.concurrency must be a whole number from 2, the least of Lambda, to 1000; got ${var.downlink.concurrency}."
+  }
+
+  validation {
+    condition     = var.downlink.hold_seconds >= 0 && var.downlink.hold_seconds <= 60
+    error_message = "downlink.hold_seconds must be 0 to 60; got ${var.downlink.hold_seconds}."
+  }
+
+  validation {
+    condition     = var.downlink.maximum_age_seconds >= 60 && var.downlink.maximum_age_seconds <= 21600
+    error_message = "downlink.maximum_age_seconds must be 60 to 21600; got ${var.downlink.maximum_age_seconds}."
+  }
+
+  validation {
+    condition     = try(var.downlink.rate_per_minute >= 1, var.downlink.rate_per_minute == null)
+    error_message = "downlink.rate_per_minute must be at least 1, or null for a part of the limit that The Things Stack reports; got ${coalesce(var.downlink.rate_per_minute, 0)}."
+  }
+
+  # An invocation has 300 seconds, of which each instance waits for its share of the rate.
+  validation {
+    condition     = try(60 * var.downlink.concurrency / var.downlink.rate_per_minute <= 240, true)
+    error_message = "downlink.concurrency must be at most four times rate_per_minute, so that each instance sends within an invocation; got ${var.downlink.concurrency}."
+  }
+}
+
 variable "enable_registry_events" {
   description = "Whether AWS IoT is configured to publish an event when a thing is created, changed or deleted: without them, no device follows its thing. Other types of event are left as they are. false: they are switched on elsewhere."
   type        = bool
@@ -206,11 +244,11 @@ variable "external_id" {
 }
 
 variable "functions" {
-  description = "How the functions run: processor (\"arm64\" or \"x86_64\"), least severe level that is logged, memory in MB, runtime."
+  description = "How the functions run: processor (\"arm64\" or \"x86_64\"), least severe level that is logged, memory in MB (null: 256 for those that messages pass, 512 for the others), runtime."
   type = object({
     architecture = optional(string, "arm64")
     log_level    = optional(string, "INFO")
-    memory_size  = optional(number, 512)
+    memory_size  = optional(number)
     runtime      = optional(string, "python3.13")
   })
   default  = {}
@@ -227,8 +265,8 @@ variable "functions" {
   }
 
   validation {
-    condition     = var.functions.memory_size >= 128 && var.functions.memory_size <= 10240 && floor(var.functions.memory_size) == var.functions.memory_size
-    error_message = "functions.memory_size must be a whole number from 128 to 10240; got ${var.functions.memory_size}."
+    condition     = var.functions.memory_size == null || try(var.functions.memory_size >= 128 && var.functions.memory_size <= 10240 && floor(var.functions.memory_size) == var.functions.memory_size, false)
+    error_message = "functions.memory_size must be a whole number from 128 to 10240, or null; got ${coalesce(var.functions.memory_size, "null")}."
   }
 
   validation {
@@ -345,6 +383,38 @@ variable "ingest" {
   validation {
     condition     = var.ingest.webhook.reserved_concurrency == null || try(var.ingest.webhook.reserved_concurrency >= 1 && floor(var.ingest.webhook.reserved_concurrency) == var.ingest.webhook.reserved_concurrency, false)
     error_message = "ingest.webhook.reserved_concurrency must be a whole number from 1, or null; got ${coalesce(var.ingest.webhook.reserved_concurrency, 0)}."
+  }
+}
+
+variable "limits" {
+  description = "How much of what AWS IoT grants an account and region the stack uses; the defaults are 80 % of AWS's. create_thing_per_second: things created for messages that wait (quota CreateThing, 100 per second). list_things_per_second: searches of the registry (quota ListThings, 10; stacks of one account share it). registry_concurrency: invocations that bring devices in step with things, each about half a device per second; The Things Stack limits them, not AWS. shadow_writes_per_second: writes of shadows with a minimum interval (Device Shadow API, 400 requests per second in most regions; 3200 where AWS grants 4000)."
+  type = object({
+    create_thing_per_second  = optional(number, 80)
+    list_things_per_second   = optional(number, 8)
+    registry_concurrency     = optional(number, 5)
+    shadow_writes_per_second = optional(number, 320)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.limits.create_thing_per_second >= 1 && var.limits.create_thing_per_second <= 8000
+    error_message = "limits.create_thing_per_second must be 1 to 8000; got ${var.limits.create_thing_per_second}."
+  }
+
+  validation {
+    condition     = var.limits.list_things_per_second >= 2 && var.limits.list_things_per_second <= 1000
+    error_message = "limits.list_things_per_second must be 2 to 1000; got ${var.limits.list_things_per_second}."
+  }
+
+  validation {
+    condition     = var.limits.registry_concurrency >= 2 && var.limits.registry_concurrency <= 1000 && floor(var.limits.registry_concurrency) == var.limits.registry_concurrency
+    error_message = "limits.registry_concurrency must be a whole number from 2, the least of Lambda, to 1000; got ${var.limits.registry_concurrency}."
+  }
+
+  validation {
+    condition     = var.limits.shadow_writes_per_second >= 20 && var.limits.shadow_writes_per_second <= 20000
+    error_message = "limits.shadow_writes_per_second must be 20 to 20000; got ${var.limits.shadow_writes_per_second}."
   }
 }
 

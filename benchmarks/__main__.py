@@ -15,8 +15,10 @@ from rich.table import Table
 
 from benchmarks import budgets, results
 
+ROOT = Path(__file__).resolve().parents[1]
 BENCHMARKS = (
     ("benchmarks.uplink",),
+    ("benchmarks.path",),
     ("benchmarks.costs",),
     ("benchmarks.sync", "10000", "100000"),
     ("benchmarks.fleet", "--sizes", "1000", "10000", "--rates", "10", "100"),
@@ -47,13 +49,19 @@ def main() -> None:
     for name, *arguments in BENCHMARKS:
         Console().rule(name)
         command = [sys.executable, "-m", name, *arguments]
-        if subprocess.run(command, cwd=Path(__file__).parents[1], check=False).returncode:
+        if subprocess.run(command, cwd=ROOT, check=False).returncode:
             failed.append(name)
     measured = results.load()
     Console().print(shown(measured))
-    Console().print(f"All figures: {results.FILE.relative_to(Path.cwd())}", soft_wrap=True)
+    Console().print(f"All figures: {results.FILE.relative_to(ROOT)}", soft_wrap=True)
+    plots = ROOT / ".venv-plots" / "bin" / "python"
+    if plots.exists():
+        subprocess.run([str(plots), "-m", "benchmarks.plots"], cwd=ROOT, check=True)
+    else:
+        Console().print("No plots: `make bench` makes the environment in which they are drawn.")
     if failed or not all(each.holds for each in budgets.verdicts(measured)):
-        sys.exit(f"✗ {', '.join(failed)} failed" if failed else "✗ a budget is missed")
+        missed = [each.sentence for each in budgets.verdicts(measured) if not each.holds]
+        sys.exit("\n".join([*missed, *(f"✗ {name} failed or missed a budget." for name in failed)]))
 
 
 if __name__ == "__main__":

@@ -13,9 +13,17 @@ import statistics
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 FILE = Path(__file__).with_name("results") / "bench.json"
+
+
+class Spread(TypedDict):
+    """The median of several runs, and the quarters around it."""
+
+    median: float
+    low: float
+    high: float
 
 
 def record(section: str, values: Mapping[str, Any], file: Path = FILE) -> None:
@@ -38,7 +46,7 @@ def load(file: Path = FILE) -> dict[str, Any]:
     return dict(json.loads(file.read_text(encoding="utf-8"))) if file.exists() else {}
 
 
-def spread(values: Sequence[float]) -> dict[str, float]:
+def spread(values: Sequence[float]) -> Spread:
     """Median, and the quarters around it, of several runs of one figure."""
     if len(values) == 1:
         return {"median": values[0], "low": values[0], "high": values[0]}

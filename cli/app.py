@@ -16,7 +16,9 @@ from typer.core import TyperGroup
 from cli import cost, sync, things, transfer
 from cli.aws import ERRORS, sentence
 from cli.devices import commands as devices
+from cli.doctor.command import doctor
 from cli.errors import Failed, Interrupted
+from cli.failures import commands as failures
 from cli.output import err, plain
 
 
@@ -60,8 +62,10 @@ def _thingbridge(
 
 app.add_typer(things.app, name="things")
 app.add_typer(devices.app, name="devices")
+app.add_typer(failures.app, name="failures")
 app.command(name="import")(transfer.import_)
 # Where `import` has its file, a person gives one to `export` as well, which names the option.
 app.command(context_settings={"allow_extra_args": True})(transfer.export)
 app.command()(sync.sync)
+app.command()(doctor)
 app.command()(cost.cost)

@@ -49,7 +49,7 @@ def cost(
         int, typer.Option(min=1, max=LONGEST_INTERVAL, help="shadow.min_interval_seconds of the paced shadow.")
     ] = 600,
     duration_ms: Annotated[
-        float, typer.Option(min=1, help="Billed duration of an invocation, from your functions' platform.report.")
+        float, typer.Option(min=1, help="Billed duration of an invocation, from your functions' metric Duration.")
     ] = uplinks.USUAL_MILLISECONDS,
     region: Annotated[str, typer.Option("--region", help="AWS region whose prices apply.")] = "us-east-1",
     as_json: AsJson = False,

@@ -169,7 +169,7 @@ class LocalAws:
             "AWS_REGION": self.region,
             "AWS_DEFAULT_REGION": self.region,
             "AWS_EC2_METADATA_DISABLED": "true",
-            # The emulator drops a connection now and then, and an operation it lacks is retried for minutes.
+            # SDKs retry an operation that the emulator lacks. Terraform's provider has a number of its own, 25.
             "AWS_MAX_ATTEMPTS": "5",
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,

@@ -1,5 +1,7 @@
 """`make setup`: checks what this machine must have, and makes the virtual environments.
 
+`python local/bootstrap.py plots` makes `.venv-plots` as well, in which `make bench` draws.
+
 Three of them, from the same Python: `.venv` for all that is run here, `.venv-emulator` for the local AWS, and
 `.venv-runtime` for the functions that it runs. Each is made again when its requirements change, and only then.
 
@@ -114,6 +116,8 @@ EMULATOR = Environment(ROOT / ".venv-emulator", ROOT / "requirements-emulator.tx
 # on AWS: functions write no bytecode, and start twice as fast with it.
 RUNTIME = Environment(ROOT / ".venv-runtime", ROOT / "requirements-runtime.txt", options=())
 ENVIRONMENTS = (PROJECT, EMULATOR, RUNTIME)
+# matplotlib, which is large and only draws what the benchmarks measure: made when it is asked for.
+PLOTS = Environment(ROOT / ".venv-plots", ROOT / "requirements-plots.txt")
 
 
 def paint(text: str, code: str) -> str:
@@ -184,9 +188,10 @@ def main() -> int:
     try:
         better = newer_python(tuple(sys.version_info[:2]), os.environ.get("PATH", os.defpath))
         if better:
-            os.execv(better, [better, str(Path(__file__).resolve())])  # noqa: S606
+            os.execv(better, [better, str(Path(__file__).resolve()), *sys.argv[1:]])  # noqa: S606
         check_terraform(os.environ.get("PATH", os.defpath))
-        outdated = [environment for environment in ENVIRONMENTS if not environment.is_current]
+        wanted = [*ENVIRONMENTS, PLOTS] if "plots" in sys.argv[1:] else list(ENVIRONMENTS)
+        outdated = [environment for environment in wanted if not environment.is_current]
         if outdated:
             set_up(outdated)
     except Missing as missing:

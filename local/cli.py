@@ -27,7 +27,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from local import demo as transcript
-from local import inspection, leftovers, showing, terraform
+from local import inspection, showing, terraform
 from local.aws import OWN_ENDPOINT
 from local.environment import APPLICATION, ENVIRONMENTS, Environment, NotUp, OtherThingsStack, clear
 from local.inspection import NotSeen, payload_hex, readable
@@ -137,7 +137,7 @@ def up(context: typer.Context) -> None:
         stack = environment.stack
         out.print(f"[dim]{stack.provider.explanation}[/]")
         with transcript.progress(out, "terraform apply") as on_progress:
-            seconds = leftovers.apply_where_it_is(stack, environment.aws, on_progress)
+            seconds = stack.apply(on_progress)
     out.print(f"Thingbridge: applied in {seconds:.0f} s, configuration in {showing.short(directory / 'stack')}\n")
     out.print("Try (with `.venv/bin/` in front, or after `source .venv/bin/activate`):")
     for command, what in showing.tries(own=environment.own is not None):

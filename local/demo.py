@@ -24,7 +24,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.output import count
-from local import inspection, leftovers
+from local import inspection
 from local.demo_devices import DEVICES, own_certificate
 from local.environment import APPLICATION, STACK_NAME, Environment, Say, clear
 from local.inspection import eventually, payload_hex
@@ -120,7 +120,7 @@ def apply(demo: Demo) -> None:
     stack = demo.stack
     demo.say(f"[dim]{stack.provider.explanation}[/]")
     with progress(demo.console, "terraform apply") as on_progress:
-        seconds = leftovers.apply(stack, demo.environment.aws, on_progress)
+        seconds = stack.apply(on_progress)
     demo.outputs = stack.output()
     demo.summary.append(("terraform apply", f"{seconds:.0f} s, {count(len(stack.resources()), 'resource')}"))
     demo.say(f"applied in {seconds:.0f} s; AWS enforces IAM from here on")

@@ -1,6 +1,6 @@
-"""What an apply created without recording it: an emulator under load drops a response now and then, the provider
-retries, and the retry fails because the resource exists. AWS does not do so; on an emulator the fix is to clean up and
-apply again.
+"""What an apply created without recording it: Terraform's provider loses a response of an emulator now and then, sends
+the request again, and this fails because the resource exists. AWS is too far away for that, and the emulator that is
+started here prevents it (local/emulator/launcher.py); on another one the fix is to clean up and apply again.
 
 Left alone is what a stack leaves on purpose: the thing type that stacks share, the account's fleet index and registry
 events, and certificates of claims and authorities, which no stack creates.
@@ -186,14 +186,14 @@ LEFT_ON_PURPOSE: Final = {"aws_iot_indexing_configuration"}
 
 
 def apply(stack: Stack, aws: LocalAws, on_progress: OnProgress | None = None) -> float:
-    """Apply a stack for the first time, and from scratch once more when the emulator dropped a response.
+    """Apply a stack for the first time; on an emulator that was not started here, once more if a response was lost.
 
     Returns the seconds of the apply. Raises TerraformError for any other failure, and for a second one.
     """
     try:
         return stack.apply(on_progress)
     except TerraformError as error:
-        if not retried(error):
+        if aws.process or not retried(error):
             raise
     stack.destroy()
     for _, remove in left_behind(aws, str(stack.inputs["stack_name"])):
@@ -201,18 +201,8 @@ def apply(stack: Stack, aws: LocalAws, on_progress: OnProgress | None = None) ->
     return stack.apply(on_progress)
 
 
-def apply_where_it_is(stack: Stack, aws: LocalAws, on_progress: OnProgress | None = None) -> float:
-    """Apply a stack that may be in use: from scratch only until it was applied once, in an AWS that was started here.
-
-    Returns the seconds of the apply. Raises TerraformError.
-    """
-    if aws.process and not stack.was_applied:
-        return apply(stack, aws, on_progress)
-    return stack.apply(on_progress)
-
-
 def retried(error: TerraformError) -> bool:
-    """Whether something was created twice, because the response to the first request did not arrive."""
+    """Whether something was created twice, because the response to the first request was lost."""
     return any(symptom in each for each in error.errors for symptom in _RETRIED)
 
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from cli.costs import metering
 from cli.costs.prices import Item
-from cli.costs.uplinks import LOGS, MESSAGE_IN, MESSAGE_OUT, RULE, SHADOW
+from cli.costs.uplinks import DIRECTORY, LOGS, MESSAGE_IN, MESSAGE_OUT, RULE, SHADOW
 from cli.costs.usage import Usage
 
 Event = Mapping[str, Any]
@@ -31,6 +31,9 @@ DERIVED: Final = {"duration of functions": DURATION, "logs of Lambda itself": PL
 
 REGISTRY: Final = "registry"
 """Part of operations on things, which a known device causes none of."""
+
+WAITING: Final = "waiting"
+"""Part of looking whether messages of a device wait, which a known device causes none of either."""
 
 CONDITION_FAILED: Final = "ConditionalCheckFailedException"
 """A refused write that DynamoDB charges for like one that succeeds: the table's rows have up to 1 KB here (DynamoDB
@@ -144,7 +147,8 @@ def _request(event: Event, stack_name: str) -> list[Charge]:
     if service == "dynamodb":
         write = operation in ("PutItem", "UpdateItem", "DeleteItem", "BatchWriteItem", "TransactWriteItems")
         item = Item.DYNAMODB_WRITE if write else Item.DYNAMODB_READ
-        return [(SHADOW, item, event.get("units") or (1.0 if event.get("error") == CONDITION_FAILED else 0.0))]
+        part = next((each for each in (DIRECTORY, WAITING) if str(event.get("table")).endswith(f"-{each}")), SHADOW)
+        return [(part, item, event.get("units") or (1.0 if event.get("error") == CONDITION_FAILED else 0.0))]
     if service == "sqs":
         fifo = str(event.get("queue", "")).endswith(".fifo")
         item = Item.SQS_FIFO_REQUEST if fifo else Item.SQS_REQUEST
@@ -176,7 +180,7 @@ def _invocation(event: Event, stack_name: str) -> list[Charge]:
     own = metering.log_gb(event["log_bytes"], event["log_entries"])
     return [
         (f"function {capability_of(event, stack_name)}", Item.LAMBDA_REQUEST, 1),
-        (LOGS, Item.LOG_GB, metering.platform_log_gb() + own),
+        (LOGS, Item.LOG_GB, metering.platform_log_gb(event["system_log_level"]) + own),
     ]
 
 

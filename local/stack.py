@@ -147,15 +147,6 @@ class Stack:
         finally:
             saved.unlink(missing_ok=True)
 
-    @property
-    def was_applied(self) -> bool:
-        """Whether an apply has succeeded: until then, the state has no outputs."""
-        try:
-            state = json.loads((self.directory / "terraform.tfstate").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return False
-        return bool(state.get("outputs"))
-
     def output(self) -> dict[str, Any]:
         """The module's outputs by name; empty before the first apply. Raises TerraformError."""
         driver = self._driver("output")

@@ -2,7 +2,6 @@
 
 import json
 import os
-import statistics
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -30,26 +29,26 @@ _CERTIFICATES = "\nimport ssl\nssl.create_default_context()"
 
 
 class Start(NamedTuple):
-    """Median milliseconds of processor time, and the most memory in MB."""
+    """Milliseconds of processor time, and the most memory in MB."""
 
     milliseconds: float
     peak: float
 
 
-def measured(settings: Mapping[str, str], bytecode: Path, runs: int) -> dict[str, Start]:
+def measured(settings: Mapping[str, str], bytecode: Path, runs: int) -> dict[str, list[Start]]:
     """The starts, without the interpreter's own.
 
-    `…_https`: with the certificates of all authorities read, as the first call to AWS needs them. Ours reads them while
-    it starts, if it is to call an https URL. `bytecode`: folder for the compiled modules.
+    `…, https`: with the certificates of all authorities read, as the first call to AWS needs them. Ours reads them
+    while it starts, if it is to call an https URL. `bytecode`: folder for the compiled modules.
     """
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "PYTHON"))}
     environment |= {**settings, "PYTHONPATH": f"{ROOT / 'lambda_src'}", "PYTHONPYCACHEPREFIX": str(bytecode)}
     secure = {name: value for name, value in environment.items() if name != "AWS_ENDPOINT_URL"}
     programs = {
-        "ours": (_OURS, environment),
-        "plain": (_PLAIN, environment),
-        "ours_https": (_OURS, secure),
-        "plain_https": (_PLAIN + _CERTIFICATES, secure),
+        "our start": (_OURS, environment),
+        "plain start": (_PLAIN, environment),
+        "our start, https": (_OURS, secure),
+        "plain start, https": (_PLAIN + _CERTIFICATES, secure),
     }
     for each in programs.values():
         _run(*each)
@@ -57,10 +56,7 @@ def measured(settings: Mapping[str, str], bytecode: Path, runs: int) -> dict[str
     for _ in range(runs):
         for name, each in programs.items():
             taken[name].append(_run(*each))
-    return {
-        name: Start(statistics.median(each.milliseconds for each in starts), max(each.peak for each in starts))
-        for name, starts in taken.items()
-    }
+    return taken
 
 
 def _run(work: str, environment: Mapping[str, str]) -> Start:

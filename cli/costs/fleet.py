@@ -27,6 +27,9 @@ LONG_POLL_SECONDS: Final = 20
 RUNS: Final = DAYS * 24 * 6
 """Comparisons of both registries, every ten minutes."""
 
+COMPARISON_MB: Final = 512
+"""Memory of the function `sync`."""
+
 SECRET_CACHE_SECONDS: Final = 300
 """How long a function remembers a secret."""
 
@@ -94,8 +97,10 @@ def fixed_costs(devices: int, way_in: WayIn, shadow: Shadow, functions: Function
     usage.add("secrets", Item.SECRET, secrets(way_in))
     usage.add("secrets", Item.SECRET_CALL, (1 + webhook) * DAYS * DAY / SECRET_CACHE_SECONDS)
     polls = POLLERS * DAYS * DAY / LONG_POLL_SECONDS
-    usage.add("waiting at queues", Item.SQS_REQUEST, polls * (1 + bool(shadow.written and shadow.interval)))
-    usage.add("waiting at queues", Item.SQS_FIFO_REQUEST, polls)
+    # The queues of directory, downlink and registry, and of the shadow; of sync, of downlinks
+    # to be sent, and of messages that wait.
+    usage.add("waiting at queues", Item.SQS_REQUEST, polls * (3 + bool(shadow.written and shadow.interval)))
+    usage.add("waiting at queues", Item.SQS_FIFO_REQUEST, polls * 3)
     usage.add("metrics", Item.METRIC, len(Count))
     usage += comparison(devices, functions) * RUNS
     if not webhook:
@@ -123,9 +128,11 @@ def comparison(devices: int, functions: Functions) -> Usage:
             (
                 part,
                 metering.gb_second_item(functions.architecture),
-                metering.gb_seconds(milliseconds, functions.memory_mb),
+                metering.gb_seconds(milliseconds, COMPARISON_MB),
             ),
             (part, Item.IOT_OPERATION, pages),
-            (part, Item.LOG_GB, metering.platform_log_gb() + metering.log_gb(3 * 400, 3)),
+            # The whole directory, about 100 bytes for each device, in eventually consistent reads of 8 KB a unit.
+            (part, Item.DYNAMODB_READ, devices * 100 / 8192),
+            (part, Item.LOG_GB, metering.log_gb(3 * 400, 3)),
         ]
     )

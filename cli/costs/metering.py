@@ -41,7 +41,7 @@ PLATFORM_REPORT: Final = (
     '"memorySizeMB":512,"maxMemoryUsedMB":85},"status":"success"}}'
 )
 """What Lambda itself logs for each invocation that succeeds, in the JSON format at system log level INFO (Lambda
-developer guide, "Log-level filtering": platform.runtimeDone is DEBUG)."""
+developer guide, "Log-level filtering": platform.runtimeDone is DEBUG; at WARN, only what failed is logged)."""
 
 BILLED_OPERATIONS: Final = frozenset(
     {
@@ -76,9 +76,9 @@ def log_gb(size: int, events: int) -> float:
     return (size + events * EVENT_OVERHEAD) / GB
 
 
-def platform_log_gb() -> float:
-    """GB that Lambda itself logs for an invocation."""
-    return log_gb(len(PLATFORM_START) + len(PLATFORM_REPORT), 2)
+def platform_log_gb(system_log_level: str) -> float:
+    """GB that Lambda itself logs for an invocation that succeeds: nothing at the level WARN."""
+    return 0.0 if system_log_level == "WARN" else log_gb(len(PLATFORM_START) + len(PLATFORM_REPORT), 2)
 
 
 def gb_seconds(milliseconds: float, memory_mb: int) -> float:

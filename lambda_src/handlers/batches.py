@@ -9,12 +9,13 @@ flows.
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Final
 
 from handlers.context import LambdaContext
 from thingbridge.aws.queues import Redelivery
 from thingbridge.diagnostics import emit
-from thingbridge.errors import ThingbridgeError, Unexpected
+from thingbridge.errors import Deferred, ThingbridgeError, Unexpected
 from thingbridge.messaging import envelopes, rule_payload
 from thingbridge.messaging.envelopes import RuleOutput
 
@@ -25,6 +26,35 @@ PAUSES: Final = (5, 30, 120, 600)
 
 LEAST_TIME: Final = 5.0
 """Seconds that must be left to start another message; one that is not started is delivered again at once."""
+
+
+class Source(Enum):
+    """What invoked a function with a batch."""
+
+    STREAM = "aws:dynamodb"
+    QUEUE = "aws:sqs"
+    FIFO_QUEUE = "aws:sqs, .fifo"
+
+
+def source(batch: dict[str, Any]) -> Source:
+    """The source of a batch, whose records all have the same."""
+    record = batch["Records"][0]
+    if record["eventSource"] == Source.STREAM.value:
+        return Source.STREAM
+    return Source.FIFO_QUEUE if record["eventSourceARN"].endswith(".fifo") else Source.QUEUE
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """A message as it was delivered: its body, unwrapped, and how often it was delivered so far.
+
+    `sent_at`: when it was sent to the queue, in seconds since 1970.
+    """
+
+    body: str
+    message_id: str
+    received: int
+    sent_at: float
 
 
 class Share:
@@ -83,25 +113,47 @@ def handle_each(
     retries: Retries | None = None,
     rule_output: RuleOutput = rule_payload.output,
 ) -> Failures:
-    """Call `handle` with the body of each record. Returns the ids of the messages to be delivered again.
+    """`handle_deliveries` for a `handle` that needs no more than the body of a message."""
+    return handle_deliveries(
+        batch, lambda delivery: handle(delivery.body), share=share, retries=retries, rule_output=rule_output
+    )
 
-    Messages that were delivered less often are handled first: the others failed before. `share`: the time that `handle`
-    may use; None: it needs no limit. `retries` None: what fails is delivered again after the queue's visibility
-    timeout. `rule_output`: what the rule that feeds the queue passes on.
+
+def handle_deliveries(
+    batch: dict[str, Any],
+    handle: Callable[[Delivery], None],
+    *,
+    share: Share | None = None,
+    retries: Retries | None = None,
+    rule_output: RuleOutput = rule_payload.output,
+) -> Failures:
+    """Call `handle` with each message. Returns the ids of the messages to be delivered again.
+
+    Messages that were delivered less often are handled first: the others failed before. Those of one message group (of
+    a FIFO queue) stay in order, and none of them is begun after one that failed. `share`: the time that `handle` may
+    use; None: it needs no limit. `retries` None: what fails is delivered again after the queue's visibility timeout.
+    `rule_output`: what the rule that feeds the queue passes on.
     """
     failures = []
-    records = sorted(batch["Records"], key=_received)
+    held: dict[str, int] = {}
+    records = _failed_last(batch["Records"])
     for number, record in enumerate(records):
-        if share and not share.begin(len(records) - number):
-            emit("INFO", "event_deferred", message_id=record["messageId"])
-            pause = 0
+        group = _group(record)
+        if group in held:
+            pause = held[group]
+        elif share and not share.begin(len(records) - number):
+            pause = _defer(record)
         else:
             try:
-                handle(envelopes.unwrap(record["body"], rule_output))
+                handle(_delivery(record, rule_output))
                 continue
+            except Deferred:
+                pause = _defer(record)
             except Exception as error:
                 pause = retries.pause(record) if retries else 0
                 _log(record, error, pause, last=retries is not None and retries.is_last(record))
+        if group:
+            held[group] = pause
         if retries:
             retries.delay(record, pause)
         failures.append({"itemIdentifier": record["messageId"]})
@@ -126,6 +178,31 @@ def _log(record: dict[str, Any], error: Exception, pause: int, *, last: bool) ->
         emit("ERROR", "event_moved_to_dead_letters", **delivery)
     else:
         emit("WARN", "event_will_be_retried", **delivery, seconds=pause)
+
+
+def _defer(record: dict[str, Any]) -> int:
+    emit("INFO", "event_deferred", message_id=record["messageId"])
+    return 0
+
+
+def _delivery(record: dict[str, Any], rule_output: RuleOutput) -> Delivery:
+    sent_at = int(record.get("attributes", {}).get("SentTimestamp", 0)) / 1000
+    return Delivery(envelopes.unwrap(record["body"], rule_output), record["messageId"], _received(record), sent_at)
+
+
+def _failed_last(records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The records by how often they, or one of their message group, were delivered."""
+    most: dict[str, int] = {}
+    for record in records:
+        if group := _group(record):
+            most[group] = max(most.get(group, 0), _received(record))
+    return sorted(records, key=lambda record: most.get(_group(record) or "", 0) or _received(record))
+
+
+def _group(record: dict[str, Any]) -> str | None:
+    """The message group, None in a queue that is not a FIFO queue."""
+    found = record.get("attributes", {}).get("MessageGroupId")
+    return str(found) if found else None
 
 
 def _received(record: dict[str, Any]) -> int:

@@ -19,7 +19,7 @@ from thingbridge.aws.direct import Direct
 
 if TYPE_CHECKING:
     from handlers.batches import Retries
-    from handlers.settings import ThingsStackSettings
+    from handlers.settings import ThingsStackSettings, UpstreamSettings
     from thingbridge.aws.secret_versions import SecretVersion
     from thingbridge.aws.secrets import Secrets
     from thingbridge.aws.things_log import ThingsLog
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from thingbridge.flows.devices.old_certificates import OldCertificates
     from thingbridge.flows.devices.provisioning import Provisioning
     from thingbridge.flows.devices.registration import Registration
+    from thingbridge.flows.directory import Directory
+    from thingbridge.flows.downlink_order import DownlinkArrivals, DownlinkOrder
     from thingbridge.flows.end_to_end_encryption.decryption import Decryption
     from thingbridge.flows.end_to_end_encryption.downlinks import EncryptedDownlinkQueue
     from thingbridge.flows.end_to_end_encryption.session_keys import SessionKeys
@@ -35,9 +37,12 @@ if TYPE_CHECKING:
     from thingbridge.flows.registry.setbacks import Sparing
     from thingbridge.flows.requeue import Requeue
     from thingbridge.flows.shadow import RecordedShadows
+    from thingbridge.flows.shared_directory import SharedDirectory
     from thingbridge.flows.sync import Sync
     from thingbridge.flows.telemetry import Telemetry
-    from thingbridge.flows.upstream import Upstream
+    from thingbridge.flows.upstream import Upstream, Waiting
+    from thingbridge.flows.waiting import WaitingMessages
+    from thingbridge.pacing import TokenBucket
     from thingbridge.shadow.state import ShadowSettings
     from thingbridge.things_stack.client import ThingsStack
 
@@ -47,11 +52,8 @@ CLIENTS: Final = Clients(direct=Direct.read(os.environ))
 """The clients of this execution environment."""
 
 
-class RuleOutputHandler(Protocol):
-    """A flow that handles the output of a topic rule."""
-
-    def handle(self, event: dict[str, Any]) -> None:
-        """Handle one output. Raises what is to be retried."""
+ATTEMPTS_IN_REGISTRY: Final = 2
+"""How often a call of the thing registry is made for a message that can wait, at most."""
 
 
 def retries(environment: Environment, clients: Clients = CLIENTS, *, longest_pause: int | None = None) -> Retries:
@@ -67,34 +69,40 @@ def retries(environment: Environment, clients: Clients = CLIENTS, *, longest_pau
 def upstream(environment: Environment, clients: Clients = CLIENTS) -> Upstream:
     """The flow of the function `upstream`."""
     from handlers.settings import UpstreamSettings
-    from thingbridge.aws.broker import Broker
-    from thingbridge.aws.secrets import Secrets
-    from thingbridge.aws.things import Things
-    from thingbridge.aws.things_log import ThingsLog
-    from thingbridge.flows.codecs import PackagedCodecs
-    from thingbridge.flows.shadow import ImmediateShadowWriter
-    from thingbridge.flows.thing_directory import ThingDirectory
-    from thingbridge.flows.upstream import Upstream
 
     settings = UpstreamSettings.read(environment)
-    log = ThingsLog(clients, settings.things_log_group)
-    shadows = _recorded_shadows(clients, log)
-    keys = _session_keys(clients, Secrets(clients), settings.sessions_table, settings.key_encryption_key_secret_arn)
-    return Upstream(
-        stack_name=settings.stack_name,
-        shadow_settings=settings.shadow,
-        directory=ThingDirectory(Things(clients), settings.stack, log),
-        broker=Broker(clients),
-        shadow_writer=(
-            _paced_shadow_writer(
-                clients, shadows, settings.shadow_states_table, settings.shadow_queue_url, settings.shadow
-            )
-            if settings.shadow_states_table and settings.shadow_queue_url
-            else ImmediateShadowWriter(shadows)
-        ),
-        decoder=PackagedCodecs(),
-        decryption=_decryption(keys, log) if keys else None,
-        log=log,
+    waiting: Waiting | None = None
+    if settings.waiting_table and settings.waiting_queue_url:
+        from thingbridge.aws.queues import Queue
+        from thingbridge.aws.waiting_devices import WaitingDevices
+        from thingbridge.flows.waiting import WaitingQueue
+
+        waiting = WaitingQueue(
+            WaitingDevices(clients, settings.waiting_table), Queue(clients, settings.waiting_queue_url)
+        )
+        # A message that can wait in a queue need not do so in an invocation, of which an account has a thousand.
+        clients.try_at_most("iot", ATTEMPTS_IN_REGISTRY)
+    return _upstream(settings, clients, waiting=waiting)
+
+
+def waiting(environment: Environment, clients: Clients = CLIENTS) -> WaitingMessages:
+    """The flow of the function `waiting`."""
+    from handlers.settings import WaitingSettings
+    from thingbridge.aws.queues import Queue
+    from thingbridge.aws.waiting_devices import WaitingDevices
+    from thingbridge.flows.waiting import WaitingMessages
+    from thingbridge.pacing import TokenBucket
+
+    settings = WaitingSettings.read(environment)
+    clients.try_at_most("iot", ATTEMPTS_IN_REGISTRY)
+    paces = {
+        "CreateThing": TokenBucket(rate=settings.create_thing_rate),
+        "ListThings": TokenBucket(rate=settings.list_things_rate),
+    }
+    return WaitingMessages(
+        _upstream(settings, clients, paces=paces),
+        WaitingDevices(clients, settings.waiting_table),
+        Queue(clients, settings.waiting_dead_letters_url),
     )
 
 
@@ -102,9 +110,11 @@ def shadow(environment: Environment, clients: Clients = CLIENTS) -> PacedShadowW
     """The flow of the function `shadow`."""
     from handlers.settings import ShadowWriterSettings
     from thingbridge.aws.things_log import ThingsLog
+    from thingbridge.pacing import TokenBucket
 
     settings = ShadowWriterSettings.read(environment)
-    shadows = _recorded_shadows(clients, ThingsLog(clients, settings.things_log_group))
+    pace = TokenBucket(rate=settings.shadow_writes_rate)
+    shadows = _recorded_shadows(clients, ThingsLog(clients, settings.things_log_group), pace)
     return _paced_shadow_writer(
         clients, shadows, settings.shadow_states_table, settings.shadow_queue_url, settings.shadow
     )
@@ -126,10 +136,24 @@ def webhook(environment: Environment, clients: Clients = CLIENTS) -> Receiver:
     )
 
 
-def downlink(
-    environment: Environment, clients: Clients = CLIENTS
-) -> Callable[[LambdaContext, dict[str, Any]], RuleOutputHandler]:
-    """The flow of the function `downlink` for an event: a request, or a shadow delta."""
+def downlink_arrivals(environment: Environment, clients: Clients = CLIENTS) -> DownlinkArrivals:
+    """The flow of the function `downlink` for what has arrived."""
+    from handlers.settings import DownlinkSettings
+    from thingbridge.aws.queues import Queue
+    from thingbridge.aws.things_log import ThingsLog
+    from thingbridge.aws.waiting_downlinks import WaitingDownlinks
+    from thingbridge.flows.downlink_order import DownlinkArrivals
+
+    settings = DownlinkSettings.read(environment)
+    return DownlinkArrivals(
+        WaitingDownlinks(clients, settings.downlinks_table),
+        Queue(clients, settings.sending_queue_url),
+        ThingsLog(clients, settings.things_log_group),
+    )
+
+
+def downlink(environment: Environment, clients: Clients = CLIENTS) -> Callable[[LambdaContext], DownlinkOrder]:
+    """The flow of the function `downlink` for what is due."""
     from handlers.settings import DownlinkSettings
     from thingbridge.aws.broker import Broker
     from thingbridge.aws.secrets import Secrets
@@ -137,11 +161,14 @@ def downlink(
     from thingbridge.aws.stacks import Stacks
     from thingbridge.aws.things import Things
     from thingbridge.aws.things_log import ThingsLog
+    from thingbridge.aws.waiting_downlinks import WaitingDownlinks
     from thingbridge.flows.desired_state import DesiredStates
-    from thingbridge.flows.downlink import DownlinkQueue, DownlinkRequests, Rejections, Scheduler
+    from thingbridge.flows.downlink import PATIENCE, DownlinkQueue, DownlinkRequests, PacedQueue, Rejections
     from thingbridge.flows.downlink_formatters import DownlinkFormatters
+    from thingbridge.flows.downlink_order import DownlinkOrder
     from thingbridge.flows.shadow import RecordedShadows
     from thingbridge.flows.unowned_requests import ELECTION_SHADOW, UnownedRequests
+    from thingbridge.pacing import Pace
     from thingbridge.shadow.delta import thing_of
     from thingbridge.shadow.state import SHADOW_NAME
 
@@ -151,26 +178,35 @@ def downlink(
     rejections = Rejections(settings.stack_name, Broker(clients), log)
     unowned = UnownedRequests(settings.stack_name, Stacks(clients), Shadows(clients, ELECTION_SHADOW))
     keys = _session_keys(clients, secrets, settings.sessions_table, settings.key_encryption_key_secret_arn)
-    formatters = DownlinkFormatters()
+    formatters, policy = DownlinkFormatters(), settings.downlink
+    pace = Pace(rate=policy.rate_per_minute, callers=policy.concurrency)
 
-    def queue(context: LambdaContext) -> Scheduler:
-        things_stack = _connect(settings, secrets, context, settings.ca_certificate)
-        return _encrypted_queue(things_stack, keys) if keys else DownlinkQueue(things_stack, formatters)
+    def order(context: LambdaContext) -> DownlinkOrder:
+        things_stack = _connect(settings, secrets, context, settings.ca_certificate, patience=PATIENCE)
+        unpaced = _encrypted_queue(things_stack, keys, PATIENCE) if keys else DownlinkQueue(things_stack, formatters)
+        queue = PacedQueue(unpaced, things_stack, pace)
 
-    def flow(context: LambdaContext, event: dict[str, Any]) -> RuleOutputHandler:
-        if settings.delta_f_port and thing_of(event.get("topic")):
-            return DesiredStates(
-                stack_name=settings.stack_name,
-                f_port=settings.delta_f_port,
-                things=things,
-                shadows=shadows,
-                recorded_shadows=RecordedShadows(shadows, log),
-                queue=queue(context),
-                rejections=rejections,
-            )
-        return DownlinkRequests(settings.stack_name, things, queue(context), unowned, rejections)
+        def flow(event: Mapping[str, Any]) -> DownlinkRequests | DesiredStates:
+            if settings.delta_f_port and thing_of(event.get("topic")):
+                return DesiredStates(
+                    stack_name=settings.stack_name,
+                    f_port=settings.delta_f_port,
+                    things=things,
+                    shadows=shadows,
+                    recorded_shadows=RecordedShadows(shadows, log),
+                    queue=queue,
+                    rejections=rejections,
+                )
+            return DownlinkRequests(settings.stack_name, things, queue, unowned, rejections, policy.maximum_age_seconds)
 
-    return flow
+        return DownlinkOrder(
+            WaitingDownlinks(clients, settings.downlinks_table),
+            flow,
+            policy.hold_seconds,
+            _remaining_seconds(context),
+        )
+
+    return order
 
 
 def requeue(environment: Environment, clients: Clients = CLIENTS) -> Callable[[LambdaContext], Requeue]:
@@ -202,9 +238,23 @@ def requeue(environment: Environment, clients: Clients = CLIENTS) -> Callable[[L
     )
 
 
+def directory(environment: Environment, clients: Clients = CLIENTS) -> Directory:
+    """The flow of the function `directory`."""
+    from handlers.settings import DirectorySettings
+    from thingbridge.aws.directory_table import DirectoryTable
+    from thingbridge.aws.things import Things
+    from thingbridge.aws.things_log import ThingsLog
+    from thingbridge.flows.directory import Directory
+
+    settings = DirectorySettings.read(environment)
+    log = ThingsLog(clients, settings.things_log_group)
+    return Directory(settings.stack, Things(clients), DirectoryTable(clients, settings.directory_table), log)
+
+
 def registry(environment: Environment, clients: Clients = CLIENTS) -> Callable[[LambdaContext], Sparing]:
     """The flow of the function `registry`."""
     from handlers.settings import RegistrySettings
+    from thingbridge.aws.directory_table import DirectoryTable
     from thingbridge.aws.queues import Queue
     from thingbridge.aws.secrets import Secrets
     from thingbridge.aws.shadows import Shadows
@@ -214,8 +264,10 @@ def registry(environment: Environment, clients: Clients = CLIENTS) -> Callable[[
     from thingbridge.flows.registry.devices import DevicesWithoutThing
     from thingbridge.flows.registry.scrubbing import Scrubbing
     from thingbridge.flows.registry.setbacks import PATIENCE, Setbacks, Sparing
-    from thingbridge.flows.registry.standing import LOOK_UPS_AT_ONCE, LOOK_UPS_PER_SECOND, StandingThings
+    from thingbridge.flows.registry.standing import LOOK_UPS_AT_ONCE, StandingThings
     from thingbridge.flows.registry.things import Registry, RegistryRules
+    from thingbridge.flows.shared_directory import SharedDirectory
+    from thingbridge.flows.thing_directory import ThingDirectory
     from thingbridge.pacing import TokenBucket
     from thingbridge.registry.marks import Owner
     from thingbridge.shadow.state import SHADOW_NAME
@@ -223,8 +275,10 @@ def registry(environment: Environment, clients: Clients = CLIENTS) -> Callable[[
     settings = RegistrySettings.read(environment)
     secrets, things = Secrets(clients), Things(clients)
     log = ThingsLog(clients, settings.things_log_group)
-    pace, setbacks = TokenBucket(rate=LOOK_UPS_PER_SECOND, burst=LOOK_UPS_AT_ONCE), Setbacks()
+    pace, setbacks = TokenBucket(rate=settings.look_ups_rate, burst=LOOK_UPS_AT_ONCE), Setbacks()
     standing = StandingThings(settings.stack, things, pace)
+    shared = SharedDirectory(DirectoryTable(clients, settings.directory_table))
+    directory = ThingDirectory(things, settings.stack, log, shared)
     scrubbing = Scrubbing(things, Queue(clients, settings.registry_queue_url)) if settings.scrub_keys else None
 
     def flow(context: LambdaContext) -> Sparing:
@@ -236,7 +290,7 @@ def registry(environment: Environment, clients: Clients = CLIENTS) -> Callable[[
             shadows=Shadows(clients, SHADOW_NAME),
             things_stack=things_stack,
             devices_without_thing=DevicesWithoutThing(
-                owner, settings.stack, settings.on_thing_deleted, things, things_stack, standing, log
+                owner, settings.stack, settings.on_thing_deleted, things, things_stack, standing, directory, log
             ),
             deletions=Deletions(owner, standing, things_stack, log),
             log=log,
@@ -250,15 +304,23 @@ def registry(environment: Environment, clients: Clients = CLIENTS) -> Callable[[
 def sync(environment: Environment, clients: Clients = CLIENTS) -> Callable[[LambdaContext], Sync]:
     """The flow of the function `sync`."""
     from handlers.settings import SyncSettings
+    from thingbridge.aws.directory_table import DirectoryTable
     from thingbridge.aws.queues import Queue
     from thingbridge.aws.secrets import Secrets
     from thingbridge.aws.things import Things
-    from thingbridge.flows.sync import PATIENCE, Registries, Sync
+    from thingbridge.aws.things_log import ThingsLog
+    from thingbridge.flows.directory import Directory
+    from thingbridge.flows.directory_upkeep import Survey, Upkeep
+    from thingbridge.flows.sync import PATIENCE, SHARE_OF_PAGES, Registries, Sync
+    from thingbridge.pacing import TokenBucket
     from thingbridge.registry.marks import Owner
     from thingbridge.registry.sync import KeptIndex
 
     settings = SyncSettings.read(environment)
-    secrets, kept = Secrets(clients), KeptIndex()
+    secrets, things, table = Secrets(clients), Things(clients), DirectoryTable(clients, settings.directory_table)
+    kept = KeptIndex()
+    directory = Directory(settings.stack, things, table, ThingsLog(clients, settings.things_log_group))
+    survey = Survey(things, table, directory, TokenBucket(rate=SHARE_OF_PAGES * settings.list_things_rate))
     registry_queue, own_queue = Queue(clients, settings.registry_queue_url), Queue(clients, settings.sync_queue_url)
     return lambda context: Sync(
         owner=Owner.of_function(context.invoked_function_arn, settings.stack_name),
@@ -266,13 +328,16 @@ def sync(environment: Environment, clients: Clients = CLIENTS) -> Callable[[Lamb
         on_thing_deleted=settings.on_thing_deleted,
         registries=lambda: Registries(
             settings.stack_name,
-            Things(clients),
+            things,
             _connect(settings, secrets, context, settings.ca_certificate, patience=PATIENCE),
             registry_queue,
+            Upkeep(table, directory),
+            list_things_per_second=settings.list_things_rate,
         ),
         queue=own_queue,
         remaining_seconds=_remaining_seconds(context),
         kept=kept,
+        survey=survey,
     )
 
 
@@ -366,6 +431,7 @@ def configure(environment: Environment, clients: Clients = CLIENTS) -> Callable[
     from thingbridge.flows.configuration import Application
     from thingbridge.flows.configure import Configure
     from thingbridge.flows.convergence import Convergence, Part
+    from thingbridge.flows.diagnosis import Diagnosis
     from thingbridge.flows.end_to_end_encryption.part import EncryptionPart
     from thingbridge.flows.ingest.account import Account
     from thingbridge.flows.ingest.part import IntegrationPart
@@ -379,8 +445,9 @@ def configure(environment: Environment, clients: Clients = CLIENTS) -> Callable[
     def key_version(arn: str) -> str:
         return current_version(clients, arn)
 
+    account = Account(secret, ClientCertificates(clients))
     parts: dict[str, Part] = {
-        "integration": IntegrationPart(Account(secret, ClientCertificates(clients))),
+        "integration": IntegrationPart(account),
         "end_to_end_encryption": EncryptionPart(secret),
     }
 
@@ -392,6 +459,7 @@ def configure(environment: Environment, clients: Clients = CLIENTS) -> Callable[
         return Configure(
             AwsAccount(clients),
             Check(settings.parameter_path, parameters, connect, key_version),
+            Diagnosis(settings.parameter_path, parameters, connect, key_version, account),
             {
                 name: Convergence(part, settings.parameter_path, name, parameters, connect, key_version)
                 for name, part in parts.items()
@@ -441,12 +509,60 @@ def _connect(
     return ThingsStack(address.application_id, transport)
 
 
-def _recorded_shadows(clients: Clients, log: ThingsLog) -> RecordedShadows:
+def _shared_directory(clients: Clients, settings: UpstreamSettings) -> SharedDirectory:
+    from thingbridge.aws.directory_table import DirectoryTable
+    from thingbridge.aws.queues import Queue
+    from thingbridge.flows.shared_directory import SharedDirectory
+
+    queues = settings.directory_queue_url, settings.directory_dead_letters_url
+    events = tuple(Queue(clients, url) for url in queues if url)
+    return SharedDirectory(DirectoryTable(clients, settings.directory_table), events)
+
+
+def _upstream(
+    settings: UpstreamSettings,
+    clients: Clients,
+    *,
+    waiting: Waiting | None = None,
+    paces: Mapping[str, TokenBucket] | None = None,
+) -> Upstream:
+    """The flow of a message. `paces`: of its calls of the thing registry."""
+    from thingbridge.aws.broker import Broker
+    from thingbridge.aws.things import Things
+    from thingbridge.aws.things_log import ThingsLog
+    from thingbridge.flows.codecs import PackagedCodecs
+    from thingbridge.flows.shadow import ImmediateShadowWriter
+    from thingbridge.flows.thing_directory import ThingDirectory
+    from thingbridge.flows.upstream import Upstream
+
+    log = ThingsLog(clients, settings.things_log_group)
+    shadows = _recorded_shadows(clients, log)
+    keys = _session_keys(clients, None, settings.sessions_table, settings.key_encryption_key_secret_arn)
+    return Upstream(
+        stack_name=settings.stack_name,
+        shadow_settings=settings.shadow,
+        directory=ThingDirectory(Things(clients, paces), settings.stack, log, _shared_directory(clients, settings)),
+        broker=Broker(clients),
+        shadow_writer=(
+            _paced_shadow_writer(
+                clients, shadows, settings.shadow_states_table, settings.shadow_queue_url, settings.shadow
+            )
+            if settings.shadow_states_table and settings.shadow_queue_url
+            else ImmediateShadowWriter(shadows)
+        ),
+        decoder=PackagedCodecs(),
+        decryption=_decryption(keys, log) if keys else None,
+        log=log,
+        waiting=waiting,
+    )
+
+
+def _recorded_shadows(clients: Clients, log: ThingsLog, pace: TokenBucket | None = None) -> RecordedShadows:
     from thingbridge.aws.shadows import Shadows
     from thingbridge.flows.shadow import RecordedShadows
     from thingbridge.shadow.state import SHADOW_NAME
 
-    return RecordedShadows(Shadows(clients, SHADOW_NAME), log)
+    return RecordedShadows(Shadows(clients, SHADOW_NAME, pace), log)
 
 
 def _paced_shadow_writer(
@@ -463,14 +579,16 @@ def _paced_shadow_writer(
 
 
 def _session_keys(
-    clients: Clients, secrets: Secrets, table: str | None, key_encryption_key_secret_arn: str | None
+    clients: Clients, secrets: Secrets | None, table: str | None, key_encryption_key_secret_arn: str | None
 ) -> SessionKeys | None:
+    """None without end-to-end encryption. `secrets` None: the function reads no other secret."""
     if not table or not key_encryption_key_secret_arn:
         return None
+    from thingbridge.aws.secrets import Secrets
     from thingbridge.aws.sessions import SessionTable
     from thingbridge.flows.end_to_end_encryption.session_keys import SessionKeys
 
-    return SessionKeys(SessionTable(clients, table), secrets, key_encryption_key_secret_arn)
+    return SessionKeys(SessionTable(clients, table), secrets or Secrets(clients), key_encryption_key_secret_arn)
 
 
 def _decryption(keys: SessionKeys, log: ThingsLog) -> Decryption:
@@ -479,7 +597,7 @@ def _decryption(keys: SessionKeys, log: ThingsLog) -> Decryption:
     return Decryption(keys, log)
 
 
-def _encrypted_queue(things_stack: ThingsStack, keys: SessionKeys) -> EncryptedDownlinkQueue:
+def _encrypted_queue(things_stack: ThingsStack, keys: SessionKeys, patience: float) -> EncryptedDownlinkQueue:
     from thingbridge.flows.end_to_end_encryption.downlinks import EncryptedDownlinkQueue
 
-    return EncryptedDownlinkQueue(things_stack, keys)
+    return EncryptedDownlinkQueue(things_stack, keys, patience)

@@ -1,4 +1,4 @@
-"""Function `configure`: invoked by Terraform."""
+"""Function `configure`: invoked by Terraform, and by `thingbridge doctor`, for which it changes nothing."""
 
 import os
 from typing import Any

@@ -19,6 +19,7 @@ from thingbridge.registry.identity import StackOfThings, ThingNameScheme
 from thingbridge.shadow.state import ShadowSettings
 
 if TYPE_CHECKING:
+    from thingbridge.flows.downlink_order import DownlinkPolicy
     from thingbridge.registry.reconcile import OnThingDeleted
     from thingbridge.registry.sync import SyncMode
     from thingbridge.telemetry.schema import ReadingType
@@ -37,6 +38,12 @@ def _pattern(text: str) -> re.Pattern[str]:
 
 def _shadow(text: str) -> ShadowSettings:
     return ShadowSettings(**json.loads(text))
+
+
+def _downlink(text: str) -> DownlinkPolicy:
+    from thingbridge.flows.downlink_order import DownlinkPolicy
+
+    return DownlinkPolicy(**json.loads(text))
 
 
 def _on_thing_deleted(text: str) -> OnThingDeleted:
@@ -127,24 +134,46 @@ class ThingsStackSettings(Settings):
 class UpstreamSettings(ThingSettings):
     """Environment of `upstream`.
 
-    The table and queue of shadows are set for paced shadows, the table of sessions and the secret with end-to-end
-    encryption.
+    Without the queues of the directory, no device counts as new. The table and queue of shadows are set for paced
+    shadows, the table of sessions and the secret with end-to-end encryption. Without the table and
+    queue of waiting messages, none waits.
     """
 
     shadow: ShadowSettings = field(metadata={"parse": _shadow})
+    directory_table: str
+    directory_queue_url: str | None = None
+    directory_dead_letters_url: str | None = None
     shadow_states_table: str | None = None
     shadow_queue_url: str | None = None
     sessions_table: str | None = None
     key_encryption_key_secret_arn: str | None = None
+    waiting_table: str | None = None
+    waiting_queue_url: str | None = None
+
+
+class WaitingSettings(UpstreamSettings):
+    """Environment of `waiting`, which handles the messages that waited: that of `upstream`, and its own.
+
+    The rates are calls per second of one execution environment.
+    """
+
+    waiting_table: str = field(kw_only=True)
+    waiting_dead_letters_url: str = field(kw_only=True)
+    create_thing_rate: float = field(kw_only=True, metadata={"parse": float})
+    list_things_rate: float = field(kw_only=True, metadata={"parse": float})
 
 
 class ShadowWriterSettings(Settings):
-    """Environment of `shadow`, which writes paced shadows."""
+    """Environment of `shadow`, which writes paced shadows.
+
+    `shadow_writes_rate`: writes per second of one execution environment.
+    """
 
     things_log_group: str
     shadow: ShadowSettings = field(metadata={"parse": _shadow})
     shadow_states_table: str
     shadow_queue_url: str
+    shadow_writes_rate: float = field(metadata={"parse": float})
 
 
 class WebhookSettings(Settings):
@@ -154,9 +183,15 @@ class WebhookSettings(Settings):
 
 
 class DownlinkSettings(ThingsStackSettings):
-    """Environment of `downlink`, which handles requests, and shadow deltas when `delta_f_port` is set."""
+    """Environment of `downlink`, which handles requests, and shadow deltas when `delta_f_port` is set.
+
+    `sending_queue_url`: where it sends tickets to.
+    """
 
     things_log_group: str
+    downlinks_table: str
+    sending_queue_url: str
+    downlink: DownlinkPolicy = field(metadata={"parse": _downlink})
     delta_f_port: int | None = field(default=None, metadata={"parse": int})
     sessions_table: str | None = None
     key_encryption_key_secret_arn: str | None = None
@@ -169,25 +204,39 @@ class RequeueSettings(ThingsStackSettings, ThingSettings):
     key_encryption_key_secret_arn: str
 
 
+class DirectorySettings(ThingSettings):
+    """Environment of `directory`, which learns from registry events."""
+
+    directory_table: str
+
+
 class RegistrySettings(ThingsStackSettings, ThingSettings):
     """Environment of `registry`, which keeps end devices in step with things.
 
-    `registry_queue_url`: where it sends work items to; only with `scrub_keys`.
+    `look_ups_rate`: look-ups of things per second of one execution environment. `registry_queue_url`: where it sends
+    work items to; only with `scrub_keys`.
     """
 
+    directory_table: str
     default_frequency_plan_id: str
     on_thing_deleted: OnThingDeleted = field(metadata={"parse": _on_thing_deleted})
     scrub_keys: bool = field(metadata={"parse": _flag})
+    look_ups_rate: float = field(metadata={"parse": float})
     registry_queue_url: str = ""
 
 
-class SyncSettings(ThingsStackSettings):
-    """Environment of `sync`, which compares both registries."""
+class SyncSettings(ThingsStackSettings, ThingSettings):
+    """Environment of `sync`, which compares both registries.
 
+    `list_things_rate`: calls per second of all of the stack.
+    """
+
+    directory_table: str
     registry_queue_url: str
     sync_queue_url: str
     on_thing_deleted: OnThingDeleted = field(metadata={"parse": _on_thing_deleted})
     sync_mode: SyncMode = field(metadata={"parse": _sync_mode})
+    list_things_rate: float = field(metadata={"parse": float})
 
 
 class DevicesSettings(Settings):

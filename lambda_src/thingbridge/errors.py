@@ -43,6 +43,14 @@ class Busy(ThingbridgeError):
     """The other side is overloaded, down or unreachable, or its answer is not a known refusal: raised and retried."""
 
 
+class Throttled(Busy):
+    """The other side refuses calls above a rate. It says nothing about the request, and time alone removes it."""
+
+
+class Deferred(Busy):
+    """There is no time left to begin: raised, so that the message is delivered again at once."""
+
+
 class Unexpected(ThingbridgeError):
     """An exception that is none of these: raised, so that the event is kept until the fault is fixed."""
 

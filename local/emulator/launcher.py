@@ -1,4 +1,4 @@
-"""Starts ministack with five changes: `python -m local.emulator.launcher PYTHON`, in ministack's own environment.
+"""Starts ministack with six changes: `python -m local.emulator.launcher PYTHON`, in ministack's own environment.
 
 - The events that a topic rule or an asynchronous Invoke sends to a function wait in a queue (invocations.py). ministack
   starts a process for each of them at once, until none answers within its timeout.
@@ -8,6 +8,8 @@
 - IAM checks AttachPolicy on the certificate and ListTargetsForPolicy on the policy, as AWS does (service authorization
   reference, AWS IoT), so rights that name them suffice. ministack checks both on no resource.
 - ListNamedShadowsForThing answers with the names of a thing's named shadows. ministack does not have it.
+- A response is sent in one piece: the AWS SDK for Go, with which Terraform's provider is made, loses a response whose
+  head arrives alone now and then, and repeats what is done already.
 
 With RECORDS in its environment, it also writes what is billed to that file (recorder.py).
 
@@ -29,6 +31,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+import h11
+from hypercorn.events import RawData
+from hypercorn.protocol.h11 import H11Protocol
 from ministack import app
 from ministack.core import iam_actions, iam_evaluator, lambda_runtime
 from ministack.core.responses import json_response
@@ -66,6 +71,7 @@ def main() -> None:
         run_functions_on(function_python)
         name_policies_and_their_targets()
         list_named_shadows()
+        send_responses_in_one_piece()
         if file := os.environ.pop(RECORDS, None):
             record(Path(file))
     except HookMoved as moved:
@@ -164,6 +170,32 @@ def list_named_shadows() -> None:
         return json_response({"results": sorted(name for _, name in named), "timestamp": int(time.time())})
 
     iot_data.handle_request = handle_request
+
+
+def send_responses_in_one_piece() -> None:
+    """Send the head of a response with the first part of its body, not in a packet of its own.
+
+    When the head arrives, the SDK for Go closes the body of its request. If net/http has not seen the end of that body
+    by then (another process had the processor), it takes this for a failure to send, and closes the connection: the SDK
+    gets what net/http has read of the response, 4 KB at most. The way to AWS is too long for that to happen.
+    """
+    original(H11Protocol, "_send_h11_event", "self event", H11Protocol.stream_send)
+
+    async def send_h11_event(protocol: Any, event: Any) -> None:
+        try:
+            data = protocol.connection.send(event)
+        except h11.LocalProtocolError:
+            # The request was malformed, and is answered with an error already.
+            if protocol.connection.their_state != h11.ERROR:
+                raise
+            return
+        if isinstance(event, h11.Response):
+            protocol.head = data
+        else:
+            head, protocol.head = getattr(protocol, "head", b""), b""
+            await protocol.send(RawData(data=head + data))
+
+    H11Protocol._send_h11_event = send_h11_event
 
 
 def record(file: Path) -> None:

@@ -165,6 +165,7 @@ def record_invocations(recorder: Recorder, worker: Any, invoke: Callable[..., An
             processor_ms=after - before if after is not None and before is not None else None,
             memory_mb=self.config.get("MemorySize", 128),
             architecture=(self.config.get("Architectures") or ["x86_64"])[0],
+            system_log_level=(self.config.get("LoggingConfig") or {}).get("SystemLogLevel", "INFO"),
             cold=bool(answer.get("cold_start")),
             failed=answer.get("status") != "ok",
             log_bytes=len(log),

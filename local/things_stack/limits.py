@@ -55,10 +55,10 @@ class DownlinkLimits:
     per_minute: int | None = None
     _windows: dict[str, tuple[float, int]] = field(default_factory=dict)
 
-    def take(self, device: DeviceKey) -> None:
-        """Counts a request. ApiError: the limit is reached."""
+    def take(self, device: DeviceKey) -> dict[str, str]:
+        """Counts a request. Returns the headers of its answer (pkg/ratelimit). ApiError: the limit is reached."""
         if self.per_minute is None:
-            return
+            return {}
         key, now = device[0] if self.by_application else ".".join(device), self.clock()
         began, count = self._windows.get(key, (now, 0))
         if now >= began + MINUTE:
@@ -66,3 +66,5 @@ class DownlinkLimits:
         if count >= self.per_minute:
             raise errors.rate_limited(f"as:down:{key}", self.per_minute, round(began + MINUTE - now))
         self._windows[key] = began, count + 1
+        available = self.per_minute - count - 1
+        return errors.rate_limit_headers(self.per_minute, available, round(began + MINUTE - now), 0)

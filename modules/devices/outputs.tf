@@ -17,7 +17,7 @@ output "endpoint" {
 
 output "failures" {
   description = "Queues that hold what failed: name => ARN, URL, and where messages are replayed to."
-  value       = merge(local.telemetry_failures, local.rotation_failures)
+  value       = merge(local.telemetry_failures, local.rotations_failures)
 }
 
 output "function_arn" {

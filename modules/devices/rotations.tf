@@ -6,7 +6,7 @@ locals {
 
   rotations_timeout = 900 # the longest Lambda permits: a tick may find many devices whose date has passed
 
-  rotation_failures = { for function in module.rotations_function : "rotations_failures" => {
+  rotations_failures = { for function in module.rotations_function : "rotations_failures" => {
     arn       = function.failure_queue.arn
     url       = function.failure_queue.url
     replay_to = { function_name = function.name, queue_url = null }

@@ -3,10 +3,15 @@
 output "failures" {
   description = "Queues that hold what failed: name => ARN, URL, and where messages are replayed to."
   value = {
-    downlink_failures = {
-      arn       = module.function.failure_queue.arn
-      url       = module.function.failure_queue.url
-      replay_to = { function_name = module.function.name, queue_url = null }
+    downlink_dead_letters = {
+      arn       = module.queue.dead_letter_queue.arn
+      url       = module.queue.dead_letter_queue.url
+      replay_to = { function_name = null, queue_url = module.queue.queue.url }
+    }
+    sending_dead_letters = {
+      arn       = module.sending.dead_letter_queue.arn
+      url       = module.sending.dead_letter_queue.url
+      replay_to = { function_name = null, queue_url = module.sending.queue.url }
     }
   }
 }
@@ -26,9 +31,13 @@ output "observed" {
   value = {
     title   = "downlink"
     purpose = "requests of users"
-    parts   = concat([module.function.observed], values(module.request_rules)[*].observed, module.delta_rule[*].observed)
-    alarms  = []
-    graphs  = []
+    parts = concat(
+      [module.function.observed, module.queue.observed, module.sending.observed],
+      values(module.request_rules)[*].observed,
+      module.delta_rule[*].observed,
+    )
+    alarms = aws_cloudwatch_metric_alarm.stream[*].alarm_name
+    graphs = []
   }
 }
 
@@ -37,7 +46,19 @@ output "public_topics" {
   value       = { downlink_rejected = "lorawan/+/downlink/rejected" }
 }
 
+output "queue_urls" {
+  description = "URLs of the queues that the function works on: downlink has what a rule does not write into the table, sending the tickets."
+  value = {
+    downlink = module.queue.queue.url
+    sending  = module.sending.queue.url
+  }
+}
+
 output "ready" {
   description = "Known once downlink requests are read and handled."
-  value       = concat(values(module.request_rules)[*].arn, module.delta_rule[*].arn)
+  value = concat(
+    values(module.request_rules)[*].arn,
+    module.delta_rule[*].arn,
+    [module.queue.mapping_arn, module.sending.mapping_arn, aws_lambda_event_source_mapping.stream.arn],
+  )
 }

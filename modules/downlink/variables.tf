@@ -60,6 +60,49 @@ variable "functions" {
   })
 }
 
+variable "iot_endpoint" {
+  description = "Host of the message broker of AWS IoT Core in this account and region (data source aws_iot_endpoint, type iot:Data-ATS): where the function answers requests and follows shadows."
+  type        = string
+}
+
+variable "settings" {
+  description = "How downlinks are sent, those of a thing in order. hold_seconds: how long a request waits for older ones that may still arrive. rate_per_minute: pushes and replaces of all devices together (null: 80 % of the limit that The Things Stack reports, no limit if it reports none). concurrency: invocations that send at the same time and share that rate. maximum_age_seconds: after which a request that was not sent is rejected."
+  type = object({
+    concurrency         = optional(number, 2)
+    hold_seconds        = optional(number, 0.5)
+    maximum_age_seconds = optional(number, 3600)
+    rate_per_minute     = optional(number)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.settings.concurrency >= 2 && var.settings.concurrency <= 1000 && floor(var.settings.concurrency) == var.settings.concurrency
+    error_message = "settings.concurrency must be a whole number from 2, the least of Lambda, to 1000; got ${var.settings.concurrency}."
+  }
+
+  validation {
+    condition     = var.settings.hold_seconds >= 0 && var.settings.hold_seconds <= 60
+    error_message = "settings.hold_seconds must be 0 to 60; got ${var.settings.hold_seconds}."
+  }
+
+  validation {
+    condition     = var.settings.maximum_age_seconds >= 60 && var.settings.maximum_age_seconds <= 21600
+    error_message = "settings.maximum_age_seconds must be 60 to 21600; got ${var.settings.maximum_age_seconds}."
+  }
+
+  validation {
+    condition     = try(var.settings.rate_per_minute >= 1, var.settings.rate_per_minute == null)
+    error_message = "settings.rate_per_minute must be at least 1, or null for a part of the limit that The Things Stack reports; got ${coalesce(var.settings.rate_per_minute, 0)}."
+  }
+
+  # An invocation has 300 seconds, of which each instance waits for its share of the rate.
+  validation {
+    condition     = try(60 * var.settings.concurrency / var.settings.rate_per_minute <= 240, true)
+    error_message = "settings.concurrency must be at most four times rate_per_minute, so that each instance sends within an invocation; got ${var.settings.concurrency}."
+  }
+}
+
 variable "stack" {
   description = "The integration: its name, unique in the account and region, and the thing type and naming scheme (\"DevEUI\" or \"DeviceID\") of its things."
   type = object({

@@ -6,6 +6,10 @@ locals {
   any_thing        = "${local.iot_arn}:thing/*"
   function_timeout = 150
 
+  # What the comparison leaves of the searches while work waits (flows/sync.py), in equal shares of all invocations: a look-up takes up to
+  # three.
+  look_ups_per_second = 0.75 * var.limits.list_things_per_second / 3 / var.limits.registry_concurrency
+
   # The attributes that show which device a deleted thing stood for. An event also holds root keys and claim codes, which must not wait
   # in a queue.
   selected_attributes = ["devEUI", "deviceID", "stackName"]
@@ -26,6 +30,7 @@ module "function" {
 
   environment = {
     DEFAULT_FREQUENCY_PLAN_ID = var.default_frequency_plan_id
+    LOOK_UPS_RATE             = tostring(local.look_ups_per_second)
     ON_THING_DELETED          = var.on_thing_deleted
     SCRUB_KEYS                = tostring(var.scrub_keys)
     STACK_NAME                = var.stack.name
@@ -35,6 +40,7 @@ module "function" {
 
   uses = merge(
     {
+      directory    = var.directory.use
       queue        = module.queue.work
       things_log   = var.things_log
       things_stack = var.things_stack.use
@@ -47,14 +53,15 @@ module "function" {
 module "queue" {
   source = "../work_queue"
 
-  name             = "${var.stack.name}-registry"
-  function_arn     = module.function.arn
-  function_timeout = local.function_timeout
-  batch_size       = 5 # each message has 30 seconds, enough for a device on four slow servers
-  send             = { sid = "HandOverWork", environment_variable = "REGISTRY_QUEUE_URL", reads_length = true }
-  alarms           = var.alarms
-  aws              = var.aws
-  tags             = var.tags
+  name                = "${var.stack.name}-registry"
+  function_arn        = module.function.arn
+  function_timeout    = local.function_timeout
+  batch_size          = 5 # each message has 30 seconds, enough for a device on four slow servers
+  maximum_concurrency = var.limits.registry_concurrency
+  send                = { sid = "HandOverWork", environment_variable = "REGISTRY_QUEUE_URL", reads_length = true }
+  alarms              = var.alarms
+  aws                 = var.aws
+  tags                = var.tags
 }
 
 module "rule" {

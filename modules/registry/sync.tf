@@ -21,15 +21,20 @@ module "sync" {
   tags         = var.tags
 
   environment = {
-    ON_THING_DELETED = var.on_thing_deleted
-    STACK_NAME       = var.stack.name
-    SYNC_MODE        = var.sync.mode
+    LIST_THINGS_RATE  = tostring(var.limits.list_things_per_second)
+    ON_THING_DELETED  = var.on_thing_deleted
+    STACK_NAME        = var.stack.name
+    SYNC_MODE         = var.sync.mode
+    THING_NAME_SCHEME = var.stack.thing_name_scheme
+    THING_TYPE_NAME   = var.stack.thing_type_name
   }
 
   uses = {
+    directory      = var.directory.upkeep
     registry_queue = module.queue.send
     sync_queue     = module.sync_queue[0].work
     sync_runs      = module.sync_queue[0].send
+    things_log     = var.things_log
     things_stack   = var.things_stack.use
   }
 }

@@ -24,6 +24,20 @@ variable "default_frequency_plan_id" {
   type        = string
 }
 
+variable "directory" {
+  description = "Grants of the directory of devices: to read and update it, and to compare it with listings (outputs use and upkeep of the module directory)."
+  type = object({
+    use = object({
+      environment = map(string)
+      policy_json = string
+    })
+    upkeep = object({
+      environment = map(string)
+      policy_json = string
+    })
+  })
+}
+
 variable "functions" {
   description = "What all functions share: the zip (output code of the module package), processor (\"arm64\" or \"x86_64\"), runtime, memory in MB, least severe level that is logged, and days that log entries are kept (0: forever)."
   type = object({
@@ -40,6 +54,26 @@ variable "functions" {
     memory_size           = optional(number, 512)
     runtime               = optional(string, "python3.13")
   })
+}
+
+variable "limits" {
+  description = "Searches per second that the stack makes at most of what AWS IoT grants an account and region (quota ListThings), and how many invocations work on registry events and work items at the same time, each about half a device per second."
+  type = object({
+    list_things_per_second = optional(number, 8)
+    registry_concurrency   = optional(number, 5)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.limits.list_things_per_second >= 2 && var.limits.list_things_per_second <= 1000
+    error_message = "limits.list_things_per_second must be 2 to 1000; got ${var.limits.list_things_per_second}."
+  }
+
+  validation {
+    condition     = var.limits.registry_concurrency >= 2 && var.limits.registry_concurrency <= 1000 && floor(var.limits.registry_concurrency) == var.limits.registry_concurrency
+    error_message = "limits.registry_concurrency must be a whole number from 2, the least of Lambda, to 1000; got ${var.limits.registry_concurrency}."
+  }
 }
 
 variable "on_thing_deleted" {

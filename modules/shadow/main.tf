@@ -6,6 +6,9 @@ locals {
   paced            = var.settings.min_interval_seconds > 0
   function_timeout = 30
 
+  # Each invocation gets an equal share of the rate. It writes more than twenty shadows a second, if nothing has to be waited for.
+  concurrency = min(1000, max(2, ceil(var.limits.shadow_writes_per_second / 20)))
+
   # Not module.queue[*]: a splat waits for all of the module, and so for the function that works on the queue.
   stores = local.paced ? [module.states[0].use, module.queue[0].send] : []
   # Without the table, the shadow itself shows what a late message may change, and what gives way when it is full.
@@ -45,7 +48,7 @@ module "queue" {
   name                = "${var.stack.name}-shadow"
   function_arn        = module.function[0].arn
   function_timeout    = local.function_timeout
-  maximum_concurrency = 10
+  maximum_concurrency = local.concurrency
   send                = { sid = "ScheduleWrites", environment_variable = "SHADOW_QUEUE_URL" }
   alarms              = var.alarms
   aws                 = var.aws
@@ -61,10 +64,15 @@ module "function" {
   handler     = "handlers.shadow.handler"
   timeout     = local.function_timeout
   functions   = var.functions
-  environment = { IOT_ENDPOINT = var.iot_endpoint, STACK_NAME = var.stack.name }
   alarms      = var.alarms
   aws         = var.aws
   tags        = var.tags
+
+  environment = {
+    IOT_ENDPOINT       = var.iot_endpoint
+    SHADOW_WRITES_RATE = tostring(var.limits.shadow_writes_per_second / local.concurrency)
+    STACK_NAME         = var.stack.name
+  }
 
   uses = {
     queue      = module.queue[0].work

@@ -42,6 +42,20 @@ variable "iot_endpoint" {
   type        = string
 }
 
+variable "limits" {
+  description = "Writes of paced shadows per second, at most: a part of what AWS IoT grants an account and region (quota of Device Shadow API requests)."
+  type = object({
+    shadow_writes_per_second = optional(number, 320)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.limits.shadow_writes_per_second >= 20 && var.limits.shadow_writes_per_second <= 20000
+    error_message = "limits.shadow_writes_per_second must be 20 to 20000; got ${var.limits.shadow_writes_per_second}."
+  }
+}
+
 variable "settings" {
   description = "What is written to the shadow, and how often at most (variable shadow of the root module). min_interval_seconds: 0 writes with each message."
   type = object({

@@ -20,6 +20,9 @@ resource "aws_dynamodb_table" "this" {
     }
   }
 
+  stream_enabled   = var.stream == null ? null : true
+  stream_view_type = var.stream == null ? null : "KEYS_ONLY"
+
   ttl {
     attribute_name = "expires"
     enabled        = true
@@ -49,8 +52,19 @@ resource "aws_dynamodb_table" "this" {
 data "aws_iam_policy_document" "use" {
   statement {
     sid       = var.use.sid
-    actions   = ["dynamodb:GetItem", "dynamodb:UpdateItem"]
+    actions   = concat(["dynamodb:GetItem", "dynamodb:UpdateItem"], var.use.lists_partitions ? ["dynamodb:Query"] : [])
     resources = [local.arn]
+  }
+}
+
+# What Lambda needs to read a stream for a function (developer guide, "Process DynamoDB records with Lambda").
+data "aws_iam_policy_document" "stream" {
+  count = var.stream == null ? 0 : 1
+
+  statement {
+    sid       = var.stream.sid
+    actions   = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"]
+    resources = ["${local.arn}/stream/*"]
   }
 }
 

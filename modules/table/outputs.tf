@@ -18,8 +18,19 @@ output "name" {
   value       = aws_dynamodb_table.this.name
 }
 
+output "stream" {
+  description = "The stream of changed keys: its ARN, and the grant of a function that it feeds. null without the variable stream."
+  value = var.stream == null ? null : {
+    arn = aws_dynamodb_table.this.stream_arn
+    use = {
+      environment = {}
+      policy_json = data.aws_iam_policy_document.stream[0].json
+    }
+  }
+}
+
 output "use" {
-  description = "Grant to read and update items."
+  description = "Grant to read and update items, and to list those of a partition with use.lists_partitions."
   value = {
     environment = { (var.use.environment_variable) = aws_dynamodb_table.this.name }
     policy_json = data.aws_iam_policy_document.use.json

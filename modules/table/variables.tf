@@ -53,6 +53,14 @@ variable "server_side_encryption" {
   default = null
 }
 
+variable "stream" {
+  description = "How the grant to read the stream of changed keys is written: sid of its statement. null: the table has no stream."
+  type = object({
+    sid = string
+  })
+  default = null
+}
+
 variable "tags" {
   description = "Tags of every resource that can carry them."
   type        = map(string)
@@ -61,9 +69,10 @@ variable "tags" {
 }
 
 variable "use" {
-  description = "How the grant is written: sid of its statement, and environment variable that holds the table's name."
+  description = "How the grant is written: sid of its statement, environment variable that holds the table's name, and whether users also list the items of a partition."
   type = object({
     environment_variable = string
+    lists_partitions     = optional(bool, false)
     sid                  = string
   })
 }

@@ -1,5 +1,5 @@
 # One rule of AWS IoT: what it selects, its one action, and the queue or the function for the messages that the action failed on.
-# Functions, queues and streams are not created here.
+# Functions, queues, tables and streams are not created here.
 
 locals {
   # AWS IoT takes no dash in the name of a rule.
@@ -79,6 +79,16 @@ data "aws_iam_policy_document" "queues" {
   }
 
   dynamic "statement" {
+    for_each = var.action.table[*]
+
+    content {
+      sid       = "StoreSelectedMessages"
+      actions   = ["dynamodb:PutItem"]
+      resources = [statement.value.arn]
+    }
+  }
+
+  dynamic "statement" {
     for_each = var.action.queue[*]
 
     content {
@@ -123,6 +133,18 @@ resource "aws_iot_topic_rule" "this" {
   enabled     = true
   sql         = local.sql
   sql_version = "2016-03-23"
+
+  dynamic "dynamodbv2" {
+    for_each = var.action.table[*]
+
+    content {
+      role_arn = aws_iam_role.this.arn
+
+      put_item {
+        table_name = dynamodbv2.value.name
+      }
+    }
+  }
 
   dynamic "firehose" {
     for_each = var.action.firehose[*]

@@ -1,7 +1,7 @@
 # What the caller decides about the rule.
 
 variable "action" {
-  description = "Where selected messages go: a delivery stream of Amazon Data Firehose, a function, a stream of Amazon Kinesis (whose partitions are by the last segment of the topic) or a queue. Exactly one."
+  description = "Where selected messages go: a delivery stream of Amazon Data Firehose, a function, a stream of Amazon Kinesis (whose partitions are by the last segment of the topic), a queue, or a table of DynamoDB (each selected value is an attribute, and its keys must be among them). Exactly one."
   type = object({
     firehose = optional(object({
       arn  = string
@@ -18,11 +18,15 @@ variable "action" {
       arn = string
       url = string
     }))
+    table = optional(object({
+      arn  = string
+      name = string
+    }))
   })
 
   validation {
     condition     = length([for target in values(var.action) : target if target != null]) == 1
-    error_message = "action must name exactly one of firehose, function, kinesis and queue; got ${jsonencode([for name, target in var.action : name if target != null])}."
+    error_message = "action must name exactly one of firehose, function, kinesis, queue and table; got ${jsonencode([for name, target in var.action : name if target != null])}."
   }
 }
 

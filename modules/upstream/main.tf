@@ -1,8 +1,23 @@
 # Messages of The Things Stack, for things and their users: the rule that reads them, the function that creates things, keeps shadows
-# and publishes, and its rights.
+# and publishes, and its rights. Messages that wait for their thing are in waiting.tf.
 
 locals {
-  iot_arn = "arn:${var.aws.partition}:iot:${var.aws.region}:${var.aws.account_id}"
+  iot_arn    = "arn:${var.aws.partition}:iot:${var.aws.region}:${var.aws.account_id}"
+  layer_arns = var.end_to_end_encryption == null ? [] : var.end_to_end_encryption.layer_arns
+
+  # Of both functions that handle messages.
+  environment = {
+    IOT_ENDPOINT      = var.iot_endpoint
+    STACK_NAME        = var.stack.name
+    THING_NAME_SCHEME = var.stack.thing_name_scheme
+    THING_TYPE_NAME   = var.stack.thing_type_name
+  }
+  uses = {
+    directory             = var.directory
+    end_to_end_encryption = var.end_to_end_encryption == null ? null : var.end_to_end_encryption.use
+    shadow                = var.shadow
+    things_log            = var.things_log
+  }
 }
 
 module "function" {
@@ -14,24 +29,17 @@ module "function" {
   timeout                 = 15
   asynchronous_invocation = {}
   functions               = var.functions
-  layer_arns              = var.end_to_end_encryption == null ? [] : var.end_to_end_encryption.layer_arns
+  environment             = local.environment
+  layer_arns              = local.layer_arns
   policy_json             = data.aws_iam_policy_document.rights.json
   alarms                  = var.alarms
   aws                     = var.aws
   tags                    = var.tags
 
-  environment = {
-    IOT_ENDPOINT      = var.iot_endpoint
-    STACK_NAME        = var.stack.name
-    THING_NAME_SCHEME = var.stack.thing_name_scheme
-    THING_TYPE_NAME   = var.stack.thing_type_name
-  }
-
-  uses = {
-    end_to_end_encryption = var.end_to_end_encryption == null ? null : var.end_to_end_encryption.use
-    shadow                = var.shadow
-    things_log            = var.things_log
-  }
+  uses = merge(local.uses, {
+    waiting_devices = module.waiting_devices.use
+    waiting_queue   = module.waiting_queue.send
+  })
 }
 
 module "rule" {

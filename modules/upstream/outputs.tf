@@ -8,6 +8,11 @@ output "failures" {
       url       = module.function.failure_queue.url
       replay_to = { function_name = module.function.name, queue_url = null }
     }
+    waiting_dead_letters = {
+      arn       = module.waiting_queue.dead_letter_queue.arn
+      url       = module.waiting_queue.dead_letter_queue.url
+      replay_to = { function_name = null, queue_url = module.waiting_queue.queue.url }
+    }
   }
 }
 
@@ -26,7 +31,7 @@ output "observed" {
   value = {
     title   = "upstream"
     purpose = "messages of The Things Stack"
-    parts   = [module.function.observed, module.rule.observed]
+    parts   = [module.function.observed, module.rule.observed, module.waiting.observed, module.waiting_queue.observed]
     alarms  = [for alarm in values(aws_cloudwatch_metric_alarm.this) : alarm.alarm_name]
     graphs  = []
   }
@@ -50,5 +55,15 @@ output "public_topics" {
 
 output "ready" {
   description = "Known once messages of The Things Stack are read and handled."
-  value       = [module.rule.arn]
+  value       = [module.rule.arn, module.waiting_queue.mapping_arn]
+}
+
+output "waiting_function_name" {
+  description = "Name of the function that handles messages which waited for their thing."
+  value       = module.waiting.name
+}
+
+output "waiting_queue_url" {
+  description = "URL of the queue in which messages wait for their thing."
+  value       = module.waiting_queue.queue.url
 }

@@ -29,6 +29,14 @@ variable "base_topic" {
   }
 }
 
+variable "directory" {
+  description = "Grant to find the things of messages (output messages of the module directory)."
+  type = object({
+    environment = map(string)
+    policy_json = string
+  })
+}
+
 variable "end_to_end_encryption" {
   description = "What a function needs to encrypt and decrypt (output messages of the module end_to_end_encryption): its grant and layers. null: payloads are not encrypted end to end."
   type = object({
@@ -62,6 +70,26 @@ variable "functions" {
 variable "iot_endpoint" {
   description = "Host of the message broker of AWS IoT Core in this account and region (data source aws_iot_endpoint, type iot:Data-ATS): where the function publishes and writes shadows."
   type        = string
+}
+
+variable "limits" {
+  description = "Calls per second that the stack makes at most of what AWS IoT grants an account and region: creations of things by messages that wait (quota CreateThing), and searches (quota ListThings), of which they take half."
+  type = object({
+    create_thing_per_second = optional(number, 80)
+    list_things_per_second  = optional(number, 8)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = var.limits.create_thing_per_second >= 1 && var.limits.create_thing_per_second <= 8000
+    error_message = "limits.create_thing_per_second must be 1 to 8000; got ${var.limits.create_thing_per_second}."
+  }
+
+  validation {
+    condition     = var.limits.list_things_per_second >= 2 && var.limits.list_things_per_second <= 1000
+    error_message = "limits.list_things_per_second must be 2 to 1000; got ${var.limits.list_things_per_second}."
+  }
 }
 
 variable "publishes_per_second" {

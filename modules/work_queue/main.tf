@@ -8,6 +8,8 @@ locals {
   # Computed: the rights of the function name the queue before it exists, and each queue names the other.
   arn = "arn:${var.aws.partition}:sqs:${var.aws.region}:${var.aws.account_id}:${local.name}"
 
+  dead_letters_arn = "arn:${var.aws.partition}:sqs:${var.aws.region}:${var.aws.account_id}:${var.name}-dead-letters${local.suffix}"
+
   # AWS recommends six times the function's timeout: Lambda holds a batch while it waits for the window, is throttled, and retries. In a
   # FIFO queue a message blocks its group for as long, so there it is what one invocation needs. Only a function that was ended from outside
   # leaves its messages hidden for so long: for a message that it failed on, the function sets when it is delivered again.
@@ -40,6 +42,10 @@ resource "aws_sqs_queue" "this" {
   # EventBridge Scheduler sends no deduplication ID; without this it can't send to a FIFO queue.
   content_based_deduplication = var.fifo ? true : null
 
+  # High throughput counts messages by group (developer guide, "High throughput for FIFO queues").
+  deduplication_scope   = var.high_throughput ? "messageGroup" : null
+  fifo_throughput_limit = var.high_throughput ? "perMessageGroupId" : null
+
   redrive_policy = jsonencode({
     deadLetterTargetArn = aws_sqs_queue.dead_letters.arn
     maxReceiveCount     = var.maximum_receive_count
@@ -55,13 +61,9 @@ resource "aws_lambda_event_source_mapping" "this" {
   maximum_batching_window_in_seconds = var.fifo ? null : var.maximum_batching_window_in_seconds
   function_response_types            = ["ReportBatchItemFailures"]
 
-  # A FIFO queue is limited by its groups: Lambda works on one batch of a group at a time.
-  dynamic "scaling_config" {
-    for_each = var.fifo ? [] : [var.maximum_concurrency]
-
-    content {
-      maximum_concurrency = scaling_config.value
-    }
+  # In a FIFO queue, Lambda also works on one batch of a message group at a time.
+  scaling_config {
+    maximum_concurrency = var.maximum_concurrency
   }
 
   tags = var.tags
@@ -77,15 +79,26 @@ data "aws_iam_policy_document" "send" {
   }
 }
 
-data "aws_iam_policy_document" "work" {
+data "aws_iam_policy_document" "give_up" {
+  count = var.give_up == null ? 0 : 1
+
   statement {
-    sid       = "WorkOffQueue"
+    sid       = var.give_up.sid
+    actions   = ["sqs:SendMessage"]
+    resources = [local.dead_letters_arn]
+  }
+}
+
+data "aws_iam_policy_document" "work" {
+  # The names differ, so that one function can work on a queue of either kind.
+  statement {
+    sid       = var.fifo ? "WorkOffFifoQueue" : "WorkOffQueue"
     actions   = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
     resources = [local.arn]
   }
 
   statement {
-    sid       = "SetWhenMessagesComeAgain"
+    sid       = var.fifo ? "SetWhenGroupsComeAgain" : "SetWhenMessagesComeAgain"
     actions   = ["sqs:ChangeMessageVisibility", "sqs:GetQueueUrl"]
     resources = [local.arn]
   }

@@ -9,6 +9,11 @@ output "dead_letter_queue" {
   }
 }
 
+output "give_up" {
+  description = "Grant to move a message to the dead-letter queue; null without the variable give_up."
+  value       = one([for document in data.aws_iam_policy_document.give_up : { environment = {}, policy_json = document.json }])
+}
+
 output "mapping_arn" {
   description = "ARN of the event source mapping. Known once the function receives messages."
   value       = aws_lambda_event_source_mapping.this.arn

@@ -54,6 +54,26 @@ variable "function_timeout" {
   }
 }
 
+variable "give_up" {
+  description = "How the grant to move a message to the dead-letter queue by hand is written: sid of its statement. null: there is no such grant, and SQS alone moves messages there."
+  type = object({
+    sid = string
+  })
+  default = null
+}
+
+variable "high_throughput" {
+  description = "Whether a FIFO queue takes thousands of messages per second instead of 300: identical messages are then dropped only within their group."
+  type        = bool
+  default     = false
+  nullable    = false
+
+  validation {
+    condition     = var.fifo || !var.high_throughput
+    error_message = "high_throughput must be false unless fifo is true; got ${var.high_throughput}."
+  }
+}
+
 variable "longest_wait_seconds" {
   description = "Age of the oldest message from which on its alarm fires. The default is an hour, as long as a message is tried by default."
   type        = number
@@ -79,7 +99,7 @@ variable "maximum_batching_window_in_seconds" {
 }
 
 variable "maximum_concurrency" {
-  description = "Maximum number of concurrent invocations that work on the queue: it keeps what the function calls below its limits. Not used in a FIFO queue, which its message groups limit."
+  description = "Maximum number of concurrent invocations that work on the queue: it keeps what the function calls below its limits. In a FIFO queue, there are no more than message groups either."
   type        = number
   default     = 2
   nullable    = false
@@ -119,8 +139,8 @@ variable "name" {
   type        = string
 
   validation {
-    condition     = can(regex("^[A-Za-z0-9_-]{1,62}$", var.name))
-    error_message = "name must hold 1 to 62 letters, digits, _ and - (62, so that <name>-dead-letters.fifo fits in 80); got \"${var.name}\"."
+    condition     = can(regex("^[A-Za-z0-9_-]+$", var.name)) && length(var.name) <= (var.fifo ? 62 : 67)
+    error_message = "name must hold 1 to 67 letters, digits, _ and -, in a FIFO queue 62 (so that <name>-dead-letters.fifo fits in 80); got \"${var.name}\"."
   }
 }
 

@@ -13,7 +13,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from local import inspection, leftovers
+from local import inspection
 from local.environment import STACK_NAME, Environment, clear
 from local.mqtt import MqttConnection, MqttError
 from local.own_things_stack import OwnThingsStack
@@ -148,7 +148,7 @@ def applied(subject: Subject, way: Way, directory: Path) -> Iterator[Bridge]:
             for topic_filter in ("lorawan/#", f"{upstream_topic(STACK_NAME, '')}#"):
                 topics.subscribe(topic_filter)
             bridge = Bridge(subject, application, environment, topics, Things(environment.aws.clients))
-            leftovers.apply(bridge.stack(), environment.aws)
+            bridge.stack().apply()
             bridge.settled()
             yield bridge
     finally:

@@ -42,7 +42,7 @@ RECORDS_QUEUE = "records-of-orchard"
 
 VAULT, VAULT_APPLICATION = "Vault", "vault-app"
 
-WORK_QUEUES = frozenset({"registry", "requeue", "shadow", "sync"})
+WORK_QUEUES = frozenset({"downlink", "registry", "requeue", "sending", "shadow", "sync", "waiting"})
 
 APPLIED_BY = {"farm_stack": "farm", "pair": "pair", "meadow": "meadow", "silo": "silo"}
 """Fixture that applies a stack → the group of the tests that use it, which run in one process (pytest-xdist)."""

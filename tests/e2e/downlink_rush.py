@@ -64,13 +64,13 @@ def _configure(environment: Mapping[str, str]) -> None:
 
 def _send_share(device_ids: Mapping[str, str], numbers: range) -> int:
     account, thing_names = Account(os.environ["STACK_NAME"], device_ids), list(device_ids)
-    flow = composition.downlink(os.environ, account)
+    order = composition.downlink(os.environ, account)
 
     def request(number: int) -> None:
         body = json.dumps({"bytes": base64.b64encode(number.to_bytes(4)).decode()}).encode()
         topic = f"lorawan/{thing_names[number % len(thing_names)]}/downlink/push"
         event = {"topic": topic, "payload": base64.b64encode(body).decode()}
-        flow(Invocation(), event).handle(event)
+        order(Invocation()).flow(event).handle(event, repeated=False)
 
     with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(request, numbers))

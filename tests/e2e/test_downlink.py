@@ -1,12 +1,15 @@
 """Downlinks: from a request on a public topic into the queue of The Things Stack, to the device, and back."""
 
+import base64
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 from tests.e2e.conftest import PATIENCE, Bridge, Device
 from tests.e2e.polling import eventually
+from tests.sizes import size
 from thingbridge.messaging.downlink import PRIORITIES
 
 
@@ -217,3 +220,64 @@ def test_a_busy_network_is_tried_again_until_it_takes_the_downlink(farm: Bridge)
     request(farm, "lorawan/downlink", {"thingName": device.dev_eui, "bytes": "AQ=="})
     farm.topics.wait_for(f"lorawan/{device.dev_eui}/downlink/queued", timeout=PATIENCE)
     assert len(queue(farm, device)) == 1
+
+
+# Order --------------------------------------------------------------------------------------------------------------
+
+
+def number_each(bridge: Bridge, devices: Sequence[Device], count: int) -> None:
+    """Request `count` downlinks of the devices in turn, each with its number, as fast as one sender can."""
+    for number in range(count):
+        payload = base64.b64encode(number.to_bytes(4)).decode()
+        device = devices[number % len(devices)]
+        request(bridge, f"lorawan/{device.dev_eui}/downlink/push", {"bytes": payload})
+
+
+def numbers(bridge: Bridge, device: Device) -> list[int]:
+    return [int.from_bytes(base64.b64decode(each["frm_payload"])) for each in queue(bridge, device)]
+
+
+@pytest.mark.parametrize("_again", range(size(3, 30)))
+def test_four_requests_within_a_second_are_queued_in_their_order(farm: Bridge, _again: int) -> None:
+    device = farm.joined_device()
+    number_each(farm, [device], 4)
+    eventually("four downlinks in the queue", lambda: len(queue(farm, device)) == 4)
+    assert numbers(farm, device) == [0, 1, 2, 3]
+
+
+def test_a_replace_comes_in_its_order_and_on_every_topic(farm: Bridge) -> None:
+    device = farm.joined_device()
+    topic = f"lorawan/{device.dev_eui}/downlink"
+    request(farm, f"{topic}/push", {"bytes": "AQ=="})
+    request(farm, f"{topic}/replace", {"bytes": "Ag=="})
+    request(farm, "lorawan/downlink", {"thingName": device.dev_eui, "bytes": "Aw=="})
+    farm.topics.wait_for(
+        f"{topic}/queued", lambda message: message.json()["downlink_queued"]["frm_payload"] == "Aw==", timeout=PATIENCE
+    )
+    assert [each["frm_payload"] for each in queue(farm, device)] == ["Ag==", "Aw=="]
+
+
+def test_a_device_that_the_things_stack_fails_on_keeps_its_order_and_holds_up_no_other(farm: Bridge) -> None:
+    bad, other = farm.joined_device(), farm.joined_device()
+    farm.things_stack.faults.add(method="POST", path=f"{bad.device_id}/down/push", status=429, times=10_000)
+    number_each(farm, [bad, other], 6)
+    eventually("the downlinks of the other device", lambda: len(queue(farm, other)) == 3)
+    assert queue(farm, bad) == []
+    farm.things_stack.faults.clear()
+    eventually("those of the failed one", lambda: len(queue(farm, bad)) == 3, timeout=90)
+    assert (numbers(farm, bad), numbers(farm, other)) == ([0, 2, 4], [1, 3, 5])
+
+
+RUSH_DEVICES, RUSH_REQUESTS = size((5, 50), (100, 5000))
+
+
+def test_in_a_rush_no_request_is_lost_and_each_device_has_its_own_in_order(farm: Bridge) -> None:
+    devices = [farm.joined_device() for _ in range(RUSH_DEVICES)]
+    number_each(farm, devices, RUSH_REQUESTS)
+    expected = {each.dev_eui: list(range(index, RUSH_REQUESTS, RUSH_DEVICES)) for index, each in enumerate(devices)}
+    eventually(
+        "all downlinks in the queues",
+        lambda: sum(len(queue(farm, each)) for each in devices) >= RUSH_REQUESTS,
+        timeout=size(60, 1800),
+    )
+    assert {each.dev_eui: numbers(farm, each) for each in devices} == expected

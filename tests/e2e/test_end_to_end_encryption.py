@@ -381,6 +381,11 @@ def rush(vault: Bridge) -> tuple[list[Device], dict[str, str]]:
         "API_KEY_SECRET_ARN": secrets.create_secret(Name=RUSH, SecretString=api_key)["ARN"],
         "SESSIONS_TABLE": f"{NAME}-sessions",
         "KEY_ENCRYPTION_KEY_SECRET_ARN": kek["ARN"],
+        "DOWNLINKS_TABLE": f"{NAME}-downlinks",
+        "SENDING_QUEUE_URL": vault.outputs["queue_urls"]["sending"],
+        "DOWNLINK": json.dumps(
+            {"concurrency": 2, "hold_seconds": 0.5, "maximum_age_seconds": 3600, "rate_per_minute": None}
+        ),
     }
 
 

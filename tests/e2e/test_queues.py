@@ -1,5 +1,6 @@
-"""Queues: one bad device holds up no other, nothing secret waits in them, and dead letters are handled again."""
+"""Queues: one bad device holds up no other, nothing secret waits in them, and dead letters are replayed."""
 
+import base64
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -7,7 +8,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from cli.app import app
 from local.aws import LocalAws
 from tests.e2e.conftest import Bridge, Device
 from tests.e2e.polling import eventually
@@ -71,14 +74,13 @@ def peek(bridge: Bridge, queue: str) -> list[str]:
     return [message["Body"] for message in answer.get("Messages", [])]
 
 
-def redrive(bridge: Bridge, queue: str) -> None:
-    """Move every dead letter back, as SQS does (StartMessageMoveTask, which the local AWS does not have)."""
-    sqs, urls = bridge.aws.client("sqs"), bridge.outputs["queue_urls"]
-    dead = urls[f"{queue}_dead_letters"]
-    while messages := sqs.receive_message(QueueUrl=dead, MaxNumberOfMessages=10).get("Messages"):
-        for message in messages:
-            sqs.send_message(QueueUrl=urls[queue], MessageBody=message["Body"])
-            sqs.delete_message(QueueUrl=dead, ReceiptHandle=message["ReceiptHandle"])
+def failures(bridge: Bridge, *arguments: str) -> Any:
+    """`thingbridge failures … --json` for the stack, as in a shell that leads to this AWS."""
+    environment = {**bridge.aws.settings(), "THINGBRIDGE_STACK": bridge.name}
+    done = CliRunner(env=environment).invoke(app, ["failures", *arguments, "--json"], catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    assert PLANTED not in done.output
+    return json.loads(done.stdout)
 
 
 def everything_logged(aws: LocalAws) -> str:
@@ -166,10 +168,37 @@ def test_no_key_is_in_a_queue_a_log_or_a_shadow_whichever_hop_fails(
     assert names[3] in seen[-1]
     assert PLANTED not in "\n".join(seen)
 
+    (group,) = failures(farm, "list", "registry_dead_letters")["groups"]
+    assert (group["count"], group["subjects"]) == (1, [names[2]])
+    assert "500" in group["cause"]
     farm.things_stack.faults.clear()
-    redrive(farm, "registry")
+    assert failures(farm, "replay", "registry_dead_letters") == {"replayed": 1, "failed": []}
     eventually("the dead letter's device", lambda: farm.on_servers(refused.device_id) == ALL_SERVERS)
     assert not peek(farm, "registry_dead_letters")
+
+
+def test_a_message_that_no_function_was_invoked_with_is_replayed_to_it(farm: Bridge) -> None:
+    device = farm.new_device()
+    body = {
+        "end_device_ids": {"device_id": device.device_id, "dev_eui": device.dev_eui},
+        "uplink_message": {"f_port": 7},
+    }
+    letter = {
+        "ruleName": f"{farm.name}_upstream",
+        "topic": f"thethings/lorawan/{farm.name}/uplink",
+        "base64OriginalPayload": base64.b64encode(json.dumps(body).encode()).decode(),
+        "failures": [{"failedAction": "LambdaAction", "errorMessage": "Rate exceeded"}],
+    }
+    queue = farm.outputs["queue_urls"]["upstream_failures"]
+    farm.aws.client("sqs").send_message(QueueUrl=queue, MessageBody=json.dumps(letter))
+    (group,) = failures(farm, "list", "upstream_failures")["groups"]
+    assert (group["subjects"], group["cause"]) == (
+        [device.device_id],
+        f"rule {farm.name}_upstream: LambdaAction: Rate exceeded",
+    )
+    assert failures(farm, "replay", "upstream_failures")["replayed"] == 1
+    eventually("the thing of the message", lambda: farm.shadow(device.dev_eui))
+    assert not peek(farm, "upstream_failures")
 
 
 def test_a_run_that_fails_makes_way_at_once(farm: Bridge) -> None:

@@ -52,6 +52,17 @@ run "alarms_and_dashboard_are_what_the_inputs_ask_for" {
     error_message = "got ${jsonencode(module.upstream["all"].observed.alarms)}"
   }
 
+  # The function waits for the pace by design: its duration is not a fault.
+  assert {
+    condition     = module.downlink["none"].observed.alarms == [] && length(flatten(module.downlink["none"].observed.parts[*].alarms)) == 0
+    error_message = "alarms exist without what they do"
+  }
+
+  assert {
+    condition     = sort(flatten([module.downlink["all"].observed.parts[*].alarms, module.downlink["all"].observed.alarms])) == tolist(["farm-downlink-age", "farm-downlink-dead-letters", "farm-downlink-errors", "farm-downlink-rule-failures", "farm-downlink-rule-throttled", "farm-downlink-stream", "farm-downlink-throttles", "farm-downlink_push-rule-failures", "farm-downlink_push-rule-throttled", "farm-downlink_replace-rule-failures", "farm-downlink_replace-rule-throttled", "farm-sending-age", "farm-sending-dead-letters"])
+    error_message = "got ${jsonencode(module.downlink["all"].observed)}"
+  }
+
   # The comparison uses its time by design: its duration is not a fault.
   assert {
     condition     = sort(flatten([module.registry.observed.parts[*].alarms, module.registry.observed.alarms])) == tolist(["farm-comparison-drift", "farm-comparison-failed", "farm-comparison-refused", "farm-registry-age", "farm-registry-dead-letters", "farm-registry-duration", "farm-registry-errors", "farm-registry-rule-failures", "farm-registry-rule-throttled", "farm-registry-throttles", "farm-sync-age", "farm-sync-dead-letters", "farm-sync-errors", "farm-sync-throttles"])
@@ -80,6 +91,8 @@ run "silence_and_a_full_connection_are_seen_within_minutes" {
   variables {
     stack                = { name = "farm-1" }
     base_topic           = "thethings/lorawan/farm-1"
+    iot_endpoint         = "example-ats.iot.eu-west-1.amazonaws.com"
+    directory            = { environment = {}, policy_json = "{}" }
     shadow               = { environment = {}, policy_json = "{}" }
     silence_minutes      = 30
     publishes_per_second = 100

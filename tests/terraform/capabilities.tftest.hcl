@@ -59,6 +59,12 @@ run "a_function_takes_environment_and_rights_of_every_grant" {
     condition     = output.static_arn == "arn:aws-us-gov:lambda:us-gov-west-1:111122223333:function:farm-upstream"
     error_message = "got ${output.static_arn}"
   }
+
+  # An invocation that succeeds writes nothing by itself.
+  assert {
+    condition     = aws_lambda_function.this.logging_config[0].system_log_level == "WARN"
+    error_message = "got ${aws_lambda_function.this.logging_config[0].system_log_level}"
+  }
 }
 
 run "a_capability_creates_what_its_inputs_ask_for" {

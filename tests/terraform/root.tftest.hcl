@@ -36,6 +36,11 @@ run "the_region_has_its_usual_frequency_plan" {
     error_message = "outputs name what does not exist"
   }
 
+  assert {
+    condition     = local.message_functions.memory_size == 256 && local.functions.memory_size == 512
+    error_message = "got ${local.message_functions.memory_size} and ${local.functions.memory_size}"
+  }
+
   # Without end-to-end encryption there is no key encryption key.
   assert {
     condition     = length(module.end_to_end_encryption) == 0 && module.package.layer == null && length(module.devices) == 0 && output.devices == null
@@ -52,6 +57,7 @@ run "what_is_set_wins_over_what_is_derived" {
     default_frequency_plan_id = "US_902_928_FSB_2"
     end_to_end_encryption     = true
     ingest                    = { mode = "manual" }
+    functions                 = { memory_size = 384 }
     shadow                    = { min_interval_seconds = 60 }
     devices                   = { types = { temperature = {} }, telemetry = {}, provisioning = {}, end_old_certificates = {} }
   }
@@ -70,6 +76,11 @@ run "what_is_set_wins_over_what_is_derived" {
   assert {
     condition     = endswith(module.package.layer.filename, "-layer.zip")
     error_message = "got ${module.package.layer.filename}"
+  }
+
+  assert {
+    condition     = local.message_functions.memory_size == 384 && local.functions.memory_size == 384
+    error_message = "got ${local.message_functions.memory_size} and ${local.functions.memory_size}"
   }
 
   assert {

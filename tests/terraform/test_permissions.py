@@ -18,6 +18,7 @@ EVERYTHING = {
     "AdministerKey": "in the policy of a key, * is the key itself",
     "EncryptNotifications": "in the policy of a key, * is the key itself",
     "FindEndpoint": "iot:DescribeEndpoint has no resource level in IAM",
+    "KnowWhetherEventsAreSent": "iot:DescribeEventConfigurations has no resource level in IAM",
     "FindStacks": "iot:ListTopicRules has no resource level in IAM",
     "FindThings": "iot:ListThings has no resource level in IAM",
     "CreateCertificate": "iot:CreateKeysAndCertificate has no resource level in IAM",
@@ -41,6 +42,7 @@ WHOLE_KINDS = {
     "WriteInitialShadows": "things are named by their users, freely",
     "KeepCertificates": "a certificate's ARN holds its fingerprint, which is not known before",
     "KeepShadows": "things are named by their users, freely",
+    "LookAtThings": "things are named by their users, freely",
     "LookForThings": "things are named by their users, freely",
     "ProvisionIntoGroups": "things are named by their users, freely",
     "ProvisionThings": "things are named by their users, freely",
@@ -48,6 +50,7 @@ WHOLE_KINDS = {
     "ReadOutcomes": "things are named by their users, freely",
     "ReadThings": "things are named by their users, freely",
     "ReportOutcomes": "things are named by their users, freely",
+    "UndoSecondThings": "things are named by their users, freely",
     "ChangeThings": "things are named by their users, freely",
     "Connect": "the client ids of The Things Stack are random",
 }
@@ -136,7 +139,7 @@ def test_services_act_for_one_account_and_one_rule(plan: Plan, policy_documents:
         for statement in statements
         if any("iot.amazonaws.com" in principal["identifiers"] for principal in statement.get("principals") or [])
     }
-    assert len(trusts) == 5
+    assert len(trusts) == 7
     for address, statement in trusts.items():
         conditions = {condition["variable"]: condition["values"] for condition in statement["condition"]}
         assert set(conditions) == {"aws:SourceAccount", "aws:SourceArn"}, address

@@ -61,10 +61,11 @@ SETTINGS = {
     "sync": "SyncSettings",
     "telemetry": "TelemetrySettings",
     "upstream": "UpstreamSettings",
+    "waiting": "WaitingSettings",
     "webhook": "WebhookSettings",
 }
 # Those that also read WorkQueueSettings.
-WORKING_ON_A_QUEUE = {"registry", "requeue", "shadow", "sync"}
+WORKING_ON_A_QUEUE = {"downlink", "registry", "requeue", "shadow", "sync", "waiting"}
 
 
 @pytest.mark.parametrize("example", ["complete", "minimal"])
@@ -127,16 +128,15 @@ def _rights(statement: dict[str, Any]) -> dict[str, Any]:
 
 def test_a_function_is_configured_with_what_it_reads_and_nothing_else(plan: Plan, resources: Resources) -> None:
     settings = importlib.import_module("handlers.settings")
-    # IOT_ENDPOINT is read for the clients (thingbridge/aws/direct.py).
     optional = {
         "devices": {"TELEMETRY_STATES_TABLE"},
         "downlink": {"CA_CERTIFICATE", "DELTA_F_PORT"},
-        "upstream": {"IOT_ENDPOINT"},
     }
     checked = set()
     for address, resource in resources(plan("complete")).items():
-        # The secret of this stack exists, so the plan knows every value but the URLs of queues, which `registry` and
-        # `sync` have. The functions that are not part of it are started by the end-to-end tests.
+        # The secret of this stack exists, so the plan knows every value but the URLs of queues, which `downlink`,
+        # `registry`, `sync`, `upstream` and `waiting` have. The functions that are not part of it are started by the
+        # end-to-end tests.
         if not address.startswith("module.vineyard.") or resource["type"] != "aws_lambda_function":
             continue
         function = resource["values"]["function_name"].removeprefix("vineyard-")
@@ -148,7 +148,7 @@ def test_a_function_is_configured_with_what_it_reads_and_nothing_else(plan: Plan
         required = {each.name.upper() for each in read if each.default is MISSING}
         assert set(variables) == {"LOG_LEVEL"} | required | optional.get(function, set()), function
         checked.add(function)
-    assert checked == {"devices", "downlink", "upstream"}
+    assert checked == {"devices"}
 
 
 def test_a_handler_is_there_for_every_function(repository: Path, plan: Plan, resources: Resources) -> None:
@@ -171,14 +171,15 @@ def test_rules_listen_where_the_functions_expect_messages(plan: Plan, resources:
         if resource["type"] == "aws_iot_topic_rule"
     }
     message = "SELECT topic() AS topic, encode(*, 'base64') AS payload FROM"
-    request = "SELECT topic() AS topic, encode(*, 'base64') AS payload, timestamp() AS receivedAt FROM"
+    output = "newuuid() AS id, topic() AS topic, encode(*, 'base64') AS payload, timestamp() AS receivedAt FROM"
+    anybody, named = f"SELECT topic() AS thing, {output}", f"SELECT topic(2) AS thing, {output}"
     registry = "FROM '$aws/events/thing/+/+' WHERE thingTypeName = 'lorawan' AND attributes.stackName = 'farm'"
     selected = ", ".join(f"attributes.{name} AS {name}" for name in SELECTED)
     assert rules == {
         "farm_upstream": f"{message} '{topics.UPSTREAM_BASE}/farm/#'",
-        "farm_downlink": f"{request} '{topics.DOWNLINK_REQUEST}'",
-        "farm_downlink_push": f"{request} '{topics.public('+', topics.DOWNLINK_PUSH)}'",
-        "farm_downlink_replace": f"{request} '{topics.public('+', topics.DOWNLINK_REPLACE)}'",
+        "farm_downlink": f"{anybody} '{topics.DOWNLINK_REQUEST}'",
+        "farm_downlink_push": f"{named} '{topics.public('+', topics.DOWNLINK_PUSH)}'",
+        "farm_downlink_replace": f"{named} '{topics.public('+', topics.DOWNLINK_REPLACE)}'",
         "farm_registry": " ".join((f"SELECT operation, thingName, {selected}", registry)),
     }
 
@@ -198,7 +199,7 @@ def test_every_hop_has_a_queue_for_what_failed(plan: Plan, resources: Resources)
         if resource["type"] == "aws_lambda_function_event_invoke_config"
         and resource["values"]["destination_config"][0]["on_failure"]
     }
-    assert asynchronous == caught == {"upstream", "downlink"}
+    assert asynchronous == caught == {"upstream"}
 
 
 def test_two_stacks_share_no_name(plan: Plan, resources: Resources) -> None:
@@ -209,4 +210,4 @@ def test_two_stacks_share_no_name(plan: Plan, resources: Resources) -> None:
             if name and resource["type"] in SHOWN and resource["type"] != "aws_lambda_function_event_invoke_config":
                 names[resource["type"], name] += 1
     assert {name: count for name, count in names.items() if count > 1} == {}
-    assert sum(1 for kind, _ in names if kind == "aws_lambda_function") == 15
+    assert sum(1 for kind, _ in names if kind == "aws_lambda_function") == 17

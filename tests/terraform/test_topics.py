@@ -87,9 +87,16 @@ def test_the_rule_for_requests_has_the_name_by_which_a_stack_is_found() -> None:
 def test_the_time_of_receipt_is_selected_for_requests_and_deltas() -> None:
     text = (MODULES / "downlink/main.tf").read_text()
     assert "timestamp() AS receivedAt" in text
-    assert text.count("select       = local.select") == text.count('source   = "../topic_rule"') + text.count(
-        'source = "../topic_rule"'
-    )
+    assert text.count("select       = local.select") == text.count('source = "../topic_rule"') == 1
+    assert text.count('select       = "${local.keys[each.key]}, ${local.select}"') == 1
+    assert text.count('source   = "../topic_rule"') == 1
+
+
+def test_a_request_is_stored_for_the_thing_that_its_topic_names() -> None:
+    text = (MODULES / "downlink/main.tf").read_text()
+    for name, topic in written("downlink/main.tf").items():
+        if name != "topic_filter" and (segments := topic.split("/")).count("+"):
+            assert re.search(rf'{name} += "topic\({segments.index("+") + 1}\) AS thing, newuuid\(\) AS id"', text)
 
 
 def test_devices_publish_and_are_answered_where_the_code_says() -> None:

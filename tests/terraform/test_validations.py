@@ -58,7 +58,7 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     },
     "configure": {},
     "devices": {"iot_endpoint": "example-ats.iot.eu-west-1.amazonaws.com", "types": {"temperature": {}}},
-    "downlink": {},
+    "downlink": {"iot_endpoint": "example-ats.iot.eu-west-1.amazonaws.com"},
     "end_to_end_encryption": {
         "configure_role_name": "farm-configure-eu-west-1",
         "layer": {"filename": "layer.zip", "source_code_hash": "Xx0="},
@@ -192,7 +192,7 @@ ROOT_CASES = [
         _APPLICATION_ID + '"a123456789-123456789-123456789-1234567".',
         f'{_TYPE_NAME}"{129 * "x"}".',
         f'{_EXTERNAL_ID}"{1226 * "x"}".',
-        "functions.memory_size must be a whole number from 128 to 10240; got 10241.",
+        "functions.memory_size must be a whole number from 128 to 10240, or null; got 10241.",
     ),
     case(
         ROOT,
@@ -215,7 +215,7 @@ ROOT_CASES = [
         "application_api_key_version must be a whole number from 1; got 0.",
         _TYPE_NAME + '"".',
         _EXTERNAL_ID + '"x".',
-        "functions.memory_size must be a whole number from 128 to 10240; got 64.",
+        "functions.memory_size must be a whole number from 128 to 10240, or null; got 64.",
         _SOURCE + "neither.",
     ),
     case(
@@ -285,6 +285,32 @@ ROOT_CASES = [
         'and mode "pubsub".',
     ),
     case(ROOT, {"shadow": {"min_interval_seconds": 1.5}}, _INTERVAL + "1.5."),
+    case(
+        ROOT,
+        {"downlink": {"concurrency": 1, "hold_seconds": 61, "maximum_age_seconds": 59, "rate_per_minute": 0.1}},
+        "downlink.concurrency must be a whole number from 2, the least of Lambda, to 1000; got 1.",
+        "downlink.hold_seconds must be 0 to 60; got 61.",
+        "downlink.maximum_age_seconds must be 60 to 21600; got 59.",
+        "downlink.rate_per_minute must be at least 1, or null for a part of the limit that The Things Stack reports; "
+        "got 0.1.",
+        "downlink.concurrency must be at most four times rate_per_minute, so that each instance sends within an "
+        "invocation; got 1.",
+    ),
+    case(
+        ROOT,
+        {
+            "limits": {
+                "create_thing_per_second": 0.5,
+                "list_things_per_second": 1,
+                "registry_concurrency": 2.5,
+                "shadow_writes_per_second": 19,
+            }
+        },
+        "limits.create_thing_per_second must be 1 to 8000; got 0.5.",
+        "limits.list_things_per_second must be 2 to 1000; got 1.",
+        "limits.registry_concurrency must be a whole number from 2, the least of Lambda, to 1000; got 2.5.",
+        "limits.shadow_writes_per_second must be 20 to 20000; got 19.",
+    ),
     case(
         ROOT,
         {"shadow": {"min_interval_seconds": 60, "metrics": False}},
@@ -552,7 +578,7 @@ MODULE_CASES = [
         "topic_rule",
         {"name": 101 * "x", "action": {}, "topic_filter": "a' OR 'b"},
         f'name must hold 1 to 100 letters, digits, _ and - (100, as it names a permission too); got "{101 * "x"}".',
-        "action must name exactly one of firehose, function, kinesis and queue; got [].",
+        "action must name exactly one of firehose, function, kinesis, queue and table; got [].",
         "topic_filter must be an MQTT topic filter without a quotation mark; got \"a' OR 'b\".",
     ),
     case(
@@ -569,7 +595,7 @@ MODULE_CASES = [
         "topic_rule",
         {"name": "a b", "action": {"function": {"arn": "a"}, "queue": {"arn": "a", "url": "u"}}},
         'name must hold 1 to 100 letters, digits, _ and - (100, as it names a permission too); got "a b".',
-        'action must name exactly one of firehose, function, kinesis and queue; got ["function","queue"].',
+        'action must name exactly one of firehose, function, kinesis, queue and table; got ["function","queue"].',
     ),
     case(
         "work_queue",
@@ -580,7 +606,7 @@ MODULE_CASES = [
             "maximum_concurrency": 1,
             "maximum_receive_count": 0,
             "message_retention_seconds": 1209601,
-            "name": 63 * "x",
+            "name": 68 * "x",
         },
         "batch_size must be 1 to 10, or up to 10000 with a maximum_batching_window_in_seconds of at least 1 (not in a "
         "FIFO queue); got 11.",
@@ -589,8 +615,8 @@ MODULE_CASES = [
         "maximum_concurrency must be 2 to 1000; got 1.",
         "maximum_receive_count must be 1 to 1000 (AWS recommends at least 5 for a queue that feeds a function); got 0.",
         "message_retention_seconds must be 60 to 1209600 (14 days); got 1209601.",
-        "name must hold 1 to 62 letters, digits, _ and - (62, so that <name>-dead-letters.fifo fits in 80); "
-        f'got "{63 * "x"}".',
+        "name must hold 1 to 67 letters, digits, _ and -, in a FIFO queue 62 (so that <name>-dead-letters.fifo fits in "
+        f'80); got "{68 * "x"}".',
     ),
     case(
         "work_queue",
@@ -602,12 +628,30 @@ MODULE_CASES = [
         {"maximum_batching_window_in_seconds": 1, "fifo": True},
         "maximum_batching_window_in_seconds must be 0 to 300, and 0 in a FIFO queue; got 1.",
     ),
+    case("work_queue", {"high_throughput": True}, "high_throughput must be false unless fifo is true; got true."),
     case(
         "schedule",
         {"name": 65 * "x", "expression": "every 10 minutes"},
         f'name must hold 1 to 64 letters, digits, _ and -; got "{65 * "x"}".',
         "expression must be a rate or a cron expression, e.g. rate(10 minutes) or cron(0 * * * ? *); "
         'got "every 10 minutes".',
+    ),
+    case(
+        "upstream",
+        {"limits": {"create_thing_per_second": 8001, "list_things_per_second": 1001}},
+        "limits.create_thing_per_second must be 1 to 8000; got 8001.",
+        "limits.list_things_per_second must be 2 to 1000; got 1001.",
+    ),
+    case(
+        "registry",
+        {"limits": {"list_things_per_second": 1, "registry_concurrency": 1}},
+        "limits.list_things_per_second must be 2 to 1000; got 1.",
+        "limits.registry_concurrency must be a whole number from 2, the least of Lambda, to 1000; got 1.",
+    ),
+    case(
+        "shadow",
+        {"limits": {"shadow_writes_per_second": 20001}},
+        "limits.shadow_writes_per_second must be 20 to 20000; got 20001.",
     ),
     case(
         "upstream",
@@ -687,6 +731,17 @@ MODULE_CASES = [
         {"settings": {"min_interval_seconds": 901}},
         "settings.min_interval_seconds must be 0, or whole seconds from 1 to 900, the longest a queue delays a "
         "message; got 901.",
+    ),
+    case(
+        "downlink",
+        {"settings": {"concurrency": 1, "hold_seconds": 61, "maximum_age_seconds": 59, "rate_per_minute": 0.1}},
+        "settings.concurrency must be a whole number from 2, the least of Lambda, to 1000; got 1.",
+        "settings.hold_seconds must be 0 to 60; got 61.",
+        "settings.maximum_age_seconds must be 60 to 21600; got 59.",
+        "settings.rate_per_minute must be at least 1, or null for a part of the limit that The Things Stack reports; "
+        "got 0.1.",
+        "settings.concurrency must be at most four times rate_per_minute, so that each instance sends within an "
+        "invocation; got 1.",
     ),
     case(
         "downlink", {"delta_f_port": 224}, "delta_f_port must be an FPort of applications, 1 to 223, or null; got 224."

@@ -105,6 +105,18 @@ def clients(session: LentClients, monkeypatch: pytest.MonkeyPatch) -> Iterator[C
         boto3.DEFAULT_SESSION = default
 
 
+def create_directory_table(clients: Clients, name: str = "farm-directory") -> str:
+    """The table of a stack's directory, empty; returns its name."""
+    clients("dynamodb").create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "device", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "device", "AttributeType": "S"}],
+    )
+    clients.take_calls()
+    return name
+
+
 @pytest.fixture
 def iot(clients: Clients) -> Any:
     """A client of the account's thing registry, which has the thing type `lorawan`."""

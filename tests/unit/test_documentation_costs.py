@@ -8,7 +8,7 @@ import pytest
 from cli.costs import fleet, metering, prices, uplinks
 from cli.costs.fleet import Bill, Fleet
 from cli.costs.prices import Item, Prices
-from cli.costs.uplinks import LOGS, Functions, Shadow, WayIn
+from cli.costs.uplinks import Functions, Shadow, WayIn
 from cli.costs.usage import total
 from tests import documents
 from thingbridge.registry.sync import Count
@@ -31,10 +31,8 @@ def bill(way_in: str, shadow: Shadow) -> Bill:
 
 @pytest.mark.parametrize("row", documents.table(COSTS, "Way in"), ids=lambda row: f"{row[0]} {row[1]}")
 def test_the_price_of_a_million_uplinks_is_the_calculated_one(row: list[str]) -> None:
-    way_in, shadow, with_logs, without_logs = row
-    calculated = bill(way_in, SHADOWS[shadow])
-    assert f"{calculated.usd_per_million - calculated.per_million.get(LOGS, 0.0):.2f}" == without_logs
-    assert with_logs == ("" if way_in.startswith(fleet.CLOSED) else f"{calculated.usd_per_million:.2f}")
+    way_in, shadow, usd = row
+    assert f"{bill(way_in, SHADOWS[shadow]).usd_per_million:.2f}" == usd
 
 
 def test_every_part_of_an_uplink_and_every_fixed_part_is_explained() -> None:
@@ -52,14 +50,17 @@ def test_the_figures_in_the_text_are_those_of_the_calculation() -> None:
     assert f"({metering.FULL_PROCESSOR_MB:,} MB are one), and {metering.ROUND_TRIP_MS:g} ms for each call" in text
     assert f"uses {uplinks.USUAL_MILLISECONDS:g} ms unless" in text
     gb_second = VIRGINIA.usd[Item.LAMBDA_ARM64] * 1_000_000
-    assert f"10 ms more or less are {metering.gb_seconds(10, 512) * gb_second:.2f} USD" in text
-    logged = metering.platform_log_gb() * 1_000_000 * VIRGINIA.usd[Item.LOG_GB]
-    assert f"The entries of Lambda itself are {logged:.2f} USD" in text
+    assert f"10 ms more or less are {metering.gb_seconds(10, 256) * gb_second:.2f} USD" in text
+    assert f"Of its {uplinks.USUAL_MILLISECONDS:g} ms, a function waits {2 * metering.ROUND_TRIP_MS:g} for AWS" in text
+    assert f"those that messages pass have {Functions().memory_mb} MB" in text
+    logged = metering.platform_log_gb("INFO") * 1_000_000 * VIRGINIA.usd[Item.LOG_GB]
+    assert f"are {logged:.2f} USD per million, as much as the invocations" in text
     assert f"| metrics | {len(Count)} counts of the comparison at {VIRGINIA.usd[Item.METRIC]:.2f} USD" in text
     polls = fleet.fixed_costs(1, WayIn.ROLE, Shadow(), Functions())
-    assert f"about {polls.units(Item.SQS_REQUEST) * VIRGINIA.usd[Item.SQS_REQUEST]:.2f} USD for the queue" in text
+    standard = polls.units(Item.SQS_REQUEST) * VIRGINIA.usd[Item.SQS_REQUEST]
+    assert f"about {standard / 3:.2f} USD each for the queues of `directory`, `downlink` and `registry`" in text
     fifo = polls.quantities["waiting at queues", Item.SQS_FIFO_REQUEST] * VIRGINIA.usd[Item.SQS_FIFO_REQUEST]
-    assert f"{fifo:.2f} USD for that of `sync` (FIFO)" in text
+    assert f"{fifo / 3:.2f} USD each for `sync`, `sending` and `waiting` (FIFO)" in text
     assert f"{fleet.RUNS:,} runs" in text
 
 
@@ -72,9 +73,9 @@ def test_the_prices_that_were_read_are_the_named_ones() -> None:
 
 
 def paced(interval: int, gap: int) -> str:
-    """USD per million messages for a paced shadow, without what its function logs."""
+    """USD per million messages for a paced shadow."""
     parts = (uplinks.writes(Shadow(interval=interval), Functions(), gap) * 1_000_000).usd(VIRGINIA)
-    return f"{total(parts) - parts.get(LOGS, 0.0):.2f}"
+    return f"{total(parts):.2f}"
 
 
 def test_the_cost_of_a_minimum_interval_is_the_calculated_one() -> None:
@@ -86,4 +87,4 @@ def test_the_cost_of_a_minimum_interval_is_the_calculated_one() -> None:
         assert scheduled == paced(int(interval), seconds[sends])
         assert float(unpaced) == pytest.approx(VIRGINIA.usd[Item.IOT_OPERATION] * 1_000_000)
     parts = (uplinks.scheduled_write(Functions()) * 1_000_000).usd(VIRGINIA)
-    assert f"| each scheduled write: SQS, function, table, shadow | {total(parts) - parts[LOGS]:.2f} USD |" in page
+    assert f"| each scheduled write: SQS, function, table, shadow | {total(parts):.2f} USD |" in page

@@ -21,11 +21,21 @@ from thingbridge.aws import secrets
 from thingbridge.aws.things import THINGS_PER_PAGE
 from thingbridge.encryption import downlinks
 from thingbridge.errors import BadInput
-from thingbridge.flows import api_key, convergence, requeue, sync, thing_directory
+from thingbridge.flows import (
+    api_key,
+    convergence,
+    directory,
+    directory_upkeep,
+    downlink_order,
+    requeue,
+    sync,
+    thing_directory,
+    waiting,
+)
 from thingbridge.flows.end_to_end_encryption import setup
 from thingbridge.flows.ingest.integration import IngestMode
 from thingbridge.flows.ingest.modes import MODES
-from thingbridge.flows.registry import setbacks, standing
+from thingbridge.flows.registry import setbacks
 from thingbridge.flows.sync import Tick
 from thingbridge.lorawan import versions
 from thingbridge.registry import attributes, marks, reconcile
@@ -44,6 +54,7 @@ from thingbridge.registry.sync import (
 README = documents.read("README.md")
 CONTRIBUTING = documents.read("CONTRIBUTING.md")
 ARCHITECTURE = documents.read("docs/architecture.md")
+DIRECTORY = documents.read("docs/directory.md")
 ENCRYPTION = documents.read("docs/end_to_end_encryption.md")
 INGEST = documents.read("docs/ingest.md")
 LOCAL = documents.read("docs/local.md")
@@ -199,12 +210,18 @@ def test_the_marks_of_a_device_are_documented() -> None:
 
 def test_the_figures_of_a_run_are_documented() -> None:
     text = flat(SYNC)
-    look_ups = 2 * standing.LOOK_UPS_PER_SECOND
+    searches = setting("variables.tf", "list_things_per_second")
+    assert searches == sync.LIST_THINGS_PER_SECOND == 0.8 * 10
+    assert sync.SHARE_OF_PAGES + sync.SHARE_BESIDE_WORK == 1
+    assert f"{sync.SHARE_OF_PAGES} * var.limits.list_things_per_second / 3 /" in documents.read(
+        "modules/registry/main.tf"
+    )
+    look_ups = sync.SHARE_OF_PAGES * searches / 3
     assert f"({DEVICES_PER_PAGE} per page, {sync.DEVICE_PAGES_PER_SECOND:g} pages per second)" in text
-    assert f"({THINGS_PER_PAGE} per page, {sync.THING_PAGES_PER_SECOND:g} pages per second; AWS allows" in text
+    assert f"({THINGS_PER_PAGE} per page, {sync.SHARE_OF_PAGES * searches:g} pages per second; AWS allows" in text
     assert f"at most {LONGEST_BACKLOG:,} may wait" in text
     assert f"at most {3 * look_ups:g} per second. So {look_ups:g} devices per second" in text
-    assert f"a run reads {sync.THING_PAGES_BESIDE_WORK:g} pages of things per second" in text
+    assert f"a run reads {sync.SHARE_BESIDE_WORK * searches:g} pages of things per second" in text
     assert f"less than {LAST_PAGE_BEFORE_END:g} seconds of the function's 15 minutes" in text
     assert (
         f"more than {reconcile.SAFE_DELETIONS} devices, and more than {reconcile.SAFE_SHARE:.0%}".replace("%", " %")
@@ -254,7 +271,7 @@ def test_the_tries_of_every_hop_are_documented() -> None:
     retries = setting("modules/function/variables.tf", "maximum_retry_attempts")
     receives = setting("modules/work_queue/variables.tf", "default", 'variable "maximum_receive_count"')
     runs = setting("modules/registry/sync.tf", "maximum_receive_count")
-    assert hops["function `upstream`, `downlink`"].startswith(f"{words[retries]} more tries")
+    assert hops["function `upstream`"].startswith(f"{words[retries]} more tries")
     assert hops["function `shadow`"].startswith(f"{words[receives]} tries")
     assert hops["function `registry`"].startswith(f"{words[receives]} tries")
     assert hops["schedule → function `sync`"].startswith(f"{words[runs]} tries")
@@ -262,11 +279,47 @@ def test_the_tries_of_every_hop_are_documented() -> None:
     assert hops["function `requeue`"].startswith("a day of tries")
     days = setting("modules/end_to_end_encryption/requeue.tf", "maximum_receive_count")
     assert 86_400 <= seconds_of_tries(days, requeue.LONGEST_PAUSE) < 86_400 + requeue.LONGEST_PAUSE
+    downlinks = setting("modules/downlink/main.tf", "maximum_receive_count")
+    assert hops["function `downlink`"].endswith(f"{downlinks} tries within 7 hours, then the dead-letter queue")
+    assert 6 * 3600 <= seconds_of_tries(downlinks, downlink_order.LONGEST_PAUSE) < 7 * 3600
     *first, longest = batches.PAUSES
     assert 3600 <= seconds_of_tries(receives, longest) < 3600 + longest
     assert f"after {', '.join(map(str, first))} and then every {longest} seconds" in flat(ARCHITECTURE)
     assert [min(pause, sync.LONGEST_PAUSE) for pause in batches.PAUSES[: runs - 1]] == [5, 30, 120]
     assert "after 5, 30 and 120 seconds" in flat(SYNC)
+
+
+def test_the_limits_are_documented_with_their_defaults() -> None:
+    page = documents.section(documents.read("docs/upstream.md"), "Quotas and limits")
+    documented = {codes(row[0])[0]: int(row[1]) for row in documents.table(page, "`limits.…`")}
+    variables = documents.read("variables.tf")
+    (block,) = re.findall(r'^variable "limits" \{\n.*?^  default', variables, re.MULTILINE | re.DOTALL)
+    defaults = {name: int(value) for name, value in re.findall(r"^    (\w+) += optional\(number, (\d+)\)", block, re.M)}
+    assert documented == defaults
+    for module in ("registry", "shadow", "upstream"):
+        text = documents.read(f"modules/{module}/variables.tf")
+        (block,) = re.findall(r'^variable "limits" \{\n.*?^  default', text, re.MULTILINE | re.DOTALL)
+        assert {(name, int(value)) for name, value in re.findall(r"(\w+) += optional\(number, (\d+)\)", block)} <= {
+            *defaults.items()
+        }
+    assert defaults["create_thing_per_second"] == 0.8 * 100
+    assert defaults["shadow_writes_per_second"] == 0.8 * 400
+
+
+def test_the_figures_of_waiting_messages_are_documented() -> None:
+    text = flat(documents.section(documents.read("docs/upstream.md"), "Many new devices at once"))
+    pauses = ", ".join(map(str, batches.PAUSES))
+    assert f"delivered after {pauses} and then every {waiting.LONGEST_PAUSE:,} seconds" in text
+    assert waiting.MOST_ATTEMPTS == 10
+    assert "fails for another reason ten times" in text
+    things, searches = (setting("variables.tf", f"{name}_per_second") for name in ("create_thing", "list_things"))
+    assert "list_things_per_second / 2" in documents.read("modules/upstream/waiting.tf")
+    assert (10_000 / things / 60, searches / 2 / 2) == (pytest.approx(2, rel=0.1), 2)
+    assert "10,000 new devices get their things in about two minutes" in text
+    assert "it is two devices per second" in text
+    assert f"{3600 * things:,} an hour by default" in flat(documents.read("docs/alarms.md"))
+    assert setting("modules/upstream/waiting.tf", "longest_wait_seconds") == 6 * 3600
+    assert "`waiting`: six hours" in documents.read("docs/alarms.md")
 
 
 def seconds_of_tries(receives: int, longest_pause: int) -> int:
@@ -283,8 +336,11 @@ def test_the_times_in_the_documents_are_those_of_the_code() -> None:
     assert "an hour at most" in flat(SYNC)
     assert f"retried for {convergence.PATIENCE:g} seconds" in flat(ARCHITECTURE)
     assert f"tried for {convergence.REMOVAL_PATIENCE:g} seconds" in flat(ARCHITECTURE)
-    assert "looked up again after an hour" in flat(ARCHITECTURE)
-    assert thing_directory.KNOWN_FOR == 3600
+    assert f"asked for again after {thing_directory.KNOWN_FOR:g} seconds" in flat(ARCHITECTURE)
+    assert f"asks the table again after {thing_directory.KNOWN_FOR:g} seconds" in flat(DIRECTORY)
+    assert f"every {directory_upkeep.SURVEYED_EVERY / 3600:g} hours" in flat(DIRECTORY)
+    assert f"counts for {directory_upkeep.GOOD_FOR / 86400:g} days" in flat(DIRECTORY)
+    assert f"within {directory.ON_ITS_WAY:g} seconds" in flat(DIRECTORY)
     assert f"for {secrets.TIME_TO_LIVE / 60:g} minutes at a time" in flat(ENCRYPTION)
     assert f"{downlinks.MOST_ATTEMPTS} times by default" in flat(ENCRYPTION)
 

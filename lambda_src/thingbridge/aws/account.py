@@ -6,6 +6,7 @@ others. The calls here do just that, and can be repeated.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from email.utils import parsedate_to_datetime
 from typing import Final
 
 from botocore.exceptions import ClientError
@@ -66,6 +67,30 @@ class Account:
                 f"{', '.join(searchable) or 'nothing'}), which AWS IoT can't change: choose another thing_type_name"
             )
         return ThingType(created=False, not_searchable=missing)
+
+    def thing_type(self, name: str) -> tuple[Sequence[str], bool] | None:
+        """The attributes that a thing type is searchable by, and whether it is deprecated; None if it is missing."""
+        with translate_errors(f"read the thing type {name}"):
+            try:
+                found = self._clients("iot").describe_thing_type(thingTypeName=name)
+            except ClientError as error:
+                if code(error) != "ResourceNotFoundException":
+                    raise
+                return None
+        searchable = found.get("thingTypeProperties", {}).get("searchableAttributes", [])
+        return list(searchable), bool(found.get("thingTypeMetadata", {}).get("deprecated"))
+
+    def thing_events(self) -> bool:
+        """Whether the registry publishes its THING events."""
+        with translate_errors("read the event configurations"):
+            now = self._clients("iot").describe_event_configurations()["eventConfigurations"]
+        return bool(now.get("THING", {}).get("Enabled"))
+
+    def clock(self) -> float:
+        """The time of AWS, in Unix seconds, as its answers say."""
+        with translate_errors("ask AWS STS who calls"):
+            answer = self._clients("sts").get_caller_identity()
+        return parsedate_to_datetime(answer["ResponseMetadata"]["HTTPHeaders"]["date"]).timestamp()
 
     def enable_thing_events(self) -> bool:
         """Switch on the registry's THING events; True when they were off. Other event types keep their settings."""

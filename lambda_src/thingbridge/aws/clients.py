@@ -58,6 +58,7 @@ class Clients:
         self._direct = direct
         self._created: dict[str, Any] = {}
         self._boto3: dict[str, Any] = {}
+        self._attempts: dict[str, int] = {}
         self._calls: Counter[str] = Counter()
         self._lock = threading.Lock()
 
@@ -65,6 +66,10 @@ class Clients:
         """The client of a service by its boto3 name (`iot`, `iot-data`, `logs`, `secretsmanager`)."""
         created = self._created.get(service)
         return created if created is not None else self._create(service)
+
+    def try_at_most(self, service: str, attempts: int) -> None:
+        """Have the client of a service, if it is yet to be created, send each request at most that often."""
+        self._attempts[service] = attempts
 
     def take_calls(self) -> dict[str, int]:
         """Calls by operation (`DescribeThing`) since the last time; each retry counts, as it does for AWS."""
@@ -87,15 +92,26 @@ class Clients:
                     import boto3
 
                     self._session = boto3.Session()
-                client = self._session.client(service, config=self._config or for_functions())
+                client = self._session.client(service, config=self._settings(service))
                 client.meta.events.register("before-send", self._sent)
                 self._boto3[service] = client
             return self._boto3[service]
 
     def _create(self, service: str) -> Any:
-        client = self._direct.client(service, self.counted, self.boto3_client) if self._direct else None
+        client = None
+        if self._direct:
+            attempts = self._attempts.get(service)
+            client = self._direct.client(service, self.counted, self.boto3_client, attempts)
         # Two threads may create it at the same time: one client is kept.
         return self._created.setdefault(service, client or self.boto3_client(service))
+
+    def _settings(self, service: str) -> Config:
+        config = self._config or for_functions()
+        if service not in self._attempts:
+            return config
+        from botocore.config import Config
+
+        return config.merge(Config(retries={"mode": "standard", "total_max_attempts": self._attempts[service]}))
 
     def _sent(self, event_name: str, **_: Any) -> None:
         self.counted(event_name.rpartition(".")[2])

@@ -21,7 +21,7 @@ from urllib.parse import quote
 
 from thingbridge.aws.connection import Answer, Connection
 from thingbridge.aws.errors import AwsError
-from thingbridge.aws.retries import Retries
+from thingbridge.aws.retries import ATTEMPTS, Retries
 from thingbridge.aws.signing import Credentials, Signer
 
 _LEFT_TO_BOTO3: Final = frozenset(
@@ -78,10 +78,15 @@ class Direct:
         return cls(endpoints, region, Credentials(keys[0], keys[1], environment.get("AWS_SESSION_TOKEN")))
 
     def client(
-        self, service: str, counted: Callable[[str], None], boto3_client: Callable[[str], Any]
+        self,
+        service: str,
+        counted: Callable[[str], None],
+        boto3_client: Callable[[str], Any],
+        attempts: int | None = None,
     ) -> "DirectClient | None":
         """The client of a service by its boto3 name; None for one that only boto3 calls.
 
+        `attempts`: how often each request is sent at most; None: as often as by default.
         `counted` is called with the operation of each request, `boto3_client` with the service when boto3 is needed.
         """
         if service not in self._endpoints:
@@ -92,7 +97,7 @@ class Direct:
             Connection(url, self._context if url.startswith("https://") else None, **self._seconds),
             Signer(self._credentials, self._region, described.signing_name),
             counted,
-            Retries(self._pause),
+            Retries(self._pause, attempts or ATTEMPTS),
         )
         return described.client(service, caller, boto3_client)
 
@@ -220,14 +225,23 @@ class _SecretsManager(_Json):
 class _DynamoDB(_Json):
     """Attributes of a binary type, which JSON has as base64, are not converted: no table here has one."""
 
+    def delete_item(self, **request: Any) -> dict[str, Any]:
+        return self._call("DynamoDB_20120810.DeleteItem", "1.0", request)
+
     def get_item(self, **request: Any) -> dict[str, Any]:
         return self._call("DynamoDB_20120810.GetItem", "1.0", request)
+
+    def query(self, **request: Any) -> dict[str, Any]:
+        return self._call("DynamoDB_20120810.Query", "1.0", request)
 
     def update_item(self, **request: Any) -> dict[str, Any]:
         return self._call("DynamoDB_20120810.UpdateItem", "1.0", request)
 
 
 class _Sqs(_Json):
+    def get_queue_attributes(self, **request: Any) -> dict[str, Any]:
+        return self._call("AmazonSQS.GetQueueAttributes", "1.0", request)
+
     def send_message(self, **request: Any) -> dict[str, Any]:
         return self._call("AmazonSQS.SendMessage", "1.0", request)
 

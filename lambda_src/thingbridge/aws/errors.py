@@ -9,12 +9,12 @@ it, it can't have raised anything.
 """
 
 import sys
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from http import HTTPStatus
+from types import TracebackType
 from typing import Any, Final
 
-from thingbridge.errors import Busy, Misconfigured, Refused, ThingbridgeError
+from thingbridge.errors import Busy, Misconfigured, Refused, ThingbridgeError, Throttled
 
 REFUSALS: Final[Mapping[str, frozenset[str]]] = {
     "CreateCertificateFromCsr": frozenset({"InvalidRequestException"}),
@@ -52,6 +52,14 @@ _PERMISSION_CODES: Final = frozenset(
     }
 )
 
+_ABOVE_A_RATE: Final = frozenset(
+    {
+        *("ProvisionedThroughputExceededException", "RequestLimitExceeded", "RequestThrottled"),
+        *("RequestThrottledException", "ThrottledException", "Throttling", "ThrottlingException"),
+        "TooManyRequestsException",
+    }
+)
+
 _CREDENTIALS: Final = "renew the credentials that this call was made with"
 
 _NO_QUEUE: Final = "the queue does not exist: create it again with `terraform apply`"
@@ -86,7 +94,9 @@ _FIXES: Final[Mapping[tuple[str, str], str]] = {
     ),
     ("DeleteItem", "ResourceNotFoundException"): _NO_TABLE,
     ("GetItem", "ResourceNotFoundException"): _NO_TABLE,
+    ("Query", "ResourceNotFoundException"): _NO_TABLE,
     ("Scan", "ResourceNotFoundException"): _NO_TABLE,
+    ("TransactWriteItems", "ResourceNotFoundException"): _NO_TABLE,
     ("UpdateItem", "ResourceNotFoundException"): _NO_TABLE,
     ("DescribeTable", "ResourceNotFoundException"): _NO_TABLE,
     ("Publish", "NotFound"): "the topic of Amazon SNS does not exist: create it again with `terraform apply`",
@@ -152,6 +162,11 @@ def item_found(error: Exception) -> dict[str, Any] | None:
     return _response(error).get("Item")
 
 
+def reasons(error: Exception) -> list[str]:
+    """Why a transaction was cancelled: the code of each of its writes, `None` where that was not the reason."""
+    return [str(each.get("Code")) for each in _response(error).get("CancellationReasons", ())]
+
+
 def text(operation: str, error: Exception) -> str:
     """The operation, and what AWS answered."""
     return f"{operation}: {code(error)}: {message(error)}"
@@ -161,21 +176,34 @@ def _response(error: Exception) -> Mapping[str, Any]:
     return dict(getattr(error, "response", {}))
 
 
-@contextmanager
-def translate_errors(operation: str) -> Iterator[None]:
+class translate_errors:  # noqa: N801 - read as a function: `with translate_errors(…)`
     """Raise this product's errors instead of what a client raises inside; the text begins with `operation`.
 
-    Refused: what `REFUSALS` lists, and what boto3 does not even send. NotPermitted: a missing permission.
-    Misconfigured, with the fix: where an operator has to act. Busy: everything else.
+        Refused: what `REFUSALS` lists, and what boto3 does not even send. NotPermitted: a missing permission.
+    Misconfigured, with the fix: where an operator has to act. Throttled: a call above a rate. Busy: everything else.
+
+    A class, because every call of a message passes it: a generator would take longer than what it does.
     """
-    try:
-        yield
-    except answered() as error:
-        raise _translated(operation, error) from error
-    except _boto3_errors("ParamValidationError") as error:
-        raise Refused(f"{operation}: {error}") from error
-    except failed() as error:
-        raise Busy(f"{operation}: {error}") from error
+
+    __slots__ = ("_operation",)
+
+    def __init__(self, operation: str) -> None:
+        self._operation = operation
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            return
+        if isinstance(error, answered()):
+            raise _translated(self._operation, error) from error
+        if isinstance(error, _boto3_errors("ParamValidationError")):
+            raise Refused(f"{self._operation}: {error}") from error
+        if isinstance(error, failed()):
+            raise Busy(f"{self._operation}: {error}") from error
 
 
 def _translated(operation: str, error: Exception) -> ThingbridgeError:
@@ -185,4 +213,7 @@ def _translated(operation: str, error: Exception) -> ThingbridgeError:
     if name in _PERMISSION_CODES:
         return NotPermitted(answer)
     fix = _FIXES.get((called, name)) or _FIXES_OF_ANY_OPERATION.get(name)
-    return Misconfigured(f"{answer}: {fix}") if fix else Busy(answer)
+    if fix:
+        return Misconfigured(f"{answer}: {fix}")
+    above_a_rate = status(error) == HTTPStatus.TOO_MANY_REQUESTS or name in _ABOVE_A_RATE
+    return Throttled(answer) if above_a_rate else Busy(answer)

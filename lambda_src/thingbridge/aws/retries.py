@@ -35,16 +35,16 @@ Result = TypeVar("Result")
 
 
 class Retries:
-    """The retries of one client."""
+    """The retries of one client, which sends each request at most `attempts` times."""
 
-    def __init__(self, pause: Callable[[float], None]) -> None:
-        self._pause = pause
+    def __init__(self, pause: Callable[[float], None], attempts: int = ATTEMPTS) -> None:
+        self._pause, self._attempts = pause, attempts
         self._quota = QUOTA
 
     def carry_out(self, call: Callable[[], Result]) -> Result:
         """The result of a call, made again while AWS is busy or unreachable. Raises AwsError or Unreachable."""
         spent = 0
-        for attempt in range(ATTEMPTS - 1):
+        for attempt in range(self._attempts - 1):
             try:
                 return self._succeeded(call(), spent)
             except Unreachable:

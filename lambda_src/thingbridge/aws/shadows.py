@@ -11,6 +11,7 @@ from typing import Any
 from thingbridge.aws.clients import Clients
 from thingbridge.aws.errors import answered, code, message, status, translate_errors
 from thingbridge.errors import Refused
+from thingbridge.pacing import TokenBucket
 
 
 class ShadowFull(Refused):
@@ -20,11 +21,12 @@ class ShadowFull(Refused):
 class Shadows:
     """The shadows of one name, None for the classic ones.
 
-    Every method raises Busy, Misconfigured or Refused (ShadowFull), as AWS answers.
+    `pace`: limits the writes; None: they are not limited. Every method raises Busy, Misconfigured or Refused
+    (ShadowFull), as AWS answers.
     """
 
-    def __init__(self, clients: Clients, name: str | None) -> None:
-        self._clients = clients
+    def __init__(self, clients: Clients, name: str | None, pace: TokenBucket | None = None) -> None:
+        self._clients, self._pace = clients, pace
         self._shadow = {} if name is None else {"shadowName": name}
         self._label = "classic shadow" if name is None else f"shadow {name}"
 
@@ -34,6 +36,8 @@ class Shadows:
         Returns False, having written nothing, when `version` is given and the shadow has another one by now.
         """
         document = json.dumps({"state": {"reported": reported}, **({"version": version} if version else {})}).encode()
+        if self._pace:
+            self._pace.acquire()
         with translate_errors(f"write the {self._label} of {thing_name}"):
             try:
                 answer = self._clients("iot-data").update_thing_shadow(

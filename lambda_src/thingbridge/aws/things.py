@@ -8,6 +8,7 @@ from thingbridge.aws.clients import Clients
 from thingbridge.aws.errors import answered, code, text, translate_errors
 from thingbridge.errors import Busy, Misconfigured
 from thingbridge.messaging.topics import THING_NAME
+from thingbridge.pacing import TokenBucket
 from thingbridge.registry.attributes import ATTRIBUTE_NAME, ATTRIBUTE_VALUE, MOST_ATTRIBUTES, Attribute
 
 THINGS_PER_PAGE: Final = 250
@@ -35,10 +36,20 @@ class VersionConflict(Busy):
 
 
 class Things:
-    """The registry of one account. Every method raises Busy, Misconfigured or Refused, as AWS answers."""
+    """The registry of one account. Every method raises Busy, Misconfigured or Refused, as AWS answers.
 
-    def __init__(self, clients: Clients) -> None:
-        self._clients = clients
+    `paces`: limits the searches (`ListThings`) and creations (`CreateThing`) of this object; those without one are not
+    limited.
+    """
+
+    def __init__(self, clients: Clients, paces: Mapping[str, TokenBucket] | None = None) -> None:
+        self._clients, self._paces = clients, paces or {}
+
+    def send_events(self) -> bool:
+        """Whether changes of things send registry events in this account and region."""
+        with translate_errors("read which registry events are enabled"):
+            answer = self._clients("iot").describe_event_configurations()
+        return bool(answer.get("eventConfigurations", {}).get("THING", {}).get("Enabled"))
 
     def describe(self, name: str) -> Thing | None:
         """The thing of that name, None if there is none."""
@@ -72,17 +83,23 @@ class Things:
             things, token = self.page(stack_name, token)
             yield from things
 
+    def page_of_type(self, type_name: str, token: str | None = None) -> tuple[list[Thing], str | None]:
+        """A page of the things of a thing type, of any stack; tokens as in `page`."""
+        request: dict[str, Any] = {"thingTypeName": type_name, "maxResults": THINGS_PER_PAGE}
+        if token:
+            request["nextToken"] = token
+        with translate_errors(f"list the things of the type {type_name}"):
+            answer = self._clients("iot").list_things(**request)
+        return [_thing(each) for each in answer["things"]], answer.get("nextToken")
+
     def of_type(self, type_name: str, between_pages: Callable[[], None] = lambda: None) -> Iterator[Thing]:
         """Every thing of a thing type, page by page. `between_pages` as in `of_stack`."""
-        request: dict[str, Any] = {"thingTypeName": type_name, "maxResults": THINGS_PER_PAGE}
-        while True:
-            with translate_errors(f"list the things of the type {type_name}"):
-                answer = self._clients("iot").list_things(**request)
-            yield from (_thing(each) for each in answer["things"])
-            if not answer.get("nextToken"):
-                return
-            request["nextToken"] = answer["nextToken"]
+        things, token = self.page_of_type(type_name)
+        yield from things
+        while token:
             between_pages()
+            things, token = self.page_of_type(type_name, token)
+            yield from things
 
     def with_dev_eui(self, dev_eui: str) -> Iterator[Thing]:
         """Things with this DevEUI by name, the upper-case spelling first; each spelling costs a ListThings.
@@ -100,6 +117,7 @@ class Things:
         yield from self._search(Attribute.DEVICE_ID, device_id)
 
     def _search(self, attribute: Attribute, value: str) -> list[Thing]:
+        self._await_turn("ListThings")
         with translate_errors(f"search things with {attribute} {value}"):
             pages = (
                 self._clients("iot")
@@ -115,6 +133,7 @@ class Things:
         Raises Refused for a name or attributes that no thing can have, Misconfigured while the thing type is missing or
         deprecated.
         """
+        self._await_turn("CreateThing")
         operation = f"create the thing {name}"
         with translate_errors(operation):
             try:
@@ -157,14 +176,21 @@ class Things:
                 raise VersionConflict(f"the thing {name} has changed since it was read") from error
             raise
 
-    def delete(self, name: str) -> None:
-        """Delete a thing; one that is gone counts as deleted."""
+    def delete(self, name: str, *, expected_version: int | None = None) -> None:
+        """Delete a thing; one that is gone counts as deleted. Raises VersionConflict like `update`."""
+        expected: dict[str, Any] = {} if expected_version is None else {"expectedVersion": expected_version}
         with translate_errors(f"delete the thing {name}"):
             try:
-                self._clients("iot").delete_thing(thingName=name)
+                self._clients("iot").delete_thing(thingName=name, **expected)
             except answered() as error:
+                if code(error) == "VersionConflictException":
+                    raise VersionConflict(f"the thing {name} has changed since it was read") from error
                 if code(error) != "ResourceNotFoundException":
                     raise
+
+    def _await_turn(self, operation: str) -> None:
+        if operation in self._paces:
+            self._paces[operation].acquire()
 
 
 def _is_well_formed(name: str, attributes: Mapping[str, str]) -> bool:

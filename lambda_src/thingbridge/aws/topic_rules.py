@@ -22,6 +22,13 @@ class TopicRules:
     def __init__(self, clients: Clients) -> None:
         self._clients = clients
 
+    def enabled(self) -> dict[str, bool]:
+        """Every rule by name, and whether it is enabled."""
+        with translate_errors("list the rules"):
+            pages = self._clients("iot").get_paginator("list_topic_rules").paginate()
+            rules = [rule for page in pages for rule in page.get("rules", ())]
+        return {str(rule["ruleName"]): not rule.get("ruleDisabled", False) for rule in rules}
+
     def for_topic(self, topic: str) -> list[TopicRule]:
         """The rules whose topic filter matches a topic, by name: one call, and one for each of them."""
         # What AWS's parameter `topic` compares is not documented: the answer is compared here.

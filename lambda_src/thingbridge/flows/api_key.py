@@ -36,7 +36,7 @@ def check(things_stack: ThingsStack, mode_rights: Mapping[str, str]) -> None:
         things_stack.application.frequency_plan_ids()
     except ApiKeyRefused as error:
         raise Misconfigured(
-            f"The Things Stack refuses the API key ({error.answer.message}): {_another_key(application)}"
+            f"The Things Stack refuses the API key ({error.answer.message}): {another_key(application)}"
         ) from error
     except NotFound as error:
         raise Misconfigured(
@@ -48,15 +48,23 @@ def check(things_stack: ThingsStack, mode_rights: Mapping[str, str]) -> None:
     except Busy as error:
         raise Busy(f"{error}: check cluster_address and identity_server_address, or try again later") from error
     if not rights:
-        raise Misconfigured(f"the API key has no rights on the application {application}: {_another_key(application)}")
-    missing = [] if rights & ALL_RIGHTS else [right for right in needed if right not in rights]
-    if missing:
-        labels = ", ".join(f"“{needed[right]}” ({right})" for right in missing)
+        raise Misconfigured(f"the API key has no rights on the application {application}: {another_key(application)}")
+    lacking = missing(rights, needed)
+    if lacking:
+        labels = ", ".join(f"“{needed[right]}” ({right})" for right in lacking)
         raise Misconfigured(f"the API key lacks rights on the application {application}: add {labels}")
 
 
-def _another_key(application: str) -> str:
-    """The fix. Terraform never sees the key of a write-only argument, so its version is what makes a new one known."""
+def missing(rights: frozenset[str], needed: Mapping[str, str]) -> list[str]:
+    """Those of the `needed` rights that a key with `rights` lacks."""
+    return [] if rights & ALL_RIGHTS else [right for right in needed if right not in rights]
+
+
+def another_key(application: str) -> str:
+    """The fix for a wrong key.
+
+    Terraform never sees the key of a write-only argument, so its version is what makes a new one known.
+    """
     return (
         f"give a key that was made for the application {application}, and raise application_api_key_version "
         "so that it is used"

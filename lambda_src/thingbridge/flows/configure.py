@@ -14,6 +14,7 @@ from thingbridge.aws.propagation import retry_until_permitted
 from thingbridge.diagnostics import emit
 from thingbridge.flows.check import Check
 from thingbridge.flows.convergence import Convergence
+from thingbridge.flows.diagnosis import Diagnosis
 
 Event = Mapping[str, Any]
 
@@ -24,13 +25,17 @@ class Configure:
 
     account: Account
     check: Check
+    diagnosis: Diagnosis
     parts: Mapping[str, Convergence]
 
     def handle(self, event: Event) -> dict[str, Any]:
         """Handle `{"resource", …}`, with `"tf": {"action"}` for what is updated and destroyed as well as created.
 
         Returns what was done, which Terraform keeps as the invocation's result. Raises what fails the apply.
+        `{"resource": "diagnosis"}` is of `thingbridge doctor`: it changes nothing.
         """
+        if event["resource"] == "diagnosis":
+            return self.diagnosis.run()
         resource, action = event["resource"], event.get("tf", {}).get("action", "create")
         result: dict[str, Any] = {}
 

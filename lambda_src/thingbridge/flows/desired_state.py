@@ -10,8 +10,9 @@ from typing import Any, Final
 
 from thingbridge.aws.shadows import Shadows
 from thingbridge.aws.things import Things
+from thingbridge.aws.things_log import ThingsLog
 from thingbridge.errors import BadInput, Busy
-from thingbridge.flows.downlink import REJECTIONS, Rejection, Rejections, Scheduler, is_late
+from thingbridge.flows.downlink import REJECTIONS, Rejection, Rejections, Scheduler
 from thingbridge.flows.shadow import RecordedShadows
 from thingbridge.messaging import downlink as requests
 from thingbridge.messaging.downlink import ReceivedRequest
@@ -22,6 +23,16 @@ from thingbridge.shadow.delta import Change, Delta, Next, Note
 
 PAUSES: Final = (0.2, 0.5, 1.0, 2.0, 4.0)
 """Seconds between reads of a shadow that others are writing, or while an older change is being sent."""
+
+
+def following_a_change(event: Mapping[str, Any], log: ThingsLog) -> Delta | None:
+    """The delta that a rule outputs, if a changed desired state may have caused it; recorded if it can't be read."""
+    try:
+        delta = deltas.receive(event)
+    except BadInput as error:
+        log.record(None, "ERROR", "shadow_delta_not_readable", reason=str(error))
+        return None
+    return delta if delta.follows_a_change else None
 
 
 @dataclass(frozen=True)
@@ -39,14 +50,13 @@ class DesiredStates:
     now: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
 
-    def handle(self, event: dict[str, Any]) -> None:
-        """Handle a delta as the rule outputs it, and send the change. Raises Busy, so that it is retried."""
-        try:
-            delta = deltas.receive(event)
-        except BadInput as error:
-            self.rejections.log.record(None, "ERROR", "shadow_delta_not_readable", reason=str(error))
-            return
-        if not delta.follows_a_change:
+    def handle(self, event: Mapping[str, Any], *, repeated: bool = False) -> None:
+        """Handle a delta as the rule outputs it, and send the change. Raises Busy, so that it is retried.
+
+        `repeated`: it may have been handled before.
+        """
+        delta = following_a_change(event, self.rejections.log)
+        if delta is None:
             return
         thing = self.things.describe(delta.thing_name)
         if thing is None or not belongs_to(thing.attributes, self.stack_name):
@@ -60,9 +70,8 @@ class DesiredStates:
         if change is None:
             return
         downlink = requests.marked(deltas.downlink(change, self.f_port), requests.mark(event))
-        late = is_late(requests.received_at(event), self.now())
         try:
-            self.queue.schedule(reference(thing.attributes), (downlink,), repeated=late)
+            self.queue.schedule(reference(thing.attributes), (downlink,), repeated=repeated)
         except REJECTIONS as error:
             self._reject(delta, change.values, requests.mark(event), error)
             note = deltas.note(Note.REFUSED, change, delta, self.now(), str(error))

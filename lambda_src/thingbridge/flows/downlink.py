@@ -1,9 +1,11 @@
 """Downlink: an application's request becomes downlinks in the queue of The Things Stack.
 
-A bad request is answered on `…/downlink/rejected`. A request for a thing of another stack is left to that stack; which
-stack answers for a thing of none is decided in `flows.unowned_requests`.
+A bad request is answered on `…/downlink/rejected`, and so is one that has waited for too long. A request for a thing of
+another stack is left to that stack; which stack answers for a thing of none is decided in `flows.unowned_requests`, and
+in which order requests are handled in `flows.downlink_order`.
 """
 
+import math
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -14,12 +16,13 @@ from typing import Any, Final, Protocol, TypeVar
 from thingbridge.aws.broker import Broker
 from thingbridge.aws.things import Thing, Things
 from thingbridge.aws.things_log import ThingsLog
-from thingbridge.errors import BadInput
+from thingbridge.errors import BadInput, Deferred
 from thingbridge.flows import end_devices
 from thingbridge.flows.downlink_formatters import DownlinkFormatters
 from thingbridge.flows.unowned_requests import UnownedRequests
 from thingbridge.messaging import downlink
 from thingbridge.messaging.downlink import NotSendable, ReceivedRequest
+from thingbridge.pacing import Pace
 from thingbridge.registry.attributes import DeviceReference, reference
 from thingbridge.registry.events import belongs_to
 from thingbridge.things_stack.client import ThingsStack
@@ -32,8 +35,15 @@ REJECTIONS: Final = (BadInput, NotSendable, ThingsStackRefused, ApiKeyRefused)
 and a permission that was granted a moment ago may be in effect when the request is handled again."""
 
 REPEATED_AFTER: Final = 5.0
-"""Seconds after its receipt, from which on a request may have been handled before: Lambda repeats it after a minute, a
-queue after some seconds."""
+"""Seconds after its receipt, from which on a message may have been handled before: a queue repeats it after some
+seconds."""
+
+PATIENCE: Final = 5.0
+"""Seconds for which a push is tried again, so that one device holds up no other for longer; after that, its requests
+are delivered again."""
+
+LEAST_SECONDS: Final = 20.0
+"""Seconds that must be left to begin a push: it may be waited for, repeated, and its outcome recorded."""
 
 FIRST_PAUSE: Final = 0.5
 LONGEST_PAUSE: Final = 4.0
@@ -66,6 +76,8 @@ class DownlinkQueue:
 
     things_stack: ThingsStack
     formatters: DownlinkFormatters
+    patience: float = PATIENCE
+    now: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
 
     def schedule(
@@ -77,7 +89,7 @@ class DownlinkQueue:
         repeated: bool = False,
     ) -> None:
         """Push or replace. Without an answer, it is repeated only for downlinks that the queue does not hold."""
-        left, pause = downlinks, FIRST_PAUSE
+        left, pause, until = downlinks, FIRST_PAUSE, self.now() + self.patience
         while True:
             if repeated and not (left := not_queued(self.things_stack, device, left)) and downlinks:
                 return
@@ -86,7 +98,8 @@ class DownlinkQueue:
                 return
             except ThingsStackBusy as error:
                 wait = pause * random.uniform(0.5, 1.0)
-                if not error.uncertain or wait + MARGIN >= self.things_stack.remaining_seconds():
+                time_left = min(self.things_stack.remaining_seconds() - MARGIN, until - self.now())
+                if not error.uncertain or wait >= time_left:
                     raise
                 repeated = True
                 self.sleep(wait)
@@ -97,6 +110,31 @@ class DownlinkQueue:
         if any("frm_payload" not in each for each in downlinks):
             self.formatters.check(self.things_stack, device_id)
         self.things_stack.downlink_queue.schedule(device_id, downlinks, replace=replace)
+
+
+@dataclass(frozen=True)
+class PacedQueue:
+    """Another queue, at the pace that the application's limit permits."""
+
+    queue: Scheduler
+    things_stack: ThingsStack
+    pace: Pace
+
+    def schedule(
+        self,
+        device: DeviceReference,
+        downlinks: Sequence[Mapping[str, Any]],
+        *,
+        replace: bool = False,
+        repeated: bool = False,
+    ) -> None:
+        """Wait, then push or replace. Raises Deferred when the invocation is too short to wait."""
+        if not self.pace.wait(self.things_stack.remaining_seconds() - LEAST_SECONDS):
+            raise Deferred(f"push downlinks of {device.device_id}: the pace of the application permits it later")
+        try:
+            self.queue.schedule(device, downlinks, replace=replace, repeated=repeated)
+        finally:
+            self.pace.follow(self.things_stack.downlink_queue.limit_per_minute)
 
 
 def schedule(
@@ -156,17 +194,18 @@ class Rejections:
 
 @dataclass(frozen=True)
 class DownlinkRequests:
-    """The flow of a request."""
+    """The flow of a request, which is rejected when it was received more than `maximum_age_seconds` ago."""
 
     stack_name: str
     things: Things
     queue: Scheduler
     unowned: UnownedRequests
     rejections: Rejections
+    maximum_age_seconds: float = math.inf
     now: Callable[[], float] = time.time
 
-    def handle(self, event: dict[str, Any]) -> None:
-        """Handle the rule's output `{"topic", "payload", "receivedAt"}`.
+    def handle(self, event: Mapping[str, Any], *, repeated: bool = False) -> None:
+        """Handle the rule's output `{"topic", "payload", "receivedAt"}`. `repeated`: it may have been handled before.
 
         Raises Busy, Misconfigured or Refused, as AWS answers, so that the request is retried.
         """
@@ -177,14 +216,25 @@ class DownlinkRequests:
                 self.rejections.reject(request, answer)
             return
         try:
-            self._queue(request, thing)
+            self._check_age(request)
+            self._queue(request, thing, repeated)
         except REJECTIONS as error:
             self.rejections.reject(request, error)
 
-    def _queue(self, request: ReceivedRequest, thing: Thing) -> None:
+    def _check_age(self, request: ReceivedRequest) -> None:
+        """Raises NotSendable for a request that is older than its sender expects.
+
+        It may be in the device's queue all the same, if no answer of The Things Stack came back.
+        """
+        if request.received_at is not None and self.now() - request.received_at > self.maximum_age_seconds:
+            raise NotSendable(
+                f"was not confirmed by The Things Stack within {self.maximum_age_seconds:g} seconds, and is not sent "
+                f"any more: send it again if it is still wanted"
+            )
+
+    def _queue(self, request: ReceivedRequest, thing: Thing, repeated: bool) -> None:
         downlinks = [downlink.marked(each, request.mark) for each in downlink.parse(request)]
-        late = is_late(request.received_at, self.now())
-        self.queue.schedule(reference(thing.attributes), downlinks, replace=request.replace, repeated=late)
+        self.queue.schedule(reference(thing.attributes), downlinks, replace=request.replace, repeated=repeated)
 
 
 def is_late(received_at: float | None, now: float) -> bool:

@@ -35,7 +35,7 @@ class PacedShadowWriter:
         now = self.now()
         # A message without a time is as new as its arrival. The time also identifies the owner of a write.
         arrival = time.strftime("%Y-%m-%dT%H:%M:%S.000000000Z", time.gmtime(now))
-        at = times.believable(received_at, now) or arrival
+        at = times.believable(received_at, now)[0] or arrival
         interval, before = self.settings.min_interval_seconds, Row()
         fault: BadInput | None = None
 

@@ -135,11 +135,11 @@ class ImmediateShadowWriter:
     def write(self, thing_name: str, state: Mapping[str, Any], received_at: str | None) -> None:
         """Write a state now. Raises Busy or Misconfigured."""
         now = self.now()
-        at = times.believable(received_at, now)
+        at, late = times.believable(received_at, now)
         if at and DECODED_PAYLOAD in state:
             # The order of decoded payloads shows in the shadow even if it has no metrics.
             state = {order.LAST_SEEN: at, **state}
-        if times.is_late(at, now) or self.newest.has_newer(thing_name, state, at):
+        if late or self.newest.has_newer(thing_name, state, at):
             self.shadows.report_newer(thing_name, state, at)
         else:
             self.shadows.report(thing_name, state, at)

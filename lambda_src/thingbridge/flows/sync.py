@@ -1,8 +1,8 @@
 """Sync: compares both registries, and sends what is out of step to the flow `registry`.
 
 Called from a FIFO queue with a single message group, so that no two calls run at once. A tick of the schedule starts a
-run; a run that can't be finished in one call sends its state to the same queue. The comparison itself is
-`registry.sync`.
+run; a run that can't be finished in one call sends its state to the same queue. After a run, a survey of the directory
+begins if one is due. The comparison itself is `registry.sync`.
 """
 
 import json
@@ -15,8 +15,9 @@ from thingbridge import metrics
 from thingbridge.aws.queues import Queue
 from thingbridge.aws.things import Things
 from thingbridge.diagnostics import emit
-from thingbridge.errors import BadInput, Unexpected
+from thingbridge.errors import BadInput, ThingbridgeError, Unexpected
 from thingbridge.flows import marking
+from thingbridge.flows.directory_upkeep import Survey, Surveyed, Upkeep
 from thingbridge.pacing import TokenBucket
 from thingbridge.registry import sync
 from thingbridge.registry.marks import Owner
@@ -37,11 +38,14 @@ LONGEST_PAUSE: Final = 120
 PATIENCE: Final = 60.0
 """Seconds for which one call of The Things Stack is retried: after that, the run is retried from its queue."""
 
-THING_PAGES_PER_SECOND: Final = 6.0
-"""Below the 10 per second that AWS allows an account, because other functions look things up as well."""
+LIST_THINGS_PER_SECOND: Final = 8.0
+"""What a stack may make of AWS's 10 per second, by default (the variable `limits.list_things_per_second`)."""
 
-THING_PAGES_BESIDE_WORK: Final = 2.0
-"""While work of an earlier run waits: the flow `registry` then makes 6 look-ups per second (80 % in all)."""
+SHARE_OF_PAGES: Final = 0.75
+"""The part of it with which things are listed, because other functions look things up as well."""
+
+SHARE_BESIDE_WORK: Final = 0.25
+"""While work of an earlier run waits: the flow `registry` then makes the other three quarters."""
 
 DEVICE_PAGES_PER_SECOND: Final = 4.0
 """The hosted The Things Stack does not publish its limit per key; after a 429, the client waits as long as it says."""
@@ -73,6 +77,14 @@ class Tick:
             int(attributes.get("ApproximateReceiveCount", 1)) <= 1,
         )
 
+    def survey(self) -> Surveyed | None:
+        """The survey of the directory that the message is about, None for a run."""
+        try:
+            message = json.loads(self.body)
+            return Surveyed.read(message) if "survey" in message else None
+        except (ValueError, TypeError, AttributeError, RecursionError):
+            return None
+
     def run(self, mode: SyncMode, now: float) -> Run | None:
         """The run that the message is about, None for a tick that is too late. Raises BadInput."""
         try:
@@ -94,15 +106,19 @@ class Registries:
         things: Things,
         things_stack: ThingsStack,
         queue: Queue,
+        upkeep: Upkeep | None = None,
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
+        list_things_per_second: float = LIST_THINGS_PER_SECOND,
     ) -> None:
+        """`list_things_per_second`: what all of the stack may make."""
+        self._upkeep = upkeep
         self._stack_name, self._things, self._things_stack, self._queue = stack_name, things, things_stack, queue
         self._device_pace = TokenBucket(rate=DEVICE_PAGES_PER_SECOND, now=now, sleep=sleep)
         # Counted once: devices without a thing, which are looked up, are sent after the last page of things.
         self._waiting = queue.waiting()
-        rate = THING_PAGES_BESIDE_WORK if self._waiting else THING_PAGES_PER_SECOND
-        self._thing_pace = TokenBucket(rate=rate, now=now, sleep=sleep)
+        share = SHARE_BESIDE_WORK if self._waiting else SHARE_OF_PAGES
+        self._thing_pace = TokenBucket(rate=share * list_things_per_second, now=now, sleep=sleep)
 
     def devices(self, page: int) -> DevicePage:
         """A page of the application's devices, from 1."""
@@ -110,9 +126,16 @@ class Registries:
         return marking.page(self._things_stack, page, DEVICES_PER_PAGE)
 
     def things(self, token: str | None) -> tuple[Sequence[ListedThing], str | None]:
-        """A page of the stack's things, and the token of the next page."""
+        """A page of the stack's things, by which the directory is corrected, and the token of the next page."""
         self._thing_pace.acquire()
+        as_of = int(time.time() * 1_000_000)
         things, following = self._things.page(self._stack_name, token)
+        if self._upkeep:
+            try:
+                self._upkeep.correct(things, as_of)
+            except ThingbridgeError as error:
+                emit("WARN", "directory_not_corrected", reason=str(error))
+                self._upkeep = None
         return [ListedThing(thing.name, thing.attributes) for thing in things], following
 
     def backlog(self) -> int:
@@ -138,11 +161,15 @@ class Sync:
     queue: Queue
     remaining_seconds: Callable[[], float]
     kept: KeptIndex
+    survey: Survey | None = None
     now: Callable[[], float] = time.time
 
     def handle(self, tick: Tick) -> None:
         """Handle a queue message. Raises what must be retried."""
         try:
+            if surveyed := tick.survey():
+                self._continue_survey(surveyed, tick.message_id)
+                return
             run = tick.run(self.mode, self.now())
         except BadInput as error:
             emit("ERROR", "sync_message_not_readable", reason=str(error))
@@ -167,6 +194,7 @@ class Sync:
             counts = sync.summary(stopped.counts)
             metrics.emit(self.owner.stack_name, counts, self.now())
             emit("INFO", "synchronised", run=run.run_id, mode=run.mode, **counts)
+            self._begin_survey(run.run_id)
         elif (stopped.token, stopped.listed) == (run.token, run.listed) and run.part > 1:
             metrics.emit(self.owner.stack_name, {Count.FAILED: 1}, self.now())
             emit(
@@ -176,6 +204,20 @@ class Sync:
             deduplication_id = f"{run.run_id}-{stopped.part}"
             self.queue.send_in_order(stopped.message(), group=MESSAGE_GROUP, deduplication_id=deduplication_id)
             emit("INFO", "sync_continues", run=run.run_id, part=stopped.part)
+
+    def _begin_survey(self, run_id: str) -> None:
+        try:
+            if self.survey and self.survey.is_due():
+                self._send_survey(Surveyed(), run_id)
+        except ThingbridgeError as error:
+            emit("WARN", "directory_not_surveyed", reason=str(error))
+
+    def _continue_survey(self, surveyed: Surveyed, message_id: str) -> None:
+        if self.survey and (stopped := self.survey.resume(surveyed, self.remaining_seconds)):
+            self._send_survey(stopped, message_id)
+
+    def _send_survey(self, surveyed: Surveyed, after: str) -> None:
+        self.queue.send_in_order(surveyed.message(), group=MESSAGE_GROUP, deduplication_id=f"{after}-survey")
 
 
 class _Report:

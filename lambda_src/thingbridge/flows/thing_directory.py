@@ -1,4 +1,4 @@
-"""Which thing stands for which end device: looked up in the registry, created if missing, remembered once known."""
+"""Which thing stands for which end device: remembered, known to the table, or looked up and created in the registry."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -8,12 +8,14 @@ from typing import Final, Generic, TypeVar
 from thingbridge.aws.things import Thing, Things
 from thingbridge.aws.things_log import ThingsLog
 from thingbridge.errors import Misconfigured, Refused
+from thingbridge.flows.shared_directory import Hint, SharedDirectory
 from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
 from thingbridge.registry import identity, standing
 from thingbridge.registry.identity import MismatchingStack, NameTaken, StackOfThings, ThingOfOther
 
-KNOWN_FOR: Final = 3600.0
-"""Seconds after which a known thing is looked up again: the longest time that a deleted thing can go unnoticed."""
+KNOWN_FOR: Final = 45.0
+"""Seconds after which the table is asked again, at the cost of one read. Registry events change the table within
+seconds, so a deleted or moved thing is noticed within a minute."""
 
 REFUSED_FOR: Final = 60.0
 """Seconds a refusal is remembered, so that another stack's device can't use up the registry's quota."""
@@ -37,6 +39,10 @@ class _Memory(Generic[Value]):
     def get(self, device: EndDeviceIdentifiers) -> Value | None:
         until, value = self._entries.get(device, (0.0, None))
         return value if until >= self._now() else None
+
+    def last(self, device: EndDeviceIdentifiers) -> Value | None:
+        """What was known last, even if it should be asked for again."""
+        return self._entries.get(device, (0.0, None))[1]
 
     def put(self, device: EndDeviceIdentifiers, value: Value, seconds: float) -> None:
         self._entries.pop(device, None)
@@ -63,9 +69,11 @@ class _Known:
 class ThingDirectory:
     """The things of one stack's devices.
 
-    A known device costs no registry call. An unknown one costs a DescribeThing of each name that the stack would give
-    it (350 per second), and ListThings by DevEUI (10 per second) only if that finds nothing; ListThings by device id
-    only for a device whose thing may have no DevEUI.
+    A known device costs no call, and a read of the table when it was last asked for more than `KNOWN_FOR` ago. What the
+    table does not know costs a DescribeThing of each name that the stack would give the device (350 per second), and
+    ListThings by DevEUI (10 per second) only if that finds nothing; ListThings by device id only for a device whose
+    thing may have no DevEUI. A device of which a complete table has no item is new: it costs a CreateThing, and its
+    name decides between writers. Without `shared`, every device that is not remembered is looked up.
 
     A thing that stands for a device by its device id alone gains the DevEUI that the device has by now. One that has
     the name for the device, but has lost its attributes, keeps receiving messages until the comparison restores them.
@@ -76,11 +84,12 @@ class ThingDirectory:
         things: Things,
         stack: StackOfThings,
         log: ThingsLog,
+        shared: SharedDirectory | None = None,
         *,
         capacity: int = MAX_KNOWN,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._things, self._stack, self._log = things, stack, log
+        self._things, self._stack, self._log, self._shared = things, stack, log, shared
         self._known: _Memory[_Known] = _Memory(capacity, now)
         self._absent: _Memory[bool] = _Memory(capacity, now)
 
@@ -89,20 +98,34 @@ class ThingDirectory:
 
         Raises MismatchingStack when another stack has the DevEUI, NameTaken, Busy or Misconfigured.
         """
-        known = self._known.get(device) or self._look_up(device) or self._create(device)
+        known = self._known.get(device)
+        if known is None:
+            known, new = self._ask_table(device)
+            if known is None:
+                known = (None if new else self._look_up(device)) or self._create(device, unseen=new)
         return known.name_for(device)
+
+    def settle(self, device: EndDeviceIdentifiers) -> str:
+        """Like `find_or_create`, as the registry has it now, whatever was known; the table learns it."""
+        return (self._look_up(device) or self._create(device)).name_for(device)
 
     def find_known(self, device: EndDeviceIdentifiers) -> str | None:
         """Name of the device's thing, None if there is none; for messages that do not create one.
 
         Raises MismatchingStack, Busy or Misconfigured.
         """
-        known = self._known.get(device) or self._look_up(device, by_name_only=bool(self._absent.get(device)))
+        known = self._known.get(device)
         if known is None:
-            if not self._absent.get(device):
-                self._absent.put(device, True, ABSENT_FOR)
-            return None
-        return known.name_for(device)
+            known, new = self._ask_table(device)
+            if known is None and not new:
+                known = self._look_up(device, by_name_only=bool(self._absent.get(device)))
+                if known is None and not self._absent.get(device):
+                    self._absent.put(device, True, ABSENT_FOR)
+        return known.name_for(device) if known else None
+
+    def remembers(self, device: EndDeviceIdentifiers) -> bool:
+        """Whether the device's thing, or why it can't have one, is known without a call."""
+        return self._known.get(device) is not None
 
     def find(self, device: EndDeviceIdentifiers) -> str | None:
         """Name of the device's thing as the registry has it now, None if there is none. Nothing is remembered.
@@ -114,8 +137,20 @@ class ThingDirectory:
 
     # Inside --------------------------------------------------------------------------------------------------------
 
+    def _ask_table(self, device: EndDeviceIdentifiers) -> tuple[_Known | None, bool]:
+        """What the table knows of a device, and whether the device is new."""
+        answer = self._shared.look(device) if self._shared else Hint.ASK
+        if isinstance(answer, str):
+            return self._remember(device, answer), False
+        if answer is Hint.UNREADABLE and (last := self._known.last(device)):
+            # Better than the registry, which could not answer for all devices at once.
+            self._known.put(device, last, KNOWN_FOR)
+            return last, False
+        return None, answer is Hint.NEW
+
     def _look_up(self, device: EndDeviceIdentifiers, *, by_name_only: bool = False) -> _Known | None:
         """The device's thing in the registry, which then is remembered and has the device's identifiers."""
+        as_of = self._begin()
         try:
             thing = self._find(device, by_name_only=by_name_only)
         except MismatchingStack as mismatch:
@@ -123,7 +158,17 @@ class ThingDirectory:
         if thing is None:
             return None
         self._add_gained_attributes(device, thing)
+        # A listing has no id, and may be older than an event that the table knows of: then it must not overwrite that.
+        if self._shared and (thing.id or self._is_still(device, thing.name)):
+            self._shared.learn(device, thing.name, as_of)
         return self._remember(device, thing.name)
+
+    def _is_still(self, device: EndDeviceIdentifiers, name: str) -> bool:
+        thing = self._things.describe(name)
+        return thing is not None and identity.is_thing_of(device, name, thing.attributes, self._stack.name)
+
+    def _begin(self) -> int:
+        return self._shared.time() if self._shared else 0
 
     def _find(self, device: EndDeviceIdentifiers, *, by_name_only: bool = False) -> Thing | None:
         mismatch: MismatchingStack | None = None
@@ -156,22 +201,28 @@ class ThingDirectory:
         if thing:
             yield thing
 
-    def _create(self, device: EndDeviceIdentifiers) -> _Known:
-        name = self._name_for(device)
+    def _create(self, device: EndDeviceIdentifiers, *, unseen: bool = False) -> _Known:
+        """Create the device's thing. `unseen`: because the table has none, without a look at the registry."""
+        name, as_of = self._name_for(device), self._begin()
         attributes = identity.thing_attributes(device, self._stack.name)
         if self._things.create(name, attributes, self._stack.thing_type_name):
-            return self._remember(device, name)
-        # Created by another writer since the look-up, with other attributes: it may still be this device's thing.
+            return self._learn(device, name, as_of, unseen=unseen)
+        # It exists, with other attributes: created by a person or another writer, it may still be this device's thing.
         thing = self._things.describe(name)
         try:
             if thing and (
                 identity.is_thing_of(device, name, thing.attributes, self._stack.name)
                 or standing.has_lost_its_device(thing, self._stack)
             ):
-                return self._remember(device, name)
+                return self._learn(device, name, as_of)
         except MismatchingStack as mismatch:
             return self._remember_refusal(device, mismatch)
         return self._remember_refusal(device, NameTaken(name))
+
+    def _learn(self, device: EndDeviceIdentifiers, name: str, as_of: int, *, unseen: bool = False) -> _Known:
+        if self._shared:
+            self._shared.learn(device, name, as_of, made_at=as_of if unseen else 0)
+        return self._remember(device, name)
 
     def _add_gained_attributes(self, device: EndDeviceIdentifiers, thing: Thing) -> None:
         """Give the thing what it lacks of the device's identifiers. It stays the device's thing if AWS refuses that."""

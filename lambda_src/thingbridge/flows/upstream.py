@@ -1,7 +1,7 @@
 """Upstream: a message that The Things Stack publishes becomes a message of a thing, and updates its shadow.
 
 A message passes the stages of `Upstream.handle` in this order. A message of a known device costs two calls: a publish
-and a shadow write.
+and a shadow write. One whose thing can't be found or created, because AWS limits the rate, waits (`flows.waiting`).
 """
 
 import hashlib
@@ -11,10 +11,11 @@ from typing import Any, Protocol
 
 from thingbridge.aws.broker import Broker
 from thingbridge.aws.things_log import ThingsLog
-from thingbridge.errors import BadInput, Refused
+from thingbridge.errors import BadInput, Refused, Throttled
 from thingbridge.flows.codecs import CodecFailed
 from thingbridge.flows.shadow import ShadowWriter
 from thingbridge.flows.thing_directory import ThingDirectory
+from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
 from thingbridge.messaging import codecs, topics, upstream
 from thingbridge.messaging.upstream import UpstreamMessage
 from thingbridge.registry.identity import ThingOfOther
@@ -37,9 +38,22 @@ class Decoder(Protocol):
         """The decoded payload of an `uplink_message`, None if no codec is for it. Raises CodecFailed."""
 
 
+class Waiting(Protocol):
+    """Where messages wait for their thing (`flows.waiting`)."""
+
+    def has(self, device: EndDeviceIdentifiers) -> bool:
+        """Whether messages of the device wait."""
+
+    def join(self, device: EndDeviceIdentifiers, event: Mapping[str, Any]) -> None:
+        """Have a message of the device wait, behind those that do."""
+
+
 @dataclass(frozen=True)
 class Upstream:
-    """The flow of a message. `decryption` is None without end-to-end encryption."""
+    """The flow of a message. `decryption` is None without end-to-end encryption.
+
+    `waiting` None: a message whose thing can't be found or created now is retried by whoever invoked the function.
+    """
 
     stack_name: str
     shadow_settings: ShadowSettings
@@ -49,17 +63,33 @@ class Upstream:
     decoder: Decoder
     decryption: Decryption | None
     log: ThingsLog
+    waiting: Waiting | None = None
     notices: Notices = field(default_factory=Notices)
 
     def handle(self, event: dict[str, Any]) -> None:
         """Handle the rule's output `{"topic", "payload"}`. Raises Busy or Misconfigured, so that it is retried."""
-        thing_name = None
         try:
             message = upstream.parse(event, self.stack_name)
+        except BadInput as error:
+            self._record_dropped(event, None, str(error))
+            return
+        try:
             thing_name = self._thing_of(message)
+        except Throttled:
+            if self.waiting is None:
+                raise
+            self.waiting.join(message.device, event)
+        except Refused as error:
+            self._record_dropped(event, error.thing_name if isinstance(error, ThingOfOther) else None, str(error))
+        else:
             if thing_name is None:
                 self._record_dropped(event, None, _no_thing(message), level="WARN")
-                return
+            else:
+                self._deliver(event, message, thing_name)
+
+    def _deliver(self, event: Mapping[str, Any], message: UpstreamMessage, thing_name: str) -> None:
+        """Publish a message of a thing, and write its shadow."""
+        try:
             readable = self._readable(message, thing_name)
             if readable is None:
                 return
@@ -88,10 +118,16 @@ class Upstream:
                 self.log.record(thing_name, "ERROR", "shadow_not_written", reason=str(error))
 
     def _thing_of(self, message: UpstreamMessage) -> str | None:
-        """Name of the device's thing; None if there is none, and the message does not create one."""
+        """Name of the device's thing; None if there is none, and the message does not create one.
+
+        Raises Throttled also while earlier messages of the device wait, which this one must not overtake.
+        """
+        device = message.device
+        if self.waiting and not self.directory.remembers(device) and self.waiting.has(device):
+            raise Throttled(f"find the thing of {device.device_id}: earlier messages of the device wait for it")
         if message.makes_thing:
-            return self.directory.find_or_create(message.device)
-        return self.directory.find_known(message.device)
+            return self.directory.find_or_create(device)
+        return self.directory.find_known(device)
 
     def _readable(self, message: UpstreamMessage, thing_name: str) -> UpstreamMessage | None:
         """The message in readable form: decrypted, and decoded if The Things Stack has not done so.

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import Any, Final
 
 CRITERIA: Final = frozenset({"brand_id", "model_id", "f_port"})
 """What a codec may require of an uplink (`end_device_version_ids` of TTS, and the FPort)."""
@@ -41,8 +41,8 @@ def undecoded(body: Mapping[str, Any]) -> Mapping[str, Any] | None:
     A decoder that returned nothing, `{}`, has not decoded it. An uplink that comes with its AppSKey is still encrypted:
     The Things Stack sends the key instead of using it.
     """
-    match body:
-        case {"uplink_message": {"f_port": int(f_port)} as uplink} if f_port > 0 and not isinstance(f_port, bool):
-            done = bool(uplink.get("decoded_payload")) or "app_s_key" in uplink
-            return None if done else cast("Mapping[str, Any]", uplink)
-    return None
+    uplink = body.get("uplink_message")
+    if not isinstance(uplink, dict) or uplink.get("decoded_payload") or "app_s_key" in uplink:
+        return None
+    f_port = uplink.get("f_port")
+    return uplink if isinstance(f_port, int) and not isinstance(f_port, bool) and f_port > 0 else None

@@ -5,6 +5,7 @@ Terraform has the same names in `modules/upstream` and `modules/downlink`; a tes
 Inside: `thethings/lorawan/<stack>/<event>`, where The Things Stack publishes. Public: `lorawan/<thing>/<event>`.
 """
 
+import functools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -66,6 +67,7 @@ def public(thing_name: str, event: str) -> str:
     return f"{PUBLIC_BASE}/{thing_name}/{event}"
 
 
+@functools.lru_cache(maxsize=64)
 def fits(event: str) -> bool:
     """Whether the public topic of an event keeps AWS IoT's limits, whatever the name of the thing."""
     topic = public("_" * _MAX_THING_NAME, event)

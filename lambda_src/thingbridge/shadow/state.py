@@ -52,10 +52,12 @@ class ReportedState:
 
 def reported(body: Mapping[str, Any], settings: ShadowSettings, *, own_counters: bool = False) -> ReportedState:
     """The state that an `ApplicationUp` reports under the stack's settings; `own_counters` as for `metrics`."""
-    fields = (metrics(body, own_counters=own_counters) or {}) if settings.metrics else {}
-    payload, omitted = decoded(body) if settings.decoded_payload else ({}, None)
-    beside = beside_state(body) if settings.decoded_payload else ()
-    return ReportedState({**fields, **payload}, received_at(body), omitted, beside)
+    sent, at = _received(body)
+    fields = (_metrics(body, sent, own_counters=own_counters) or {}) if settings.metrics else {}
+    if not settings.decoded_payload:
+        return ReportedState(fields, at, None)
+    payload, omitted = decoded(body)
+    return ReportedState({**fields, **payload}, at, omitted, beside_state(body))
 
 
 def metrics(body: Mapping[str, Any], *, own_counters: bool = False) -> dict[str, Any] | None:
@@ -67,11 +69,15 @@ def metrics(body: Mapping[str, Any], *, own_counters: bool = False) -> dict[str,
     `body` has `end_device_ids`, an object. A part of an undocumented type is ignored: the message itself is still
     delivered.
     """
+    return _metrics(body, _received(body)[0], own_counters=own_counters)
+
+
+def _metrics(body: Mapping[str, Any], at: str | None, *, own_counters: bool) -> dict[str, Any] | None:
     match body:
         case {"uplink_message": dict(uplink)}:
-            return _uplink(body, uplink)
+            return _uplink(body, uplink, at)
         case {"join_accept": dict(join)}:
-            return _join(body, join)
+            return _join(body, join, at)
         case {"downlink_queued": {"f_cnt": int(f_cnt)}} if own_counters and f_cnt is not True and f_cnt <= MAX_NUMBER:
             return {"fCntDown": f_cnt}
     return None
@@ -104,24 +110,27 @@ def beside_state(body: Mapping[str, Any]) -> tuple[str, ...]:
 
 def received_at(body: Mapping[str, Any]) -> str | None:
     """When the network had the message, as text that sorts by time (RFC 3339 with nanoseconds); None if unknown."""
-    parts = (body.get("uplink_message"), body.get("join_accept"), body)
-    return sortable(_received(*(part for part in parts if isinstance(part, dict))))
+    return _received(body)[1]
 
 
-def _received(*parts: Mapping[str, Any]) -> str | None:
-    """The first usable time of reception, as it was sent. A time before LoRaWAN existed is not one."""
-    times = (part.get("received_at") for part in parts)
-    return next((time for time in times if isinstance(time, str) and sortable(time)), None)
+def _received(body: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """The first usable time of reception, as it was sent and sortable. A time before LoRaWAN existed is not one."""
+    for part in (body.get("uplink_message"), body.get("join_accept"), body):
+        if isinstance(part, dict):
+            sent = part.get("received_at")
+            if at := sortable(sent):
+                return sent, at
+    return None, None
 
 
-def _uplink(body: Mapping[str, Any], uplink: Mapping[str, Any]) -> dict[str, Any]:
+def _uplink(body: Mapping[str, Any], uplink: Mapping[str, Any], at: str | None) -> dict[str, Any]:
     metadata = uplink.get("rx_metadata")
     receptions = [each for each in metadata if isinstance(each, dict)] if isinstance(metadata, list) else []
     f_cnt = uplink.get("f_cnt", 0)
     return _known(
         {
             **_session(body, uplink),
-            "lastSeen": _received(uplink, body),
+            "lastSeen": at,
             "fCntUp": f_cnt if _is_number(f_cnt) else 0,
             "gateways": len({_gateway(index, each) for index, each in enumerate(receptions)}),
             **_best_reception(receptions),
@@ -143,8 +152,7 @@ def _best_reception(receptions: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {"rssi": rssi, "snr": snr}
 
 
-def _join(body: Mapping[str, Any], join: Mapping[str, Any]) -> dict[str, Any]:
-    at = _received(join, body)
+def _join(body: Mapping[str, Any], join: Mapping[str, Any], at: str | None) -> dict[str, Any]:
     return _known({**_session(body, join), "activated": at, "lastSeen": at, "fCntUp": 0, "fCntDown": 0})
 
 
@@ -169,10 +177,10 @@ def _text(part: Mapping[str, Any], field: str) -> str | None:
 
 def _is_number(value: object) -> bool:
     # Finite: Python reads NaN and Infinity from JSON, a shadow document can't contain them. Nor whole numbers that are
-    # no floating-point numbers.
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return False
-    return abs(value) <= MAX_NUMBER if isinstance(value, int) else math.isfinite(value)
+    # no floating-point numbers. What is read from JSON has exactly these types; a bool has another.
+    if type(value) is int:
+        return abs(value) <= MAX_NUMBER
+    return type(value) is float and math.isfinite(value)
 
 
 def _gateway(index: int, reception: Mapping[str, Any]) -> tuple[str, ...]:

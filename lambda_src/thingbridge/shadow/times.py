@@ -36,11 +36,12 @@ def seconds(time: str) -> float:
     return datetime.fromisoformat(f"{time[:26]}+00:00").timestamp()
 
 
-def believable(time: str | None, now: float) -> str | None:
-    """A sortable time, None if it is too far ahead of the clock. `now`: Unix seconds."""
-    return time if time is not None and seconds(time) <= now + AHEAD_SECONDS else None
+def believable(time: str | None, now: float) -> tuple[str | None, bool]:
+    """A sortable time, None if it is too far ahead of the clock; and whether a message received then is handled late.
 
-
-def is_late(time: str | None, now: float) -> bool:
-    """Whether a message received at that time is handled late. `now`: Unix seconds."""
-    return time is not None and now - seconds(time) > LATE_SECONDS
+    `now`: Unix seconds.
+    """
+    if time is None:
+        return None, False
+    age = now - seconds(time)
+    return (time if age >= -AHEAD_SECONDS else None), age > LATE_SECONDS

@@ -114,7 +114,7 @@ class Account:
         )
         return Function(name, str(made["FunctionArn"]))
 
-    def reporter(self, code: str, queue: Queue, **options: Any) -> Function:
+    def reporter(self, code: str, queue: Queue, *statements: Mapping[str, Any], **options: Any) -> Function:
         """A function that sends what `answer(event)` in this code returns, as JSON, to the queue."""
         files = {
             "reported.py": code,
@@ -126,7 +126,8 @@ class Account:
                     sqs.send_message(QueueUrl=os.environ["QUEUE"], MessageBody=body)
             """,
         }
-        return self.function(files, allow("sqs:SendMessage", queue.arn), variables={"QUEUE": queue.url}, **options)
+        sending = allow("sqs:SendMessage", queue.arn)
+        return self.function(files, sending, *statements, variables={"QUEUE": queue.url}, **options)
 
     def invoke(self, function: Function, event: Any = None) -> Any:
         """What a function returns for this event. AssertionError when it fails."""

@@ -1,9 +1,11 @@
-"""MQTT: over WebSocket, signed with Signature Version 4, and over TLS with a client certificate."""
+"""MQTT: over WebSocket, signed with Signature Version 4, and over TLS with a client certificate. And HTTP: how a
+response is sent."""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import socket
 import ssl
 import tempfile
 import threading
@@ -106,6 +108,17 @@ def presence_of_a_certificate(account: Account) -> None:
     expect({"clientId", "timestamp"} <= event.keys(), event)
 
 
+def response_in_one_piece(account: Account) -> None:
+    url = urlsplit(account.aws.endpoint_url)
+    request = f"GET /_ministack/health HTTP/1.1\r\nHost: {url.netloc}\r\n\r\n".encode()
+    with socket.create_connection((url.hostname, url.port), timeout=10) as connection:
+        for _ in range(20):
+            connection.sendall(request)
+            head, _, body = connection.recv(2**16).partition(b"\r\n\r\n")
+            lengths = [line.split(b":")[1] for line in head.lower().splitlines() if line.startswith(b"content-length:")]
+            expect([len(body)] == [int(each) for each in lengths], (head, body))
+
+
 def certificate_client(account: Account, directory: Path, certificate: str, key: str) -> paho.Client:
     """A client that has connected with this certificate (PEM), without reconnecting."""
     files = {"ca": account.aws.mqtt_authority(), "certificate": certificate, "key": key}
@@ -133,4 +146,5 @@ PROBES = (
     Probe("A SUBSCRIBE that the caller's policy does not allow closes the connection", refused_subscribe),
     Probe("MQTT with a client certificate is held to the policy of the certificate", client_certificate),
     Probe("A rule is passed a connection with a client certificate, by its id", presence_of_a_certificate),
+    Probe("A response over HTTP is sent in one piece: head and body", response_in_one_piece),
 )

@@ -103,12 +103,17 @@ def field_value(namespace: str, path: str) -> ApiError:
     return ApiError(INVALID_ARGUMENT, f"{namespace}:field_value", "invalid value of field `{field}`", {"field": path})
 
 
+def rate_limit_headers(rate: int, available: int, reset: int, retry: int) -> dict[str, str]:
+    """The headers of every answer to a request that is limited; `reset` and `retry` in seconds."""
+    return {
+        "X-Rate-Limit-Limit": str(rate), "X-Rate-Limit-Available": str(available), "X-Rate-Limit-Reset": str(reset),
+        "X-Rate-Limit-Retry": str(retry),
+    }  # fmt: skip
+
+
 def rate_limited(key: str, rate: int, retry_after: int) -> ApiError:
     """429 with the Stack's X-Rate-Limit headers; `retry_after` in seconds."""
-    headers = {
-        "X-Rate-Limit-Limit": str(rate), "X-Rate-Limit-Available": "0", "X-Rate-Limit-Reset": str(retry_after),
-        "X-Rate-Limit-Retry": str(retry_after),
-    }  # fmt: skip
+    headers = rate_limit_headers(rate, 0, retry_after, retry_after)
     return ApiError(RESOURCE_EXHAUSTED, "pkg/ratelimit:rate_limit_exceeded",
                     "rate limit of `{rate}` accesses per minute exceeded for resource `{key}`",
                     {"rate": str(rate), "key": key}, headers=headers)  # fmt: skip

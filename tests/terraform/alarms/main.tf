@@ -49,6 +49,7 @@ module "upstream" {
   stack                = local.stack
   base_topic           = "thethings/lorawan/farm"
   iot_endpoint         = "example-ats.iot.eu-west-1.amazonaws.com"
+  directory            = { environment = {}, policy_json = "{}" }
   shadow               = { environment = {}, policy_json = "{}" }
   silence_minutes      = each.value.silence_minutes
   publishes_per_second = each.value.publishes_per_second
@@ -70,11 +71,29 @@ module "shadow" {
   aws          = local.aws
 }
 
+module "downlink" {
+  source = "../../../modules/downlink"
+  for_each = {
+    none = { alarms = null, maximum_age_seconds = 3600 }
+    all  = { alarms = local.alarms, maximum_age_seconds = 600 }
+  }
+
+  stack        = local.stack
+  settings     = { maximum_age_seconds = each.value.maximum_age_seconds }
+  iot_endpoint = "example-ats.iot.us-gov-west-1.amazonaws.com"
+  alarms       = each.value.alarms
+  functions    = local.functions
+  things_log   = local.things_log
+  things_stack = local.things_stack
+  aws          = local.aws
+}
+
 module "registry" {
   source = "../../../modules/registry"
 
   stack                     = local.stack
   default_frequency_plan_id = "EU_863_870"
+  directory                 = { use = { environment = {}, policy_json = "{}" }, upkeep = { environment = {}, policy_json = "{}" } }
   alarms                    = local.alarms
   functions                 = local.functions
   things_log                = local.things_log

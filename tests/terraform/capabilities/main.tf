@@ -65,6 +65,7 @@ module "registry_alone" {
   stack                     = var.stack
   default_frequency_plan_id = "EU_863_870"
   sync                      = { enabled = false }
+  directory                 = { use = { environment = {}, policy_json = "{}" }, upkeep = { environment = {}, policy_json = "{}" } }
   functions                 = var.functions
   things_log                = var.things_log
   things_stack              = var.things_stack

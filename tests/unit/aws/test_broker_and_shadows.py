@@ -7,11 +7,12 @@ import pytest
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.iotdata import iotdata_backends
 
-from tests.unit.conftest import AnswerWith
+from tests.unit.conftest import AnswerWith, Clock
 from thingbridge.aws.broker import Broker
 from thingbridge.aws.clients import Clients
 from thingbridge.aws.shadows import ShadowFull, Shadows
 from thingbridge.errors import Misconfigured
+from thingbridge.pacing import TokenBucket
 
 
 @pytest.fixture
@@ -30,6 +31,15 @@ def test_a_report_keeps_the_fields_that_it_does_not_name(shadows: Shadows) -> No
     shadows.report("barn", {"rssi": -71, "activated": "2025-01-02T03:00:00Z"})
     shadows.report("barn", {"rssi": -90})
     assert shadows.reported("barn") == {"rssi": -90, "activated": "2025-01-02T03:00:00Z"}
+
+
+def test_writes_keep_to_their_pace_and_reads_do_not_wait(iot: Any, clients: Clients, clock: Clock) -> None:
+    iot.create_thing(thingName="barn")
+    shadows = Shadows(clients, "lorawan", TokenBucket(rate=2, now=clock, sleep=clock.wait))
+    for rssi in (-71, -72, -73):
+        shadows.report("barn", {"rssi": rssi})
+        shadows.reported("barn")
+    assert clock.now == 1
 
 
 def test_a_report_goes_to_the_named_shadow(shadows: Shadows) -> None:

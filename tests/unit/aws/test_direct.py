@@ -22,6 +22,7 @@ from thingbridge.aws.shadow_states import ShadowStates
 from thingbridge.aws.shadows import ShadowFull, Shadows
 from thingbridge.aws.signing import Credentials
 from thingbridge.aws.things import Things
+from thingbridge.aws.waiting_downlinks import Waiting, WaitingDownlinks
 from thingbridge.errors import Busy, Misconfigured, Refused
 
 READ_SECONDS, SHORT = 60.0, 0.3
@@ -166,6 +167,25 @@ def test_the_other_calls_of_a_message_are_sent(clients: Clients, server: Scripte
     assert json.loads(server.asked[3].body)["ExpressionAttributeValues"][":known"] == {"N": "6"}
 
 
+def test_the_calls_of_a_waiting_downlink_are_sent(clients: Clients, server: ScriptedServer) -> None:
+    rows = [{"id": {"S": str(number)}, "receivedAt": {"N": "1795617584123"}} for number in range(2)]
+    pages: list[dict[str, Any]] = [{"Items": rows[:1], "LastEvaluatedKey": {"id": {"S": "0"}}}, {"Items": rows[1:]}]
+    server.script.extend(Says(body=json.dumps(each).encode()) for each in (*pages, {}, {}))
+    waiting = WaitingDownlinks(clients, "downlinks")
+    assert waiting.of("barn") == [Waiting("0", 1_795_617_584.123), Waiting("1", 1_795_617_584.123)]
+    assert waiting.read("barn", "0") is None
+    waiting.delete("barn", "0")
+    for asked in server.asked:
+        check_headers(asked, "dynamodb")
+    targets = [asked.headers["x-amz-target"].partition(".")[2] for asked in server.asked]
+    assert targets == ["Query", "Query", "GetItem", "DeleteItem"]
+    assert json.loads(server.asked[1].body)["ExclusiveStartKey"] == {"id": {"S": "0"}}
+    assert json.loads(server.asked[3].body) == {
+        "TableName": "downlinks",
+        "Key": {"thing": {"S": "barn"}, "id": {"S": "0"}},
+    }
+
+
 # What is answered ---------------------------------------------------------------------------------------------------
 
 
@@ -278,6 +298,16 @@ def test_a_service_that_stays_busy_is_given_up(clients: Clients, server: Scripte
         Broker(clients).publish(TOPIC, b"{}")
     assert len(server.asked) == ATTEMPTS
     assert clients.take_calls() == {"Publish": ATTEMPTS}
+
+
+def test_a_service_can_be_given_up_sooner_than_the_others(clients: Clients, server: ScriptedServer) -> None:
+    clients.try_at_most("iot", 2)
+    server.script.extend([error(500, "InternalFailureException")] * 2)
+    with pytest.raises(Busy):
+        Things(clients).describe("barn")
+    assert len(server.asked) == 2
+    server.script.extend([error(500, "InternalFailureException")] * (ATTEMPTS - 1))
+    Broker(clients).publish(TOPIC, b"{}")
 
 
 def test_a_server_that_is_not_there_is_busy(connect: MakeClients) -> None:

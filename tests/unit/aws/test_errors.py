@@ -21,7 +21,9 @@ from thingbridge.aws.certificates import ClientCertificates
 from thingbridge.aws.clients import Clients
 from thingbridge.aws.device_certificates import DeviceCertificates
 from thingbridge.aws.device_shadows import DeviceShadows
+from thingbridge.aws.directory_table import DirectoryTable
 from thingbridge.aws.errors import REFUSALS, NotPermitted, translate_errors
+from thingbridge.aws.failure_queues import FailureQueue, Held
 from thingbridge.aws.jobs import Execution, Jobs
 from thingbridge.aws.logs import Logs
 from thingbridge.aws.parameters import Parameters
@@ -36,7 +38,9 @@ from thingbridge.aws.thing_groups import ThingGroups
 from thingbridge.aws.things import Things, VersionConflict
 from thingbridge.aws.things_log import ThingsLog
 from thingbridge.aws.topic_rules import TopicRules
-from thingbridge.errors import Busy, Misconfigured, Refused, ThingbridgeError
+from thingbridge.aws.waiting_downlinks import WaitingDownlinks
+from thingbridge.errors import Busy, Misconfigured, Refused, ThingbridgeError, Throttled
+from thingbridge.registry.directory import Fact
 
 
 def refused(status: int, code: str, operation: str = "DescribeThing") -> ClientError:
@@ -50,8 +54,9 @@ def refused(status: int, code: str, operation: str = "DescribeThing") -> ClientE
         (refused(400, "InvalidRequestException"), Refused),
         (refused(413, "413", "Publish"), Refused),
         (ParamValidationError(report="thingName is too short"), Refused),
-        (refused(429, "ThrottlingException"), Busy),
-        (refused(400, "ThrottlingException"), Busy),
+        (refused(429, "ThrottlingException"), Throttled),
+        (refused(400, "ThrottlingException"), Throttled),
+        (refused(429, "AnythingElse"), Throttled),
         (refused(500, "AnythingElse"), Busy),
         (refused(403, "AccessDeniedException"), NotPermitted),
         (refused(403, "ForbiddenException"), NotPermitted),
@@ -75,6 +80,7 @@ def test_an_answer_that_is_not_listed_is_never_a_refusal(code: str) -> None:
 
 # Every code of every operation that is called -----------------------------------------------------------------------
 
+HELD = Held("1", "{}", 0.0, None, "receipt")
 ADDRESS = "https://sqs.eu-west-1.amazonaws.com/123456789012/farm-registry"
 CERTIFICATE = f"arn:aws:iot:eu-west-1:123456789012:cert/{64 * '0'}"
 
@@ -118,6 +124,7 @@ CALLS: dict[tuple[str, str], Callable[[Clients], Any]] = {
     ("iot-data", "UpdateThingShadow"): lambda clients: Shadows(clients, "lorawan").report("barn", {"rssi": -71}),
     ("iot-data", "GetThingShadow"): lambda clients: Shadows(clients, "lorawan").document("barn"),
     ("logs", "DescribeLogGroups"): lambda clients: Logs(clients).groups("/thethings"),
+    ("logs", "DescribeLogStreams"): lambda clients: Logs(clients).last_entry("/thethings"),
     ("logs", "FilterLogEvents"): lambda clients: Logs(clients).entries("/thethings", 0),
     ("logs", "GetLogEvents"): lambda clients: ThingsLog(clients, "/thethings").entries("barn"),
     ("logs", "PutLogEvents"): lambda clients: ThingsLog(clients, "/thethings").record("barn", "INFO", "event"),
@@ -126,13 +133,18 @@ CALLS: dict[tuple[str, str], Callable[[Clients], Any]] = {
     ("sqs", "GetQueueAttributes"): lambda clients: Queue(clients, ADDRESS).waiting(),
     ("sqs", "SendMessage"): lambda clients: Queue(clients, ADDRESS).send_delayed("{}", 1),
     ("sqs", "GetQueueUrl"): lambda clients: queue_url(clients, "farm-registry"),
+    ("sqs", "ReceiveMessage"): lambda clients: list(FailureQueue(clients, ADDRESS).messages()),
+    ("sqs", "DeleteMessage"): lambda clients: FailureQueue(clients, ADDRESS).delete(HELD),
+    ("sqs", "ChangeMessageVisibilityBatch"): lambda clients: FailureQueue(clients, ADDRESS).release([HELD]),
     ("ssm", "GetParameter"): lambda clients: Parameters(clients).read("/farm/record"),
     ("ssm", "PutParameter"): lambda clients: Parameters(clients).write("/farm/record", "{}"),
     ("sqs", "ChangeMessageVisibility"): lambda clients: delay_a_message(clients),
     ("dynamodb", "DescribeTable"): lambda clients: SessionTable(clients, "farm").created_at(),
     ("dynamodb", "DeleteItem"): lambda clients: ShadowStates(clients, "farm-shadows").delete("barn"),
     ("dynamodb", "GetItem"): lambda clients: ShadowStates(clients, "farm-shadows").read("barn"),
+    ("dynamodb", "Query"): lambda clients: WaitingDownlinks(clients, "farm-downlinks").of("barn"),
     ("dynamodb", "Scan"): lambda clients: list(Rotations(clients, "farm-rotations").all()),
+    ("dynamodb", "TransactWriteItems"): lambda clients: DirectoryTable(clients, "farm").insert({"A": Fact("barn", 1)}),
     ("dynamodb", "UpdateItem"): lambda clients: SessionTable(clients, "farm").mark_queued_again("tank-7", "AYxy", [1]),
 }
 """Operation → an adapter's call of it."""
@@ -142,6 +154,8 @@ HANDLED = None
 
 BUSY_EVERYWHERE = (
     *("InternalFailureException", "InternalServerError", "InternalServiceError", "ServiceUnavailableException"),
+)
+THROTTLED_EVERYWHERE = (
     *("ThrottlingException", "RequestThrottled", "RequestLimitExceeded", "ProvisionedThroughputExceededException"),
 )
 
@@ -161,7 +175,7 @@ MEANING: dict[str, dict[str, type[Exception] | None]] = {
     "DeleteThing": {
         "InvalidRequestException": Refused,
         "ResourceNotFoundException": HANDLED,
-        "VersionConflictException": Busy,
+        "VersionConflictException": VersionConflict,
     },
     "DescribeThingType": {"InvalidRequestException": Busy, "ResourceNotFoundException": HANDLED},
     "CreateThingType": {"InvalidRequestException": Busy, "ResourceAlreadyExistsException": Busy},
@@ -243,6 +257,7 @@ MEANING: dict[str, dict[str, type[Exception] | None]] = {
         "UnsupportedDocumentEncodingException": Busy,
     },
     "DescribeLogGroups": {"InvalidParameterException": Refused},
+    "DescribeLogStreams": {"InvalidParameterException": Busy, "ResourceNotFoundException": HANDLED},
     "FilterLogEvents": {"InvalidParameterException": Refused, "ResourceNotFoundException": HANDLED},
     "GetLogEvents": {"InvalidParameterException": Refused, "ResourceNotFoundException": HANDLED},
     # Writing the log of things never raises.
@@ -287,6 +302,38 @@ MEANING: dict[str, dict[str, type[Exception] | None]] = {
         "QueueDoesNotExist": Misconfigured,
         "UnsupportedOperation": Busy,
     },
+    "ReceiveMessage": {
+        "InvalidAddress": Busy,
+        "InvalidSecurity": Busy,
+        "KmsAccessDenied": NotPermitted,
+        "KmsDisabled": Misconfigured,
+        "KmsInvalidKeyUsage": Misconfigured,
+        "KmsInvalidState": Misconfigured,
+        "KmsNotFound": Misconfigured,
+        "KmsOptInRequired": Misconfigured,
+        "KmsThrottled": Busy,
+        "OverLimit": Busy,
+        "QueueDoesNotExist": Misconfigured,
+        "UnsupportedOperation": Busy,
+    },
+    "DeleteMessage": {
+        "InvalidAddress": Busy,
+        "InvalidIdFormat": Busy,
+        "InvalidSecurity": Busy,
+        "QueueDoesNotExist": Misconfigured,
+        "ReceiptHandleIsInvalid": Busy,
+        "UnsupportedOperation": Busy,
+    },
+    "ChangeMessageVisibilityBatch": {
+        "BatchEntryIdsNotDistinct": Busy,
+        "EmptyBatchRequest": Busy,
+        "InvalidAddress": Busy,
+        "InvalidBatchEntryId": Busy,
+        "InvalidSecurity": Busy,
+        "QueueDoesNotExist": Misconfigured,
+        "TooManyEntriesInBatchRequest": Busy,
+        "UnsupportedOperation": Busy,
+    },
     "GetQueueUrl": {
         "InvalidAddress": Busy,
         "InvalidSecurity": Busy,
@@ -328,7 +375,14 @@ MEANING: dict[str, dict[str, type[Exception] | None]] = {
         "TransactionConflictException": Busy,
     },
     "GetItem": {"ResourceNotFoundException": Misconfigured},
+    "Query": {"ResourceNotFoundException": Misconfigured},
     "Scan": {"ResourceNotFoundException": Misconfigured},
+    "TransactWriteItems": {
+        "IdempotentParameterMismatchException": Busy,
+        "ResourceNotFoundException": Misconfigured,
+        "TransactionCanceledException": Busy,  # without a reason
+        "TransactionInProgressException": Busy,
+    },
     "UpdateItem": {
         "ConditionalCheckFailedException": Busy,  # where there is no condition
         "ItemCollectionSizeLimitExceededException": Refused,
@@ -393,6 +447,8 @@ def expected(operation: str, code: str) -> type[Exception] | None:
         return listed[code]
     if code in BUSY_EVERYWHERE:
         return Busy
+    if code in THROTTLED_EVERYWHERE:
+        return Throttled
     if code == "UnauthorizedException":
         return NotPermitted
     pytest.fail(f"{operation} can answer with {code}: decide what it means")

@@ -4,10 +4,11 @@ from typing import Any
 
 import pytest
 
-from tests.unit.conftest import AnswerWith
+from tests.unit.conftest import AnswerWith, Clock
 from thingbridge.aws.clients import Clients
 from thingbridge.aws.things import THINGS_PER_PAGE, Things, VersionConflict
 from thingbridge.errors import Busy, Misconfigured, Refused
+from thingbridge.pacing import TokenBucket
 
 
 @pytest.fixture
@@ -41,6 +42,22 @@ def test_a_thing_is_created_described_and_deleted(things: Things) -> None:
     things.delete("barn")
     assert things.describe("barn") is None
     things.delete("barn")
+
+
+def test_creations_and_searches_keep_to_their_pace(iot: Any, clients: Clients, clock: Clock) -> None:
+    paces = {
+        operation: TokenBucket(rate=rate, now=clock, sleep=clock.wait)
+        for operation, rate in (("CreateThing", 2), ("ListThings", 0.5))
+    }
+    things = Things(clients, paces)
+    for number in range(3):
+        things.create(f"barn-{number}", {"stackName": "farm"}, "lorawan")
+    assert clock.now == 1
+    # One for each spelling of the DevEUI.
+    assert list(things.with_dev_eui("A81758FFFE0312AB")) == []
+    assert clock.now == 3
+    things.describe("barn-0")
+    assert clock.now == 3
 
 
 def test_a_name_that_is_taken_by_another_thing_is_reported(things: Things, answer_with: AnswerWith) -> None:

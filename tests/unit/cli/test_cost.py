@@ -48,7 +48,7 @@ def test_a_choice_leaves_out_the_others(run: Run) -> None:
 
 
 def test_larger_messages_slower_functions_and_another_region_cost_more(run: Run) -> None:
-    key = ("webhook", "shadow with each message")
+    key = ("webhook", "shadow every 600 s")
     usual = bills(run)[key]["usd_per_million_uplinks"]
     for options in (("--payload-bytes", 6000), ("--duration-ms", 60), ("--region", "eu-west-1")):
         assert bills(run, *options)[key]["usd_per_million_uplinks"] > usual

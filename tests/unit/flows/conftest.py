@@ -1,6 +1,7 @@
-"""End-to-end encryption with both sides in process: an account's table, secret and keys, and a device on the air."""
+"""A stack that is applied, and end-to-end encryption: an account's table, secret and keys, and a device on the air."""
 
 import base64
+import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from local.things_stack import ThingsStack as Simulation
 from local.things_stack.network.application_up import Published
 from tests.unit.conftest import APPLICATION
+from tests.unit.flows.world import APPLICATIONS, World
 from thingbridge.aws.clients import Clients
 from thingbridge.aws.secrets import Secrets
 from thingbridge.aws.sessions import SessionTable
@@ -21,6 +23,7 @@ from thingbridge.things_stack.client import ThingsStack
 
 KEK = "000102030405060708090A0B0C0D0E0F"
 SESSIONS = "farm-sessions"
+DOWNLINKS = "farm-downlinks"
 DEVICE = DeviceReference("tank-7", "A81758FFFE0312AB", named=True)
 
 
@@ -50,6 +53,17 @@ def create_sessions_table(clients: Clients) -> None:
             {"AttributeName": "device", "AttributeType": "S"},
             {"AttributeName": "session_key_id", "AttributeType": "S"},
         ],
+    )
+
+
+def create_downlinks_table(clients: Clients) -> None:
+    """The table in which downlinks wait, empty."""
+    keys = (("thing", "HASH"), ("id", "RANGE"))
+    clients("dynamodb").create_table(
+        TableName=DOWNLINKS,
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": name, "KeyType": kind} for name, kind in keys],
+        AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name, _ in keys],
     )
 
 
@@ -122,3 +136,25 @@ def air(simulation: Simulation, encryption: Encryption, things_stack: ThingsStac
     setup.remove(things_stack, encryption.label)
     device.forget()
     simulation.network.published.clear()
+
+
+@pytest.fixture
+def world(clients: Clients) -> Iterator[World]:
+    secrets = clients("secretsmanager")
+    document = '{"Version": "2012-10-17", "Statement": []}'
+    clients("iot").create_policy(policyName="Farm-things-stack", policyDocument=document)
+    with Simulation(port=0, profile="hosted") as simulation:
+        for application in APPLICATIONS:
+            simulation.create_application(application)
+        keys = {application: simulation.create_api_key(application) for application in APPLICATIONS}
+        made = {
+            name: secrets.create_secret(Name=f"Farm/{name}", SecretString=text)["ARN"]
+            for name, text in (
+                ("ApplicationAPIKey", keys["farm-app"]),
+                ("WebhookSecret", "let me in"),
+                ("AppSKeyKEK", 32 * "A"),
+            )
+        }
+        yield World(clients, simulation, keys, *made.values(), versions=itertools.count(2))
+        simulation.faults.clear()
+        simulation.assert_no_violations()

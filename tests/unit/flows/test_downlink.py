@@ -1,6 +1,8 @@
 """Flow `downlink`: requests become downlinks of The Things Stack, or an answer that says why not."""
 
+import base64
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from itertools import permutations
@@ -14,7 +16,8 @@ from moto.iotdata import iotdata_backends
 from handlers import composition
 from local.things_stack import ThingsStack as Simulation
 from tests import events
-from tests.unit.conftest import APPLICATION, AnswerWith
+from tests.unit.conftest import APPLICATION, AnswerWith, Clock
+from tests.unit.invocation import Invocation
 from thingbridge.aws.broker import Broker
 from thingbridge.aws.clients import Clients
 from thingbridge.aws.errors import NotPermitted
@@ -22,17 +25,25 @@ from thingbridge.aws.shadows import Shadows
 from thingbridge.aws.stacks import Stacks
 from thingbridge.aws.things import Things
 from thingbridge.aws.things_log import ThingsLog
-from thingbridge.errors import Busy, Refused
+from thingbridge.errors import Busy, Deferred, Refused
 from thingbridge.flows.desired_state import DesiredStates
-from thingbridge.flows.downlink import DownlinkQueue, DownlinkRequests, Rejections
+from thingbridge.flows.downlink import DownlinkQueue, DownlinkRequests, PacedQueue, Rejections
 from thingbridge.flows.downlink_formatters import DownlinkFormatters
 from thingbridge.flows.unowned_requests import ELECTION_SHADOW, ELECTION_THING, MOST_ENTRIES, UnownedRequests
 from thingbridge.messaging.downlink import NotSendable, marked
+from thingbridge.pacing import Pace
 from thingbridge.registry.attributes import DeviceReference
 from thingbridge.things_stack.client import ThingsStack
 from thingbridge.things_stack.errors import Answer, ApiKeyRefused, NotFound, ThingsStackBusy, ThingsStackRefused
 
 GROUP = "/thethings/lorawan/farm/things"
+WAITING = {
+    "DOWNLINKS_TABLE": "farm-downlinks",
+    "SENDING_QUEUE_URL": "https://sqs/farm-sending.fifo",
+    "DOWNLINK": json.dumps(
+        {"concurrency": 2, "hold_seconds": 0.5, "maximum_age_seconds": 3600, "rate_per_minute": None}
+    ),
+}
 REQUEST = events.load("rule_output/downlink_request")
 DEVICE = DeviceReference("tank-7", "A81758FFFE0312AB", named=True)
 
@@ -226,6 +237,7 @@ def test_the_uplink_of_a_thing_of_no_stack_is_recorded_in_its_log(
             "THINGS_LOG_GROUP": GROUP,
             "THING_TYPE_NAME": CASE["thing"]["thingType"],
             "THING_NAME_SCHEME": "DevEUI",
+            "DIRECTORY_TABLE": "directory",
             "SHADOW": "{}",
         },
         clients,
@@ -367,11 +379,26 @@ def test_a_request_carries_the_same_correlation_id_each_time_it_is_handled_and_e
 def test_only_a_request_that_may_have_been_handled_before_is_looked_for_in_the_queue(
     flow: DownlinkRequests, queue: Queue
 ) -> None:
-    at_once = replace(flow, now=lambda: AT / 1000 + 1)
-    a_minute_later = replace(flow, now=lambda: AT / 1000 + 60)
-    for each in (at_once, a_minute_later):
-        each.handle({**REQUEST, "receivedAt": AT})
+    for repeated in (False, True):
+        flow.handle({**REQUEST, "receivedAt": AT}, repeated=repeated)
     assert queue.repeated == [False, True]
+
+
+# Age ------------------------------------------------------------------------------------------------------------------
+
+
+def test_a_request_that_has_waited_for_too_long_is_answered_instead_of_sent(
+    flow: DownlinkRequests, queue: Queue, log: ThingsLog
+) -> None:
+    for age in (3600, 3601):
+        late = replace(flow, maximum_age_seconds=3600, now=lambda age=age: AT / 1000 + age)  # type: ignore[misc]
+        late.handle({**REQUEST, "receivedAt": AT})
+    assert len(queue.requests) == 1
+    ((topic, answer),) = rejections()
+    assert (topic, answer["field"]) == ("lorawan/tank-7/downlink/rejected", None)
+    assert answer["reason"].startswith("was not confirmed by The Things Stack within 3600 seconds")
+    assert answer["request"] == json.loads(base64.b64decode(REQUEST["payload"]))
+    assert [each["event"] for each in log.entries("tank-7")] == ["downlink_rejected"]
 
 
 # The queue of The Things Stack ---------------------------------------------------------------------------------------
@@ -450,12 +477,7 @@ def test_a_refused_request_and_its_failed_downlink_have_one_correlation_id(
     assert [each["correlation_id"] for each in log.entries("tank-7")] == [answer["correlationID"]]
 
 
-class Context:
-    def get_remaining_time_in_millis(self) -> int:
-        return 5000
-
-
-def test_an_event_is_handled_as_a_request_unless_it_is_a_delta_and_deltas_are_configured(
+def test_an_output_is_handled_as_a_request_unless_it_is_a_delta_and_deltas_are_configured(
     clients: Clients, simulation: Simulation, device: str, iot: Any, log: ThingsLog
 ) -> None:
     key = clients("secretsmanager").create_secret(Name="key", SecretString=simulation.create_api_key(APPLICATION))
@@ -466,17 +488,39 @@ def test_an_event_is_handled_as_a_request_unless_it_is_a_delta_and_deltas_are_co
         "IDENTITY_SERVER_ADDRESS": simulation.url,
         "APPLICATION_ID": APPLICATION,
         "API_KEY_SECRET_ARN": key["ARN"],
+        **WAITING,
     }
     attributes = {"devEUI": "A81758FFFE0312AB", "deviceID": device, "stackName": "farm"}
     iot.create_thing(thingName="tank-7", thingTypeName="lorawan", attributePayload={"attributes": attributes})
-    build = composition.downlink(environment, clients)
-    build(Context(), REQUEST).handle(REQUEST)
+    flow = composition.downlink(environment, clients)(Invocation()).flow
+    at = int(1000 * time.time())
+    flow(REQUEST).handle({**REQUEST, "receivedAt": at}, repeated=False)
     assert [each["f_port"] for each in simulation.network.queue(APPLICATION, device)] == [15]
     delta = events.load("rule_output/shadow_delta")
-    assert isinstance(build(Context(), delta), DownlinkRequests)
-    build = composition.downlink({**environment, "DELTA_F_PORT": "20"}, clients)
-    assert isinstance(build(Context(), delta), DesiredStates)
-    assert isinstance(build(Context(), REQUEST), DownlinkRequests)
+    assert isinstance(flow(delta), DownlinkRequests)
+    flow = composition.downlink({**environment, "DELTA_F_PORT": "20"}, clients)(Invocation()).flow
+    assert isinstance(flow(delta), DesiredStates)
+    assert isinstance(flow(REQUEST), DownlinkRequests)
+
+
+def test_the_pace_follows_the_limit_that_the_things_stack_reports(
+    simulation: Simulation, device: str, open_client: Callable[..., ThingsStack], clock: Clock
+) -> None:
+    reference = DeviceReference(device, "A81758FFFE0312AB", named=True)
+    client = open_client(remaining=300)
+    pace = Pace(rate=None, callers=2, now=clock, sleep=clock.wait)
+    queue = PacedQueue(DownlinkQueue(client, DownlinkFormatters()), client, pace)
+    simulation.limit_downlinks(10)
+    try:
+        for _ in range(3):
+            queue.schedule(reference, (DOWNLINK,))
+    finally:
+        simulation.limit_downlinks(None)
+    # Two callers share 80 % of ten a minute.
+    assert clock.now == pytest.approx(2 * 60 * 2 / 8)
+    short = PacedQueue(DownlinkQueue(open_client(), DownlinkFormatters()), open_client(), pace)
+    with pytest.raises(Deferred):
+        short.schedule(reference, (DOWNLINK,))
 
 
 def test_a_push_that_was_accepted_without_an_answer_is_not_sent_twice(

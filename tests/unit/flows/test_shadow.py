@@ -205,6 +205,7 @@ def test_a_deferred_write_that_fails_is_named_and_the_others_are_done(
         "SHADOW": json.dumps({"min_interval_seconds": INTERVAL}),
         "SHADOW_STATES_TABLE": "farm-shadow-states",
         "SHADOW_QUEUE_URL": queue_url,
+        "SHADOW_WRITES_RATE": "1000",
     }
     flow = composition.shadow(environment, clients)
     for second in (1, 2):

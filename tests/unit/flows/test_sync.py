@@ -11,14 +11,13 @@ import pytest
 from handlers import composition
 from local.things_stack import ThingsStack as Simulation
 from local.things_stack import profiles
-from tests.unit.conftest import APPLICATION
+from tests.unit.conftest import APPLICATION, create_directory_table
 from tests.unit.invocation import ARN, Invocation
 from thingbridge.aws.clients import Clients
 from thingbridge.aws.queues import Queue
 from thingbridge.aws.things import Things
 from thingbridge.errors import ThingbridgeError
-from thingbridge.flows.registry import standing
-from thingbridge.flows.sync import STALE_AFTER, THING_PAGES_BESIDE_WORK, THING_PAGES_PER_SECOND, Registries, Tick
+from thingbridge.flows.sync import SHARE_BESIDE_WORK, SHARE_OF_PAGES, STALE_AFTER, Registries, Tick
 from thingbridge.registry.marks import Mark, Owner
 from thingbridge.registry.sync import LAST_PAGE_BEFORE_END, Count, Run, SyncMode
 from thingbridge.things_stack.client import ThingsStack
@@ -67,6 +66,9 @@ def function(iot: Any, clients: Clients, simulation: Simulation) -> Function:
         {
             "STACK_NAME": "farm",
             "THINGS_LOG_GROUP": "things",
+            "THING_TYPE_NAME": "lorawan",
+            "THING_NAME_SCHEME": "DevEUI",
+            "DIRECTORY_TABLE": create_directory_table(clients),
             "CLUSTER_ADDRESS": simulation.url,
             "IDENTITY_SERVER_ADDRESS": simulation.url,
             "APPLICATION_ID": APPLICATION,
@@ -75,6 +77,7 @@ def function(iot: Any, clients: Clients, simulation: Simulation) -> Function:
             "SYNC_QUEUE_URL": sqs.create_queue(QueueName="sync.fifo", Attributes=fifo)["QueueUrl"],
             "ON_THING_DELETED": "delete",
             "SYNC_MODE": "apply",
+            "LIST_THINGS_RATE": "8",
         },
     )
 
@@ -212,22 +215,23 @@ def test_a_message_that_can_not_be_read_is_logged_and_not_retried(
     assert set(lines(capsys)) == {"sync_message_not_readable"}
 
 
-@pytest.mark.parametrize(("waits", "rate"), [(False, THING_PAGES_PER_SECOND), (True, THING_PAGES_BESIDE_WORK)])
+@pytest.mark.parametrize(("waits", "share"), [(False, SHARE_OF_PAGES), (True, SHARE_BESIDE_WORK)])
 def test_things_are_listed_more_slowly_while_the_registry_function_has_work(
-    function: Function, clients: Clients, open_client: Callable[..., ThingsStack], waits: bool, rate: float
+    function: Function, clients: Clients, open_client: Callable[..., ThingsStack], waits: bool, share: float
 ) -> None:
     queue = Queue(clients, function.environment["REGISTRY_QUEUE_URL"])
     if waits:
         queue.send(["work"])
     slept: list[float] = []
-    registries = Registries("farm", Things(clients), open_client(), queue, now=lambda: 0.0, sleep=slept.append)
+    registries = Registries(
+        "farm",
+        Things(clients),
+        open_client(),
+        queue,
+        now=lambda: 0.0,
+        sleep=slept.append,
+        list_things_per_second=4,
+    )
     registries.things(None)
     registries.things(None)
-    assert slept == [pytest.approx(1 / rate)]
-
-
-def test_the_rates_of_both_functions_stay_below_80_percent_of_the_accounts_quota() -> None:
-    environments, calls_per_look_up, quota = 2, 3, 10
-    looked_up = environments * calls_per_look_up * standing.LOOK_UPS_PER_SECOND
-    assert looked_up + THING_PAGES_BESIDE_WORK <= 0.8 * quota
-    assert 0.8 * quota >= THING_PAGES_PER_SECOND
+    assert slept == [pytest.approx(1 / (4 * share))]

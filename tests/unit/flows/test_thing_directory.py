@@ -131,7 +131,7 @@ def test_a_remembered_mismatch_keeps_nothing_of_the_messages_that_met_it(directo
     assert used < 1_000_000  # of 5,000,000 bytes
 
 
-def test_a_deleted_thing_is_created_again_within_the_hour(directory: ThingDirectory, iot: Any, clock: Clock) -> None:
+def test_a_deleted_thing_is_created_again_within_a_minute(directory: ThingDirectory, iot: Any, clock: Clock) -> None:
     directory.find_or_create(DEVICE)
     iot.delete_thing(thingName="A81758FFFE0312AB")
     clock.now = KNOWN_FOR + 1

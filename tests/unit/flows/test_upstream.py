@@ -27,6 +27,7 @@ ENVIRONMENT = {
     "THINGS_LOG_GROUP": GROUP,
     "THING_TYPE_NAME": "lorawan",
     "THING_NAME_SCHEME": "DevEUI",
+    "DIRECTORY_TABLE": "farm-directory",
     "SHADOW": '{"metrics": true}',
 }
 BODY = {

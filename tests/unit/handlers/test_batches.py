@@ -11,7 +11,7 @@ from tests import events
 from tests.unit.conftest import Clock
 from tests.unit.invocation import ARN
 from thingbridge.aws.queues import Redelivery
-from thingbridge.errors import BadInput, Busy, Misconfigured, ThingbridgeError
+from thingbridge.errors import BadInput, Busy, Deferred, Misconfigured, ThingbridgeError
 from thingbridge.registry import events as registry_events
 
 MOST = 10
@@ -228,6 +228,66 @@ def test_if_sqs_refuses_a_delay_the_visibility_timeout_of_the_queue_applies(
     noted.refusal = Misconfigured("a right is missing")
     assert failed(batches.handle_each(events.sqs_batch("a"), fail, retries=retries)) == ["0"]
     assert [each["event"] for each in log(capsys)] == ["event_will_be_retried", "retry_delay_not_set"]
+
+
+# Message groups of a FIFO queue
+
+
+def in_groups(groups: str, *counts: int) -> dict[str, Any]:
+    """A batch with a message of each of these groups, whose names are letters; the bodies are a0, b1 and so on."""
+    batch = received(events.sqs_batch(*(f"{name}{number}" for number, name in enumerate(groups))), *counts)
+    for record, name in zip(batch["Records"], groups, strict=True):
+        record["attributes"]["MessageGroupId"] = name
+    return batch
+
+
+def test_after_a_failure_no_later_message_of_its_group_is_begun_and_other_groups_are(
+    retries: Retries, noted: Noted
+) -> None:
+    handled: list[str] = []
+
+    def handle(body: str) -> None:
+        handled.append(body)
+        if body == "a0":
+            raise Busy("The Things Stack is down")
+
+    batch = in_groups("abaab", 1, 1, 1, 1, 1)
+    assert failed(batches.handle_each(batch, handle, retries=retries)) == ["0", "2", "3"]
+    assert handled == ["a0", "b1", "b4"]
+    assert noted.delays == [5, 5, 5]
+
+
+def test_a_group_that_failed_before_comes_last_and_stays_in_order() -> None:
+    handled: list[str] = []
+    batches.handle_each(in_groups("abab", 7, 1, 1, 1), handled.append)
+    assert handled == ["b1", "b3", "a0", "a2"]
+
+
+def test_a_message_that_a_flow_defers_is_delivered_again_at_once_with_its_group(
+    retries: Retries, noted: Noted, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def handle(_: str) -> None:
+        raise Deferred("no time is left")
+
+    assert failed(batches.handle_each(in_groups("aa", 1, 1), handle, retries=retries)) == ["0", "1"]
+    assert noted.delays == [0, 0]
+    assert [(each["level"], each["event"]) for each in log(capsys)] == [("INFO", "event_deferred")]
+
+
+def test_the_source_of_a_batch_is_known_from_its_records() -> None:
+    batch = events.sqs_batch("a")
+    assert batches.source(batch) is batches.Source.QUEUE
+    batch["Records"][0]["eventSourceARN"] += ".fifo"
+    assert batches.source(batch) is batches.Source.FIFO_QUEUE
+    assert batches.source({"Records": [{"eventSource": "aws:dynamodb"}]}) is batches.Source.STREAM
+
+
+def test_a_flow_may_see_how_a_message_was_delivered() -> None:
+    seen: list[batches.Delivery] = []
+    batches.handle_deliveries(received(events.sqs_batch("a"), 3), seen.append)
+    (delivery,) = seen
+    sent_at = int(events.sqs_batch("a")["Records"][0]["attributes"]["SentTimestamp"]) / 1000
+    assert delivery == batches.Delivery("a", "0", 3, sent_at)
 
 
 # What AWS wraps around a message

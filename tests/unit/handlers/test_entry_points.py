@@ -12,7 +12,7 @@ from tests import events
 from tests.unit.aws.scripted_server import Says, scripted_server
 
 LAMBDA_SRC = Path(__file__).parents[3] / "lambda_src"
-THINGS = {"THING_TYPE_NAME": "lorawan", "THING_NAME_SCHEME": "DevEUI"}
+THINGS = {"THING_TYPE_NAME": "lorawan", "THING_NAME_SCHEME": "DevEUI", "DIRECTORY_TABLE": "farm-directory"}
 THINGS_STACK = {
     "CLUSTER_ADDRESS": "https://eu1.cloud.thethings.network",
     "IDENTITY_SERVER_ADDRESS": "https://eu1.cloud.thethings.network",
@@ -23,6 +23,7 @@ ENCRYPTION = {"SESSIONS_TABLE": "farm-sessions", "KEY_ENCRYPTION_KEY_SECRET_ARN"
 SHADOW = {"SHADOW": '{"metrics": true, "min_interval_seconds": 60}'}
 WORK_QUEUE = {"MAXIMUM_RECEIVE_COUNT": "10"}
 PACED = {"SHADOW_STATES_TABLE": "farm-shadow-states", "SHADOW_QUEUE_URL": "https://sqs/farm-shadow"}
+WAITING = {"WAITING_TABLE": "farm-waiting", "WAITING_QUEUE_URL": "https://sqs/farm-waiting.fifo"}
 DEVICES = (
     '{"ca_certificate": null, "endpoint": "example.com", "locations": {}, "policies": ["farm-device"], '
     '"region": "eu-west-1", "types": {}}'
@@ -30,7 +31,15 @@ DEVICES = (
 ENVIRONMENTS = {
     "configure": {"PARAMETER_PATH": "/thethings/lorawan/farm/configure"},
     "devices": {"DEVICES": DEVICES, "TELEMETRY_STATES_TABLE": "farm-telemetry-states", "ROTATIONS_TABLE": "r"},
-    "downlink": {**THINGS_STACK, "DELTA_F_PORT": "20"},
+    "directory": {**THINGS, **WORK_QUEUE},
+    "downlink": {
+        **THINGS_STACK,
+        **WORK_QUEUE,
+        "DELTA_F_PORT": "20",
+        "DOWNLINK": '{"concurrency": 2, "hold_seconds": 0.5, "maximum_age_seconds": 3600, "rate_per_minute": null}',
+        "DOWNLINKS_TABLE": "farm-downlinks",
+        "SENDING_QUEUE_URL": "https://sqs/farm-sending.fifo",
+    },
     "provision": {"DEVICES": DEVICES, "NAME_PATTERN": "probe-.*", "ALLOWED_DEVICES_TABLE": "farm-allowed-devices"},
     "registry": {
         **THINGS_STACK,
@@ -39,25 +48,39 @@ ENVIRONMENTS = {
         "DEFAULT_FREQUENCY_PLAN_ID": "EU_863_870_TTN",
         "ON_THING_DELETED": "delete",
         "SCRUB_KEYS": "true",
+        "LOOK_UPS_RATE": "0.4",
         "REGISTRY_QUEUE_URL": "https://sqs/farm-registry",
     },
     "requeue": {**THINGS_STACK, **THINGS, **ENCRYPTION, **WORK_QUEUE},
     "rotations": {"DEVICES": DEVICES, "ROTATIONS_TABLE": "farm-rotations", "END_AFTER_HOURS": "24"},
-    "shadow": {**SHADOW, **PACED, **WORK_QUEUE},
+    "shadow": {**SHADOW, **PACED, **WORK_QUEUE, "SHADOW_WRITES_RATE": "20"},
     "sync": {
         **THINGS_STACK,
+        **THINGS,
         **WORK_QUEUE,
         "REGISTRY_QUEUE_URL": "https://sqs/farm-registry",
         "SYNC_QUEUE_URL": "https://sqs/farm-sync.fifo",
         "ON_THING_DELETED": "delete",
         "SYNC_MODE": "apply",
+        "LIST_THINGS_RATE": "8",
     },
     "telemetry": {
         "TELEMETRY_STATES_TABLE": "farm-telemetry-states",
         "TELEMETRY_TYPES": '{"temperature": {"fields": {"temperature": {"levels": [{"name": "HIGH", "above": 80}]}}}}',
         "SETTINGS_SECONDS": "300",
     },
-    "upstream": {**THINGS, **SHADOW, **PACED, **ENCRYPTION},
+    "upstream": {**THINGS, **SHADOW, **PACED, **ENCRYPTION, **WAITING},
+    "waiting": {
+        **THINGS,
+        **SHADOW,
+        **PACED,
+        **ENCRYPTION,
+        **WORK_QUEUE,
+        "WAITING_TABLE": "farm-waiting",
+        "WAITING_DEAD_LETTERS_URL": "https://sqs/farm-waiting-dead-letters.fifo",
+        "CREATE_THING_RATE": "8",
+        "LIST_THINGS_RATE": "0.4",
+    },
     "webhook": {"WEBHOOK_SECRET_ARN": "arn:secret"},
 }
 
@@ -108,8 +131,8 @@ HEAVY = "import sys; print(sorted({'boto3', 'botocore', 'requests', 'urllib3', '
 @pytest.mark.parametrize(
     ("function", "environment"),
     [
-        ("upstream", {**THINGS, "SHADOW": "{}"}),
-        ("upstream", {**THINGS, **SHADOW, **PACED}),
+        ("upstream", {**THINGS, **WAITING, "SHADOW": "{}"}),
+        ("upstream", {**THINGS, **WAITING, **SHADOW, **PACED}),
         ("webhook", ENVIRONMENTS["webhook"]),
     ],
     ids=["upstream", "upstream with paced shadows", "webhook"],
@@ -119,9 +142,12 @@ def test_a_message_costs_no_import_of_boto3(function: str, environment: dict[str
     dev_eui = message["end_device_ids"]["dev_eui"]
     posted = events.load("function_url/uplink")
     secret = {"SecretString": posted["headers"]["x-thingbridge-secret"], "VersionId": "1", "CreatedDate": 1.0}
-    thing = {"thingName": dev_eui, "attributes": {"devEUI": dev_eui, "stackName": "farm"}}
-    event, first = (posted, secret) if function == "webhook" else (events.rule_output(message), thing)
+    known = {"Item": {"device": {"S": dev_eui}, "thing": {"S": "barn"}, "as_of": {"N": "1"}}}
+    event, first = (posted, secret) if function == "webhook" else (events.rule_output(message), known)
     with scripted_server() as server:
+        if function == "upstream":
+            # No message of the device waits.
+            server.script.append(Says(body=b"{}"))
         server.script.append(Says(body=json.dumps(first).encode()))
         started = start(
             function,
@@ -131,3 +157,25 @@ def test_a_message_costs_no_import_of_boto3(function: str, environment: dict[str
         )
     assert (started.returncode, started.stdout) == (0, "[]\n"), started.stderr
     assert any(asked.target.startswith("/topics/") for asked in server.asked)
+
+
+@pytest.mark.parametrize("source", ["stream", "ticket"])
+def test_a_downlink_costs_no_import_of_boto3(source: str) -> None:
+    if source == "stream":
+        keys = {"thing": {"S": "tank-7"}, "id": {"S": "1"}}
+        records = [{"eventSource": "aws:dynamodb", "eventID": "1", "dynamodb": {"Keys": keys}}]
+        batch, answer = {"Records": records}, {"MessageId": "1"}
+    else:
+        batch, answer = events.sqs_batch('{"thing": "tank-7", "ids": ["1"]}'), {"Items": []}
+        batch["Records"][0]["eventSourceARN"] += ".fifo"
+    with scripted_server() as server:
+        server.script.extend([Says(body=json.dumps(answer).encode())] * 2)
+        started = start(
+            "downlink",
+            {"STACK_NAME": "farm", "THINGS_LOG_GROUP": "/farm/things", **ENVIRONMENTS["downlink"], **DIRECT}
+            | {"AWS_ENDPOINT_URL": server.url},
+            f"import json; handler(json.loads({json.dumps(json.dumps(batch))}), None); "
+            "import sys; print(sorted({'boto3', 'botocore'} & sys.modules.keys()))",
+        )
+    assert (started.returncode, started.stdout) == (0, "[]\n"), started.stderr
+    assert server.asked

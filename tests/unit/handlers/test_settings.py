@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from handlers.settings import DownlinkSettings, RegistrySettings, ShadowWriterSettings, UpstreamSettings
+from thingbridge.flows.downlink_order import DownlinkPolicy
 from thingbridge.registry.identity import StackOfThings, ThingNameScheme
 from thingbridge.registry.reconcile import OnThingDeleted
 from thingbridge.shadow.state import ShadowSettings
@@ -16,15 +17,30 @@ THINGS_STACK = {
     "APPLICATION_ID": "farm-app",
     "API_KEY_SECRET_ARN": "arn:key",
 }
-UPSTREAM = {**COMMON, "THING_TYPE_NAME": "lorawan", "THING_NAME_SCHEME": "DeviceID", "SHADOW": '{"delta_f_port": 20}'}
+UPSTREAM = {
+    **COMMON,
+    "THING_TYPE_NAME": "lorawan",
+    "THING_NAME_SCHEME": "DeviceID",
+    "DIRECTORY_TABLE": "d",
+    "SHADOW": '{"delta_f_port": 20}',
+}
+DOWNLINK = {
+    **COMMON,
+    **THINGS_STACK,
+    "DOWNLINKS_TABLE": "farm-downlinks",
+    "SENDING_QUEUE_URL": "https://sqs/farm-sending.fifo",
+    "DOWNLINK": '{"concurrency": 2, "hold_seconds": 0.5, "maximum_age_seconds": 3600, "rate_per_minute": null}',
+}
 REGISTRY = {
     **COMMON,
     **THINGS_STACK,
     "THING_TYPE_NAME": "lorawan",
     "THING_NAME_SCHEME": "DevEUI",
+    "DIRECTORY_TABLE": "farm-directory",
     "DEFAULT_FREQUENCY_PLAN_ID": "EU_863_870_TTN",
     "ON_THING_DELETED": "retain",
     "SCRUB_KEYS": "false",
+    "LOOK_UPS_RATE": "1",
 }
 
 
@@ -34,13 +50,14 @@ def test_the_variables_are_read_with_their_types() -> None:
     assert upstream.shadow == ShadowSettings(delta_f_port=20)
     registry = RegistrySettings.read(REGISTRY)
     assert (registry.on_thing_deleted, registry.scrub_keys) == (OnThingDeleted.RETAIN, False)
-    assert DownlinkSettings.read({**COMMON, **THINGS_STACK, "DELTA_F_PORT": "20"}).delta_f_port == 20
+    downlink = DownlinkSettings.read({**DOWNLINK, "DELTA_F_PORT": "20"})
+    assert (downlink.delta_f_port, downlink.downlink) == (20, DownlinkPolicy(0.5, 3600, 2, None))
 
 
 def test_an_optional_variable_may_be_missing() -> None:
     upstream = UpstreamSettings.read(UPSTREAM)
     assert (upstream.shadow_queue_url, upstream.sessions_table) == (None, None)
-    assert DownlinkSettings.read({**COMMON, **THINGS_STACK}).delta_f_port is None
+    assert DownlinkSettings.read(DOWNLINK).delta_f_port is None
 
 
 @pytest.mark.parametrize("variable", REGISTRY)
@@ -56,7 +73,8 @@ def test_the_error_for_a_missing_variable_names_it(variable: str) -> None:
         (RegistrySettings, {**REGISTRY, "SCRUB_KEYS": "yes"}, "SCRUB_KEYS"),
         (RegistrySettings, {**REGISTRY, "ON_THING_DELETED": "keep"}, "ON_THING_DELETED"),
         (RegistrySettings, {**REGISTRY, "THING_NAME_SCHEME": "EUI"}, "THING_NAME_SCHEME"),
-        (DownlinkSettings, {**COMMON, **THINGS_STACK, "DELTA_F_PORT": "any"}, "DELTA_F_PORT"),
+        (DownlinkSettings, {**DOWNLINK, "DELTA_F_PORT": "any"}, "DELTA_F_PORT"),
+        (DownlinkSettings, {**DOWNLINK, "DOWNLINK": '{"hold_seconds": 0.5}'}, "DOWNLINK"),
         (UpstreamSettings, {**UPSTREAM, "SHADOW": "metrics"}, "SHADOW"),
         (UpstreamSettings, {**UPSTREAM, "SHADOW": '{"unknown": 1}'}, "SHADOW"),
         (ShadowWriterSettings, {**COMMON, "SHADOW": "[]"}, "SHADOW"),

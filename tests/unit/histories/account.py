@@ -1,11 +1,13 @@
-"""What the product uses of an AWS account in one region, in memory: things that send events, shadows, a log and queues.
+"""What the product uses of an AWS account in one region, in memory: things with their events, shadows, tables, queues.
 
 It stands where `Clients` stands, so all of the product's own code runs. What differs from AWS is the time: events wait
 until a history delivers them. The adapters are tested on real answers in tests/unit/aws and tests/e2e.
 """
 
+import copy
 import io
 import json
+import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
@@ -16,6 +18,9 @@ from typing import Any
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from local.things_stack.api.faults import Faults
+
+Item = dict[str, Any]
+"""An item of a table as DynamoDB has it: names, and values with their types."""
 
 CODES = {
     400: "InvalidRequestException",
@@ -43,6 +48,7 @@ def operation(carry_out: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(carry_out)
     def call(self: "Account", **request: Any) -> Any:
         self.called[carry_out.__name__] += 1
+        self.before_call(carry_out.__name__)
         hit = self.faults.strike("AWS", carry_out.__name__)
         if hit and not hit.after:
             raise _error(carry_out.__name__, hit.status)
@@ -76,6 +82,11 @@ def registry_queue(stack: str) -> str:
     return f"{stack}-registry"
 
 
+def directory_queue(stack: str) -> str:
+    """The URL of a stack's queue of events for its directory."""
+    return f"{stack}-directory"
+
+
 def sync_queue(stack: str) -> str:
     """The URL of a stack's queue of ticks and runs."""
     return f"{stack}-sync"
@@ -86,7 +97,8 @@ class Account:
     """A region of an account with the things of its `stacks`, each of which has a rule for registry events.
 
     `events_enabled`: whether changes of things send events now. `on_change`: called with the name and the attributes
-    before and after each change of a thing that the product makes.
+    before and after each change of a thing that the product makes. `before_call`: called with each operation, and may
+    change anything before it is carried out.
     """
 
     stacks: tuple[str, ...]
@@ -100,10 +112,13 @@ class Account:
     faults: Faults = field(default_factory=Faults)
     called: Counter[str] = field(default_factory=Counter)
     on_change: Callable[[str, Mapping[str, str], Mapping[str, str]], None] = lambda _name, _before, _after: None
+    tables: dict[str, dict[str, Item]] = field(default_factory=dict)
+    now: Callable[[], float] = time.time
+    before_call: Callable[[str], None] = lambda _operation: None
 
     def __post_init__(self) -> None:
         for stack in self.stacks:
-            self.queues |= {registry_queue(stack): [], sync_queue(stack): []}
+            self.queues |= {registry_queue(stack): [], sync_queue(stack): [], directory_queue(stack): []}
 
     # The operations of boto3 -----------------------------------------------------------------------------------------
 
@@ -118,9 +133,31 @@ class Account:
         return {**self._listed(thingName), "thingId": self.ids[thingName]}
 
     @operation
-    def list_things(self, *, attributeName: str, attributeValue: str, **_: Any) -> dict[str, Any]:  # noqa: N803
-        named = [name for name, attributes in self.things.items() if attributes.get(attributeName) == attributeValue]
+    def list_things(
+        self,
+        *,
+        attributeName: str = "",  # noqa: N803
+        attributeValue: str = "",  # noqa: N803
+        thingTypeName: str = "",  # noqa: N803
+        **_: Any,
+    ) -> dict[str, Any]:
+        """Things by an attribute, or all: they have one type."""
+        named = [name for name, has in self.things.items() if thingTypeName or has.get(attributeName) == attributeValue]
         return {"things": [self._listed(name) for name in named]}
+
+    @operation
+    def delete_thing(self, *, thingName: str, expectedVersion: int | None = None) -> None:  # noqa: N803
+        if thingName not in self.things:
+            return
+        if expectedVersion not in (None, self.versions[thingName]):
+            raise _refusal("delete_thing", "VersionConflictException", 409)
+        before = self.things[thingName]
+        self.delete(thingName)
+        self.on_change(thingName, before, {})
+
+    @operation
+    def describe_event_configurations(self) -> dict[str, Any]:
+        return {"eventConfigurations": {"THING": {"Enabled": True}}}
 
     def get_paginator(self, _operation: str) -> "Account":
         return self
@@ -185,6 +222,63 @@ class Account:
         self.queues[QueueUrl].append(Message(MessageBody))
         return {"MessageId": f"message-{len(self.queues[QueueUrl])}"}
 
+    @operation
+    def get_item(self, *, TableName: str, Key: Item, ConsistentRead: bool) -> dict[str, Any]:  # noqa: N803
+        item = self._table(TableName, "get_item").get(Key["device"]["S"])
+        return {"Item": copy.deepcopy(item)} if item else {}
+
+    @operation
+    def update_item(
+        self,
+        *,
+        TableName: str,  # noqa: N803
+        Key: Item,  # noqa: N803
+        UpdateExpression: str,  # noqa: N803
+        ExpressionAttributeValues: Item,  # noqa: N803
+        ConditionExpression: str | None = None,  # noqa: N803
+        ExpressionAttributeNames: Mapping[str, str] | None = None,  # noqa: N803
+    ) -> None:
+        """The expressions of the directory: the only condition is that a fact is newer."""
+        table = self._table(TableName, "update_item")
+        item = table.setdefault(Key["device"]["S"], dict(Key))
+        if ConditionExpression and int(item.get("as_of", {"N": "0"})["N"]) >= int(
+            ExpressionAttributeValues[":as_of"]["N"]
+        ):
+            raise _refusal("update_item", "ConditionalCheckFailedException", 400)
+        sets, _, removed = UpdateExpression.partition(" REMOVE ")
+        verb, _, changes = sets.partition(" ")
+        for change in changes.split(", "):
+            name, value = change.replace(" = ", " ").split(" ")
+            name, given = (ExpressionAttributeNames or {}).get(name, name), ExpressionAttributeValues[value]
+            before = item.get(name, {}).get("SS", [])
+            item[name] = given if verb == "SET" else {"SS": sorted({*before, *given["SS"]})}
+        for name in filter(None, removed.split(", ")):
+            item.pop(name, None)
+
+    @operation
+    def transact_write_items(self, *, TransactItems: list[dict[str, Any]]) -> None:  # noqa: N803
+        puts = [each.get("Put") for each in TransactItems]
+        taken = [bool(put and put["Item"]["device"]["S"] in self.tables[put["TableName"]]) for put in puts]
+        if any(taken):
+            error = _refusal("transact_write_items", "TransactionCanceledException", 400)
+            codes = ["ConditionalCheckFailed" if each else "None" for each in taken]
+            error.response["CancellationReasons"] = [{"Code": each} for each in codes]  # type: ignore[typeddict-unknown-key]
+            raise error
+        for each in TransactItems:
+            if put := each.get("Put"):
+                self.tables[put["TableName"]][put["Item"]["device"]["S"]] = put["Item"]
+            else:
+                self.update_item(**each["Update"])
+
+    @operation
+    def scan(self, *, TableName: str, **_: Any) -> dict[str, Any]:  # noqa: N803
+        return {"Items": copy.deepcopy(list(self._table(TableName, "scan").values()))}
+
+    def _table(self, name: str, asked: str) -> dict[str, Item]:
+        if name not in self.tables:
+            raise _refusal(asked, "ResourceNotFoundException", 400)
+        return self.tables[name]
+
     def _listed(self, name: str) -> dict[str, Any]:
         """A thing as a listing contains it: without its id."""
         described = {"attributes": dict(self.things[name]), "version": self.versions[name]}
@@ -211,3 +305,9 @@ class Account:
         if self.events_enabled and stack in self.stacks:
             event = {"operation": operation, "thingName": name, "attributes": dict(attributes)}
             self.queues[registry_queue(stack)].append(Message(json.dumps(event)))
+        named = {each: attributes[each] for each in ("devEUI", "deviceID") if each in attributes}
+        if self.events_enabled and named and not (operation == "CREATED" and attributes.get("devEUI") == name):
+            # What the rules of modules/directory pass on, in every stack.
+            body = json.dumps({"thingName": name, "at": int(self.now() * 1000), **named})
+            for each in self.stacks:
+                self.queues[directory_queue(each)].append(Message(body))

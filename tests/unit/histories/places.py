@@ -147,7 +147,14 @@ class Function:
             shadows=Shadows(self.clients, SHADOW_NAME),
             things_stack=self.things_stack,
             devices_without_thing=DevicesWithoutThing(
-                self.owner, self.stack, self.on_thing_deleted, things, self.things_stack, standing, self.log
+                self.owner,
+                self.stack,
+                self.on_thing_deleted,
+                things,
+                self.things_stack,
+                standing,
+                ThingDirectory(things, self.stack, self.log),
+                self.log,
             ),
             deletions=Deletions(self.owner, standing, self.things_stack, self.log),
             log=self.log,

@@ -39,6 +39,7 @@ from thingbridge.flows.registry.scrubbing import Scrubbing
 from thingbridge.flows.registry.standing import StandingThings
 from thingbridge.flows.registry.things import Registry, RegistryRules
 from thingbridge.flows.sync import Registries, Sync, Tick
+from thingbridge.flows.thing_directory import ThingDirectory
 from thingbridge.pacing import TokenBucket
 from thingbridge.registry import marks
 from thingbridge.registry.identity import StackOfThings, ThingNameScheme
@@ -311,7 +312,14 @@ class World:
             shadows=Shadows(clients, SHADOW_NAME),
             things_stack=things_stack,
             devices_without_thing=DevicesWithoutThing(
-                OWNER, stack, self.on_thing_deleted, things, things_stack, standing, log
+                OWNER,
+                stack,
+                self.on_thing_deleted,
+                things,
+                things_stack,
+                standing,
+                ThingDirectory(things, stack, log),
+                log,
             ),
             deletions=Deletions(OWNER, standing, things_stack, log),
             log=log,

@@ -20,7 +20,7 @@ from local.aws import LocalAws
 from local.bootstrap import EMULATOR, ROOT, RUNTIME
 from local.emulator.__main__ import report
 from local.emulator.invocations import Invocations
-from local.emulator.probes import PROBES, Account, Probe, functions, permissions, run
+from local.emulator.probes import PROBES, Account, Probe, connections, functions, permissions, run
 
 # The queue
 
@@ -136,6 +136,7 @@ def test_a_ministack_that_has_moved_a_hook_does_not_start(change: str, moved: st
         functions.burst_of_a_rule,
         functions.throttled_event,
         permissions.certificates_of_a_policy,
+        connections.response_in_one_piece,
     ],
     ids=lambda c: c.__name__,
 )

@@ -1,4 +1,4 @@
-"""Applying on an emulator that dropped an answer: cleared up and applied once more, and nothing else is."""
+"""Applying on an emulator of somebody's own, a response of which was lost: cleaned up and applied once more."""
 
 import json
 import re
@@ -21,7 +21,7 @@ class Stack:
 
     def __init__(self, *failures: str) -> None:
         self.inputs = {"stack_name": "farm"}
-        self.failures, self.was_applied = list(failures), False
+        self.failures = list(failures)
         self.did: list[str] = []
 
     def apply(self, _on_progress: Any = None) -> float:
@@ -56,6 +56,7 @@ def create_observability(aws: LocalAws) -> None:
 def test_what_an_apply_created_without_recording_it_is_removed_and_the_apply_repeated(
     aws: LocalAws, tmp_path: Path
 ) -> None:
+    somebodys = LocalAws.attach(aws.endpoint_url, tmp_path)
     logs, sqs = aws.client("logs"), aws.client("sqs")
     for name in ("/aws/lambda/farm-upstream", "/aws/lambda/farmhouse-upstream"):
         logs.create_log_group(logGroupName=name)
@@ -64,32 +65,28 @@ def test_what_an_apply_created_without_recording_it_is_removed_and_the_apply_rep
     stack: Any = Stack("CreateLogGroup: ResourceAlreadyExistsException: already exists")
     names = {name for name, _ in leftovers.left_behind(aws, "farm")}
     assert names >= {"farm-upstream-errors", "farm-thingbridge", "farm-alarms", "alias/farm-alarms"}
-    assert leftovers.apply(stack, aws) == 1.0
+    assert leftovers.apply(stack, somebodys) == 1.0
     assert stack.did == ["apply", "destroy", "apply"]
     assert leftovers.left_behind(aws, "farm") == []
     assert [name for name, _ in leftovers.left_behind(aws, "farmhouse")] == ["/aws/lambda/farmhouse-upstream"]
 
 
-def test_a_stack_in_use_and_an_aws_of_somebody_else_lose_nothing(aws: LocalAws, tmp_path: Path) -> None:
-    somebodys = LocalAws.attach(aws.endpoint_url, tmp_path)
+def test_a_stack_in_the_aws_that_was_started_here_loses_nothing(aws: LocalAws, tmp_path: Path) -> None:
     started_here = LocalAws.attach(aws.endpoint_url, tmp_path, process=Running("AWS", 0, "", ""))
     aws.client("logs").create_log_group(logGroupName="/aws/lambda/farm-kept")
-    in_use, elsewhere = Stack("already exists"), Stack("already exists")
-    in_use.was_applied = True
-    for stack, where in ((in_use, started_here), (elsewhere, somebodys)):
-        with pytest.raises(TerraformError):
-            leftovers.apply_where_it_is(stack, where)  # type: ignore[arg-type]
-        assert stack.did == ["apply"]
-    assert [name for name, _ in leftovers.left_behind(aws, "farm")] == ["/aws/lambda/farm-kept"]
-    fresh: Any = Stack("already exists")
-    assert leftovers.apply_where_it_is(fresh, started_here) == 1.0
-    assert leftovers.left_behind(aws, "farm") == []
+    stack = Stack("already exists")
+    with pytest.raises(TerraformError):
+        leftovers.apply(stack, started_here)  # type: ignore[arg-type]
+    assert stack.did == ["apply"]
+    for name, remove in leftovers.left_behind(aws, "farm"):
+        assert name == "/aws/lambda/farm-kept"
+        remove()
 
 
 @pytest.mark.parametrize("failures", [("no rights",), ("already exists", "already exists")])
-def test_another_failure_and_a_second_one_are_raised(aws: LocalAws, failures: tuple[str, ...]) -> None:
+def test_another_failure_and_a_second_one_are_raised(aws: LocalAws, failures: tuple[str, ...], tmp_path: Path) -> None:
     with pytest.raises(TerraformError):
-        leftovers.apply(Stack(*failures), aws)  # type: ignore[arg-type]
+        leftovers.apply(Stack(*failures), LocalAws.attach(aws.endpoint_url, tmp_path))  # type: ignore[arg-type]
 
 
 def test_everything_that_a_stack_creates_is_known() -> None:

@@ -21,7 +21,7 @@ def request(operation: str, *, by: str = ROLE, size: int = 100, path: str = "/",
 
 def invocation(function: str = "Farm-upstream", *, processor_ms: float | None = 2.0, **more: Any) -> dict[str, Any]:
     usual = {"milliseconds": 9.0, "memory_mb": 512, "architecture": "arm64", "cold": False, "failed": False}
-    logged = {"log_bytes": 0, "log_entries": 0}
+    logged = {"log_bytes": 0, "log_entries": 0, "system_log_level": "INFO"}
     return {"kind": "invocation", "function": function, "processor_ms": processor_ms, **usual, **logged, **more}
 
 
@@ -110,6 +110,8 @@ def test_the_units_of_a_table_are_those_that_it_consumed() -> None:
         ("shadow", Item.DYNAMODB_WRITE): 3.0,
         ("shadow", Item.DYNAMODB_READ): 0.5,
     }
+    known = request("dynamodb:GetItem", units=0.5, table="Farm-directory")
+    assert units(known) == {("directory", Item.DYNAMODB_READ): 0.5}
 
 
 def test_a_write_whose_condition_does_not_hold_is_charged(tmp_path: Path) -> None:
@@ -135,7 +137,12 @@ def test_an_invocation_costs_a_request_its_duration_on_aws_and_what_lambda_logs(
     assert counted["function upstream", Item.LAMBDA_REQUEST] == 2
     duration = rules.duration_on_aws(2.0, 2, 512)
     assert counted["function upstream", Item.LAMBDA_ARM64] == pytest.approx(2 * rules.gb_seconds(duration, 512))
-    assert counted["logs", Item.LOG_GB] == pytest.approx(2 * rules.platform_log_gb())
+    assert counted["logs", Item.LOG_GB] == pytest.approx(2 * rules.platform_log_gb("INFO"))
+
+
+def test_an_invocation_that_succeeds_logs_nothing_unless_its_system_logs_have_the_level_info() -> None:
+    assert units(invocation(system_log_level="WARN"))["logs", Item.LOG_GB] == 0
+    assert units(invocation(system_log_level="INFO"))["logs", Item.LOG_GB] > 0
 
 
 def test_without_the_processor_time_the_time_that_passed_counts() -> None:
@@ -146,5 +153,5 @@ def test_without_the_processor_time_the_time_that_passed_counts() -> None:
 
 def test_entries_of_a_log_are_counted_with_their_overhead() -> None:
     own, things = invocation(log_bytes=974, log_entries=1), request("logs:PutLogEvents", entries=2, entry_bytes=948)
-    gb = units(own, things)["logs", Item.LOG_GB] - rules.platform_log_gb()
+    gb = units(own, things)["logs", Item.LOG_GB] - rules.platform_log_gb("INFO")
     assert gb * KB**3 == pytest.approx(2000)

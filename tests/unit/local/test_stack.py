@@ -224,18 +224,6 @@ def test_outputs_are_the_modules(fake: Fake) -> None:
     assert stack(fake).output() == {}
 
 
-@pytest.mark.parametrize(
-    ("state", "applied"),
-    [(None, False), ("{", False), ('{"outputs": {}}', False), ('{"outputs": {"thingbridge": {}}}', True)],
-)
-def test_a_stack_was_applied_once_its_state_has_outputs(fake: Fake, state: str | None, applied: bool) -> None:
-    directory = stack(fake).directory
-    directory.mkdir()
-    if state is not None:
-        (directory / "terraform.tfstate").write_text(state)
-    assert stack(fake).was_applied is applied
-
-
 def test_resources_of_all_modules_are_listed_without_data_sources() -> None:
     module = {
         "resources": [{"mode": "managed", "address": "a"}, {"mode": "data", "address": "data.b"}],

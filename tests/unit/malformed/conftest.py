@@ -17,6 +17,7 @@ PLAIN: Final = {
     "THINGS_LOG_GROUP": "/thethings/lorawan/farm/things",
     "THING_TYPE_NAME": "lorawan",
     "THING_NAME_SCHEME": "DevEUI",
+    "DIRECTORY_TABLE": "farm-directory",
     "SHADOW": '{"metrics": true, "decoded_payload": true}',
 }
 EVERYTHING: Final = {
@@ -24,6 +25,7 @@ EVERYTHING: Final = {
     "SHADOW": '{"metrics": true, "decoded_payload": true, "min_interval_seconds": 60, "delta_f_port": 5}',
     "SHADOW_STATES_TABLE": SHADOW_STATES,
     "SHADOW_QUEUE_URL": "https://sqs.eu-west-1.amazonaws.com/111122223333/farm-shadow",
+    "SHADOW_WRITES_RATE": "1000",
     "SESSIONS_TABLE": SESSIONS,
     "KEY_ENCRYPTION_KEY_SECRET_ARN": LABEL,
 }

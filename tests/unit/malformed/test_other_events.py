@@ -5,6 +5,7 @@ only this product writes to (a deferred write of a shadow), for which the dead-l
 """
 
 import json
+import math
 import traceback
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -18,10 +19,11 @@ from local.things_stack import ThingsStack as Simulation
 from tests import events
 from tests.malformed import chosen, malformed, messages, paths, replaced
 from tests.unit.conftest import APPLICATION
-from tests.unit.flows.conftest import KEK
+from tests.unit.flows.conftest import DOWNLINKS, KEK, create_downlinks_table
 from tests.unit.invocation import Invocation
 from tests.unit.malformed.account import Account, is_shadow_state
 from tests.unit.malformed.conftest import EVERYTHING, LABEL, PLAIN, SECRET
+from thingbridge.aws.clients import Clients
 from thingbridge.encryption import downlinks as encryption
 from thingbridge.encryption.messages import SessionKey
 from thingbridge.encryption.sessions import LAST_FRAME_COUNTER, Session, SessionSeen
@@ -38,6 +40,11 @@ THINGS_STACK: Final = {
     "IDENTITY_SERVER_ADDRESS": "http://localhost:1",
     "APPLICATION_ID": APPLICATION,
     "API_KEY_SECRET_ARN": SECRET,
+}
+WAITING: Final = {
+    "DOWNLINKS_TABLE": DOWNLINKS,
+    "SENDING_QUEUE_URL": "https://sqs/farm-sending.fifo",
+    "DOWNLINK": '{"concurrency": 2, "hold_seconds": 0, "maximum_age_seconds": 3600, "rate_per_minute": null}',
 }
 WRONG_ATTRIBUTES: Final = ("x", "5", "-1", "A" * 800, "[]", "@:/#=", "0" * 16, "0" * 32, "1.0.3", "A81758FFFE0312AB")
 PUSHES: Final = ("tank-7/downlink/push", "tank-7/downlink/replace")
@@ -95,9 +102,11 @@ def assert_none(found: Sequence[str]) -> None:
 
 def downlink(account: Account, queue: Queue, event: dict[str, Any]) -> Any:
     """The flow of a request or a delta, with the queue in place of The Things Stack."""
-    environment = {**PLAIN, **THINGS_STACK, "DELTA_F_PORT": "5"}
-    flow: Any = composition.downlink(environment, account)(Invocation(), event)  # type: ignore[arg-type]
-    return replace(flow, queue=queue, sleep=lambda _: None) if hasattr(flow, "pauses") else replace(flow, queue=queue)
+    environment = {**PLAIN, **THINGS_STACK, **WAITING, "DELTA_F_PORT": "5"}
+    flow: Any = composition.downlink(environment, account)(Invocation()).flow(event)  # type: ignore[arg-type]
+    if hasattr(flow, "pauses"):
+        return replace(flow, queue=queue, sleep=lambda _: None)
+    return replace(flow, queue=queue, maximum_age_seconds=math.inf)
 
 
 @pytest.mark.parametrize(
@@ -133,6 +142,24 @@ def test_the_output_of_a_rule_may_be_anything(account: Account, queue: Queue, na
         fault = raised(lambda flow=flow, event=event: flow.handle(event))  # type: ignore[misc]
         if not fault and max(Counter(each["event"] for each in account.log).values(), default=0) > 1:
             fault = f"recorded {account.log}"
+        found += [f"{where}: {fault}"] if fault else []
+    assert_none(found)
+
+
+@pytest.mark.parametrize("name", ["downlink_request", "shadow_delta"])
+def test_what_a_rule_could_not_write_is_stored_or_recorded_whatever_it_is(
+    account: Account, clients: Clients, name: str
+) -> None:
+    """The only fault that is raised is that of a message which no rule sends."""
+    create_downlinks_table(clients)
+    arrivals = composition.downlink_arrivals(
+        {**PLAIN, **THINGS_STACK, **WAITING, "DELTA_F_PORT": "5"},
+        account,  # type: ignore[arg-type]
+    )
+    found = []
+    for where, text in malformed(events.load(f"rule_output/{name}")):
+        account.clear()
+        fault = raised(lambda text=text: arrivals.store(text, "row", 1.0), BadInput)  # type: ignore[misc]
         found += [f"{where}: {fault}"] if fault else []
     assert_none(found)
 
@@ -187,6 +214,7 @@ def registry(account: Account, running: Simulation) -> Callable[[str], None]:
         "DEFAULT_FREQUENCY_PLAN_ID": "EU_863_870_TTN",
         "ON_THING_DELETED": "delete",
         "SCRUB_KEYS": "true",
+        "LOOK_UPS_RATE": "1",
         "REGISTRY_QUEUE_URL": "https://sqs/farm-registry",
     }
     return composition.registry(environment, account)(Invocation()).handle  # type: ignore[arg-type]
@@ -269,7 +297,8 @@ def ticks() -> dict[str, Any]:
 @pytest.mark.parametrize("name", ticks())
 def test_a_tick_is_a_run_or_is_recorded(account: Account, name: str, capsys: pytest.CaptureFixture[str]) -> None:
     queues = {"REGISTRY_QUEUE_URL": "https://sqs/registry", "SYNC_QUEUE_URL": "https://sqs/sync.fifo"}
-    environment = {**PLAIN, **THINGS_STACK, **queues, "ON_THING_DELETED": "delete", "SYNC_MODE": "apply"}
+    choices = {"ON_THING_DELETED": "delete", "SYNC_MODE": "apply", "LIST_THINGS_RATE": "8"}
+    environment = {**PLAIN, **THINGS_STACK, **queues, **choices}
     assert is_remembered(SEEN)
     (record,) = events.load("sqs/sync_tick")["Records"]
     found = []

@@ -8,11 +8,12 @@ The private key passes from AWS IoT to The Things Stack through this function's 
 """
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from thingbridge.aws.certificates import Certificate
 from thingbridge.flows.api_key import INTEGRATION_RIGHTS
+from thingbridge.flows.findings import CONFIGURE_AGAIN, Finding
 from thingbridge.flows.ingest.account import Account
 from thingbridge.flows.ingest.integration import Integration
 from thingbridge.messaging.topics import UPSTREAM_EVENTS
@@ -57,6 +58,24 @@ def configure(
     for certificate in attached:
         if certificate.id != used.id:
             account.certificates.delete(certificate.id)
+
+
+def examine(things_stack: ThingsStack, integration: Integration, account: Account) -> Iterator[Finding]:
+    """The pub/sub: whether it is there, and connects to this account with a certificate that is active."""
+    what = f"pub/sub {integration.id}"
+    held = things_stack.pubsubs.get(integration.id, ("provider", "base_topic"))
+    if held is None:
+        yield Finding(what, "it does not exist", CONFIGURE_AGAIN)
+        return
+    attached = account.certificates.attached(integration.settings["policy_name"])
+    if held.get("mqtt", {}).get("server_url") != integration.settings["server_url"]:
+        yield Finding(what, f"it connects to {held.get('mqtt', {}).get('server_url')}", CONFIGURE_AGAIN)
+    elif held.get("base_topic") != integration.base_topic:
+        yield Finding(what, f"it publishes below {held.get('base_topic')}", CONFIGURE_AGAIN)
+    elif _used(things_stack, integration, attached) is None:
+        yield Finding(what, "AWS IoT has no active certificate that it connects with", CONFIGURE_AGAIN)
+    else:
+        yield Finding(what, "it connects with an active certificate")
 
 
 def remove(things_stack: ThingsStack, integration: Integration) -> None:

@@ -4,10 +4,11 @@ The package is not part of the open source. Its documentation lists region, stac
 of these fields in the association's `data`; the user's map defines them (`ingest.package.data_fields`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from thingbridge.errors import Misconfigured
+from thingbridge.flows.findings import CONFIGURE_AGAIN, Finding
 from thingbridge.flows.ingest.account import Account
 from thingbridge.flows.ingest.integration import Integration
 from thingbridge.things_stack.client import ThingsStack
@@ -38,6 +39,19 @@ def configure(
             f"ingest.package.f_port"
         )
     things_stack.packages.set_default_association(f_port, PACKAGE, _data(integration))
+
+
+def examine(things_stack: ThingsStack, integration: Integration, _account: Account) -> Iterator[Finding]:
+    """The association: whether the FPort has it, with the role of this stack."""
+    f_port = int(integration.settings["f_port"])
+    what = f"package {PACKAGE} on FPort {f_port}"
+    held = things_stack.packages.default_association(f_port)
+    if held is None:
+        yield Finding(what, "it is not associated", CONFIGURE_AGAIN)
+    elif not _ours(held, integration):
+        yield Finding(what, f"the FPort is associated with {_holder(held)}", CONFIGURE_AGAIN)
+    else:
+        yield Finding(what, "it is associated, with the role of this stack")
 
 
 def remove(things_stack: ThingsStack, integration: Integration) -> None:

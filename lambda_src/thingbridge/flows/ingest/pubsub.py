@@ -4,10 +4,12 @@ The Things Stack assumes the cross-account role and publishes to AWS IoT itself;
 defines the topics. (`applicationserver_pubsub.proto`, `AWSIoTProvider`.)
 """
 
+from collections.abc import Iterator
 from typing import Final
 
 from thingbridge.errors import Misconfigured
 from thingbridge.flows.api_key import INTEGRATION_RIGHTS
+from thingbridge.flows.findings import CONFIGURE_AGAIN, Finding
 from thingbridge.flows.ingest.account import Account
 from thingbridge.flows.ingest.integration import Integration
 from thingbridge.things_stack.client import ThingsStack
@@ -38,6 +40,21 @@ def configure(
             f"{error}: does this The Things Stack have Pub/Sub with AWS IoT? If not, choose another ingest.mode, such "
             "as webhook"
         ) from error
+
+
+def examine(things_stack: ThingsStack, integration: Integration, _account: Account) -> Iterator[Finding]:
+    """The pub/sub: whether it is there, and with this provider. Whether it is connected, only its messages show."""
+    what = f"pub/sub {integration.id}"
+    held = things_stack.pubsubs.get(integration.id, ("provider",))
+    if held is None:
+        yield Finding(what, "it does not exist", CONFIGURE_AGAIN)
+    elif "aws_iot" not in held:
+        fix = "choose another ingest.mode, such as webhook"
+        yield Finding(what, "this The Things Stack has kept no provider aws_iot of it", fix)
+    elif held["aws_iot"].get("assume_role", {}).get("arn") != integration.settings["role_arn"]:
+        yield Finding(what, "it assumes another role", CONFIGURE_AGAIN)
+    else:
+        yield Finding(what, "it publishes with the role of this stack, if this deployment has the provider aws_iot")
 
 
 def remove(things_stack: ThingsStack, integration: Integration) -> None:

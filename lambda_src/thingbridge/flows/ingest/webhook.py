@@ -3,10 +3,12 @@
 Works on every deployment. (`applicationserver_web.proto`, `pkg/applicationserver/io/web`.)
 """
 
+from collections.abc import Iterator
 from typing import Any, Final
 
 from thingbridge.diagnostics import emit
 from thingbridge.flows.api_key import INTEGRATION_RIGHTS
+from thingbridge.flows.findings import CONFIGURE_AGAIN, Finding
 from thingbridge.flows.ingest.account import Account
 from thingbridge.flows.ingest.integration import Integration
 from thingbridge.messaging.topics import UPSTREAM_EVENTS
@@ -62,6 +64,35 @@ def _enable_queue(things_stack: ThingsStack, integration: Integration) -> None:
         things_stack.webhooks.set(integration.id, {"queue": {"enabled": True}}, ("queue.enabled",))
     except (ApiKeyRefused, ThingsStackRefused) as error:
         emit("INFO", "webhook_without_queue", webhook_id=integration.id, reason=str(error))
+
+
+def examine(things_stack: ThingsStack, integration: Integration, account: Account) -> Iterator[Finding]:
+    """The webhook: whether it is there, as configured, called, and repeated by The Things Stack when it fails."""
+    what = f"webhook {integration.id}"
+    kinds = tuple(UPSTREAM_EVENTS)
+    held = things_stack.webhooks.get(integration.id, ("base_url", "headers", *kinds, *_RESUMES))
+    if held is None:
+        yield Finding(what, "it does not exist", CONFIGURE_AGAIN)
+        return
+    wrong = [kind for kind, event in UPSTREAM_EVENTS.items() if held.get(kind, {}).get("path") != f"/{event}"]
+    failures = held.get("health_status", {}).get("unhealthy")
+    if held.get("paused"):
+        yield Finding(
+            what, "it is paused: The Things Stack sends nothing", f"resume it in the Console, or {CONFIGURE_AGAIN}"
+        )
+    elif failures:
+        failed = (
+            f"The Things Stack stopped calling it after {failures.get('failed_attempts', 'several')} failures in a row"
+        )
+        yield Finding(what, failed, f"look at the log of the function webhook, then {CONFIGURE_AGAIN}")
+    elif held.get("base_url") != address(integration.settings["url"], things_stack.application_id):
+        yield Finding(what, f"it posts to {held.get('base_url')}", CONFIGURE_AGAIN)
+    elif held.get("headers", {}).get(SECRET_HEADER) != account.secret(integration.settings["secret_arn"]):
+        yield Finding(what, "its secret is another one: the function refuses its messages", CONFIGURE_AGAIN)
+    elif wrong:
+        yield Finding(what, f"it does not send {', '.join(wrong)}", CONFIGURE_AGAIN)
+    else:
+        yield Finding(what, "it posts every kind of message to the function")
 
 
 def remove(things_stack: ThingsStack, integration: Integration) -> None:

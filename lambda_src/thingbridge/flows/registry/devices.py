@@ -34,6 +34,7 @@ class DevicesWithoutThing:
     things: Things
     things_stack: ThingsStack
     standing: StandingThings
+    directory: ThingDirectory
     log: ThingsLog
 
     def settle(self, device_id: str, *, may_delete: bool) -> None:
@@ -52,10 +53,8 @@ class DevicesWithoutThing:
 
     def _find_or_create_thing(self, device: EndDeviceIdentifiers, *, marked: bool) -> None:
         self.standing.pace.acquire()
-        # A new directory each time: one that remembers would not notice a thing that was deleted in the meantime.
-        directory = ThingDirectory(self.things, self.stack, self.log)
         try:
-            thing_name = directory.find_or_create(device)
+            thing_name = self.directory.settle(device)
         except Refused as error:
             if not marked:
                 self._remember(device, error)

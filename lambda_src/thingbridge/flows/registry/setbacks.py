@@ -2,7 +2,7 @@
 
 A failed event is delivered again, and ends in the dead-letter queue. A work item of the comparison need not be: each
 run finds the same device, and sends another item. The memory is that of one execution environment, of which the
-function has two; losing it costs attempts. What an item calls for is in `things`.
+function has a few; losing it costs attempts. What an item calls for is in `things`.
 """
 
 import time

@@ -14,11 +14,9 @@ from thingbridge.pacing import TokenBucket
 from thingbridge.registry import events, identity, standing
 from thingbridge.registry.identity import StackOfThings
 
-LOOK_UPS_PER_SECOND: Final = 1.0
-"""Two execution environments with three ListThings per look-up make 6 per second. With the 2 per second that the
-comparison makes while work of this kind waits, this is 80 % of AWS's 10."""
-
 LOOK_UPS_AT_ONCE: Final = 2
+"""Look-ups of one execution environment after a pause, with up to three ListThings each. How many follow per second:
+`modules/registry/main.tf`."""
 
 
 @dataclass(frozen=True)

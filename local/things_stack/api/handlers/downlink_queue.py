@@ -7,7 +7,7 @@ from local.things_stack.description.proto3_json import Json
 
 
 def push(call: Call) -> Json:
-    call.cluster.downlink_limits.take(call.device)
+    call.headers |= call.cluster.downlink_limits.take(call.device)
     replace = call.operation.name == "AppAs_DownlinkQueueReplace"
     call.cluster.network.push(*call.device, call.body.get("downlinks", []), replace=replace)
     return {}

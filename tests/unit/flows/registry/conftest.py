@@ -10,7 +10,7 @@ import pytest
 
 from handlers import composition
 from local.things_stack import ThingsStack as Simulation
-from tests.unit.conftest import APPLICATION
+from tests.unit.conftest import APPLICATION, create_directory_table
 from tests.unit.invocation import Invocation
 from tests.unit.lent_clients import LentClients
 from thingbridge.aws.clients import Clients
@@ -165,12 +165,15 @@ def stack_in(
             "API_KEY_SECRET_ARN": there("secretsmanager").create_secret(Name=f"{name}-key", SecretString=key)["ARN"],
             "THING_TYPE_NAME": "lorawan",
             "THING_NAME_SCHEME": "DevEUI",
+            "DIRECTORY_TABLE": create_directory_table(there, f"{name}-directory"),
             "DEFAULT_FREQUENCY_PLAN_ID": "EU_863_870_TTN",
             "ON_THING_DELETED": "delete",
             "SCRUB_KEYS": "false",
+            "LOOK_UPS_RATE": "1",
             "REGISTRY_QUEUE_URL": sqs.create_queue(QueueName=f"{name}-registry")["QueueUrl"],
             "SYNC_QUEUE_URL": sqs.create_queue(QueueName=f"{name}-sync.fifo", Attributes=fifo)["QueueUrl"],
             "SYNC_MODE": "apply",
+            "LIST_THINGS_RATE": "8",
         }
         arn = f"arn:aws:lambda:{region}:{account}:function:{name}-registry"
         return Stack(there, environment | settings, arn, capsys)

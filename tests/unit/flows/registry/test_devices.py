@@ -13,6 +13,7 @@ from thingbridge.aws.things_log import ThingsLog
 from thingbridge.errors import Refused
 from thingbridge.flows.registry.devices import DevicesWithoutThing
 from thingbridge.flows.registry.standing import StandingThings
+from thingbridge.flows.thing_directory import ThingDirectory
 from thingbridge.pacing import TokenBucket
 from thingbridge.registry import marks
 from thingbridge.registry.identity import StackOfThings, ThingNameScheme
@@ -50,7 +51,8 @@ def settle(iot: Any, clients: Clients, log: ThingsLog, open_client: Callable[...
     ) -> None:
         things = Things(clients)
         standing = StandingThings(STACK, things, pace)
-        devices = DevicesWithoutThing(FARM, STACK, choice, things, open_client(), standing, log)
+        directory = ThingDirectory(things, STACK, log)
+        devices = DevicesWithoutThing(FARM, STACK, choice, things, open_client(), standing, directory, log)
         devices.settle(device_id, may_delete=may_delete)
 
     return run

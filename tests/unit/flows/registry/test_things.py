@@ -59,9 +59,11 @@ def handle(iot: Any, clients: Clients, simulation: Simulation) -> Handle:
         "API_KEY_SECRET_ARN": key["ARN"],
         "THING_TYPE_NAME": "lorawan",
         "THING_NAME_SCHEME": "DevEUI",
+        "DIRECTORY_TABLE": "farm-directory",
         "DEFAULT_FREQUENCY_PLAN_ID": "EU_863_870_TTN",
         "ON_THING_DELETED": "delete",
         "SCRUB_KEYS": "false",
+        "LOOK_UPS_RATE": "1",
     }
 
     def handle(body: str, *, remaining: float = 30, **settings: str) -> None:

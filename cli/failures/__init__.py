@@ -1,0 +1,1 @@
+"""The commands `thingbridge failures …`: messages that the stack failed on. What they mean: `thingbridge.messaging`."""

@@ -1,0 +1,95 @@
+# What the caller decides about the directory, and the grants of what the function works with.
+
+variable "alarms" {
+  description = "What alarms do (output alarms of the module observability): ARNs of the actions when a fault begins and when it is over, and where the runbook is. null: no alarms."
+  type = object({
+    actions    = list(string)
+    ok_actions = optional(list(string), [])
+    runbook    = optional(string, "docs/alarms.md")
+  })
+  default = null
+}
+
+variable "aws" {
+  description = "Partition, region and account that everything is created in."
+  type = object({
+    partition  = string
+    region     = string
+    account_id = string
+  })
+}
+
+variable "functions" {
+  description = "What all functions share: the zip (output code of the module package), processor (\"arm64\" or \"x86_64\"), runtime, memory in MB, least severe level that is logged, and days that log entries are kept (0: forever)."
+  type = object({
+    architecture = optional(string, "arm64")
+    code = object({
+      filename          = optional(string)
+      s3_bucket         = optional(string)
+      s3_key            = optional(string)
+      s3_object_version = optional(string)
+      source_code_hash  = optional(string)
+    })
+    log_level             = optional(string, "INFO")
+    log_retention_in_days = optional(number, 30)
+    memory_size           = optional(number, 512)
+    runtime               = optional(string, "python3.13")
+  })
+}
+
+variable "iot_endpoint" {
+  description = "Host of the message broker of AWS IoT Core in this account and region (data source aws_iot_endpoint, type iot:Data-ATS): by which its clients reach AWS without boto3."
+  type        = string
+}
+
+variable "maximum_concurrency" {
+  description = "Maximum number of concurrent invocations that work on registry events: each makes a hundred DescribeThing per second, of 350 that AWS grants an account."
+  type        = number
+  default     = 2
+  nullable    = false
+
+  validation {
+    condition     = var.maximum_concurrency >= 2 && var.maximum_concurrency <= 1000
+    error_message = "maximum_concurrency must be 2 to 1000; got ${var.maximum_concurrency}."
+  }
+}
+
+variable "stack" {
+  description = "The integration: its name, unique in the account and region, and the thing type and naming scheme (\"DevEUI\" or \"DeviceID\") of its things."
+  type = object({
+    name              = string
+    thing_type_name   = optional(string, "lorawan")
+    thing_name_scheme = optional(string, "DevEUI")
+  })
+
+  # 53, so that every name derived from it fits: a work queue's has at most 62 characters, <name>-registry.
+  validation {
+    condition     = can(regex("^[A-Za-z][A-Za-z0-9-]{0,52}$", var.stack.name))
+    error_message = "stack.name must begin with a letter and hold at most 53 letters, digits and dashes; got \"${var.stack.name}\"."
+  }
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9:_-]{1,128}$", var.stack.thing_type_name))
+    error_message = "stack.thing_type_name must hold 1 to 128 of the characters A-Z a-z 0-9 : _ and -; got \"${var.stack.thing_type_name}\"."
+  }
+
+  validation {
+    condition     = contains(["DevEUI", "DeviceID"], var.stack.thing_name_scheme)
+    error_message = "stack.thing_name_scheme must be \"DevEUI\" or \"DeviceID\"; got \"${var.stack.thing_name_scheme}\"."
+  }
+}
+
+variable "tags" {
+  description = "Tags of every resource that can carry them."
+  type        = map(string)
+  default     = {}
+  nullable    = false
+}
+
+variable "things_log" {
+  description = "Grant to write to the log of things (output use of the module log_group)."
+  type = object({
+    environment = map(string)
+    policy_json = string
+  })
+}
