@@ -63,7 +63,7 @@ ATTEMPTS_IN_REGISTRY: Final = 2
 LIMITS: Final = {"CreateThing": 80.0, "ListThings": 8.0}
 WAITING_TIMEOUT: Final = 300.0
 WAITING_BATCH: Final = 5
-WAITING_CONCURRENCY: Final = 10
+WAITING_CONCURRENCY: Final = 96
 WAITING_RECEIVES: Final = 1_000
 """modules/upstream/waiting.tf, with the defaults of the variable `limits`."""
 
