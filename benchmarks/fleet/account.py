@@ -165,7 +165,7 @@ class Account:
 
     def answer(self, operation: str, answer: Callable[[], Result]) -> Result:
         """The answer to a call, after its duration. Raises AwsError above the quota."""
-        self.clock.sleep(SECONDS[operation] * (0.5 + random.random()))
+        self.clock.sleep(SECONDS[operation] * (0.5 + random.random()) * self.clock.slowness)
         if not self.quotas.take(operation, self.clock.at):
             raise AwsError(operation, 429, "ThrottlingException", "Rate exceeded", {})
         return answer()
@@ -184,6 +184,9 @@ class Clients:
         if service not in self._retries:
             self._retries[service] = Retries(self._account.clock.sleep)
         return self
+
+    def try_at_most(self, service: str, attempts: int) -> None:
+        self._retries[service] = Retries(self._account.clock.sleep, attempts)
 
     def _call(self, operation: str, answer: Callable[[], Result]) -> Result:
         account = self._account

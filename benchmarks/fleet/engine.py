@@ -21,12 +21,14 @@ class TimedOut(BaseException):
 class Clock:
     """The time of what is running now. An invocation runs at once, on this clock; others then begin at their own time.
 
-    So an invocation sees what another one did that began before it, up to its duration too early.
+    So an invocation sees what another one did that began before it, up to its duration too early. `slowness` multiplies
+    the time of its calls, not that of its pauses.
     """
 
     def __init__(self) -> None:
         self.at = 0.0
         self.deadline = math.inf
+        self.slowness = 1.0
 
     def __call__(self) -> float:
         """Unix seconds."""

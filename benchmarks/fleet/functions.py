@@ -54,13 +54,17 @@ class Concurrency:
 
 @dataclass
 class Function:
-    """A function. `new_copy` makes the code of a new execution environment; `timeout` in seconds."""
+    """A function. `new_copy` makes the code of a new execution environment; `timeout` in seconds.
+
+    `slowness`: how many times as long a call takes, so that one environment stands for a part of one.
+    """
 
     account: Account
     concurrency: Concurrency
     new_copy: Callable[[], Code]
     timeout: float
     limit: int = 1_000_000
+    slowness: float = 1.0
     _idle: list[Code] = field(default_factory=list)
     _busy: list[tuple[float, int, Code | None]] = field(default_factory=list)
     _numbers: itertools.count[int] = field(default_factory=itertools.count)
@@ -76,7 +80,7 @@ class Function:
             self.throttles += 1
             raise Throttled
         clock, code = self.account.clock, self._idle.pop() if self._idle else None
-        clock.at, clock.deadline = at + OVERHEAD, math.inf
+        clock.at, clock.deadline, clock.slowness = at + OVERHEAD, math.inf, self.slowness
         if code is None:
             code = self.new_copy()
             self.copies += 1
@@ -91,7 +95,7 @@ class Function:
             self.time_outs += 1
         except Exception as error:
             failure = error
-        ended, clock.deadline = clock.at, math.inf
+        ended, clock.deadline, clock.slowness = clock.at, math.inf, 1.0
         self.invocations += 1
         self.seconds += ended - at
         self.concurrency.used += 1
@@ -115,8 +119,10 @@ class Events:
     """Lambda's queue of a function's asynchronous events: what fails is tried again, then kept in a failure queue."""
 
     def __init__(self, agenda: Agenda, function: Function, done: Callable[[float, Any], None]) -> None:
-        """`done`: called with the end and the event of each successful invocation. `waited`: from when until when any
-        event had to be tried again."""
+        """`done`: called with the end and the event of each invocation that returned anything but False.
+
+        `waited`: from when until when any event had to be tried again.
+        """
         self._agenda, self._function, self._done = agenda, function, done
         self.failure_queue: list[Any] = []
         self.waiting = 0
@@ -129,7 +135,7 @@ class Events:
 
     def _attempt(self, at: float, event: Any, since: float, failed: int, backoff: float) -> None:
         try:
-            ended, _, failure = self._function.invoke(at, event)
+            ended, answer, failure = self._function.invoke(at, event)
         except Throttled:
             if at - since >= OLDEST_EVENT:
                 self.errors["EventAgeExceeded"] += 1
@@ -138,7 +144,8 @@ class Events:
             self._later(at + backoff, event, since, failed, min(LONGEST_BACKOFF, backoff * 2))
             return
         if failure is None:
-            self._done(ended, event)
+            if answer is not False:
+                self._done(ended, event)
             return
         self.errors[_name(failure)] += 1
         if failed >= len(EVENT_RETRIES) or ended - since >= OLDEST_EVENT:

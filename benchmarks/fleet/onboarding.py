@@ -17,7 +17,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from benchmarks.fleet import assembly
-from benchmarks.fleet.account import Account
+from benchmarks.fleet.account import QUOTAS, Account, Quotas
 from benchmarks.fleet.assembly import Message, Stack
 from benchmarks.fleet.engine import Agenda, Clock
 from benchmarks.fleet.things_stack import Servers
@@ -81,11 +81,17 @@ class Marked:
         return (len(half) - 1) / max(1e-9, half[-1] - half[0]) if len(half) > 1 else 0.0
 
 
-def run(size: int, source: Source, *, hours: float = 24.0, report: Report = lambda *_: None) -> dict[str, Any]:
-    """Simulate one fleet, for that many hours at most. Returns figures by name."""
+def run(
+    size: int, source: Source, *, hours: float = 24.0, scale: int = 1, report: Report = lambda *_: None
+) -> dict[str, Any]:
+    """Simulate one fleet, for that many hours at most. Returns figures by name.
+
+    `scale`: a part of the fleet on the same part of every quota, of the rates and of the concurrency of messages.
+    """
     assembly.seed()
     clock, agenda = Clock(), Agenda()
-    account, fleet, marked = Account(clock), Fleet(size), Marked()
+    quotas = Quotas({operation: max(1, limit // scale) for operation, limit in QUOTAS.items()})
+    account, fleet, marked = Account(clock, quotas), Fleet(size // scale), Marked()
     born_with = assembly.end_device if source is Source.DEVICES else lambda _id: None
     servers = Servers(clock, born_with)
     stack = Stack(
@@ -95,20 +101,22 @@ def run(size: int, source: Source, *, hours: float = 24.0, report: Report = lamb
         is_settled=lambda number: bool(fleet.settled[number]),
         on_published=fleet.got_through,
         on_registry_done=marked.handled,
+        scale=scale,
     )
+    stack.complete_directory()
     until = 3600 * hours
 
     def is_enough() -> bool:
-        return not stack.messages.waiting and len(marked.times) >= FOLLOWED
+        return not stack.is_behind() and len(marked.times) >= FOLLOWED
 
     with contextlib.redirect_stdout(io.StringIO()):
         if source is Source.DEVICES:
             messages = _messages(fleet, account, stack, until, report)
             agenda.run(messages, stack.messages.put, until, is_enough)
         else:
-            things = _imported(size, account, report)
+            things = _imported(size // scale, account, report)
             agenda.run(things, lambda at, number: _create(account, at, number), math.inf, is_enough)
-    return _figures(fleet, marked, account, servers, stack, source, min(until, clock.at))
+    return _figures(fleet, marked, account, servers, stack, source, clock.at) | {"scale": scale}
 
 
 def _messages(
@@ -116,16 +124,16 @@ def _messages(
 ) -> Iterator[tuple[float, Message]]:
     """Every device's messages, until each device is known and none of its messages waits."""
     count = 0
-    while (fleet.count < fleet.size or stack.messages.waiting) and count * PERIOD < until:
+    while (fleet.count < fleet.size or stack.is_behind()) and count * PERIOD < until:
         for number in range(fleet.size):
             at = (count + number / fleet.size) * PERIOD
-            if fleet.count == fleet.size and not stack.messages.waiting:
+            if fleet.count == fleet.size and not stack.is_behind():
                 return
             if number % 1000 == 0:
                 report(at, fleet.count, fleet.size)
             account.quotas.take("Publish", at)
             fleet.messages += 1
-            yield at, (number, count)
+            yield at, (number, count, at)
         count += 1
 
 
@@ -149,18 +157,22 @@ def _figures(
     quotas, queue = account.quotas, stack.registry_queue
     first = min(quotas.first_refused.items(), key=lambda each: each[1], default=(None, 0.0))
     known = fleet.count if source is Source.DEVICES else len(servers)
-    waited = stack.messages.waited
+    waited = stack.waiting_queue.waited
     return {
         "devices": fleet.size,
         "source": str(source),
         "messages": fleet.messages,
         "known": known,
-        "lost": fleet.messages - fleet.published - stack.messages.waiting - len(stack.messages.failure_queue),
-        "waiting": stack.messages.waiting,
+        "lost": fleet.messages
+        - fleet.published
+        - stack.messages.waiting
+        - len(stack.waiting_queue)
+        - len(stack.messages.failure_queue),
+        "waiting": stack.messages.waiting + len(stack.waiting_queue),
+        "most_waiting": stack.waiting_queue.most_waiting,
         "failure_queue": len(stack.messages.failure_queue),
-        "dead_letters": len(queue.dead_letters),
-        "seconds": fleet.done_at if source is Source.DEVICES else servers.latest,
-        "done": known == fleet.size and not stack.messages.waiting and not len(queue),
+        "dead_letters": len(queue.dead_letters) + len(stack.waiting_queue.dead_letters),
+        "known_after": fleet.done_at if source is Source.DEVICES else servers.latest,
         "simulated_seconds": ended,
         "create_thing_share": quotas.share("CreateThing", *waited) if waited else None,
         "marked": len(marked.times),

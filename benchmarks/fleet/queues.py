@@ -51,6 +51,7 @@ class Queue:
     body: Callable[[Any], str] = lambda kept: kept
     dead_letters: list[Any] = field(default_factory=list)
     most_waiting: int = 0
+    accepted: int = 0
     waited: tuple[float, float] | None = None
     _standing: list[tuple[float, int, Message | str]] = field(default_factory=list)
     _groups: dict[str, list[Message]] = field(default_factory=dict)
@@ -66,6 +67,7 @@ class Queue:
     def send(self, at: float, body: str, group: str = "", _deduplication_id: str = "") -> None:
         """Accept a message."""
         self._count += 1
+        self.accepted += 1
         self.most_waiting = max(self.most_waiting, self._count)
         self.waited = (min(at, self.waited[0]), max(at, self.waited[1])) if self.waited else (at, at)
         message = Message(next(self._numbers), self.keep(body), at, group)

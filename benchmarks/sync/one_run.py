@@ -10,19 +10,26 @@ import sys
 from typing import Any
 
 from benchmarks.sync.registries import DRIFT, OWNER, STACK, Account
+from thingbridge.aws.directory_table import DirectoryTable
 from thingbridge.aws.queues import Queue
 from thingbridge.aws.things import Things
+from thingbridge.aws.things_log import ThingsLog
+from thingbridge.flows.directory import Directory
+from thingbridge.flows.directory_upkeep import Upkeep
 from thingbridge.flows.sync import Registries
 from thingbridge.registry import sync
+from thingbridge.registry.identity import StackOfThings, ThingNameScheme
 from thingbridge.registry.reconcile import OnThingDeleted
 from thingbridge.registry.sync import Count, KeptIndex, Rules, Run, SyncMode
 
 TIME_LIMIT = 900.0
+STACK_OF_THINGS = StackOfThings(STACK, "lorawan", ThingNameScheme.DEV_EUI)
 
 
 def measure(size: int) -> dict[str, Any]:
     """Compare two registries of that many devices; returns figures by name."""
     account: Any = Account(size)
+    table = DirectoryTable(account, "directory")
     cpu = account.clock.cpu_seconds()
     started = account.clock()
     run, finished, kept = Run("benchmark", SyncMode.APPLY), False, KeptIndex()
@@ -34,6 +41,7 @@ def measure(size: int) -> dict[str, Any]:
             Things(account),
             account,
             Queue(account, "registry"),
+            upkeep=Upkeep(table, Directory(STACK_OF_THINGS, Things(account), table, ThingsLog(account, "log"))),
             now=account.clock,
             sleep=account.clock.sleep,
         )

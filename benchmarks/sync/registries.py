@@ -22,6 +22,9 @@ CPU_SHARE: Final = 512 / 1769
 DRIFT: Final = 200
 """One in this many devices is out of step."""
 
+ITEMS_PER_PAGE: Final = 10_000
+"""Items of the directory that a Scan returns at once: a page of DynamoDB has 1 MB."""
+
 QUOTAS: Final = {"ListThings": 10, "EndDeviceRegistry.List": 5}
 """Calls per second: AWS IoT's quota for an account, and an assumption about The Things Stack."""
 
@@ -30,6 +33,7 @@ SECONDS: Final = {
     "EndDeviceRegistry.List": 0.40,
     "SendMessage": 0.015 / PARALLEL_CALLS,
     "GetQueueAttributes": 0.01,
+    "Scan": 0.10,
 }
 """Duration of a call: estimates for one region and full pages."""
 
@@ -98,6 +102,15 @@ class Account:
             text = json.dumps({"things": things, **({"nextToken": str(end)} if end < self._size else {})})
         return dict(json.loads(text))
 
+    def scan(self, *, ExclusiveStartKey: dict[str, Any] | None = None, **_: str) -> dict[str, Any]:  # noqa: N803
+        self._called("Scan")
+        start = int(ExclusiveStartKey["number"]["N"]) if ExclusiveStartKey else 0
+        end = min(start + ITEMS_PER_PAGE, self._size)
+        with self.clock.stopped():
+            text = json.dumps([directory_item(number) for number in range(start, end) if has_thing(number)])
+            following = {"LastEvaluatedKey": {"number": {"N": str(end)}}} if end < self._size else {}
+        return {"Items": json.loads(text), **following}
+
     def get_queue_attributes(self, **request: Any) -> dict[str, Any]:
         self._called("GetQueueAttributes")
         return {"Attributes": dict.fromkeys(request["AttributeNames"], "0")}
@@ -142,6 +155,11 @@ def attributes(number: int) -> dict[str, str]:
         "regionalParametersVersion": "1.0.3-a",
         "appKey": f"{number + 1:032X}",
     }
+
+
+def directory_item(number: int) -> dict[str, Any]:
+    """What the directory knows of a device with a thing."""
+    return {"device": {"S": eui(number)}, "thing": {"S": name(number)}, "as_of": {"N": "1767225600000000"}}
 
 
 def has_thing(number: int) -> bool:

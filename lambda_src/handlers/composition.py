@@ -329,8 +329,8 @@ def sync(environment: Environment, clients: Clients = CLIENTS) -> Callable[[Lamb
 
     settings = SyncSettings.read(environment)
     secrets, things, table = Secrets(clients), Things(clients), DirectoryTable(clients, settings.directory_table)
-    directory = Directory(settings.stack, things, table, ThingsLog(clients, settings.things_log_group))
     kept = KeptIndex()
+    directory = Directory(settings.stack, things, table, ThingsLog(clients, settings.things_log_group))
     registry_queue, own_queue = Queue(clients, settings.registry_queue_url), Queue(clients, settings.sync_queue_url)
 
     def pace() -> TokenBucket:

@@ -4,8 +4,10 @@
 locals {
   waiting_timeout = 300
 
-  # Each invocation gets an equal share of the rates. It handles more than eight messages a second, if nothing has to be waited for.
-  waiting_concurrency = max(2, ceil(var.limits.create_thing_per_second / 8))
+  # Each invocation gets an equal share of the rates. As long as messages of a device wait, so do its next ones: with many new devices, nearly
+  # all messages of the fleet pass here, about 30 a second in each invocation (docs/fleet-size.md). But the ten searches that a batch may take
+  # must fit into 80 % of the timeout.
+  waiting_concurrency = max(2, min(1000, ceil(var.limits.create_thing_per_second * 1.25), floor(local.waiting_searches_per_second * local.waiting_timeout * 0.8 / 10)))
 
   # The other half is for the comparison, and for look-ups before a device is deleted.
   waiting_searches_per_second = var.limits.list_things_per_second / 2

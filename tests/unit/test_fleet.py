@@ -189,6 +189,14 @@ def test_each_run_finds_the_same() -> None:
     assert json.dumps(steady.run(20, warm_up=30, measured=10)) == json.dumps(steady.run(20, warm_up=30, measured=10))
 
 
+def test_messages_of_new_devices_wait_while_things_are_created_at_the_quota_and_none_is_lost() -> None:
+    # 1,000 devices on a hundredth of everything: more of them send in a second than CreateThing's quota allows.
+    found = onboarding.run(100_000, Source.DEVICES, scale=100)
+    assert found["most_waiting"] > 0
+    assert (found["known"], found["lost"], found["failure_queue"]) == (1_000, 0, 0)
+    assert list(page.misses({"onboarding": [found], "steady": []})) == []
+
+
 def test_what_a_fleet_does_not_reach_is_said() -> None:
     reached = onboarding.run(10, Source.DEVICES)
     crowd = {**reached, "known": 7, "failure_queue": 3, "create_thing_share": 0.05}

@@ -66,7 +66,8 @@ class Authorizers:
                 answer = {}
         if not answer.get("isAuthenticated"):
             raise Misconfigured(
-                f"AWS IoT does not admit the token of the authorizer {name}: see the log of the function authorizer"
+                f"test the authorizer {name}: AWS IoT does not admit its token: see the log of its function: "
+                "it may lack the permission to be invoked"
             )
 
     def delete(self, name: str) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from cli.costs.uplinks import WayIn
 from tests.unit.cli.conftest import Run
 from thingbridge.aws.clients import Clients
 

@@ -194,7 +194,8 @@ def test_a_batch_of_messages_is_handled_in_the_order_they_were_sent_and_only_wha
     for record, sent in zip(batch["Records"], ("3", "4", "1", "2"), strict=True):
         record["attributes"] = {**record["attributes"], "SentTimestamp": sent}
     environment = {**THINGS, **WORK_QUEUE, **DIRECT, "SHADOW": '{"metrics": false}'}
-    known = {"Item": {"device": {"S": dev_eui}, "thing": {"S": dev_eui}, "as_of": {"N": "1"}}}
+    now = f"{time.time_ns() // 1000}"
+    known = {"Item": {"device": {"S": dev_eui}, "thing": {"S": dev_eui}, "as_of": {"N": now}}}
     with scripted_server() as server:
         server.script.append(Says(body=json.dumps(known).encode()))
         started = start(
