@@ -211,8 +211,8 @@ class Stack:
 
     def complete_directory(self) -> None:
         """Have the directory count as complete, as after the first survey."""
-        key = {"device": {"S": registry_directory.COMPLETE}}
-        item = {**key, "until": {"N": str(int(EPOCH) + 30 * 86_400)}}
+        key = {"device": {"S": registry_directory.SURVEY}}
+        item = {**key, "at": {"N": str(int(EPOCH))}, "complete_until": {"N": str(int(EPOCH) + 30 * 86_400)}}
         self.account.tables.put({"TableName": DIRECTORY_TABLE, "Item": item})
 
     def _body(self, message: Message) -> str:

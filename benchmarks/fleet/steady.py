@@ -15,7 +15,7 @@ from typing import Any, Final
 from benchmarks.fleet import assembly
 from benchmarks.fleet.account import QUOTAS, Account, Quotas, Registry
 from benchmarks.fleet.assembly import Message, Stack
-from benchmarks.fleet.engine import Agenda, Clock
+from benchmarks.fleet.engine import EPOCH, Agenda, Clock
 from benchmarks.fleet.onboarding import PERIOD
 from benchmarks.fleet.tables import Tables
 from benchmarks.fleet.things_stack import Servers
@@ -46,6 +46,10 @@ class KnownThings(Registry):
         }
 
 
+LOOKED_AT: Final = str(int(EPOCH * 1_000_000))
+"""When the things were looked at, in microseconds: as the simulation begins."""
+
+
 class KnownDevices(Tables):
     """Tables in which the directory knows the thing of every device, and no device waits."""
 
@@ -54,7 +58,7 @@ class KnownDevices(Tables):
         if request["TableName"] != assembly.DIRECTORY_TABLE:
             return {}
         name = request["Key"]["device"]["S"]
-        return {"Item": {"device": {"S": name}, "thing": {"S": name}, "as_of": {"N": "1"}, "made_at": {"N": "0"}}}
+        return {"Item": {"device": {"S": name}, "thing": {"S": name}, "as_of": {"N": LOOKED_AT}, "made_at": {"N": "0"}}}
 
 
 def run(

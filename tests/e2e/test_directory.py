@@ -9,19 +9,9 @@ from cli.costs.prices import Item
 from local import metering
 from local.metering import REGISTRY, Meter
 from tests.e2e.conftest import PATIENCE, Bridge
+from tests.e2e.knowing import known, table
 from tests.e2e.polling import eventually
 from tests.e2e.test_sync import events_are_missed
-from thingbridge.aws.directory_table import DirectoryTable
-
-
-def table(bridge: Bridge) -> DirectoryTable:
-    return DirectoryTable(bridge.aws.clients, f"{bridge.name}-directory")
-
-
-def known(bridge: Bridge, dev_eui: str) -> str:
-    """What the table says of a device: its thing, `look it up`, or `nothing`."""
-    fact = table(bridge).read(dev_eui, consistent=True)
-    return (fact.thing_name or "look it up") if fact else "nothing"
 
 
 def start_cold(bridge: Bridge) -> None:
@@ -29,10 +19,9 @@ def start_cold(bridge: Bridge) -> None:
     functions = bridge.aws.client("lambda")
     name = bridge.outputs["function_names"]["upstream"]
     environment = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
-    started = int(environment.get("STARTED", "0")) + 1
-    functions.update_function_configuration(
-        FunctionName=name, Environment={"Variables": {**environment, "STARTED": str(started)}}
-    )
+    # Changed and changed back: the next plan finds it as it was.
+    for variables in ({**environment, "STARTED": "again"}, environment):
+        functions.update_function_configuration(FunctionName=name, Environment={"Variables": variables})
 
 
 def send(bridge: Bridge, device: Any, thing_name: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import PATIENCE, Bridge, Device
+from tests.e2e.knowing import until_known
 from tests.e2e.polling import eventually
 from tests.sizes import size
 from thingbridge.messaging.downlink import PRIORITIES
@@ -61,6 +62,7 @@ def test_a_thing_has_topics_of_its_own_for_several_downlinks_and_for_a_new_queue
 def test_a_device_whose_id_the_thing_does_not_tell_is_found_by_its_dev_eui(farm: Bridge) -> None:
     device = farm.new_device()
     farm.create_thing(f"pump-{device.device_id}", devEUI=device.dev_eui)
+    until_known(farm, device.dev_eui)
     farm.things_stack.network.join(device.application_id, device.device_id)
     farm.topics.wait_for(f"lorawan/pump-{device.device_id}/join", timeout=PATIENCE)
     request(farm, "lorawan/downlink", {"thingName": f"pump-{device.device_id}", "bytes": "AQ=="})

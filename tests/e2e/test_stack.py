@@ -115,6 +115,7 @@ FUNCTION_ENVIRONMENT = {
     "THINGS_LOG_GROUP": "/thethings/lorawan/Farm/things",
     "THING_TYPE_NAME": "lorawan",
     "THING_NAME_SCHEME": "DevEUI",
+    "AUTHORIZER_POLICY": "{}",
     "DIRECTORY_TABLE": "Farm-directory",
     "DOWNLINK": '{"concurrency": 2, "hold_seconds": 0.5, "maximum_age_seconds": 3600, "rate_per_minute": null}',
     "DOWNLINKS_TABLE": "downlinks",

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from tests.e2e.conftest import PATIENCE, Bridge
+from tests.e2e.knowing import until_known
 from tests.e2e.polling import eventually
 
 
@@ -91,6 +92,7 @@ def test_every_event_reaches_its_public_topic_byte_for_byte(farm: Bridge, suffix
 def test_a_thing_that_a_user_named_keeps_its_name(farm: Bridge) -> None:
     device = farm.new_device()
     farm.create_thing(f"barn:{device.device_id}", devEUI=device.dev_eui.lower())
+    until_known(farm, device.dev_eui)
     farm.things_stack.network.join(device.application_id, device.device_id)
     farm.topics.wait_for(f"lorawan/barn:{device.device_id}/join", timeout=PATIENCE)
     assert farm.thing(device.dev_eui) is None
@@ -154,6 +156,7 @@ def test_a_device_of_another_stack_is_an_error_in_the_log_of_the_thing_and_no_me
         thingTypeName="lorawan",
         attributePayload={"attributes": {"devEUI": device.dev_eui, "stackName": "another-stack"}},
     )
+    until_known(farm, device.dev_eui)
     farm.things_stack.network.join(device.application_id, device.device_id)
     (entry,) = eventually("the error", lambda: farm.log(f"theirs-{device.device_id}"))
     assert entry["reason"] == f"DevEUI {device.dev_eui} is registered for mismatching stack"

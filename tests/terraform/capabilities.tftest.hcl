@@ -96,7 +96,7 @@ run "a_capability_creates_what_its_inputs_ask_for" {
 
   # The queue of what failed outlives a change of the mode.
   assert {
-    condition     = module.upstream["function"].queue_url == null && length(module.upstream["function"].ready) == 1 && keys(module.upstream["function"].failures) == ["upstream_failures"] && length(module.upstream["batched"].ready) == 2 && keys(module.upstream["batched"].failures) == ["upstream_dead_letters", "upstream_failures"]
+    condition     = module.upstream["function"].queue_url == null && length(module.upstream["function"].ready) == 2 && keys(module.upstream["function"].failures) == ["upstream_failures", "waiting_dead_letters"] && length(module.upstream["batched"].ready) == 3 && keys(module.upstream["batched"].failures) == ["upstream_dead_letters", "upstream_failures", "waiting_dead_letters"]
     error_message = "the queue between rule and function exists with mode \"batched\" alone"
   }
 
@@ -107,7 +107,7 @@ run "a_capability_creates_what_its_inputs_ask_for" {
   }
 
   assert {
-    condition     = keys(module.upstream["no_shadow"].rules) == ["others", "upstream"] && length(module.upstream["no_shadow"].ready) == 2 && length(module.upstream["DevEUI"].ready) == 3 && keys(module.upstream["function"].rules) == ["upstream"]
+    condition     = keys(module.upstream["no_shadow"].rules) == ["others", "upstream"] && length(module.upstream["no_shadow"].ready) == 3 && length(module.upstream["DevEUI"].ready) == 4 && keys(module.upstream["function"].rules) == ["upstream"]
     error_message = "got ${jsonencode(module.upstream["no_shadow"].rules)}"
   }
 

@@ -75,6 +75,7 @@ module "upstream" {
   batches        = { size = 50, window_seconds = 2, maximum_concurrency = 20 }
   base_topic     = var.base_topic
   iot_endpoint   = "example-ats.iot.eu-west-1.amazonaws.com"
+  directory      = { environment = {}, policy_json = "{}" }
   shadow         = { environment = {}, policy_json = "{}" }
   functions      = var.functions
   things_log     = var.things_log

@@ -76,7 +76,7 @@ def test_what_the_function_denies_is_not_admitted() -> None:
             return {"isAuthenticated": False}
 
     clients: Any = lambda _service: Denying()  # noqa: E731
-    with pytest.raises(Misconfigured, match="does not admit the token of the authorizer farm-webhook"):
+    with pytest.raises(Misconfigured, match="test the authorizer farm-webhook: AWS IoT does not admit its token"):
         Authorizers(clients).check("farm-webhook", "token", "signature")
 
 

@@ -99,7 +99,7 @@ CALLS: dict[tuple[str, str], Callable[[Clients], Any]] = {
     ("iot", "CreateThingType"): lambda clients: Account(clients).ensure_thing_type("missing", "", ["devEUI"]),
     ("iot", "DescribeEventConfigurations"): lambda clients: Account(clients).enable_thing_events(),
     ("iot", "UpdateEventConfigurations"): lambda clients: enable_events_that_are_off(clients),
-    ("iot", "CreateAuthorizer"): lambda clients: Authorizers(clients).put("farm", "arn:f", "token", {"key": "PEM"}),
+    ("iot", "CreateAuthorizer"): lambda clients: create_an_authorizer(clients),
     ("iot", "DeleteAuthorizer"): lambda clients: delete_an_authorizer(clients),
     ("iot", "DescribeAuthorizer"): lambda clients: Authorizers(clients).keys("farm"),
     ("iot", "TestInvokeAuthorizer"): lambda clients: Authorizers(clients).check("farm", "token", "signature"),
@@ -449,6 +449,11 @@ def describe_a_certificate(clients: Clients) -> None:
 def hold_a_certificate(clients: Clients) -> None:
     created = clients("iot").create_keys_and_certificate(setAsActive=False)
     DeviceCertificates(clients).held(created["certificateArn"])
+
+
+def create_an_authorizer(clients: Clients) -> None:
+    arrange_answer(clients, "iot", "UpdateAuthorizer", 404, "ResourceNotFoundException")
+    Authorizers(clients).put("farm", "arn:f", "token", {"key": "PEM"})
 
 
 def delete_an_authorizer(clients: Clients) -> None:
