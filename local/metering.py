@@ -18,7 +18,7 @@ from urllib.parse import unquote
 from cli.costs import metering
 from cli.costs.downlinks import DOWNLINKS
 from cli.costs.prices import Item
-from cli.costs.uplinks import DIRECTORY, LOGS, MESSAGE_IN, MESSAGE_OUT, RULE, SHADOW
+from cli.costs.uplinks import DIRECTORY, LOGS, MESSAGE_IN, MESSAGE_OUT, RULE, SHADOW, WAITING
 from cli.costs.usage import Usage
 
 Event = Mapping[str, Any]
@@ -33,9 +33,6 @@ DERIVED: Final = {"duration of functions": DURATION, "logs of Lambda itself": PL
 
 REGISTRY: Final = "registry"
 """Part of operations on things, which a known device causes none of."""
-
-WAITING: Final = "waiting"
-"""Part of looking whether messages of a device wait, which a known device causes none of either."""
 
 CONDITION_FAILED: Final = "ConditionalCheckFailedException"
 """A refused write that DynamoDB charges for like one that succeeds: the table's rows have up to 1 KB here (DynamoDB

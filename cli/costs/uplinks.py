@@ -16,7 +16,7 @@ from cli.costs.usage import Usage
 from thingbridge.flows.thing_directory import KNOWN_FOR
 
 MESSAGE_IN, RULE, MESSAGE_OUT, SHADOW = "message in", "rule and action", "message out", "shadow"
-DIRECTORY, QUEUE = "directory", "queue upstream"
+DIRECTORY, WAITING, QUEUE = "directory", "waiting", "queue upstream"
 LOGS = "logs"
 
 USUAL_BYTES: Final = 1840
@@ -142,9 +142,11 @@ def ours(
         case UplinkMode.RULES if shadow.written:
             # The rule that writes the shadow is triggered by the message, and passes on a few fields of it.
             usage += Usage.of([(RULE, Item.IOT_RULE, units), (RULE, Item.IOT_ACTION, 1)])
-    # An eventually consistent read, unless the copy of the function has asked a moment ago.
+    # Eventually consistent reads of which thing the device is, and whether messages of it wait, unless the copy of the
+    # function has asked a moment ago.
     if gap > 0 and mode is not UplinkMode.RULES:
-        usage.add(DIRECTORY, Item.DYNAMODB_READ, 0.5 * min(1.0, gap / KNOWN_FOR))
+        for part in (DIRECTORY, WAITING):
+            usage.add(part, Item.DYNAMODB_READ, 0.5 * min(1.0, gap / KNOWN_FOR))
     usage += writes(shadow, functions, gap)
     usage.add(MESSAGE_OUT, Item.IOT_MESSAGE, units)
     return usage

@@ -5,7 +5,6 @@ import pytest
 from cli.costs import uplinks
 from cli.costs.prices import Item
 from cli.costs.usage import Usage
-from local import metering
 from local.metering import UPLINKS, Event, Meter
 from tests.e2e.conftest import PATIENCE, SHADOW_INTERVAL, Bridge, Device
 from tests.e2e.polling import eventually
@@ -15,7 +14,7 @@ NOT_PER_UPLINK = {Item.LAMBDA_ARM64, Item.LAMBDA_X86, Item.LOG_GB, Item.SECRET_C
 """What is derived, and what happens once in some minutes."""
 
 
-LOOK_UPS, COPIES = {(uplinks.DIRECTORY, Item.DYNAMODB_READ), (metering.WAITING, Item.DYNAMODB_READ)}, 2
+LOOK_UPS, COPIES = {(uplinks.DIRECTORY, Item.DYNAMODB_READ), (uplinks.WAITING, Item.DYNAMODB_READ)}, 2
 AT_ONCE = 0.0
 """Seconds between two of these uplinks: a copy of the function asks the directory once in a while."""
 
