@@ -19,6 +19,7 @@ from benchmarks.fleet.engine import EPOCH, Agenda, Clock
 from benchmarks.fleet.onboarding import PERIOD
 from benchmarks.fleet.tables import Tables
 from benchmarks.fleet.things_stack import Servers
+from thingbridge.registry.directory import SURVEY
 
 RATES: Final = (10, 100, 1_000, 2_000, 5_000)
 """Uplinks per second."""
@@ -46,8 +47,8 @@ class KnownThings(Registry):
         }
 
 
-LOOKED_AT: Final = str(int(EPOCH * 1_000_000))
-"""When the things were looked at, in microseconds: as the simulation begins."""
+LOOKED_AT: Final = str(int((EPOCH - 30 * 86_400) * 1_000_000))
+"""When the things were looked at, in microseconds: a month before the simulation begins."""
 
 
 class KnownDevices(Tables):
@@ -58,6 +59,8 @@ class KnownDevices(Tables):
         if request["TableName"] != assembly.DIRECTORY_TABLE:
             return {}
         name = request["Key"]["device"]["S"]
+        if name == SURVEY:
+            return {"Item": {"at": {"N": str(int(EPOCH))}, "complete_until": {"N": str(int(EPOCH) + 86_400)}}}
         return {"Item": {"device": {"S": name}, "thing": {"S": name}, "as_of": {"N": LOOKED_AT}, "made_at": {"N": "0"}}}
 
 

@@ -142,11 +142,10 @@ def ours(
         case UplinkMode.RULES if shadow.written:
             # The rule that writes the shadow is triggered by the message, and passes on a few fields of it.
             usage += Usage.of([(RULE, Item.IOT_RULE, units), (RULE, Item.IOT_ACTION, 1)])
-    # Eventually consistent reads of which thing the device is, and whether messages of it wait, unless the copy of the
-    # function has asked a moment ago.
+    # An eventually consistent read, unless the copy of the function has asked a moment ago. Whether messages of the
+    # device wait is read as well in its first days.
     if gap > 0 and mode is not UplinkMode.RULES:
-        for part in (DIRECTORY, WAITING):
-            usage.add(part, Item.DYNAMODB_READ, 0.5 * min(1.0, gap / KNOWN_FOR))
+        usage.add(DIRECTORY, Item.DYNAMODB_READ, 0.5 * min(1.0, gap / KNOWN_FOR))
     usage += writes(shadow, functions, gap)
     usage.add(MESSAGE_OUT, Item.IOT_MESSAGE, units)
     return usage

@@ -51,8 +51,8 @@ class SharedDirectory:
         """The time of a look at the registry that begins now, in microseconds."""
         return int(self._now() * 1_000_000)
 
-    def look(self, device: EndDeviceIdentifiers) -> str | Hint:
-        """Name of the device's thing, or why the table does not know it."""
+    def look(self, device: EndDeviceIdentifiers) -> Fact | Hint:
+        """The device's thing, whose name then is known, or why the table does not know it."""
         try:
             fact = self._table.read(directory.key_of_device(device))
             if fact is None and self._is_new(device):
@@ -62,7 +62,7 @@ class SharedDirectory:
         except ThingbridgeError as error:
             emit("WARN", "directory_not_read", reason=str(error))
             return Hint.UNREADABLE
-        return (fact and fact.thing_name) or Hint.ASK
+        return fact if fact and fact.thing_name else Hint.ASK
 
     def learn(self, device: EndDeviceIdentifiers, thing_name: str, as_of: int, *, made_at: int = 0) -> None:
         """Write what a look at the registry, which began at `as_of`, found."""

@@ -11,6 +11,7 @@ from thingbridge.errors import Misconfigured, Refused
 from thingbridge.flows.shared_directory import Hint, SharedDirectory
 from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
 from thingbridge.registry import identity, standing
+from thingbridge.registry.directory import Fact
 from thingbridge.registry.identity import MismatchingStack, NameTaken, StackOfThings, ThingOfOther
 
 KNOWN_FOR: Final = 45.0
@@ -25,6 +26,11 @@ ABSENT_FOR: Final = 60.0
 
 MAX_KNOWN: Final = 50_000
 """Things remembered in one execution environment: about 15 MB."""
+
+SETTLED_AFTER: Final = 15 * 86_400.0
+"""Seconds after which no message of a device waits for its thing any more: a day longer than the queue keeps one."""
+
+_NOT_ASKED: Final[tuple[EndDeviceIdentifiers | None, Fact | Hint]] = None, Hint.ASK
 
 Value = TypeVar("Value")
 
@@ -92,6 +98,7 @@ class ThingDirectory:
         self._things, self._stack, self._log, self._shared = things, stack, log, shared
         self._known: _Memory[_Known] = _Memory(capacity, now)
         self._absent: _Memory[bool] = _Memory(capacity, now)
+        self._asked = _NOT_ASKED
 
     def find_or_create(self, device: EndDeviceIdentifiers) -> str:
         """Name of the device's thing, which is created if there is none.
@@ -124,9 +131,17 @@ class ThingDirectory:
                     self._absent.put(device, True, ABSENT_FOR)
         return known.name_for(device) if known else None
 
-    def remembers(self, device: EndDeviceIdentifiers) -> bool:
-        """Whether the device's thing, or why it can't have one, is known without a call."""
-        return self._known.get(device) is not None
+    def is_settled(self, device: EndDeviceIdentifiers) -> bool:
+        """Whether no earlier message of the device can still wait for its thing.
+
+        This process knows the thing, or why the device can't have one; or the table has known it for `SETTLED_AFTER`.
+        """
+        if self._known.get(device) is not None:
+            return True
+        answer = self._look_in_table(device)
+        # For the look-up that follows: the table is read once.
+        self._asked = device, answer
+        return isinstance(answer, Fact) and answer.as_of < self._begin() - SETTLED_AFTER * 1_000_000
 
     def find(self, device: EndDeviceIdentifiers) -> str | None:
         """Name of the device's thing as the registry has it now, None if there is none. Nothing is remembered.
@@ -138,11 +153,16 @@ class ThingDirectory:
 
     # Inside --------------------------------------------------------------------------------------------------------
 
+    def _look_in_table(self, device: EndDeviceIdentifiers) -> Fact | Hint:
+        return self._shared.look(device) if self._shared else Hint.ASK
+
     def _ask_table(self, device: EndDeviceIdentifiers) -> tuple[_Known | None, bool]:
         """What the table knows of a device, and whether the device is new."""
-        answer = self._shared.look(device) if self._shared else Hint.ASK
-        if isinstance(answer, str):
-            return self._remember(device, answer), False
+        (asked, answer), self._asked = self._asked, _NOT_ASKED
+        if asked != device:
+            answer = self._look_in_table(device)
+        if isinstance(answer, Fact) and answer.thing_name:
+            return self._remember(device, answer.thing_name), False
         if answer is Hint.UNREADABLE and (last := self._known.last(device)):
             # Better than the registry, which could not answer for all devices at once.
             self._known.put(device, last, KNOWN_FOR)

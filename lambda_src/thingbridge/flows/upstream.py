@@ -123,7 +123,7 @@ class Upstream:
         Raises Throttled also while earlier messages of the device wait, which this one must not overtake.
         """
         device = message.device
-        if self.waiting and not self.directory.remembers(device) and self.waiting.has(device):
+        if self.waiting and not self.directory.is_settled(device) and self.waiting.has(device):
             raise Throttled(f"find the thing of {device.device_id}: earlier messages of the device wait for it")
         if message.makes_thing:
             return self.directory.find_or_create(device)

@@ -76,7 +76,7 @@ def test_the_closed_integration_costs_what_its_rights_imply() -> None:
 
 def test_an_uplink_costs_its_two_calls_and_the_way_to_them() -> None:
     usage = uplinks.ours(WayIn.ROLE, Shadow(), Functions())
-    assert per_million(usage) == pytest.approx(1.00 + 0.30 + 0.20 + 0.10 + 2 * 0.0625 + 1.25 + 1.00, abs=0.001)
+    assert per_million(usage) == pytest.approx(1.00 + 0.30 + 0.20 + 0.10 + 0.0625 + 1.25 + 1.00, abs=0.001)
     assert usage.units(Item.IOT_MESSAGE) == 2
     webhook = uplinks.ours(WayIn.WEBHOOK, Shadow(), Functions())
     assert webhook.units(Item.LAMBDA_REQUEST) == 2

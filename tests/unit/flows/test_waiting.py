@@ -1,6 +1,7 @@
 """Messages that wait for their thing, on an account in process: they join the queue of their device, in order."""
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -17,9 +18,11 @@ from tests.unit.conftest import AnswerWith, arrange_answer, create_directory_tab
 from tests.unit.invocation import Invocation
 from tests.unit.lent_clients import LentClients
 from thingbridge.aws.clients import Clients
+from thingbridge.aws.directory_table import DirectoryTable
 from thingbridge.errors import Busy, Throttled
 from thingbridge.flows.upstream import Upstream
 from thingbridge.flows.waiting import LONGEST_PAUSE, MOST_ATTEMPTS, WaitingMessages
+from thingbridge.registry.directory import Fact, Surveyed
 
 GROUP, TABLE = "/thethings/lorawan/farm/things", "farm-waiting"
 RETAINED = 14 * 86_400
@@ -217,6 +220,37 @@ def test_a_known_device_costs_no_more_while_others_wait(
     calls()
     flow.handle(uplink(2, BARN))
     assert calls() == {"Publish": 1, "UpdateThingShadow": 1}
+
+
+@pytest.mark.parametrize(("days", "reads"), [(16, 1), (14, 2)])
+def test_whether_messages_wait_is_read_only_while_one_could(
+    stack: Stack, throttle: Throttle, calls: Callable[[], dict[str, int]], days: int, reads: int
+) -> None:
+    throttle.on = False
+    stack.upstream().handle(uplink(1))
+    now = time.time()
+    table = DirectoryTable(stack.clients, "farm-directory")
+    boto3.client("dynamodb").delete_item(TableName="farm-directory", Key={"device": {"S": TANK}})
+    assert table.write(TANK, Fact(TANK, int((now - days * 86_400) * 1_000_000)))
+    table.set_survey(Surveyed(now, now + 86_400))
+    flow = stack.upstream()
+    calls()
+    flow.handle(uplink(2))
+    made = calls()
+    # The survey is read besides, by each process once a minute.
+    assert made.pop("GetItem") == reads + 1
+    assert made == {"Publish": 1, "UpdateThingShadow": 1}
+
+
+def test_a_message_does_not_pass_one_that_waits_when_the_thing_was_made_meanwhile(
+    stack: Stack, throttle: Throttle
+) -> None:
+    stack.upstream().handle(uplink(1))
+    now = time.time()
+    DirectoryTable(stack.clients, "farm-directory").write(TANK, Fact(TANK, int(now * 1_000_000)))
+    throttle.on = False
+    stack.upstream().handle(uplink(2))
+    assert len(stack.messages()) == 2
 
 
 def test_a_message_that_is_delivered_twice_waits_once(stack: Stack, throttle: Throttle) -> None:
