@@ -180,6 +180,12 @@ def test_a_mistyped_address_is_corrected_by_the_next_apply_and_does_not_block_a_
     assert all(each == known[0] for each in known)
 
 
+def test_a_token_for_aws_iot_core_is_admitted(shore: Shore) -> None:
+    shore.apply(shore.given(IOT_CORE))
+    assert shore.post() == [200]
+
+
+@pytest.mark.soak
 def test_a_token_for_aws_iot_core_is_kept_and_a_raised_version_replaces_it(shore: Shore) -> None:
     given = shore.given(IOT_CORE)
     shore.apply(given)
