@@ -79,7 +79,8 @@ class WebhookProvider:
         self._report("stopped", "")
 
     def deliver(self, published: Published, /) -> bool:
-        if published.kind not in self._record or self._record.get("paused"):
+        # Decided as the message is published: what came while the webhook was not called is not sent once it is.
+        if published.kind not in self._record or self._record.get("paused") or self._failures() >= MOST_FAILURES:
             return False
         base, path = self._record["base_url"], self._record[published.kind].get("path", "")
         url = f"{base.rstrip('/')}/{path.lstrip('/')}" if path else base

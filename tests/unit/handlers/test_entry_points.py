@@ -149,10 +149,10 @@ def test_a_message_costs_no_import_of_boto3(function: str, environment: dict[str
     known = {"Item": {"device": {"S": dev_eui}, "thing": {"S": "barn"}, "as_of": {"N": f"{time.time_ns() // 1000}"}}}
     event, first = (posted, secret) if function == "webhook" else (events.rule_output(message), known)
     with scripted_server() as server:
+        server.script.append(Says(body=json.dumps(first).encode()))
         if function == "upstream":
             # No message of the device waits.
             server.script.append(Says(body=b"{}"))
-        server.script.append(Says(body=json.dumps(first).encode()))
         started = start(
             function,
             {"STACK_NAME": "farm", "THINGS_LOG_GROUP": "/farm/things", **environment, **DIRECT}
