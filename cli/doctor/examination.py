@@ -57,13 +57,23 @@ def examine(stack: AppliedStack, now: Callable[[], float] = time.time) -> Findin
     """What is found, in order. Raises Failed when there is no such stack, and what would fail every call."""
     yield _clock(stack, now)
     stack.must_exist()
-    for part in (_functions, _rules, _events, _thing_type, _things_stack, _traffic, _failures, _comparison):
+    parts: dict[str, Callable[[AppliedStack, float], Findings]] = {
+        "functions": _functions,
+        "rules": _rules,
+        "registry events": _events,
+        "thing type": _thing_type,
+        "The Things Stack": _things_stack,
+        "messages": _traffic,
+        "queues of failures": _failures,
+        "comparison": _comparison,
+    }
+    for what, part in parts.items():
         try:
             yield from part(stack, now())
         except ERRORS as error:
             if isinstance(error, ThingbridgeError) and stops_everything(error):
                 raise
-            yield Finding(part.__name__.strip("_").replace("_", " "), "it can't be examined", sentence(error))
+            yield Finding(what, "it can't be examined", sentence(error))
 
 
 def _clock(stack: AppliedStack, now: Callable[[], float]) -> Finding:

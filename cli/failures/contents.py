@@ -21,6 +21,10 @@ _LONGEST_IN_QUEUE: Final = 14 * 86_400
 """Seconds: SQS keeps no message longer, so an older cause is of another one."""
 
 
+_FAILURES: Final = frozenset({"event_moved_to_dead_letters", "event_will_be_retried"})
+"""Events by which functions that work on a queue log why a message failed."""
+
+
 @dataclass(frozen=True)
 class Entry:
     """A message of a queue of failures. `cause`: why it failed, `UNKNOWN` if nothing says it."""
@@ -60,16 +64,16 @@ class Causes:
             return UNKNOWN
         if function not in self._logged:
             self._logged[function] = self._read(f"{self._stack.name}-{function}", held.sent_at)
-        return self._logged[function].get(held.id, UNKNOWN)
+        logged = self._logged[function]
+        # A message that a function itself has moved there is a new one; SQS keeps the id by which its log names it.
+        return logged.get(held.id) or logged.get(held.deduplication_id or "") or UNKNOWN
 
     def _read(self, function: str, first: float) -> dict[str, str]:
         # The first message is about the oldest; others may be older, but not by more than SQS keeps one.
         since = max(0.0, first - _LONGEST_IN_QUEUE)
         entries = self._stack.logs.entries(function_log_group(function), since, "message_id")
         # The last one that is known: a function that was ended with its last attempt has logged those before it.
-        return {
-            str(each["message_id"]): str(each["reason"]) for each in entries if {"attempt", "reason"} <= each.keys()
-        }
+        return {str(each["message_id"]): str(each["reason"]) for each in entries if each.get("event") in _FAILURES}
 
 
 class Reading:

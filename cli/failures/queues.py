@@ -5,6 +5,7 @@ The same stands in the output `failures` of each module; a test holds the two to
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -87,7 +88,7 @@ def _target(stack: AppliedStack, kind: Kind) -> tuple[str, Callable[[Held], None
             name, failed_messages.replayable(held.body)
         )
     if kind.queue:
-        return f"queue {stack.name}-{kind.queue}", lambda held: _send_back(stack, f"{stack.name}-{kind.queue}", held)
+        return f"queue {stack.name}-{kind.queue}", _sending_to(stack, f"{stack.name}-{kind.queue}")
     rule = f"{stack.name}-{kind.rule}".replace("-", "_")
     target = RuleTarget(stack.clients, rule)
 
@@ -100,13 +101,19 @@ def _target(stack: AppliedStack, kind: Kind) -> tuple[str, Callable[[Held], None
     return f"what the rule {rule} delivers to", deliver
 
 
-def _send_back(stack: AppliedStack, name: str, held: Held) -> None:
-    url = queue_url(stack.clients, name)
-    if url is None:
-        raise Failed(f"the queue {name} does not exist: apply the stack {stack.name} again")
-    queue = Queue(stack.clients, url)
-    if held.group is None:
-        queue.send([held.body])
-    else:
-        # A replay that was interrupted between sending and deleting, and is repeated within five minutes, sends once.
-        queue.send_in_order(held.body, group=held.group, deduplication_id=f"replay-{held.id}")
+def _sending_to(stack: AppliedStack, name: str) -> Callable[[Held], None]:
+    @functools.cache
+    def queue() -> Queue:
+        url = queue_url(stack.clients, name)
+        if url is None:
+            raise Failed(f"the queue {name} does not exist: apply the stack {stack.name} again")
+        return Queue(stack.clients, url)
+
+    def send(held: Held) -> None:
+        if held.group is None:
+            queue().send_delayed(held.body, 0)
+        else:
+            # A replay that is interrupted between sending and deleting, and repeated within five minutes, sends once.
+            queue().send_in_order(held.body, group=held.group, deduplication_id=f"replay-{held.id}")
+
+    return send

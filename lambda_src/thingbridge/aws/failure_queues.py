@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from thingbridge.aws.clients import Clients
 from thingbridge.aws.errors import translate_errors
+from thingbridge.aws.queues import Queue
 
 HIDDEN_SECONDS: Final = 300
 """How long a message that was looked at stays hidden from others if it is neither released nor deleted."""
@@ -22,27 +22,18 @@ _EMPTY_ANSWERS: Final = 2
 
 @dataclass(frozen=True)
 class Held:
-    """A message while it is hidden. `sent_at`: Unix seconds; `group`: of a FIFO queue, else None."""
+    """A message while it is hidden. `sent_at`: Unix seconds; `group` and `deduplication_id`: of a FIFO queue."""
 
     id: str
     body: str
     sent_at: float
     group: str | None
     receipt: str
+    deduplication_id: str | None = None
 
 
-class FailureQueue:
+class FailureQueue(Queue):
     """One queue by its URL. Every method raises Busy, Misconfigured or Refused, as AWS answers."""
-
-    def __init__(self, clients: Clients, url: str) -> None:
-        self._clients, self.url = clients, url
-
-    def waiting(self) -> int:
-        """About how many messages it has, those included that are hidden now."""
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        with translate_errors("count the messages of a queue"):
-            answer = self._clients("sqs").get_queue_attributes(QueueUrl=self.url, AttributeNames=names)
-        return sum(int(answer["Attributes"][name]) for name in names)
 
     def messages(self) -> Iterator[Held]:
         """The messages, each once, hidden as they are received."""
@@ -62,21 +53,21 @@ class FailureQueue:
                 for number, each in enumerate(messages[start : start + _AT_ONCE])
             ]
             with translate_errors("show messages of a queue again"):
-                self._clients("sqs").change_message_visibility_batch(QueueUrl=self.url, Entries=entries)
+                self._clients("sqs").change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
 
     def delete(self, message: Held) -> None:
         """Delete a message for good."""
         with translate_errors("delete a message of a queue"):
-            self._clients("sqs").delete_message(QueueUrl=self.url, ReceiptHandle=message.receipt)
+            self._clients("sqs").delete_message(QueueUrl=self._url, ReceiptHandle=message.receipt)
 
     def _receive(self) -> list[Held]:
         with translate_errors("read the messages of a queue"):
             answer = self._clients("sqs").receive_message(
-                QueueUrl=self.url,
+                QueueUrl=self._url,
                 MaxNumberOfMessages=_AT_ONCE,
                 VisibilityTimeout=HIDDEN_SECONDS,
                 WaitTimeSeconds=1,
-                AttributeNames=["SentTimestamp", "MessageGroupId"],
+                AttributeNames=["SentTimestamp", "MessageGroupId", "MessageDeduplicationId"],
             )
         return [_held(each) for each in answer.get("Messages", [])]
 
@@ -89,4 +80,5 @@ def _held(message: dict[str, Any]) -> Held:
         sent_at=int(attributes.get("SentTimestamp", 0)) / 1000,
         group=attributes.get("MessageGroupId"),
         receipt=message["ReceiptHandle"],
+        deduplication_id=attributes.get("MessageDeduplicationId"),
     )

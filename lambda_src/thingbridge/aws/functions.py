@@ -19,24 +19,14 @@ class Functions:
 
     def environment(self, name: str) -> Mapping[str, str]:
         """The environment variables of a function, none if it does not exist."""
-        with translate_errors(f"read the configuration of the function {name}"):
-            try:
-                configuration = self._clients("lambda").get_function_configuration(FunctionName=name)
-            except ClientError as error:
-                if code(error) != "ResourceNotFoundException":
-                    raise
-                return {}
+        configuration = self._configuration(name) or {}
         return dict(configuration.get("Environment", {}).get("Variables", {}))
 
     def health(self, name: str) -> tuple[str, str] | None:
         """State and status of the last update (`Active`, `Successful`), each with AWS's reason; None if missing."""
-        with translate_errors(f"read the configuration of the function {name}"):
-            try:
-                found = self._clients("lambda").get_function_configuration(FunctionName=name)
-            except ClientError as error:
-                if code(error) != "ResourceNotFoundException":
-                    raise
-                return None
+        found = self._configuration(name)
+        if found is None:
+            return None
         return _with_reason(found, "State", "Active"), _with_reason(found, "LastUpdateStatus", "Successful")
 
     def disabled_sources(self, name: str) -> list[str]:
@@ -63,6 +53,15 @@ class Functions:
         """Have a function handle an event, a JSON text of at most 1 MB. Lambda retries it as any asynchronous one."""
         with translate_errors(f"invoke the function {name}"):
             self._clients("lambda").invoke(FunctionName=name, InvocationType="Event", Payload=event.encode())
+
+    def _configuration(self, name: str) -> Mapping[str, Any] | None:
+        with translate_errors(f"read the configuration of the function {name}"):
+            try:
+                return dict(self._clients("lambda").get_function_configuration(FunctionName=name))
+            except ClientError as error:
+                if code(error) != "ResourceNotFoundException":
+                    raise
+                return None
 
 
 def _with_reason(found: Mapping[str, Any], field: str, usual: str) -> str:

@@ -85,7 +85,7 @@ class Directory:
     now: Callable[[], float] = time.time
 
     def handle(self, body: str) -> None:
-        """Learn what became of the thing of an event. Raises what must be retried."""
+        """Learn which thing a device has after an event. Raises what must be retried."""
         try:
             change = ThingChange.parse(body)
         except BadInput as error:

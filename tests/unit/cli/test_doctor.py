@@ -2,11 +2,13 @@
 
 import io
 import json
+import re
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -215,7 +217,7 @@ def deletions_refused(account: Account) -> None:
         (type_deprecated, "thing type lorawan", "deprecated", "--undo-deprecate"),
         (type_missing, "thing type lorawan", "does not exist", "thing_type[0]"),
         (key_refused, "API key", "refuses it", "give another"),
-        (configure_fails, "things stack", "can't be examined", "timed out"),
+        (configure_fails, "The Things Stack", "can't be examined", "timed out"),
         (role_missing, "role Farm-things-stack", "does not exist", "terraform apply"),
         (role_of_another, "role Farm-things-stack", "another external id", "terraform apply"),
         (message_failed, "queue upstream_failures", "1 message failed", "failures list upstream_failures"),
@@ -237,6 +239,13 @@ def test_a_fault_is_the_first_one_named_with_its_fix_and_the_command_fails(
     assert shown.exit_code == 1
     assert "✗" in shown.stdout
     assert f"first of all {what}" in shown.stderr
+
+
+def test_the_functions_and_rules_are_those_of_a_stack_with_the_defaults() -> None:
+    names = (Path(__file__).parents[3] / "tests/terraform/inventories/minimal.json").read_text(encoding="utf-8")
+    functions = set(re.findall(r'"function_name": "farm-([a-z]+)"', names))
+    assert set(examination.FUNCTIONS) <= functions <= {*examination.FUNCTIONS, *examination.OPTIONAL_FUNCTIONS}
+    assert set(re.findall(r'"name": "farm_([a-z_]+)"', names)) == set(examination.RULES)
 
 
 def test_the_time_of_the_last_message_is_said(run: Run, account: Account) -> None:

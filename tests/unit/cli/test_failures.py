@@ -108,6 +108,24 @@ def test_the_cause_of_a_message_that_says_none_comes_from_the_log_of_its_functio
     assert shown["pump"].startswith("not recorded")
 
 
+def test_the_cause_of_a_message_that_a_function_has_moved_itself_is_found_by_its_deduplication_id(
+    run: Run, account: Account, clients: Clients
+) -> None:
+    url = account.queue("waiting-dead-letters.fifo")
+    account.sqs.send_message(QueueUrl=url, MessageBody="{}", MessageGroupId="tank", MessageDeduplicationId="digest")
+    logs, group = clients("logs"), "/aws/lambda/Farm-waiting"
+    logs.create_log_group(logGroupName=group)
+    logs.create_log_stream(logGroupName=group, logStreamName="one")
+    entries = [
+        {"event": "event_moved_to_dead_letters", "message_id": "digest", "reason": "the table does not exist"},
+        {"event": "retry_delay_not_set", "message_id": "digest", "reason": "another matter"},
+    ]
+    events = [{"timestamp": int(time.time() * 1000), "message": json.dumps(each)} for each in entries]
+    logs.put_log_events(logGroupName=group, logStreamName="one", logEvents=events)
+    (shown,) = json.loads(run("failures", "show", "waiting_dead_letters", "--json").stdout)
+    assert shown["cause"] == "the table does not exist"
+
+
 def test_keys_are_shown_nowhere(run: Run, account: Account) -> None:
     event = {"thingName": "tank", "attributes": {"appKey": APP_KEY, "devEUI": "A81758FFFE0312AB"}}
     account.put(
