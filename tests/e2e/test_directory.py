@@ -88,7 +88,7 @@ def test_what_events_missed_and_new_devices_are_known_after_a_survey(farm: Bridg
 def test_a_thing_that_a_message_made_beside_a_persons_is_undone(farm: Bridge) -> None:
     """Whose event is on its way: here it is sent by hand."""
     iot, device, now = farm.aws.client("iot"), farm.new_device(registered=False), int(time.time() * 1_000_000)
-    with events_are_missed(farm.aws):
+    with events_are_missed(farm):
         farm.create_thing("directory-tower", devEUI=device.dev_eui)
         created = {"devEUI": device.dev_eui, "stackName": "Farm", "deviceID": device.device_id}
         iot.create_thing(thingName=device.dev_eui, thingTypeName="lorawan", attributePayload={"attributes": created})

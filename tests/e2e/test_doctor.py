@@ -43,7 +43,7 @@ def disabled_source(bridge: Bridge) -> Iterator[None]:
 
 @contextmanager
 def missed_events(bridge: Bridge) -> Iterator[None]:
-    with events_are_missed(bridge.aws):
+    with events_are_missed(bridge):
         yield
 
 

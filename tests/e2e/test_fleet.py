@@ -208,7 +208,7 @@ def test_a_random_drift_on_both_sides_is_mended_exactly(
     changed += chosen[4 * fifth :]
     new_devices, new_things = range(SIZE, SIZE + 5), range(SIZE + 5, SIZE + 10)
     iot = farm.aws.client("iot")
-    with events_are_missed(farm.aws):
+    with events_are_missed(farm):
         for number in lost_things:
             iot.delete_thing(thingName=dev_eui(number))
         for number in changed:
