@@ -119,7 +119,7 @@ data "aws_iam_policy_document" "messages" {
   statement {
     sid       = "CountEvents"
     actions   = ["sqs:GetQueueAttributes"]
-    resources = [module.queue.static_arn, module.queue.dead_letter_queue.arn]
+    resources = [module.queue.static.queue.arn, module.queue.static.dead_letter_queue.arn]
   }
 }
 

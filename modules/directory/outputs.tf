@@ -18,8 +18,8 @@ output "messages" {
   description = "Grant to find the things of messages: to read and update items, and to count the events that wait."
   value = {
     environment = merge(module.table.use.environment, {
-      DIRECTORY_DEAD_LETTERS_URL = module.queue.dead_letter_queue.url
-      DIRECTORY_QUEUE_URL        = module.queue.queue.url
+      DIRECTORY_DEAD_LETTERS_URL = module.queue.static.dead_letter_queue.url
+      DIRECTORY_QUEUE_URL        = module.queue.static.queue.url
     })
     policy_json = data.aws_iam_policy_document.messages.json
   }

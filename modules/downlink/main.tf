@@ -89,6 +89,9 @@ resource "aws_lambda_event_source_mapping" "stream" {
   }
 
   tags = var.tags
+
+  # What the function reads it sends on.
+  depends_on = [module.sending.queue]
 }
 
 # Deltas, and requests that a rule could not write into the table.

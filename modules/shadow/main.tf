@@ -10,7 +10,9 @@ locals {
   concurrency = min(1000, max(2, ceil(var.limits.shadow_writes_per_second / 20)))
 
   # Not module.queue[*]: a splat waits for all of the module, and so for the function that works on the queue.
-  stores = local.paced ? [module.states[0].use, module.queue[0].send] : []
+  stores = local.paced ? [module.states[0].use, local.scheduling] : []
+  # Messages arrive while an interval is set in a stack that is used: the function that schedules writes waits until the queue exists.
+  scheduling = local.paced ? merge(module.queue[0].send, { environment = { SHADOW_QUEUE_URL = module.queue[0].queue.url } }) : null
   # Without the table, the shadow itself shows what a late message may change, and what gives way when it is full.
   actions = local.paced ? ["iot:UpdateThingShadow"] : ["iot:GetThingShadow", "iot:UpdateThingShadow"]
   use = {

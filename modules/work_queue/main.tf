@@ -5,10 +5,17 @@ locals {
   suffix = var.fifo ? ".fifo" : ""
   name   = "${var.name}${local.suffix}"
 
-  # Computed: the rights of the function name the queue before it exists, and each queue names the other.
-  arn = "arn:${var.aws.partition}:sqs:${var.aws.region}:${var.aws.account_id}:${local.name}"
+  dead_letters_name = "${var.name}-dead-letters${local.suffix}"
 
-  dead_letters_arn = "arn:${var.aws.partition}:sqs:${var.aws.region}:${var.aws.account_id}:${var.name}-dead-letters${local.suffix}"
+  # Computed: the rights of the function name the queue before it exists, and each queue names the other.
+  arn              = "${local.arns}:${local.name}"
+  dead_letters_arn = "${local.arns}:${local.dead_letters_name}"
+  arns             = "arn:${var.aws.partition}:sqs:${var.aws.region}:${var.aws.account_id}"
+
+  # As SQS composes them. AWS IoT Core is in three partitions, of which one has a domain of its own.
+  url              = "${local.urls}/${local.name}"
+  dead_letters_url = "${local.urls}/${local.dead_letters_name}"
+  urls             = "https://sqs.${var.aws.region}.${var.aws.partition == "aws-cn" ? "amazonaws.com.cn" : "amazonaws.com"}/${var.aws.account_id}"
 
   # AWS recommends six times the function's timeout: Lambda holds a batch while it waits for the window, is throttled, and retries. In a
   # FIFO queue a message blocks its group for as long, so there it is what one invocation needs. Only a function that was ended from outside
@@ -17,7 +24,7 @@ locals {
 }
 
 resource "aws_sqs_queue" "dead_letters" {
-  name                      = "${var.name}-dead-letters${local.suffix}"
+  name                      = local.dead_letters_name
   fifo_queue                = var.fifo ? true : null
   message_retention_seconds = 1209600 # 14 days, the longest SQS keeps a message: a failure on a Friday is still there after a holiday
   sqs_managed_sse_enabled   = true

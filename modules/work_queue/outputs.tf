@@ -40,16 +40,19 @@ output "queue" {
 }
 
 output "send" {
-  description = "Grant to send to the queue; null without the variable send."
+  description = "Grant to send to the queue; null without the variable send. The URL is computed, so a function that has the grant may exist before the queue: what invokes it waits for the output queue."
   value = one([for document in data.aws_iam_policy_document.send : {
-    environment = { (var.send.environment_variable) = aws_sqs_queue.this.url }
+    environment = { (var.send.environment_variable) = local.url }
     policy_json = document.json
   }])
 }
 
-output "static_arn" {
-  description = "ARN of the queue, computed from its name: for rights that must be planned before the queue exists."
-  value       = local.arn
+output "static" {
+  description = "ARNs and URLs of the queue and of its dead-letter queue, computed from their names: for grants that must be planned, or functions that are created, before the queues exist."
+  value = {
+    queue             = { arn = local.arn, url = local.url }
+    dead_letter_queue = { arn = local.dead_letters_arn, url = local.dead_letters_url }
+  }
 }
 
 output "work" {

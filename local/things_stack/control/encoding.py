@@ -11,15 +11,20 @@ BYTES = "base64"
 
 
 def encoded(value: Any) -> Any:
-    """`value` as JSON: dataclasses as objects, bytes as `{"base64": …}`, keys that are pairs joined with "/"."""
+    """`value` as JSON: dataclasses as objects, bytes as `{"base64": …}`, keys that are pairs joined with "/".
+
+    Other requests may add to a mapping or list meanwhile: each is read as it is when it is reached.
+    """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: encoded(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, bytes):
         return {BYTES: base64.b64encode(value).decode()}
     if isinstance(value, Mapping):
-        return {"/".join(key) if isinstance(key, tuple) else str(key): encoded(item) for key, item in value.items()}
+        return {
+            "/".join(key) if isinstance(key, tuple) else str(key): encoded(item) for key, item in list(value.items())
+        }
     if isinstance(value, Iterable) and not isinstance(value, str):
-        return [encoded(item) for item in value]
+        return [encoded(item) for item in list(value)]
     return value
 
 

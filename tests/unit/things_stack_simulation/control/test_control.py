@@ -7,11 +7,13 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from local.things_stack import Dropped
 from local.things_stack.control.client import Control, ControlError
+from local.things_stack.control.encoding import encoded
 from tests.unit.things_stack_simulation.conftest import APP, DEV_EUI, DEVICE
 
 REPOSITORY = Path(__file__).parents[4]
@@ -63,3 +65,17 @@ def test_exceptions_are_raised_in_the_client(control: Control) -> None:
         control.create_application("No_App")
     with pytest.raises(ControlError):
         control.integrations.wait(APP, "none")
+
+
+def test_what_grows_while_it_is_read_is_read_as_it_was() -> None:
+    devices: dict[str, Any] = {}
+
+    class Registered:
+        """Another request adds a device while this one is encoded."""
+
+        def __iter__(self) -> Iterator[str]:
+            devices["later"] = {}
+            yield "seen"
+
+    devices["first"] = Registered()
+    assert encoded(devices) == {"first": ["seen"]}
