@@ -40,8 +40,8 @@ MOCKED = "tests/terraform"
 """The folder of the *.tftest.hcl files, in the repository and in copies of it."""
 
 
-LEFT_TO_SOAK = size(("names.tftest.hcl", "root.tftest.hcl"), ())
-"""Files that `make test` leaves out: it plans the root module in the examples."""
+LEFT_TO_SOAK = size(("devices.tftest.hcl", "names.tftest.hcl", "root.tftest.hcl", "telemetry.tftest.hcl"), ())
+"""Files that `make test` leaves out: it plans the root module in the examples, and applies a stack with devices."""
 
 
 @dataclass(frozen=True)
@@ -94,10 +94,16 @@ def running_provider(initialized: Path, environment: Mapping[str, str]) -> Itera
     """Start the AWS provider of a folder once; yields the variable by which Terraform uses it instead of its own.
 
     For mocked runs alone, which only read its schemas: with an account, each run must configure a provider of its own.
-    (HashiCorp, "Debugging Providers".)
+    (HashiCorp, "Debugging Providers".) Alone, it would write tens of thousands of lines of what it is asked.
     """
+    silent = {
+        f"TF_LOG_{part}": "OFF"
+        for part in ("PROVIDER", "SDK", "SDK_FRAMEWORK", "SDK_HELPER_SCHEMA", "SDK_MUX", "SDK_PROTO")
+    }
     (binary,) = (initialized / ".terraform" / "providers").glob("*/hashicorp/aws/*/*/terraform-provider-aws*")
-    with subprocess.Popen([binary, "-debug"], env=environment, stdout=subprocess.PIPE, text=True) as provider:
+    with subprocess.Popen(
+        [binary, "-debug"], env={**environment, **silent}, stdout=subprocess.PIPE, text=True
+    ) as provider:
         assert provider.stdout
         try:
             found = filter(None, (re.search(r"(TF_REATTACH_PROVIDERS)='(.*)'", line) for line in provider.stdout))
