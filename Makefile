@@ -9,10 +9,10 @@ JOBS   ?= 5
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test compiled unit terraform e2e soak bench check emulator contract format lock clean
+.PHONY: help setup demo up down status test compiled unit terraform e2e e2e-account e2e-account-clean soak bench check emulator contract format lock clean
 
 help: ## list these commands
-	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-10s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-17s %s\n", $$1, $$2 }'
 
 setup: ## make the virtual environments from the pinned requirements (every other command does it when needed)
 	@command -v $(PYTHON) >/dev/null || { \
@@ -57,6 +57,12 @@ terraform: setup ## modules: plans, inventories, validations
 
 e2e: setup ## the whole path, on real engines
 	@$(BIN)/pytest tests/e2e -n $(JOBS) --dist loadgroup -q
+
+e2e-account: setup ## the whole path on an AWS account of yours: THINGBRIDGE_ACCOUNT=… TTS_URL=… TTS_API_KEY=… (docs/aws.md)
+	@$(BIN)/python -m tests.account
+
+e2e-account-clean: setup ## list what runs of e2e-account left; YES=1 removes it
+	@$(BIN)/python -m tests.account clean $(if $(YES),--yes)
 
 soak: setup ## every test at its full size, with every combination: half an hour or more
 	@SOAK=1 $(BIN)/pytest tests -n $(JOBS) --dist loadgroup -q

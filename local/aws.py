@@ -248,7 +248,10 @@ class LocalAws:
             "region_name": self.region,
             "localstack_host": f"{address.hostname}:{address.port or 4566}",
         }
-        return localstack_client.session.Session(**{**mine, **options})
+        session = localstack_client.session.Session(**{**mine, **options})
+        # It would prefer AWS_ENDPOINT_URL of this process, which may lead to another AWS, and know no https otherwise.
+        session._service_endpoint_mapping = dict.fromkeys(session._service_endpoint_mapping, self.endpoint_url)
+        return session
 
     def _start(self, gateway_port: int, mqtt_port: int) -> None:
         for needed in (self.emulator, self.runtime):

@@ -8,15 +8,22 @@ events, and certificates of claims and authorities, which no stack creates.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from local.aws import LocalAws
 from local.stack import OnProgress, Stack, TerraformError
 
 _RETRIED = ("already exists", "StatusCode: 409", "ResourceConflict", "EntityAlreadyExists")
+
+
+class Aws(Protocol):
+    """An AWS account in one region."""
+
+    def client(self, service: str) -> Any:
+        """A boto3 client."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +47,26 @@ def _remove_role(iam: Any, role: Any) -> None:
     iam.delete_role(RoleName=name)
 
 
+@dataclass(frozen=True)
+class Resource:
+    """An existing resource: its kind by Terraform's type, and `each` as its listing has it."""
+
+    type: str
+    name: str
+    client: Any
+    each: Any
+
+    def remove(self) -> None:
+        """Remove it, and what it has of others."""
+        KINDS[self.type].remove(self.client, self.each)
+
+
 def _remove_policy(iot: Any, policy: Any) -> None:
+    """AWS deletes no policy that has other versions than the default one."""
     name = policy["policyName"]
+    for version in iot.list_policy_versions(policyName=name)["policyVersions"]:
+        if not version["isDefaultVersion"]:
+            iot.delete_policy_version(policyName=name, policyVersionId=version["versionId"])
     for target in iot.list_targets_for_policy(policyName=name)["targets"]:
         certificate = target.partition(":cert/")[2]
         iot.update_certificate(certificateId=certificate, newStatus="INACTIVE")
@@ -217,21 +242,24 @@ def retried(error: TerraformError) -> bool:
     return any(symptom in each for each in error.errors for symptom in _RETRIED)
 
 
-def left_behind(aws: LocalAws, stack_name: str) -> list[tuple[str, Callable[[], Any]]]:
-    """The existing resources with names of the stack: each name, and what removes it.
+def left_behind(aws: Aws, stack_name: str) -> list[tuple[str, Callable[[], Any]]]:
+    """The existing resources with names of the stack: each name, and what removes it."""
+    return [(each.name, each.remove) for each in resources(aws, stack_name)]
+
+
+def resources(aws: Aws, stack_name: str) -> Iterator[Resource]:
+    """The existing resources with names of the stack, in the order of removal.
 
     None of another stack whose name begins like this one's: its log of things shows that it exists.
     """
-    found: list[tuple[str, Callable[[], Any]]] = []
     others = [other for other in _stacks(aws) if other.startswith(f"{stack_name}-")]
-    for kind in KINDS.values():
+    for type_, kind in KINDS.items():
         client = aws.client(kind.service)
         named = sorted(((kind.name(each), each) for each in _all(client, *kind.listing)), key=lambda pair: pair[0])
         # Backwards: the parent of thing groups, <stack>:devices, comes before its children.
         for name, each in reversed(named):
             if is_of(name, stack_name) and not any(is_of(name, other) for other in others):
-                found.append((name, lambda kind=kind, client=client, each=each: kind.remove(client, each)))
-    return found
+                yield Resource(type_, name, client, each)
 
 
 def is_of(name: str, stack_name: str) -> bool:
@@ -242,7 +270,7 @@ def is_of(name: str, stack_name: str) -> bool:
     return name.startswith((*starts, f"/thethings/lorawan/{stack_name}/", f"/aws/lambda/{stack_name}-"))
 
 
-def _stacks(aws: LocalAws) -> list[str]:
+def _stacks(aws: Aws) -> list[str]:
     """The stacks that have a log of things."""
     groups = _all(aws.client("logs"), "describe_log_groups", "logGroups")
     paths = [group["logGroupName"].split("/") for group in groups]

@@ -21,6 +21,8 @@ from tests.sizes import SOAK, size
 
 # What a person sets to have the tests run on an AWS emulator of theirs, such as LocalStack.
 CHOSEN = ("AWS_ENDPOINT_URL", "LOCALSTACK_HOST")
+ON_ACCOUNT = "THINGBRIDGE_ACCOUNT_RUN"
+"""Set by `make e2e-account` in its own process, whose settings are those of the account."""
 
 
 @pytest.hookimpl(tryfirst=True)  # before Hypothesis reads its seed; with xdist, workers get the controller's
@@ -36,6 +38,8 @@ def leave_out_settings_of_the_person() -> None:
 
     What `thingbridge-local env` has set does not count as a choice: that environment may have ended.
     """
+    if ON_ACCOUNT in os.environ:
+        return
     own = os.environ.get(OWN_ENDPOINT)
     chosen = any(os.environ.get(name) not in (None, "", own) for name in CHOSEN)
     for name in [name for name in os.environ if name.startswith("AWS_") and not chosen]:

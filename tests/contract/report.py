@@ -23,7 +23,12 @@ from tests.contract.subject import Subject
 
 _NODE = re.compile(r"(?P<file>test_\w+)\.py::(?P<test>\w+)(?:\[(?P<parameter>.*)\])?$")
 _ABBREVIATIONS = {"aws", "c", "kek", "mac"}
-FILES = {"requests": "test_answers.py", "radio": "test_radio.py", "whole": "test_whole.py"}
+FILES = {
+    "requests": "test_answers.py",
+    "radio": "test_radio.py",
+    "account": "test_account.py",
+    "whole": "test_whole.py",
+}
 """Layer → its tests."""
 _LAYERS = {Path(file).stem: layer for layer, file in FILES.items()}
 

@@ -7,30 +7,18 @@ the simulation it is played by `make soak`: tests/e2e has the same there, in dep
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
 
 import pytest
 
 from tests.contract.radio.device import Device
-from tests.contract.subject import PLAN, Subject, eventually
-from tests.contract.whole import PATIENCE, Bridge, Way, applied, unreachable
+from tests.contract.subject import PLAN, eventually
+from tests.contract.whole import Bridge
 
 pytestmark = pytest.mark.xdist_group("contract")
 
 SERVERS = {"is", "ns", "as", "js"}
 PAYLOAD, TEXT = b"\x2a\x07", "Kgc="
 """The same in base64."""
-
-
-@pytest.fixture(scope="session", params=list(Way), ids=str)
-def bridge(
-    request: pytest.FixtureRequest, subject: Subject, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Bridge]:
-    way = request.param
-    if reason := unreachable(subject, way):
-        pytest.skip(reason)
-    with applied(subject, way, tmp_path_factory.mktemp(f"whole-{way}") / "up") as opened:
-        yield opened
 
 
 @pytest.fixture(scope="session")
@@ -85,17 +73,17 @@ def test_a_thing_becomes_a_device_that_joins_follows_its_changes_and_is_deleted_
         name, devEUI=device.dev_eui, joinEUI=device.join_eui, deviceID=device.id, appKey=device.app_key,
         lorawanVersion="1.0.3", regionalParametersVersion="1.0.3-a", frequencyPlanID=PLAN,
     )  # fmt: skip
-    eventually(lambda: bridge.outcome(name) == "created", PATIENCE)
+    eventually(lambda: bridge.outcome(name) == "created", bridge.place.patience)
     assert bridge.servers_with(device.id) == SERVERS
     device.join()
     bridge.take(device, "join")
     bridge.things.update(name, {"supportsClassC": "true"})
     eventually(
         lambda: bool(bridge.application.device_on("ns", device.id, "supports_class_c").get("supports_class_c")),
-        PATIENCE,
+        bridge.place.patience,
     )
     bridge.things.delete(name)
-    eventually(lambda: not bridge.servers_with(device.id), PATIENCE)
+    eventually(lambda: not bridge.servers_with(device.id), bridge.place.patience)
 
 
 # End-to-end encryption ------------------------------------------------------------------------------------------------
@@ -123,4 +111,4 @@ def test_with_end_to_end_encryption_downlinks_are_encrypted_in_aws(encrypted: Br
 def test_a_destroy_removes_the_integration(bridge: Bridge) -> None:
     assert bridge.integrations
     bridge.stack().destroy()
-    eventually(lambda: not bridge.integrations, PATIENCE)
+    eventually(lambda: not bridge.integrations, bridge.place.patience)

@@ -18,7 +18,7 @@ KNOWN_FOR: Final = 300.0
 class Stacks:
     """The stacks of an account and region."""
 
-    def __init__(self, clients: Clients, *, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clients: Clients, *, now: Callable[[], float] = time.time) -> None:
         self._clients, self._now = clients, now
         self._known_until: dict[str, float] = {}
 

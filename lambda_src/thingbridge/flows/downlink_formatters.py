@@ -26,7 +26,7 @@ _LINK_PATHS: Final = ("default_formatters.down_formatter",)
 class DownlinkFormatters:
     """The devices with a downlink formatter that this execution environment has seen."""
 
-    now: Callable[[], float] = time.monotonic
+    now: Callable[[], float] = time.time
     _known_until: dict[str, float] = field(default_factory=dict)
 
     def check(self, things_stack: ThingsStack, device_id: str) -> None:

@@ -48,7 +48,7 @@ LEVEL_DIMENSION: Final = "AlertLevel"
 class RememberedSettings:
     """The settings of devices, each read from its shadow at most once in `kept_for` seconds."""
 
-    def __init__(self, shadows: Shadows, kept_for: float, now: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, shadows: Shadows, kept_for: float, now: Callable[[], float] = time.time) -> None:
         self._shadows, self._kept_for, self._now = shadows, kept_for, now
         self._known: dict[tuple[str, str], tuple[float, DeviceSettings]] = {}
 

@@ -93,7 +93,7 @@ class ThingDirectory:
         shared: SharedDirectory | None = None,
         *,
         capacity: int = MAX_KNOWN,
-        now: Callable[[], float] = time.monotonic,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._things, self._stack, self._log, self._shared = things, stack, log, shared
         self._known: _Memory[_Known] = _Memory(capacity, now)

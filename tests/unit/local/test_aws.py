@@ -163,3 +163,12 @@ def test_it_ends_when_the_process_that_started_it_is_killed(tmp_path: Path) -> N
         assert start_stamp(pid)
         caller.kill()
     eventually("its end", lambda: not group_runs(pid))
+
+
+def test_clients_use_this_aws_whatever_a_shell_says_of_another_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    for url in ("http://127.0.0.1:4577", "https://localhost.localstack.cloud:4566"):
+        aws = LocalAws.attach(url, tmp_path)
+        assert {each.meta.endpoint_url for each in (aws.client("sqs"), aws.clients("iot"))} == {url}
