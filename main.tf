@@ -153,6 +153,8 @@ module "registry" {
   on_thing_deleted          = var.on_thing_deleted
   scrub_keys                = var.scrub_keys
   sync                      = var.registry_sync
+  silence                   = module.observability.device_silence
+  releases_url              = var.check_version ? var.releases_url : null
   directory                 = { use = module.directory.use, upkeep = module.directory.upkeep }
   things_stack              = module.things_stack.application
   things_log                = module.things_log.use

@@ -51,6 +51,13 @@ variable "application_id" {
   }
 }
 
+variable "check_version" {
+  description = "Whether releases_url is asked once a day for a new version, with registry_sync. Nothing is sent; without an answer, nothing happens."
+  type        = bool
+  default     = true
+  nullable    = false
+}
+
 variable "cluster_address" {
   description = "Cluster of The Things Stack: a host, host:port or URL, e.g. \"eu1.cloud.thethings.network\". http:// only for localhost."
   type        = string
@@ -451,10 +458,11 @@ variable "limits" {
 }
 
 variable "observability" {
-  description = "Alarms, who is notified of them, and a dashboard. alarm_actions: ARNs of what each alarm does, such as a topic of Amazon SNS that exists. emails: addresses that are notified, on a topic that is created; it is also created without alarm_actions. kms_key_arn: your own key that encrypts it, whose policy lets CloudWatch use it (null: a key is created). notify_when_over: whether the same is done when a fault is over, and once when an alarm is created. dashboard: whether there is one. runbook: page that alarms refer to, a path or an https URL. silence_minutes: minutes without any message of The Things Stack after which an alarm fires (null: silence is not a fault). An alarm costs 0.10 USD a month: docs/alarms.md has how many there are. null: none of it."
+  description = "Alarms, who is notified of them, and a dashboard. alarm_actions: ARNs of what each alarm does, such as a topic of Amazon SNS that exists. emails: addresses that are notified, on a topic that is created; it is also created without alarm_actions. kms_key_arn: your own key that encrypts it, whose policy lets CloudWatch use it (null: a key is created). notify_when_over: whether the same is done when a fault is over, and once when an alarm is created. dashboard: whether there is one. device_silence: minutes without an uplink after which a device that has sent is silent, and how many silent devices are tolerated without an alarm (null: the silence of a device is not a fault). runbook: page that alarms refer to, a path or an https URL. silence_minutes: minutes without any message of The Things Stack after which an alarm fires (null: silence is not a fault). An alarm costs 0.10 USD a month: docs/alarms.md has how many there are. null: none of it."
   type = object({
     alarm_actions    = optional(list(string), [])
     dashboard        = optional(bool, true)
+    device_silence   = optional(object({ minutes = number, tolerated = optional(number, 0) }))
     emails           = optional(set(string), [])
     kms_key_arn      = optional(string)
     notify_when_over = optional(bool, false)
@@ -486,6 +494,21 @@ variable "observability" {
   validation {
     condition     = try(var.observability.silence_minutes, null) == null || try(var.observability.silence_minutes >= 5 && var.observability.silence_minutes <= 1440 && floor(var.observability.silence_minutes) == var.observability.silence_minutes, false)
     error_message = "observability.silence_minutes must be a whole number from 5 to 1440 (a day), or null; got ${try(coalesce(var.observability.silence_minutes, 0), 0)}."
+  }
+
+  validation {
+    condition     = try(var.observability.device_silence, null) == null || try(var.observability.device_silence.minutes >= 10 && var.observability.device_silence.minutes <= 525600 && floor(var.observability.device_silence.minutes) == var.observability.device_silence.minutes, false)
+    error_message = "observability.device_silence.minutes must be a whole number from 10 to 525600 (a year); got ${try(var.observability.device_silence.minutes, 0)}."
+  }
+
+  validation {
+    condition     = try(var.observability.device_silence, null) == null || try(var.observability.device_silence.tolerated >= 0 && floor(var.observability.device_silence.tolerated) == var.observability.device_silence.tolerated, false)
+    error_message = "observability.device_silence.tolerated must be a whole number from 0; got ${try(var.observability.device_silence.tolerated, 0)}."
+  }
+
+  validation {
+    condition     = try(var.observability.device_silence, null) == null || var.registry_sync.enabled
+    error_message = "registry_sync.enabled must be true with observability.device_silence, as the comparison sees when devices have sent; got ${var.registry_sync.enabled}."
   }
 }
 
@@ -538,6 +561,17 @@ variable "registry_sync" {
   validation {
     condition     = can(regex("^(rate|cron)\\(.+\\)$", var.registry_sync.schedule))
     error_message = "registry_sync.schedule must be a rate or a cron expression, e.g. rate(10 minutes) or cron(0 * * * ? *); got \"${var.registry_sync.schedule}\"."
+  }
+}
+
+variable "releases_url" {
+  description = "Where a new version is looked for: the address of the latest release of the repository that you have this module from, in the releases API of GitHub (https://api.github.com/repos/<owner>/<name>/releases/latest), GitLab or Gitea. null: nowhere."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.releases_url == null || can(regex("^https://[^\\s@]+$", var.releases_url))
+    error_message = "releases_url must be an https URL without credentials, or null; got \"${coalesce(var.releases_url, "null")}\"."
   }
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
 from typing import Any, Final
@@ -25,7 +25,12 @@ def read(stack: AppliedStack, name: str) -> Any:
     return stack.shadows.reported(name).get(PROVISIONING)
 
 
-def read_all(stack: AppliedStack, names: Iterable[str], pace: TokenBucket) -> Iterator[tuple[str, Any]]:
+def read_all(
+    stack: AppliedStack,
+    names: Iterable[str],
+    pace: TokenBucket,
+    read: Callable[[AppliedStack, str], Any] = read,
+) -> Iterator[tuple[str, Any]]:
     """Thing and what `read` returns for it, in order; several shadows are read at once."""
     with ThreadPoolExecutor(THREADS) as pool:
         remaining = iter(names)

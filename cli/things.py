@@ -10,7 +10,7 @@ import typer
 from rich.table import Column, Table
 from rich.text import Text
 
-from cli import provisioning
+from cli import provisioning, silence
 from cli.aws import AppliedStack, owner, sentence, stack_of
 from cli.device_record import DeviceRecord, canonical, differences, fault, record, without_secrets
 from cli.errors import Failed, WrongUsage
@@ -81,6 +81,12 @@ def list_(
     profile: Profile = None,
     region: Region = None,
     failed: Annotated[bool, typer.Option("--failed", help="Only those without their device, and why.")] = False,
+    silent_for: Annotated[
+        int | None,
+        typer.Option(
+            "--silent-for", min=1, help="Only those that sent, but not for so many minutes.", metavar="MINUTES"
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """List the things of a stack. Keys are shown by `show --show-keys` and `export --show-keys`."""
@@ -88,6 +94,9 @@ def list_(
     found = sorted(applied.all_things(), key=lambda thing: thing.name)
     if not found:
         applied.must_exist()
+    if silent_for:
+        silence.list_silent(applied, found, silent_for, as_json=as_json)
+        return
     if failed:
         _list_failed(applied, found, as_json)
         return

@@ -320,9 +320,10 @@ def sync(environment: Environment, clients: Clients = CLIENTS) -> Callable[[Lamb
     from thingbridge.aws.secrets import Secrets
     from thingbridge.aws.things import Things
     from thingbridge.aws.things_log import ThingsLog
+    from thingbridge.flows.checkup import Checkup
     from thingbridge.flows.directory import Directory
     from thingbridge.flows.directory_upkeep import Survey, Upkeep
-    from thingbridge.flows.sync import PATIENCE, Registries, Sync, thing_pages_per_second
+    from thingbridge.flows.sync import PATIENCE, PATIENCE_OF_CHECKUP, Registries, Sync, thing_pages_per_second
     from thingbridge.pacing import TokenBucket
     from thingbridge.registry.marks import Owner
     from thingbridge.registry.sync import KeptIndex
@@ -348,11 +349,19 @@ def sync(environment: Environment, clients: Clients = CLIENTS) -> Callable[[Lamb
             registry_queue,
             Upkeep(table, directory),
             list_things_per_second=settings.list_things_rate,
+            last_seen=settings.silent_after_seconds is not None,
         ),
         queue=own_queue,
         remaining_seconds=_remaining_seconds(context),
         kept=kept,
         survey=survey,
+        silent_after=settings.silent_after_seconds,
+        checkup=Checkup(
+            settings.stack_name,
+            lambda: _connect(settings, secrets, context, settings.ca_certificate, patience=PATIENCE_OF_CHECKUP),
+            settings.ca_certificate,
+            settings.releases_url,
+        ),
     )
 
 
@@ -475,7 +484,7 @@ def configure(environment: Environment, clients: Clients = CLIENTS) -> Callable[
         return Configure(
             AwsAccount(clients),
             Check(settings.parameter_path, parameters, connect, key_version),
-            Diagnosis(settings.parameter_path, parameters, connect, key_version, account),
+            Diagnosis(settings.parameter_path, parameters, connect, key_version, account, settings.ca_certificate),
             {
                 name: Convergence(part, settings.parameter_path, name, parameters, connect, key_version)
                 for name, part in parts.items()

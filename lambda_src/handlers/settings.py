@@ -235,7 +235,8 @@ class RegistrySettings(ThingsStackSettings, ThingSettings):
 class SyncSettings(ThingsStackSettings, ThingSettings):
     """Environment of `sync`, which compares both registries.
 
-    `list_things_rate`: calls per second of all of the stack.
+    `list_things_rate`: calls per second of all of the stack. `silent_after_seconds`: without an uplink for so long, a
+    device is silent; None: devices are not asked. `releases_url`: where a new version is looked for; None: nowhere.
     """
 
     directory_table: str
@@ -244,6 +245,8 @@ class SyncSettings(ThingsStackSettings, ThingSettings):
     on_thing_deleted: OnThingDeleted = field(metadata={"parse": _on_thing_deleted})
     sync_mode: SyncMode = field(metadata={"parse": _sync_mode})
     list_things_rate: float = field(metadata={"parse": float})
+    silent_after_seconds: float | None = field(default=None, metadata={"parse": float})
+    releases_url: str | None = None
 
 
 class DevicesSettings(Settings):

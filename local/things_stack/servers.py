@@ -16,13 +16,17 @@ DeviceKey = tuple[str, str]
 
 @dataclass
 class ApiKey:
-    """A bearer key `NNSXS.<id>.<secret>` of one application, or of a user, with all the rights of the user."""
+    """A bearer key `NNSXS.<id>.<secret>` of one application, or of a user, with all the rights of the user.
+
+    `expires_at`: RFC 3339; empty for one that does not expire.
+    """
 
     id: str
     secret: str
     application_id: str
     rights: tuple[str, ...]
     user_id: str = ""
+    expires_at: str = ""
 
     @property
     def token(self) -> str:

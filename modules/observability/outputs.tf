@@ -18,6 +18,11 @@ output "dashboard" {
   }])
 }
 
+output "device_silence" {
+  description = "Minutes without an uplink after which a device is silent, and how many silent devices are tolerated; null: the silence of a device is not a fault."
+  value       = try(var.settings.device_silence, null)
+}
+
 output "failures" {
   description = "Queues that hold what failed: none, as CloudWatch and Amazon SNS keep no notification."
   value       = {}

@@ -20,14 +20,18 @@ module "sync" {
   aws          = var.aws
   tags         = var.tags
 
-  environment = {
-    LIST_THINGS_RATE  = tostring(var.limits.list_things_per_second)
-    ON_THING_DELETED  = var.on_thing_deleted
-    STACK_NAME        = var.stack.name
-    SYNC_MODE         = var.sync.mode
-    THING_NAME_SCHEME = var.stack.thing_name_scheme
-    THING_TYPE_NAME   = var.stack.thing_type_name
-  }
+  environment = merge(
+    {
+      LIST_THINGS_RATE  = tostring(var.limits.list_things_per_second)
+      ON_THING_DELETED  = var.on_thing_deleted
+      STACK_NAME        = var.stack.name
+      SYNC_MODE         = var.sync.mode
+      THING_NAME_SCHEME = var.stack.thing_name_scheme
+      THING_TYPE_NAME   = var.stack.thing_type_name
+    },
+    var.releases_url == null ? {} : { RELEASES_URL = var.releases_url },
+    var.silence == null ? {} : { SILENT_AFTER_SECONDS = tostring(60 * var.silence.minutes) },
+  )
 
   uses = {
     directory      = var.directory.upkeep

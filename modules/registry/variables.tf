@@ -94,11 +94,41 @@ variable "on_thing_deleted" {
   }
 }
 
+variable "releases_url" {
+  description = "Address at which the latest release of this module is read once a day: that of the releases API of GitHub, GitLab or Gitea, whose answer has a tag_name. null: no new version is looked for."
+  type        = string
+  default     = null
+
+  validation {
+    condition     = var.releases_url == null || can(regex("^https://[^\\s@]+$", var.releases_url))
+    error_message = "releases_url must be an https URL without credentials, or null; got \"${coalesce(var.releases_url, "null")}\"."
+  }
+}
+
 variable "scrub_keys" {
   description = "Whether root keys and claim codes are removed from a thing five minutes after its device exists."
   type        = bool
   default     = false
   nullable    = false
+}
+
+variable "silence" {
+  description = "Minutes without an uplink after which a device that has sent is counted as silent by the comparison, and how many silent devices are no reason for an alarm. null: they are not counted."
+  type = object({
+    minutes   = number
+    tolerated = optional(number, 0)
+  })
+  default = null
+
+  validation {
+    condition     = var.silence == null || try(var.silence.minutes >= 10 && var.silence.minutes <= 525600 && floor(var.silence.minutes) == var.silence.minutes, false)
+    error_message = "silence.minutes must be a whole number from 10 to 525600 (a year); got ${try(var.silence.minutes, 0)}."
+  }
+
+  validation {
+    condition     = var.silence == null || try(var.silence.tolerated >= 0 && floor(var.silence.tolerated) == var.silence.tolerated, false)
+    error_message = "silence.tolerated must be a whole number from 0; got ${try(var.silence.tolerated, 0)}."
+  }
 }
 
 variable "stack" {

@@ -71,7 +71,7 @@ run "alarms_and_dashboard_are_what_the_inputs_ask_for" {
 
   # The comparison uses its time by design: its duration is not a fault.
   assert {
-    condition     = sort(flatten([module.registry.observed.parts[*].alarms, module.registry.observed.alarms])) == tolist(["farm-comparison-drift", "farm-comparison-failed", "farm-comparison-refused", "farm-registry-age", "farm-registry-dead-letters", "farm-registry-duration", "farm-registry-errors", "farm-registry-rule-failures", "farm-registry-rule-throttled", "farm-registry-throttles", "farm-sync-age", "farm-sync-dead-letters", "farm-sync-errors", "farm-sync-throttles"])
+    condition     = sort(flatten([module.registry.observed.parts[*].alarms, module.registry.observed.alarms])) == tolist(["farm-comparison-drift", "farm-comparison-failed", "farm-comparison-refused", "farm-devices-silent", "farm-ends-soon", "farm-new-version", "farm-registry-age", "farm-registry-dead-letters", "farm-registry-duration", "farm-registry-errors", "farm-registry-rule-failures", "farm-registry-rule-throttled", "farm-registry-throttles", "farm-sync-age", "farm-sync-dead-letters", "farm-sync-errors", "farm-sync-throttles"])
     error_message = "got ${jsonencode(module.registry.observed)}"
   }
 

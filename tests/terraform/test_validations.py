@@ -478,7 +478,10 @@ ROOT_CASES = [
                 "kms_key_arn": "alias/on-call",
                 "runbook": "http://example.com/#alarms",
                 "silence_minutes": 1.5,
-            }
+                "device_silence": {"minutes": 5, "tolerated": 0.5},
+            },
+            "registry_sync": {"enabled": False},
+            "releases_url": "http://example.com/latest",
         },
         'observability.alarm_actions must hold ARNs; got ["on-call"].',
         'observability.emails must hold addresses, e.g. oncall@example.com; got ["on call"].',
@@ -486,6 +489,11 @@ ROOT_CASES = [
         'got "alias/on-call".',
         'observability.runbook must be a path or an https URL, without # and spaces; got "http://example.com/#alarms".',
         "observability.silence_minutes must be a whole number from 5 to 1440 (a day), or null; got 1.5.",
+        "observability.device_silence.minutes must be a whole number from 10 to 525600 (a year); got 5.",
+        "observability.device_silence.tolerated must be a whole number from 0; got 0.5.",
+        "registry_sync.enabled must be true with observability.device_silence, as the comparison sees when devices "
+        "have sent; got false.",
+        'releases_url must be an https URL without credentials, or null; got "http://example.com/latest".',
     ),
     # A name of the closed integration, which is that of its CloudFormation stack.
     case(ROOT, cases.load("6-name-of-a-cloudformation-stack")["input"]),
@@ -841,6 +849,13 @@ MODULE_CASES = [
     ),
     case(
         "downlink", {"delta_f_port": 224}, "delta_f_port must be an FPort of applications, 1 to 223, or null; got 224."
+    ),
+    case(
+        "registry",
+        {"silence": {"minutes": 9.5, "tolerated": -1}, "releases_url": "https://user@example.com"},
+        "silence.minutes must be a whole number from 10 to 525600 (a year); got 9.5.",
+        "silence.tolerated must be a whole number from 0; got -1.",
+        'releases_url must be an https URL without credentials, or null; got "https://user@example.com".',
     ),
     case(
         "registry",

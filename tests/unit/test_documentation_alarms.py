@@ -9,7 +9,8 @@ from tests import documents
 from tests.documents import ROOT
 from tests.terraform import dashboard
 from thingbridge import metrics
-from thingbridge.registry.sync import Count
+from thingbridge.flows import checkup, expiry
+from thingbridge.registry.sync import SILENT, Count
 
 PAGE = documents.read("docs/alarms.md")
 TEXT = " ".join(PAGE.split())
@@ -47,8 +48,7 @@ def test_the_metrics_of_the_alarms_are_those_that_functions_print() -> None:
     assert f'namespace           = "{metrics.NAMESPACE}"' in ALARMS["modules/registry/alarms.tf"]
     assert f'namespace = "{metrics.NAMESPACE}"' in ALARMS["modules/devices/alarms.tf"]
     of_runs = re.findall(r'^      metric += "(\w+)"', ALARMS["modules/registry/alarms.tf"], re.MULTILINE)
-    assert len(of_runs) == 3
-    assert set(of_runs) <= set(Count)
+    assert [name for name in of_runs if name not in set(Count)] == [SILENT, checkup.DAYS_LEFT, checkup.NEW_VERSION]
     counted = re.findall(r'merge\(local\.of_stack, \{\n.*\n\s+metric += "(\w+)"', ALARMS["modules/devices/alarms.tf"])
     flows = "\n".join(file.read_text() for file in (ROOT / "lambda_src/thingbridge/flows").rglob("*.py"))
     assert sorted(counted) == ["ProvisioningRefused", "ReadingsRefused"]
@@ -63,8 +63,7 @@ def test_every_alarm_is_in_the_table() -> None:
     }
     alarm = r'alarm_name += "\$\{var\.(?:stack\.)?name\}-(?:downlink-)?([a-z-]+)"'
     keys |= {name for text in ALARMS.values() for name in re.findall(alarm, text)}
-    comparison = {f"comparison-{key}" for key in ("drift", "failed", "refused")}
-    assert documented == keys - {"drift", "failed", "refused"} | comparison
+    assert documented == keys
 
 
 def test_the_number_of_alarms_of_a_default_stack_and_their_price_are_documented() -> None:
@@ -72,8 +71,8 @@ def test_the_number_of_alarms_of_a_default_stack_and_their_price_are_documented(
     functions = counts["aws_lambda_function"] - 1  # configure has none
     queues, rules = counts["aws_lambda_event_source_mapping"] - 1, counts["aws_iot_topic_rule"]
     failures, comparisons = counts["aws_lambda_function_event_invoke_config"], counts["aws_scheduler_schedule"]
-    # The comparison has three of its own, and none on its duration. Downlinks have one on their stream instead of that.
-    number = 3 * functions + failures + 2 * rules + 2 * queues + (3 - 1) * comparisons
+    # The comparison has four of its own, and none on its duration. Downlinks have one on their stream instead of that.
+    number = 3 * functions + failures + 2 * rules + 2 * queues + (4 - 1) * comparisons
     assert f"A stack with the defaults has {number}: {number / 10:.2f} USD a month." in TEXT
 
 
@@ -83,6 +82,8 @@ def test_the_documented_limits_are_those_of_the_modules() -> None:
     assert "more than 80 of the 100 messages per second" in TEXT
     assert "800 * var.timeout # milliseconds" in ALARMS["modules/function/alarms.tf"]
     assert "takes 80 % of the timeout" in TEXT
+    assert re.search(rf"DaysLeft.*?threshold   = {expiry.SOON}\n", ALARMS["modules/registry/alarms.tf"], re.S)
+    assert f"ends within {expiry.SOON} days" in TEXT
     assert re.search(
         r'variable "longest_wait_seconds".*?default +=.3600', FILES["modules/work_queue/variables.tf"], re.S
     )

@@ -3,13 +3,14 @@
 The servers come first, then the key, then what they are configured with: the first fault is the cause of those below.
 """
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from thingbridge.aws.parameters import Parameters
 from thingbridge.errors import Busy, ThingbridgeError
-from thingbridge.flows import api_key
+from thingbridge.flows import api_key, expiry
 from thingbridge.flows.configuration import Place, Record, digest
 from thingbridge.flows.convergence import Connect
 from thingbridge.flows.end_to_end_encryption import setup
@@ -42,6 +43,8 @@ class Diagnosis:
     connect: Connect
     key_version: Callable[[str], str]
     account: Account
+    ca_certificate: str | None = None
+    now: Callable[[], float] = time.time
 
     def run(self) -> dict[str, Any]:
         """`{"mode", "role_arn"?, "external_id"?, "findings": [{"what", "found", "fix"}]}`."""
@@ -79,6 +82,12 @@ class Diagnosis:
         yield from of_key
         if not any(each.fix for each in of_key):
             yield from self._integration(things_stack, integration)
+            yield from self._endings(things_stack)
+
+    def _endings(self, things_stack: ThingsStack) -> Iterator[Finding]:
+        now = self.now()
+        for each in expiry.endings(things_stack, self.ca_certificate):
+            yield Finding(each.what, each.sentence(now), each.fix if each.days(now) <= expiry.SOON else None)
 
     def _integration(self, things_stack: ThingsStack, integration: Integration) -> Iterator[Finding]:
         try:

@@ -9,6 +9,7 @@ from thingbridge.registry import marks
 from thingbridge.registry.marks import Mark
 from thingbridge.registry.provisioning import Server
 from thingbridge.registry.reconcile import DevicePage, ListedDevice
+from thingbridge.shadow import times
 from thingbridge.things_stack.client import ThingsStack
 
 NO_ROOM: Final = (
@@ -30,15 +31,17 @@ class Marking(StrEnum):
     NO_ROOM = "no room"
 
 
-def page(things_stack: ThingsStack, number: int, limit: int) -> DevicePage:
-    """A page of the application's devices with their marks, from 1."""
-    listed, total = things_stack.end_devices.page(number, limit, ("ids", "attributes"))
+def page(things_stack: ThingsStack, number: int, limit: int, *, last_seen: bool = False) -> DevicePage:
+    """A page of the application's devices with their marks, from 1. `last_seen`: and when each has sent last."""
+    paths = ("ids", "attributes", *(("last_seen_at",) if last_seen else ()))
+    listed, total = things_stack.end_devices.page(number, limit, paths)
     devices = [
         ListedDevice(
             each["ids"]["device_id"],
             each["ids"].get("dev_eui"),
             marks.read(each.get("attributes") or {}),
             marks.has_room(each.get("attributes") or {}),
+            _seconds(each.get("last_seen_at")),
         )
         for each in listed
     ]
@@ -95,6 +98,11 @@ def hand_over(things_stack: ThingsStack, device_id: str, mark: Mark, successor: 
 def _remove(things_stack: ThingsStack, device_id: str, attributes: Mapping[str, str]) -> None:
     others = {name: value for name, value in attributes.items() if name != marks.ATTRIBUTE}
     things_stack.end_devices.set_attributes(device_id, others)
+
+
+def _seconds(time: object) -> float | None:
+    sortable = times.sortable(time)
+    return times.seconds(sortable) if sortable else None
 
 
 def _attributes(found: Mapping[str, Any]) -> dict[str, str]:

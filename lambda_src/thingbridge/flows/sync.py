@@ -17,12 +17,23 @@ from thingbridge.aws.things import Things
 from thingbridge.diagnostics import emit
 from thingbridge.errors import BadInput, ThingbridgeError, Unexpected
 from thingbridge.flows import marking
+from thingbridge.flows.checkup import Checkup
 from thingbridge.flows.directory_upkeep import Stopped, Survey, Upkeep
 from thingbridge.pacing import TokenBucket
 from thingbridge.registry import sync
 from thingbridge.registry.marks import Owner
 from thingbridge.registry.reconcile import Decision, DevicePage, OnThingDeleted
-from thingbridge.registry.sync import DEVICES_PER_PAGE, Count, KeptIndex, ListedThing, Rules, Run, SyncMode
+from thingbridge.registry.sync import (
+    DEVICES_PER_PAGE,
+    SILENT,
+    Count,
+    KeptIndex,
+    ListedThing,
+    Rules,
+    Run,
+    Silence,
+    SyncMode,
+)
 from thingbridge.registry.work_items import WorkItem
 from thingbridge.things_stack.client import ThingsStack
 
@@ -46,6 +57,9 @@ SHARE_OF_PAGES: Final = 0.75
 
 SHARE_BESIDE_WORK: Final = 0.25
 """While work of an earlier run waits: the flow `registry` then makes the other three quarters."""
+
+PATIENCE_OF_CHECKUP: Final = 5.0
+"""Seconds for which a call of the checkup is retried: it is made again the next day."""
 
 DEVICE_PAGES_PER_SECOND: Final = 4.0
 """The hosted The Things Stack does not publish its limit per key; after a 429, the client waits as long as it says."""
@@ -115,8 +129,10 @@ class Registries:
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
         list_things_per_second: float = LIST_THINGS_PER_SECOND,
+        last_seen: bool = False,
     ) -> None:
-        """`list_things_per_second`: what all of the stack may make."""
+        """`list_things_per_second`: what all of the stack may make. `last_seen`: devices are asked when they sent."""
+        self._last_seen = last_seen
         self._upkeep = upkeep
         self._stack_name, self._things, self._things_stack, self._queue = stack_name, things, things_stack, queue
         self._device_pace = TokenBucket(rate=DEVICE_PAGES_PER_SECOND, now=now, sleep=sleep)
@@ -128,7 +144,7 @@ class Registries:
     def devices(self, page: int) -> DevicePage:
         """A page of the application's devices, from 1."""
         self._device_pace.acquire()
-        return marking.page(self._things_stack, page, DEVICES_PER_PAGE)
+        return marking.page(self._things_stack, page, DEVICES_PER_PAGE, last_seen=self._last_seen)
 
     def things(self, token: str | None) -> tuple[Sequence[ListedThing], str | None]:
         """A page of the stack's things, by which the directory is corrected, and the token of the next page."""
@@ -157,6 +173,8 @@ class Sync:
     """One call, which handles a part of a run.
 
     `mode` is the stack's setting, which a tick may override. `kept` is that of all calls of an execution environment.
+    `silent_after`: seconds without an uplink after which a device counts as silent; None: silence is not counted.
+    `checkup`: run once a day, after the survey.
     """
 
     owner: Owner
@@ -167,6 +185,8 @@ class Sync:
     remaining_seconds: Callable[[], float]
     kept: KeptIndex
     survey: Survey | None = None
+    silent_after: float | None = None
+    checkup: Checkup | None = None
     now: Callable[[], float] = time.time
 
     def handle(self, tick: Tick) -> None:
@@ -193,10 +213,14 @@ class Sync:
     def _compare(self, run: Run) -> None:
         """Carry out a part of a run, and send the rest of it to the queue."""
         report = _Report(run.run_id, self.owner.stack_name)
-        rules = Rules(self.owner, self.on_thing_deleted, report.example, report.refused)
+        silence = Silence(self.now() - self.silent_after, report.silent) if self.silent_after else None
+        rules = Rules(self.owner, self.on_thing_deleted, report.example, report.refused, silence)
         stopped, finished = sync.resume(run, self.registries(), rules, self.remaining_seconds, self.kept)
+        report.conclude()
         if finished:
-            counts = sync.summary(stopped.counts)
+            counts = sync.summary(stopped.counts) | (
+                {SILENT: stopped.counts.get(SILENT, 0)} if self.silent_after else {}
+            )
             metrics.emit(self.owner.stack_name, counts, self.now())
             emit("INFO", "synchronised", run=run.run_id, mode=run.mode, **counts)
             self._begin_survey(run.run_id)
@@ -218,8 +242,12 @@ class Sync:
             emit("WARN", "directory_not_surveyed", reason=str(error))
 
     def _continue_survey(self, begun: Stopped, message_id: str) -> None:
-        if self.survey and (stopped := self.survey.resume(begun, self.remaining_seconds)):
+        if not self.survey:
+            return
+        if stopped := self.survey.resume(begun, self.remaining_seconds):
             self._send_survey(stopped, message_id)
+        elif self.checkup:
+            self.checkup.run()
 
     def _send_survey(self, stopped: Stopped, after: str) -> None:
         self.queue.send_in_order(stopped.message(), group=MESSAGE_GROUP, deduplication_id=f"{after}-survey")
@@ -230,6 +258,7 @@ class _Report:
 
     def __init__(self, run_id: str, stack_name: str) -> None:
         self._run_id, self._stack_name, self._left = run_id, stack_name, EXAMPLES
+        self._silent: list[str] = []
 
     def example(self, decision: Decision, what: str) -> None:
         self._left -= 1
@@ -239,6 +268,14 @@ class _Report:
             emit("WARN", "sync_would_delete", run=self._run_id, device_id=what)
         else:
             emit("WARN", "sync_thing_needs_attention", what=what, why=decision)
+
+    def silent(self, device_id: str) -> None:
+        if len(self._silent) < EXAMPLES:
+            self._silent.append(device_id)
+
+    def conclude(self) -> None:
+        if self._silent:
+            emit("WARN", "devices_silent", run=self._run_id, examples=self._silent)
 
     def refused(self, deletions: int, marked: int) -> None:
         emit(

@@ -63,12 +63,17 @@ WORK: Final = frozenset(
 
 @dataclass(frozen=True)
 class ListedDevice:
-    """An end device as the Identity Server lists it. `room`: its attributes have room for a mark."""
+    """An end device as the Identity Server lists it.
+
+    `room`: its attributes have room for a mark. `last_seen`: when it has sent last, in Unix seconds; None: never, or it
+    was not asked for.
+    """
 
     device_id: str
     dev_eui: str | None
     mark: Mark | None
     room: bool = True
+    last_seen: float | None = None
 
 
 @dataclass(frozen=True)

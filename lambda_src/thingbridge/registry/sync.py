@@ -21,7 +21,7 @@ from thingbridge.errors import BadInput
 from thingbridge.registry import attributes, device_index, reconcile
 from thingbridge.registry.device_index import DeviceIndex, Unmatched
 from thingbridge.registry.marks import Mark, Owner
-from thingbridge.registry.reconcile import WORK, Decision, DevicePage, OnThingDeleted
+from thingbridge.registry.reconcile import WORK, Decision, DevicePage, ListedDevice, MarkedBy, OnThingDeleted
 from thingbridge.registry.work_items import WorkItem
 
 DEVICES_PER_PAGE: Final = 1000
@@ -73,6 +73,9 @@ class Count(StrEnum):
     PARTS = "Parts"
     DRIFT = "Drift"
 
+
+SILENT: Final = "Silent"
+"""The count of silent devices, which is a metric only where it is asked for."""
 
 DRIFT: Final = (Count.MISSING_THINGS, Count.MISSING_DEVICES, Count.DIFFERING, Count.DELETED_THINGS)
 """What `Drift` sums: the differences that a comparison corrects, or reports."""
@@ -170,17 +173,27 @@ def _is_whole(run: Run) -> bool:
 
 
 @dataclass(frozen=True)
+class Silence:
+    """A device that sent, but not since `before` (Unix seconds), is silent. `example`: called with its device id."""
+
+    before: float
+    example: Callable[[str], None]
+
+
+@dataclass(frozen=True)
 class Rules:
     """The stack's choices, and where a run reports to.
 
     `example`: called for each decision that needs a person, not a work item, and for each deletion of a run that only
     reports. `refused`: called with the number of deletions that are refused, and that of the stack's devices.
+    `silence`: None if silent devices are not counted.
     """
 
     owner: Owner
     on_thing_deleted: OnThingDeleted
     example: Callable[[Decision, str], None]
     refused: Callable[[int, int], None]
+    silence: Silence | None = None
 
 
 @dataclass
@@ -251,20 +264,33 @@ class _Part:
 
     def index_devices(self) -> DeviceIndex:
         index = DeviceIndex(self._rules.owner)
-        number, listed, more = 1, 0, True
+        number, listed, more, silent = 1, 0, True, 0
         while more:
             page = self._registries.devices(number)
             self.counts[Count.DEVICE_CALLS] += 1
             for device in page.devices:
                 index.add(device)
+                silent += self._is_silent(device)
             listed += len(page.devices)
             # A page shorter than what was asked for is not the last: a deployment may have a lower limit.
             more = bool(page.devices) and (page.total is None or listed < page.total)
             number += 1
         index.close()
+        if self._rules.silence:
+            self.counts[SILENT] = silent  # not added up: another call may list the devices again
         if self._run.seen:
             self.counts[Count.DEFERRED] += index.recall(self._run.seen)
         return index
+
+    def _is_silent(self, device: ListedDevice) -> bool:
+        """Whether a device of this stack, or one that nothing marked yet, has fallen silent."""
+        silence = self._rules.silence
+        if silence is None or device.last_seen is None or device.last_seen >= silence.before:
+            return False
+        if reconcile.marked_by(device.mark, self._rules.owner) not in (MarkedBy.THIS_STACK, MarkedBy.NOBODY):
+            return False
+        silence.example(device.device_id)
+        return True
 
     def compare(self, index: DeviceIndex, things: Iterable[ListedThing]) -> None:
         """Decide about a page of things, and about the devices found for them."""

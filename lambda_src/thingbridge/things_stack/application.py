@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from thingbridge.shadow import times
 from thingbridge.things_stack.transport import Transport
 
 
@@ -17,6 +18,13 @@ class Application:
         path = f"/applications/{self._application_id}/rights"
         answer = self._transport.call("GET", path, "list the rights of the API key", identity_server=True)
         return frozenset(answer.get("rights", ()))
+
+    def api_key_ends(self) -> float | None:
+        """EntityAccess.AuthInfo: when the API key expires, in Unix seconds; None if it does not."""
+        answer = self._transport.call("GET", "/auth_info", "read the end of the API key", identity_server=True)
+        key = (answer.get("api_key") or {}).get("api_key") or {}
+        end = times.sortable(key.get("expires_at"))
+        return times.seconds(end) if end else None
 
     def frequency_plan_ids(self) -> frozenset[str]:
         """Configuration.ListFrequencyPlans: the ids of the cluster's frequency plans."""

@@ -31,6 +31,23 @@ class UnknownAuthority(Misconfigured):
         self.host = host
 
 
+def ends(certificate: str) -> float | None:
+    """When the first of these certificates of authorities (PEM) is no longer valid, in Unix seconds.
+
+    None if none of them is one of an authority. Raises Misconfigured if it can't be read.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    _load(context, certificate)
+    return min((ssl.cert_time_to_seconds(str(each["notAfter"])) for each in context.get_ca_certs()), default=None)
+
+
+def _load(context: ssl.SSLContext, certificate: str) -> None:
+    try:
+        context.load_verify_locations(cadata=certificate)
+    except (ssl.SSLError, ValueError) as error:
+        raise Misconfigured(f"{VARIABLE} must be a certificate in PEM: it can't be read") from error
+
+
 class PrivateAuthority(HTTPAdapter):
     """Connections over TLS that trust an authority in addition to the public ones.
 
@@ -40,10 +57,7 @@ class PrivateAuthority(HTTPAdapter):
     def __init__(self, certificate: str) -> None:
         # Read once: requests by itself reads the public authorities for every connection.
         self._context = ssl.create_default_context(cafile=DEFAULT_CA_BUNDLE_PATH)
-        try:
-            self._context.load_verify_locations(cadata=certificate)
-        except (ssl.SSLError, ValueError) as error:
-            raise Misconfigured(f"{VARIABLE} must be a certificate in PEM: it can't be read") from error
+        _load(self._context, certificate)
         super().__init__()
 
     def init_poolmanager(self, *arguments: Any, **options: Any) -> None:

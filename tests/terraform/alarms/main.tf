@@ -94,6 +94,8 @@ module "registry" {
 
   stack                     = local.stack
   default_frequency_plan_id = "EU_863_870"
+  silence                   = { minutes = 1440, tolerated = 3 }
+  releases_url              = "https://example.com/releases/latest"
   directory                 = { use = { environment = {}, policy_json = "{}" }, upkeep = { environment = {}, policy_json = "{}" } }
   alarms                    = local.alarms
   functions                 = local.functions

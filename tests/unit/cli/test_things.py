@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -277,6 +278,19 @@ def test_things_without_their_device_are_listed_with_the_reason(run: Run, add_th
         "shed": "failed",
         "tank": "retrying",
     }
+
+
+def test_silent_things_are_listed_the_longest_silent_first(run: Run, add_thing: AddThing, report: Report) -> None:
+    now = datetime.now(UTC)
+    for name, minutes in (("barn", 5), ("shed", 61), ("tank", 600), ("silo", None)):
+        add_thing(name, devEUI="A81758FFFE0312AB")
+        if minutes:
+            report(name, {"lastSeen": (now - timedelta(minutes=minutes)).strftime("%Y-%m-%dT%H:%M:%S.000Z")})
+    listed = run("things", "list", "--silent-for", "60")
+    assert "2 of 4 things sent once, but not in the last 60 minutes" in listed.stderr
+    answer = json.loads(run("things", "list", "--silent-for", "60", "--json").stdout)
+    assert [each["thingName"] for each in answer] == ["tank", "shed"]
+    assert answer[0]["devEUI"] == "A81758FFFE0312AB"
 
 
 @pytest.mark.parametrize("spelling", [DEV_EUI, DEV_EUI.lower()])

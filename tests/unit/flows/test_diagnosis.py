@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -151,6 +152,20 @@ def test_a_key_that_was_deleted_is_the_first_fault(examined: Callable[[str], Exa
     stack.world.simulation.delete_api_key(stack.world.keys["farm-app"])
     pause(stack)
     assert [each["what"] for each in stack.faults] == ["API key"]
+
+
+@pytest.mark.parametrize(("days", "fault"), [(29.5, True), (31.5, False)])
+def test_a_key_that_ends_soon_is_named_with_its_day(
+    examined: Callable[[str], Examined], days: float, fault: bool
+) -> None:
+    stack = examined("webhook")
+    end = datetime.now(UTC) + timedelta(days=days)
+    for key in stack.world.simulation.servers.identity.api_keys.values():
+        key.expires_at = end.strftime("%Y-%m-%dT%H:%M:%SZ")
+    ends = f"it ends in {int(days)} days, on {end.date()}"
+    assert ends in [each["found"] for each in stack.answer["findings"]]
+    assert [each["found"] for each in stack.faults] == ([ends] if fault else [])
+    assert not fault or "application_api_key_version" in stack.faults[0]["fix"]
 
 
 def _none() -> Any:

@@ -4,6 +4,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import pytest
 from handlers import composition
 from local.things_stack import ThingsStack as Simulation
 from local.things_stack import profiles
-from tests.unit.conftest import APPLICATION, create_directory_table
+from tests.unit.conftest import APPLICATION, Response, create_directory_table
 from tests.unit.invocation import ARN, Invocation
 from thingbridge.aws.clients import Clients
 from thingbridge.aws.queues import Queue
@@ -93,6 +94,11 @@ def register(simulation: Simulation, number: int, mark: Mark | None = None) -> N
         "ids": {"device_id": f"dev-{number}", "dev_eui": f"{number:016X}"},
         **({"attributes": mark.attributes()} if mark else {}),
     }
+
+
+def seen(simulation: Simulation, number: int, seconds_ago: float) -> None:
+    at = datetime.fromtimestamp(time.time() - seconds_ago, UTC).strftime("%Y-%m-%dT%H:%M:%S.000000000Z")
+    simulation.servers.identity.devices[APPLICATION, f"dev-{number}"]["last_seen_at"] = at
 
 
 def lines(capsys: pytest.CaptureFixture[str]) -> dict[str, dict[str, Any]]:
@@ -235,3 +241,65 @@ def test_things_are_listed_more_slowly_while_the_registry_function_has_work(
     registries.things(None)
     registries.things(None)
     assert slept == [pytest.approx(1 / (4 * share))]
+
+
+STRANGER = Mark.of("x", {}, Owner.of_function(ARN.replace("eu-west-1", "us-east-1"), "farm"))
+
+
+def test_devices_that_sent_and_fell_silent_are_counted_and_named(
+    function: Function, simulation: Simulation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Not one that never sent, and not one of another stack. It takes no call."""
+    for number in range(5):
+        register(simulation, number, STRANGER if number == 4 else None)
+    for number, seconds_ago in ((1, 7_201.0), (2, 7_100.0), (3, 86_400.0), (4, 86_400.0)):
+        seen(simulation, number, seconds_ago)
+    function.call(message({"start": "now"}), SILENT_AFTER_SECONDS="7200")
+    logged = lines(capsys)
+    assert logged["devices_silent"]["examples"] == ["dev-1", "dev-3"]
+    assert logged["metrics"]["Silent"] == 2
+    assert logged["synchronised"]["ListDevicesCalls"] == 1
+
+
+def test_silence_is_counted_once_in_a_run_whose_parts_both_list_the_devices(
+    function: Function, simulation: Simulation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    register(simulation, 1)
+    seen(simulation, 1, 7_201)
+    function.call(message({"start": "now"}), 900, 900, LAST_PAGE_BEFORE_END - 1, SILENT_AFTER_SECONDS="7200")
+    (state,) = function.continuations()
+    function.call(message(state), SILENT_AFTER_SECONDS="7200")
+    assert lines(capsys)["metrics"]["Silent"] == 1
+
+
+def test_silence_that_nobody_asked_for_is_neither_read_nor_a_metric(
+    function: Function, simulation: Simulation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    register(simulation, 1)
+    seen(simulation, 1, 1e8)
+    function.call(message({"start": "now"}))
+    logged = lines(capsys)
+    assert "devices_silent" not in logged
+    assert "Silent" not in logged["metrics"]
+
+
+def test_once_a_day_a_checkup_follows_the_survey(
+    function: Function, simulation: Simulation, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ends = datetime.fromtimestamp(time.time() + 10.5 * 86_400, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    for key in simulation.servers.identity.api_keys.values():
+        key.expires_at = ends
+    enabled = {"eventConfigurations": {"THING": {"Enabled": True}}}  # which moto does not know
+    function.clients("iot").meta.events.register(
+        "before-call.iot.DescribeEventConfigurations", lambda **_: (Response(200), enabled)
+    )
+    function.call(message({"start": "now"}))
+    (survey,) = function.continuations()
+    lines(capsys)
+    function.call(message(survey))
+    logged = lines(capsys)
+    assert (logged["ends"]["what"], logged["ends"]["days"]) == ("API key", 10)
+    assert "application_api_key_version" in logged["ends"]["fix"]
+    assert (logged["metrics"]["DaysLeft"], "NewVersion" in logged["metrics"]) == (10, False)
+    function.call(message({"start": "now"}))
+    assert function.continuations() == []

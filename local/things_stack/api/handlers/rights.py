@@ -10,7 +10,9 @@ from local.things_stack.description.rights import RIGHTS
 def auth_info(call: Call) -> Json:
     if call.key is None:
         return {}
-    key = {"id": call.key.id, "rights": list(call.key.rights)}
+    key: Json = {"id": call.key.id, "rights": list(call.key.rights)}
+    if call.key.expires_at:
+        key["expires_at"] = call.key.expires_at
     if call.key.user_id:
         return {"api_key": {"api_key": key, "entity_ids": {"user_ids": {"user_id": call.key.user_id}}}}
     return {"api_key": {"api_key": key, "entity_ids": {"application_ids": {"application_id": call.key.application_id}}}}
