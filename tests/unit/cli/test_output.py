@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from cli import output
 from tests.unit.cli.conftest import LOG_GROUP, AddThing, Report, Run, Time
@@ -59,6 +60,15 @@ def test_a_text_is_printed_as_it_is_written(capsys: pytest.CaptureFixture[str], 
     assert obeyed(printed) == []
     spelled = text if text.isprintable() else "".join(each if each.isprintable() else escape(each) for each in text)
     assert printed.count(spelled) == 5
+
+
+@pytest.mark.parametrize("text", ATTACKS)
+def test_a_styled_text_is_printed_as_it_is_written_too(capsys: pytest.CaptureFixture[str], text: str) -> None:
+    table = Table("cell")
+    table.add_row(Text(text, "bold"))
+    output.out().print(Text(text), table)
+    output.err().print(Text.assemble(("✗", "bold red"), text))
+    assert obeyed("".join(capsys.readouterr())) == []
 
 
 def test_a_thing_is_shown_as_text_whatever_its_attributes_shadow_and_log_contain(
