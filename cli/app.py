@@ -25,6 +25,13 @@ from cli.output import err, plain
 class _SentencesForErrors(TyperGroup):
     """Ends a command that failed for a reason that a person can fix with that sentence, without a traceback."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        for each in args:
+            # Python passes a byte that is not UTF-8 on as half a surrogate pair, which no API of AWS takes.
+            if any("\ud800" <= character <= "\udfff" for character in each):
+                ctx.fail(f"arguments must be text in UTF-8; got {ascii(each)}")
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)

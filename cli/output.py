@@ -13,8 +13,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import typer
-from rich.console import Console
+from rich.console import Console, ConsoleOptions
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.segment import Segment
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -37,6 +38,11 @@ class _TextConsole(Console):
     def render_str(self, text: str, **options: Any) -> Text:
         """Called by rich for every string, those in the cells of a table included."""
         return super().render_str(plain(text), **{**options, "markup": False, "emoji": False})
+
+    def render(self, renderable: Any, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Called by rich for everything: what was made without `plain` reaches no terminal unescaped either."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text="\n".join(map(plain, segment.text.split("\n"))))
 
 
 def out() -> Console:

@@ -10,7 +10,6 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
 import typer
-from rich.text import Text
 
 from cli.aws import AppliedStack, sentence, stops_everything
 from cli.errors import Failed, Interrupted, WrongUsage
@@ -91,9 +90,9 @@ def show(
         return
     console = out()
     for each in shown:
-        console.print(Text(f"{each['sent']}  {each['subject'] or '-'}  {each['topic'] or ''}".rstrip()), soft_wrap=True)
-        console.print(Text(f"  cause: {each['cause']}"), soft_wrap=True)
-        console.print(Text("  " + json.dumps(each["content"], ensure_ascii=False)), soft_wrap=True)
+        console.print(f"{each['sent']}  {each['subject'] or '-'}  {each['topic'] or ''}".rstrip(), soft_wrap=True)
+        console.print(f"  cause: {each['cause']}", soft_wrap=True)
+        console.print("  " + json.dumps(each["content"], ensure_ascii=False), soft_wrap=True)
     if not shown:
         say(f"no message{' of this cause' if cause else ''} in {name}")
 
@@ -209,7 +208,7 @@ def _rehearse(
         return
     for each in groups:
         target = f" → {each.target}" if done == "replayed" else ""
-        out().print(Text(f"{each.queue}{target}: {count(each.count, 'message')}: {each.cause}"), soft_wrap=True)
+        out().print(f"{each.queue}{target}: {count(each.count, 'message')}: {each.cause}", soft_wrap=True)
     say(f"dry run: {count(sum(each.count for each in groups), 'message')} would be {done}, nothing was changed")
 
 

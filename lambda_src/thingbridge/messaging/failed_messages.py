@@ -13,6 +13,9 @@ from typing import Any, Final
 
 HIDDEN: Final = "hidden"
 
+MAX_LEVELS: Final = 100
+"""The deepest nesting of objects and lists that is shown: whoever may publish decides how deep a message is."""
+
 _KEY: Final = re.compile(r"(key|keys|secret|password|token|authenticationcode|privatekey)$")
 """The end of the names of fields with secrets, in lower case without underscores: `appKey`, `root_keys`, `nwk_key`."""
 
@@ -42,7 +45,7 @@ class FailedMessage:
 
 
 def read(body: str) -> FailedMessage:
-    """A message as it lies in a queue. Every text is read: one in an unknown shape is its own content."""
+    """A message as it lies in a queue. Every text is read: JSON in an unknown shape is its own content."""
     cause: str | None = None
     attempts: int | None = None
     value = _json(body)
@@ -58,6 +61,9 @@ def read(body: str) -> FailedMessage:
         value = _content(value.get("base64OriginalPayload"))
     elif isinstance(value, dict) and isinstance(value.get("payload"), str) and topic:
         value = _content(value["payload"])
+    elif isinstance(value, str):
+        # Not shown: nothing says where in it a key may be.
+        value = f"{len(value)} characters that are not JSON"
     topic = topic if isinstance(topic, str) else None
     return FailedMessage(cause, topic, _subject(topic, value), attempts, without_secrets(value))
 
@@ -70,8 +76,11 @@ def replayable(body: str) -> str:
     value = _json(body)
     while isinstance(value, dict) and isinstance(value.get("requestContext"), dict) and "requestPayload" in value:
         payload = value["requestPayload"]
-        body = payload if isinstance(payload, str) else json.dumps(payload)
-        value = _json(body)
+        try:
+            inner = payload if isinstance(payload, str) else json.dumps(payload)
+        except RecursionError:
+            return body
+        body, value = inner, _json(inner)
     return body
 
 
@@ -91,15 +100,24 @@ def alike(cause: str) -> str:
     return _VARIABLE.sub("…", cause)
 
 
-def without_secrets(value: Any) -> Any:
-    """JSON with the values of keys, codes and tokens replaced; their presence may be seen."""
+def without_secrets(value: Any, levels: int = MAX_LEVELS) -> Any:
+    """JSON with the values of keys, codes and tokens replaced, also in texts that are JSON; their presence may be seen.
+
+    What is deeper than so many `levels` is replaced as well: it could not be printed.
+    """
+    if not levels and isinstance(value, dict | list):
+        return f"nested deeper than {MAX_LEVELS} levels"
     match value:
         case dict():
             return {
-                name: HIDDEN if _is_secret(name) and each else without_secrets(each) for name, each in value.items()
+                name: HIDDEN if _is_secret(name) and each else without_secrets(each, levels - 1)
+                for name, each in value.items()
             }
         case list():
-            return [without_secrets(each) for each in value]
+            return [without_secrets(each, levels - 1) for each in value]
+        case str() if levels and value.lstrip()[:1] in ("{", "["):
+            inner = _json(value)
+            return value if isinstance(inner, str) else json.dumps(without_secrets(inner, levels - 1))
     return value
 
 

@@ -163,7 +163,7 @@ def _cause(error: requests.RequestException) -> str:
 def _json_object(response: requests.Response) -> dict[str, Any] | None:
     try:
         body = response.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return body if isinstance(body, dict) else None
 
@@ -172,7 +172,9 @@ def _retry_after(response: requests.Response) -> float:
     """Seconds that the server asks to wait; 0 without a readable header."""
     for header in _RETRY_AFTER_HEADERS:
         try:
-            return float(response.headers[header])
+            seconds = float(response.headers[header])
         except (KeyError, ValueError):
             continue
+        if math.isfinite(seconds):
+            return seconds
     return 0.0

@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from cli.failures.queues import KINDS
+from tests.malformed import nested
 from tests.unit.cli.conftest import Run, Time
+from tests.unit.cli.test_output import ATTACKS, obeyed
 from tests.unit.conftest import Response
 from tests.unit.messaging.test_failed_messages import TOPIC, UPLINK, document, output, record
 from thingbridge.aws.clients import Clients
@@ -299,3 +301,30 @@ def test_a_queue_is_replayed_to_what_its_module_says() -> None:
     to_functions = {name for name, target in entries if "function_name = null" not in target}
     assert to_functions == {name for name, kind in KINDS.items() if kind.function}
     assert {name for name, _ in entries} == set(KINDS)
+
+
+HOSTILE = {"thingName": "".join(ATTACKS), "".join(ATTACKS): ["".join(ATTACKS)]}
+
+
+@pytest.mark.parametrize("command", [("list",), ("show", "upstream_failures"), ("replay", "--dry-run")])
+def test_a_message_is_shown_as_text_whatever_its_sender_and_its_cause_say(
+    run: Run, account: Account, command: tuple[str, ...]
+) -> None:
+    account.put("upstream-failures", record(output("".join(ATTACKS[:9]), HOSTILE), errorMessage="".join(ATTACKS)))
+    shown = run("failures", *command)
+    assert shown.exit_code == 0
+    assert obeyed(shown.output) == []
+    assert "[bold]x[/bold]" in shown.stdout
+    assert r"\u001b[31mred" in shown.stdout
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)])
+def test_a_deep_message_does_not_hide_the_others(run: Run, account: Account, more: tuple[str, ...]) -> None:
+    deep = document(TOPIC, b'{"a":' * 900 + b"1" + b"}" * 900)
+    account.put("upstream-failures", deep, json.dumps(nested(900)), failed("tank-7", "rate exceeded"))
+    for command in (("list",), ("show", "upstream_failures")):
+        shown = run("failures", *command, *more)
+        assert shown.exit_code == 0
+        assert "tank-7" in shown.stdout
+    assert run("failures", "replay", *more).exit_code == 0
+    assert len(account.invoked) == 3

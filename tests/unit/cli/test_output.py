@@ -1,16 +1,20 @@
 """What reaches a terminal is text, whatever others have written into names, attributes, shadows and logs."""
 
+import csv
 import io
 import json
 import time
 import unicodedata
+from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from cli import output
+from tests import hostile
 from tests.unit.cli.conftest import LOG_GROUP, AddThing, Report, Run, Time
 from tests.unit.cli.test_things import CREATE, DEV_EUI
 from tests.unit.conftest import refusal
@@ -59,6 +63,15 @@ def test_a_text_is_printed_as_it_is_written(capsys: pytest.CaptureFixture[str], 
     assert obeyed(printed) == []
     spelled = text if text.isprintable() else "".join(each if each.isprintable() else escape(each) for each in text)
     assert printed.count(spelled) == 5
+
+
+@pytest.mark.parametrize("text", ATTACKS)
+def test_a_styled_text_is_printed_as_it_is_written_too(capsys: pytest.CaptureFixture[str], text: str) -> None:
+    table = Table("cell")
+    table.add_row(Text(text, "bold"))
+    output.out().print(Text(text), table)
+    output.err().print(Text.assemble(("✗", "bold red"), text))
+    assert obeyed("".join(capsys.readouterr())) == []
 
 
 def test_a_thing_is_shown_as_text_whatever_its_attributes_shadow_and_log_contain(
@@ -147,3 +160,51 @@ def test_a_table_in_a_file_is_as_wide_as_its_content(run: Run, add_thing: AddThi
     assert long in result.stdout
     assert "EU_863_870_TTN_" + 40 * "X" in result.stdout
     assert "too narrow" not in result.stderr
+
+
+SENDABLE = [each for each in hostile.SOME if not {"\0", "\ud800", "\udfff"} & set(each) and len(each) < 1000]
+"""What the argument of a command can contain."""
+
+
+def test_a_hostile_argument_reaches_no_terminal_and_creates_no_thing(run: Run, stack: Any) -> None:
+    taken = {each["thingName"] for each in stack.list_things()["things"]}
+    for text in SENDABLE:
+        for arguments in (
+            ("things", "show", f"x{text}"),
+            ("things", "delete", f"x{text}", "--yes"),
+            (*CREATE, "--name", f"x/{text}"),
+            ("failures", "show", f"x{text}"),
+            ("failures", "list", "--cause", text, f"--limit=x{text}"),
+            (f"x{text}",),
+        ):
+            result = run(*arguments)
+            assert result.exit_code in (1, 2), (ascii(text), result.output)
+            assert obeyed(result.output) == [], (ascii(text), arguments)
+    assert {each["thingName"] for each in stack.list_things()["things"]} == taken
+
+
+@pytest.mark.parametrize("text", ["\udcff", "x\ud800\x1b[2J"])
+def test_an_argument_that_is_not_utf_8_is_wrong_usage(run: Run, text: str) -> None:
+    result = run("things", "show", text)
+    assert result.exit_code == 2
+    assert "must be text in UTF-8" in result.stderr
+    assert obeyed(result.output) == []
+
+
+def test_a_file_with_hostile_names_is_refused_and_shown_as_text(run: Run, stack: Any, tmp_path: Path) -> None:
+    file, report = tmp_path / "devices.csv", tmp_path / "report.csv"
+    with file.open("w", encoding="utf-8", newline="") as opened:
+        rows = csv.writer(opened)
+        rows.writerow(("name", "dev_eui", "join_eui", "lorawan_version", "lorawan_phy_version", "app_key"))
+        for number, text in enumerate(hostile.SOME):
+            named = f"x/{text}".encode(errors="replace").decode()
+            rows.writerow((named, f"A81758FFFE{number:06X}", named, named, named, named))
+    result = run("import", file, "--rate", 1000, "--report", report)
+    assert result.exit_code == 1, result.output
+    assert obeyed(result.output) == []
+    assert stack.list_things()["things"] == []
+    # What a spreadsheet would calculate is in no cell of the report.
+    with report.open(encoding="utf-8", newline="") as opened:
+        cells = [cell for row in csv.reader(opened) for cell in row]
+    assert len(cells) > len(hostile.SOME)
+    assert [cell for cell in cells if cell[:1] in ("=", "+", "@", "-", "\t", "\r")] == []

@@ -93,6 +93,25 @@ def test_keys_codes_and_tokens_are_hidden_wherever_they_are_and_ids_are_not() ->
     assert read["session"][0]["session_key_id"] == "AX=="
 
 
+def test_a_key_in_a_text_is_hidden_as_well() -> None:
+    inner = json.dumps({"attributes": {"appKey": "0123", "devEUI": "A8"}})
+    read = failed_messages.read(json.dumps({"body": inner, "list": [json.dumps({"body": inner})]}))
+    assert "0123" not in json.dumps(read.content)
+    assert json.loads(read.content["body"])["attributes"] == {"appKey": HIDDEN, "devEUI": "A8"}
+    assert "0123" not in str(failed_messages.read(inner[:-1]))
+    assert failed_messages.read(inner[:-1]).content == f"{len(inner) - 1} characters that are not JSON"
+
+
+@pytest.mark.parametrize("levels", [101, 480, 900, 5000])
+def test_a_message_of_any_depth_can_be_read_printed_and_replayed(levels: int) -> None:
+    deep = '{"a":' * levels + "1" + "}" * levels
+    for body in (deep, record(deep), document(TOPIC, deep.encode()), json.dumps({"body": deep})):
+        json.dumps(failed_messages.read(body).content, indent=2)
+        failed_messages.replayable(body)
+    record_of_objects = record(0).replace('"requestPayload": 0', f'"requestPayload": {deep}')
+    assert failed_messages.replayable(record_of_objects).replace(" ", "") in (deep, record_of_objects.replace(" ", ""))
+
+
 def test_a_replayed_event_has_no_record_around_it_and_the_function_reads_the_same() -> None:
     event = output(TOPIC, UPLINK)
     twice = record(json.loads(record(event, errorMessage="a")), errorMessage="b")

@@ -1,9 +1,12 @@
 """The transport: retries, time-outs and a rotated API key, against a server that fails on purpose."""
 
+import io
 from collections.abc import Callable
 from typing import Any
 
 import pytest
+import requests
+from requests.adapters import BaseAdapter
 
 from local.things_stack import ThingsStack as Simulation
 from tests.unit.conftest import APPLICATION, Clock
@@ -32,6 +35,54 @@ def test_a_rotated_key_is_read_again_once(simulation: Simulation) -> None:
     )
     Application(transport, APPLICATION).rights()
     assert refreshes == [False, True]
+
+
+class Answers(BaseAdapter):
+    """A server that gives the same answer to each request."""
+
+    def __init__(self, status: int, body: bytes, **headers: str) -> None:
+        super().__init__()
+        self._status, self._body, self._headers = status, body, headers
+        self.requests = 0
+
+    def send(self, *_: Any, **__: Any) -> requests.Response:
+        self.requests += 1
+        answer = requests.Response()
+        answer.status_code, answer.raw = self._status, io.BytesIO(self._body)
+        answer.headers.update({name.replace("_", "-"): value for name, value in self._headers.items()})
+        return answer
+
+    def close(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "headers"),
+    [
+        (429, b"{}", {"Retry_After": "nan"}),
+        (503, b"{}", {"Retry_After": "-inf"}),
+        (503, b"{}", {"Retry_After": "-1", "X_Rate_Limit_Retry": "soon"}),
+        (200, b"[" * 100_000, {}),
+        (400, b'{"details":' * 100_000, {}),
+    ],
+    ids=["not a number", "infinite", "negative", "a deep answer", "a deep refusal"],
+)
+def test_an_answer_that_no_things_stack_gives_is_retried_until_the_time_is_over(
+    clock: Clock, status: int, body: bytes, headers: dict[str, str]
+) -> None:
+    transport = Transport(
+        cluster_address="http://localhost:1",
+        identity_server_address="http://localhost:1",
+        api_key=lambda _: "NNSXS.KEY",
+        remaining_seconds=lambda: 5.0 - clock.now,
+        now=clock,
+        sleep=clock.wait,
+    )
+    server = Answers(status, body, **headers)
+    transport.session.mount("http://", server)
+    with pytest.raises(ThingsStackBusy, match=str(status)):
+        Application(transport, APPLICATION).rights()
+    assert server.requests > 1
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])

@@ -1,6 +1,8 @@
 """The receiver of mode `webhook`, on an account in process: who may publish, and what is published and answered."""
 
 import base64
+import gzip
+import json
 import time
 from collections.abc import Callable
 from typing import Any
@@ -9,12 +11,14 @@ import pytest
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.iotdata import iotdata_backends
 
-from tests import events
+from tests import events, hostile
 from tests.unit.conftest import AnswerWith, Clock
 from thingbridge.aws.broker import Broker
 from thingbridge.aws.clients import Clients
 from thingbridge.aws.secrets import TIME_TO_LIVE, Secrets
+from thingbridge.errors import BadInput
 from thingbridge.flows.ingest.receiver import OVERLAP, READ_AGAIN_AFTER, Receiver
+from thingbridge.messaging import upstream
 
 EVENT = events.load("function_url/uplink")
 SECRET = EVENT["headers"]["x-thingbridge-secret"]
@@ -189,3 +193,107 @@ def test_wrong_secrets_cost_one_call_of_aws_per_second(
     clock.now += READ_AGAIN_AFTER
     assert [post(secret="guess") for _ in range(3)] == [401] * 3
     assert calls() == {"GetSecretValue": 1}
+
+
+# Forged requests -----------------------------------------------------------------------------------------------------
+
+DEEP = "[" * 10_000 + "]" * 10_000
+FORGED_BODIES = {
+    "deep": BODY[:-1] + f', "x": {DEEP}}}',
+    "deep alone": DEEP,
+    "a number of 5,000 digits": BODY[:-1] + ', "x": ' + "9" * 5000 + "}",
+    "a huge exponent": BODY[:-1] + ', "x": 1e99999}',
+    "not a number": BODY[:-1] + ', "x": NaN, "y": -Infinity}',
+    "the application twice, ours last": '{"end_device_ids": {"application_ids": {"application_id": "barn-app"}}, '
+    + BODY[1:],
+    "half a surrogate pair": BODY[:-1] + r', "x": "\ud800"}',
+    "a list as application": BODY.replace('"farm-app"', '["farm-app"]'),
+    "an application in another form": BODY.replace('"farm-app"', '"FARM-APP"'),
+    "form data": "end_device_ids=1",
+    "multipart": "--x\r\nContent-Disposition: form-data\r\n\r\n" + BODY,
+    "XML with entities": '<!DOCTYPE x [<!ENTITY a "aa">]><x>&a;</x>',
+}
+BINARY = {
+    "gzip": gzip.compress(BODY.encode()),
+    "a bomb": gzip.compress(b"0" * 10_000_000),
+    "UTF-16": BODY.encode("utf-16"),
+    "UTF-8 that is none": b"\xff\xfe\xfd" + BODY.encode(),
+    "6 MB": b"\0" * (6 * 1024 * 1024),
+}
+
+
+def read_again(payload: bytes) -> Any:
+    """A published body as the function `upstream` reads it; None if it refuses it."""
+    try:
+        return upstream.parse(events.rule_output(payload), "farm").body
+    except BadInput:
+        return None
+
+
+@pytest.mark.parametrize("name", [*FORGED_BODIES, *BINARY])
+def test_a_body_that_the_things_stack_does_not_send_is_rejected_or_published_as_it_is(post: Post, name: str) -> None:
+    encoded = base64.b64encode(BINARY[name]).decode() if name in BINARY else FORGED_BODIES[name]
+    status = post(encoded, isBase64Encoded=name in BINARY)
+    sent = BINARY[name] if name in BINARY else FORGED_BODIES[name].encode()
+    assert published() == ([("thethings/lorawan/farm/uplink", sent)] if status == 204 else [])
+    assert status in (204, 400, 403, 413)
+    if status == 204 and (body := read_again(sent)):
+        # Nobody reads another application into it than the one that was admitted.
+        assert body["end_device_ids"]["application_ids"]["application_id"] == "farm-app"
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"X-THINGBRIDGE-SECRET": SECRET}, 204),
+        ({"x-thingbridge-secret": f"{SECRET},{SECRET}"}, 401),
+        ({"x-thingbridge-secret": f" {SECRET}"}, 401),
+        ({"x-thingbridge-secret": SECRET.upper() if SECRET.lower() == SECRET else SECRET.lower()}, 401),
+        ({"x-thingbridge-secret": [SECRET]}, 401),
+        ({"x_thingbridge_secret": SECRET}, 401),
+        ({"x-thingbridge-secret\0": SECRET}, 401),
+        ({"authorization": f"Bearer {SECRET}"}, 401),
+        ({"cookie": f"x-thingbridge-secret={SECRET}"}, 401),
+        ({"x-forwarded-for": "127.0.0.1", "x-original-url": "/farm-app/uplink"}, 401),
+        ({"x-http-method-override": "PUT", "content-encoding": "gzip", "x-thingbridge-secret": SECRET}, 204),
+        (None, 401),
+        ([], 401),
+        ("x-thingbridge-secret", 401),
+    ],
+)
+def test_the_secret_counts_in_its_own_header_alone(post: Post, headers: Any, status: int) -> None:
+    assert post(secret=None, headers=headers, queryStringParameters={"x-thingbridge-secret": SECRET}) == status
+
+
+def test_a_stranger_learns_nothing_and_writes_nothing_into_the_log(
+    post: Post, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for text in hostile.SOME:
+        assert post(secret=text, path=f"/{text}/uplink", method=text, body=text) == 401
+    assert capsys.readouterr().out == ""
+    assert published() == []
+
+
+def test_a_rejection_is_logged_without_the_secret_and_the_body_in_a_line_of_its_own(
+    post: Post, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for text in hostile.SOME:
+        post(path=f"/{text}/uplink")
+        post(method=text)
+        post(body=json.dumps({"end_device_ids": {"application_ids": {"application_id": text}}, "planted": "PLANTED"}))
+    output = capsys.readouterr().out
+    assert len(output.splitlines()) >= 2 * len(hostile.SOME)
+    assert {json.loads(line)["event"] for line in output.splitlines()} == {"webhook_rejected"}
+    assert output.replace("\n", "").isprintable()
+    assert output.isascii()
+    assert not [each for each in (SECRET, "PLANTED") if each in output]
+    assert max(map(len, output.splitlines())) < 1000
+
+
+def test_an_event_that_no_function_url_sends_is_answered(post: Post) -> None:
+    for text in (None, 5, [], {}, "x", "\ud800"):
+        assert post(requestContext=text) == 405
+        assert post(requestContext={"http": text}) == 405
+        assert post(rawPath=text) == 404
+        assert post(text) == 400
+        assert post(text, isBase64Encoded=True) == 400
