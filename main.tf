@@ -119,8 +119,9 @@ module "end_to_end_encryption" {
 locals {
   # What others take from it; null without it. Not [*], as a splat waits for all of the module.
   encryption = {
-    messages = var.end_to_end_encryption ? module.end_to_end_encryption[0].messages : null
-    key      = var.end_to_end_encryption ? module.end_to_end_encryption[0].key_encryption_key : null
+    downlinks = var.end_to_end_encryption ? module.end_to_end_encryption[0].downlinks : null
+    key       = var.end_to_end_encryption ? module.end_to_end_encryption[0].key_encryption_key : null
+    messages  = var.end_to_end_encryption ? module.end_to_end_encryption[0].messages : null
   }
 }
 
@@ -132,7 +133,7 @@ module "downlink" {
   stack                 = module.integration.stack
   settings              = var.downlink
   delta_f_port          = var.shadow.delta_f_port
-  end_to_end_encryption = local.encryption.messages
+  end_to_end_encryption = local.encryption.downlinks
   iot_endpoint          = data.aws_iot_endpoint.this.endpoint_address
   things_stack          = module.things_stack.application
   things_log            = module.things_log.use

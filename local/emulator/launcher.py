@@ -8,15 +8,15 @@
 - What a function prints is in the log of its own invocation: its process ends it with a mark. ministack takes what came
   until 5 ms without a line, so that the end of a log may be in that of the next invocation, and waits for 50 ms when
   nothing is printed.
-- IAM checks AttachPolicy on the certificate, ListTargetsForPolicy on the policy and what is done with an authorizer on
-  that, as AWS does (service authorization reference, AWS IoT), so rights that name them suffice. ministack checks them
-  on no resource.
+- IAM checks what is done with Lambda as the action that it is, and AttachPolicy on the certificate, CreateFunction on
+  the function and so on, as AWS does (iam.py), so rights that name them suffice. ministack checks them on no resource.
 - ListNamedShadowsForThing answers with the names of a thing's named shadows. ministack does not have it.
 - A response is sent in one piece: the AWS SDK for Go, with which Terraform's provider is made, loses a response whose
   head arrives alone now and then, and repeats what is done already.
 - AWS IoT has custom authorizers, and admits publishes over HTTPS by them (authorizers.py). ministack has none.
 
-With RECORDS in its environment, it also writes what is billed to that file (recorder.py).
+With RECORDS in its environment, it also writes to that file what is billed (recorder.py), and who does what by which
+rights (rights.py).
 
 Synchronous invocations, and event source mappings, which ministack bounds itself, are left as they are. If ministack
 has changed so that this no longer fits, the start fails and names what has moved.
@@ -28,7 +28,6 @@ import contextvars
 import functools
 import importlib.metadata
 import inspect
-import json
 import os
 import queue
 import sys
@@ -44,15 +43,15 @@ from hypercorn.protocol.h11 import H11Protocol
 from ministack import app
 from ministack.core import iam_actions, iam_evaluator, lambda_runtime
 from ministack.core.responses import json_response
-from ministack.services import iot, iot_data, lambda_svc, sqs
+from ministack.services import eventbridge, iot, iot_data, lambda_svc, scheduler, sqs
 
-from local.emulator import recorder
+from local.emulator import iam, recorder, rights
 from local.emulator.authorizers import NAME_HEADER, Authorizers, Denied, forbidden
 from local.emulator.invocations import CONCURRENCY, Invocations
 from local.processes import end_with_caller
 
 RECORDS = "THINGBRIDGE_LOCAL_RECORDS"
-"""Variable with the file that what is billed is recorded in; nothing is recorded without it."""
+"""Variable with the file that what is billed and who does what is recorded in; nothing is recorded without it."""
 
 THROTTLED_SECONDS = 0.2
 """How long a throttled event waits before it is tried again."""
@@ -84,7 +83,7 @@ def main() -> None:
         queue_asynchronous_invocations(invocations)
         run_functions_on(function_python)
         end_logs_with_the_invocation()
-        name_policies_and_their_targets()
+        check_as_aws_does()
         list_named_shadows()
         send_responses_in_one_piece()
         admit_by_authorizers()
@@ -189,21 +188,21 @@ def end_logs_with_the_invocation() -> None:
     worker._drain_stderr_bounded = drain_to_the_end
 
 
-def name_policies_and_their_targets() -> None:
-    """Give IAM the resource of operations of AWS IoT that ministack finds none for."""
+def check_as_aws_does() -> None:
+    """Give IAM the action of a request to Lambda, and the resources that ministack finds none for."""
+    action = original(iam_actions, "_lambda_action", "method path", iam_actions.extract_iam_action)
+    used(iam_actions, "_match_rest_action", "service method path query_params")
+    iam_actions._lambda_action = iam.use_operations_of_lambda(iam_actions, action)
+    action_of = used(iam_actions, "extract_iam_action", "service method path headers body query_params")
     parameters = "service method path headers body query_params region account_id"
     extract = original(iam_actions, "extract_resource_arn", parameters, app._dispatch_service_request)
 
-    def extract_resource_arn(service: str, method: str, path: str, *others: Any) -> str:
-        _headers, body, _query, region, account_id = others
-        collection, _, name = path.strip("/").partition("/")
-        if service == "iot" and collection == "target-policies" and method == "PUT":
-            return str(json.loads(body or b"{}").get("target") or "*")
-        if service == "iot" and collection == "policy-targets" and name:
-            return f"arn:aws:iot:{region}:{account_id}:policy/{name}"
-        if service == "iot" and collection == "authorizer" and name:
-            return f"arn:aws:iot:{region}:{account_id}:authorizer/{name.partition('/')[0]}"
-        return str(extract(service, method, path, *others))
+    def extract_resource_arn(*request: Any) -> str:
+        service, method, path, headers, body, query, region, account = request
+        if (found := str(extract(*request))) != "*":
+            return iam.narrower(found, headers, body)
+        action = action_of(service, method, path, headers, body, query)
+        return iam.resource(action, path, body, query, region, account)
 
     iam_actions.extract_resource_arn = extract_resource_arn
 
@@ -284,8 +283,9 @@ def admit_by_authorizers() -> None:
 
 
 def record(file: Path) -> None:
-    """Write what is billed to a file. After the changes above: it records what they do."""
+    """Write what is billed, and who does what, to a file. After the changes above: it records what they do."""
     records = recorder.Recorder(file)
+    record_rights(records)
     parameters = "service method path headers body query_params"
     action = used(iam_actions, "extract_iam_action", parameters)
     caller = used(iam_evaluator, "resolve_caller_identity", "access_key_id")
@@ -297,6 +297,25 @@ def record(file: Path) -> None:
     invoke = original(lambda_runtime.Worker, "invoke", WORKER_PARAMETERS, lambda_svc._execute_function_warm)
     recorder.record_invocations(records, lambda_runtime.Worker, invoke)
     recorder.record_mappings(records, sqs, original, lambda_svc._poll_sqs, lambda_svc._run_sqs_batch)
+
+
+def record_rights(records: recorder.Recorder) -> None:
+    """Write who does what, and by which policies."""
+    made = rights.Rights(records, iam_evaluator)
+    used(iam_evaluator, "resolve_caller_identity", "access_key_id")
+    used(iam_evaluator, "_gather_role_policies", "role_name account_id")
+    used(iam_evaluator, "evaluate", "ctx policies limits")
+    parameters = "access_key_id iam_action service region resource_arn service_context"
+    rights.record_decisions(
+        made, iam_evaluator, original(iam_evaluator, "enforce", parameters, app._dispatch_service_request)
+    )
+    action = used(iam_actions, "extract_iam_action", "service method path headers body query_params")
+    access_key = used(app, "extract_access_key_id", "headers query_params")
+    rights.record_unchecked(made, iam_evaluator, iam_actions, action, access_key)
+    rights.record_policies(records, app.SERVICE_HANDLERS)
+    rights.record_rules(made, iot, original, used)
+    rights.record_functions(made, lambda_svc, sqs, original, used)
+    rights.record_schedules(made, scheduler, eventbridge, original)
 
 
 def unless_throttled(attempt: Callable[[], dict[str, Any]]) -> dict[str, Any]:

@@ -112,6 +112,15 @@ data "aws_iam_policy_document" "rights" {
   }
 }
 
+# The function registry asks AWS IoT, and records what it learns; it does not read the table.
+data "aws_iam_policy_document" "records" {
+  statement {
+    sid       = "KeepDirectory"
+    actions   = ["dynamodb:UpdateItem"]
+    resources = [module.table.arn]
+  }
+}
+
 # What the function upstream needs to decide that a device is new: no event waits.
 data "aws_iam_policy_document" "messages" {
   source_policy_documents = [module.table.use.policy_json]

@@ -55,6 +55,9 @@ output "upkeep" {
 }
 
 output "use" {
-  description = "Grant to read and update items."
-  value       = module.table.use
+  description = "Grant to record which thing a device is: to update items."
+  value = {
+    environment = module.table.use.environment
+    policy_json = data.aws_iam_policy_document.records.json
+  }
 }

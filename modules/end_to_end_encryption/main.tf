@@ -35,8 +35,12 @@ resource "aws_lambda_layer_version" "cryptography" {
   compatible_runtimes      = [var.functions.runtime]
 }
 
-data "aws_iam_policy_document" "use" {
+data "aws_iam_policy_document" "messages" {
   source_policy_documents = [module.sessions.use.policy_json, module.key_encryption_key.use.policy_json]
+}
+
+data "aws_iam_policy_document" "downlinks" {
+  source_policy_documents = [data.aws_iam_policy_document.messages.json]
 
   # A table that was restored under its name is another one: the counters that were issued since the backup are missing from it.
   statement {
@@ -54,9 +58,8 @@ resource "aws_iam_role_policy" "configure" {
 }
 
 locals {
-  layer_arns = [aws_lambda_layer_version.cryptography.arn]
-  use = {
-    environment = merge(module.sessions.use.environment, module.key_encryption_key.use.environment)
-    policy_json = data.aws_iam_policy_document.use.json
-  }
+  layer_arns  = [aws_lambda_layer_version.cryptography.arn]
+  environment = merge(module.sessions.use.environment, module.key_encryption_key.use.environment)
+  messages    = { environment = local.environment, policy_json = data.aws_iam_policy_document.messages.json }
+  downlinks   = { environment = local.environment, policy_json = data.aws_iam_policy_document.downlinks.json }
 }

@@ -1,5 +1,13 @@
 # What the functions need, what The Things Stack is configured with, and where failed downlinks wait.
 
+output "downlinks" {
+  description = "What a function needs to encrypt downlinks, which it counts: its grant and layers."
+  value = {
+    layer_arns = local.layer_arns
+    use        = local.downlinks
+  }
+}
+
 output "failures" {
   description = "Queues that hold what failed: name => ARN, URL, and where messages are replayed to."
   value = {
@@ -21,10 +29,10 @@ output "key_encryption_key" {
 }
 
 output "messages" {
-  description = "What a function needs to encrypt and decrypt messages: its grant and layers."
+  description = "What a function needs to decrypt messages: its grant and layers."
   value = {
     layer_arns = local.layer_arns
-    use        = local.use
+    use        = local.messages
   }
 }
 

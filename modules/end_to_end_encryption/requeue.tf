@@ -45,7 +45,7 @@ module "requeue" {
   }
 
   uses = {
-    end_to_end_encryption = local.use
+    end_to_end_encryption = local.downlinks
     queue                 = module.requeue_queue.work
     things_log            = var.things_log
     things_stack          = var.things_stack.use

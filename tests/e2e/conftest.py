@@ -21,6 +21,7 @@ from local.aws import LocalAws, functions
 from local.mqtt import MqttConnection
 from local.stack import Stack
 from local.things_stack import AwsAccess, ThingsStack, foreign_account_credentials
+from tests import applier
 from thingbridge.aws.things import Thing, Things
 from thingbridge.messaging.topics import upstream as upstream_topic
 
@@ -232,7 +233,7 @@ def discard(aws: LocalAws, *stacks: Stack) -> None:
 def farm_stack(aws: LocalAws, simulation: ThingsStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """`Farm`, with the defaults but for the role that The Things Stack assumes, and alarms."""
     given = inputs(simulation, "Farm", "farm-app") | {"ingest": PUBSUB, "observability": {"silence_minutes": 60}}
-    stack = Stack(tmp_path_factory.mktemp("farm"), given, environment=aws.environment())
+    stack = Stack(tmp_path_factory.mktemp("farm"), given, environment=applier.environment(aws, "Farm"))
     apply(aws, simulation, stack)
     yield stack
     discard(aws, stack)
@@ -272,7 +273,11 @@ def pair(
     mqtt = {"server_url": aws.mqtt_url, "ca_certificate": aws.mqtt_authority()}
     encrypted = {"end_to_end_encryption": True, "ingest": {"mode": "mqtt", "mqtt": mqtt}}
     orchard, vault = (
-        Stack(tmp_path_factory.mktemp(name), inputs(simulation, name, app) | choices, environment=aws.environment())
+        Stack(
+            tmp_path_factory.mktemp(name),
+            inputs(simulation, name, app) | choices,
+            environment=applier.environment(aws, name),
+        )
         for name, app, choices in (
             ("orchard", "orchard-app", other_choices),
             (VAULT, VAULT_APPLICATION, encrypted),

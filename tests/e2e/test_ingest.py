@@ -21,6 +21,7 @@ from local.leftovers import left_behind
 from local.mqtt import MqttConnection, MqttError
 from local.stack import Stack
 from local.things_stack import AwsAccess, ThingsStack
+from tests import applier
 from tests.e2e.conftest import PATIENCE, VAULT_APPLICATION, Bridge, connected, inputs, integrations
 from tests.e2e.metered import SENT, caused, counted
 from tests.e2e.polling import eventually
@@ -202,7 +203,7 @@ def meadow(
     aws: LocalAws, simulation: ThingsStack, topics: MqttConnection, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Meadow]:
     given = inputs(simulation, NAME, APPLICATION)
-    stack = Stack(tmp_path_factory.mktemp("meadow"), given, environment=aws.environment())
+    stack = Stack(tmp_path_factory.mktemp("meadow"), given, environment=applier.environment(aws, NAME))
     yield Meadow(aws, stack, simulation, topics)
     stack.destroy()
 

@@ -13,6 +13,7 @@ from local.mqtt import MqttConnection
 from local.processes import free_port
 from local.stack import Stack, TerraformError
 from local.things_stack import ThingsStack
+from tests import applier
 from tests.conftest import FIGURES
 from tests.e2e.conftest import PATIENCE, VAULT, VAULT_APPLICATION, Bridge, connected, discard, inputs, integrations
 from thingbridge.flows.api_key import INTEGRATION_RIGHTS, RIGHTS
@@ -27,7 +28,7 @@ def given(simulation: ThingsStack) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def silo(aws: LocalAws, given: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    stack = Stack(tmp_path_factory.mktemp("silo"), given, environment=aws.environment())
+    stack = Stack(tmp_path_factory.mktemp("silo"), given, environment=applier.environment(aws, "silo"))
     yield stack
     stack.inputs = given
     discard(aws, stack)
@@ -91,7 +92,7 @@ def test_an_apply_after_a_destroy_adopts_what_the_destroy_left(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     given = inputs(simulation, "shed", "shed-app")
-    stack = Stack(tmp_path_factory.mktemp("shed"), given, environment=aws.environment())
+    stack = Stack(tmp_path_factory.mktemp("shed"), given, environment=applier.environment(aws, "shed"))
     leftovers.apply(stack, aws)
     connected(simulation, "shed-app")
     shed = Bridge("shed", "shed-app", aws, simulation, topics, stack.output())

@@ -1,4 +1,4 @@
-"""docs/permissions.md: the policy of whoever applies covers what the modules contain."""
+"""docs/permissions.md: the policies of whoever applies cover what the modules contain, for any stack."""
 
 import json
 import re
@@ -7,10 +7,13 @@ from typing import Any
 
 import pytest
 
-from tests import documents
+from tests import applier, documents
 
-(POLICY,) = (json.loads(block) for block in documents.blocks(documents.read("docs/permissions.md"), "json"))
-STATEMENTS: list[dict[str, Any]] = POLICY["Statement"]
+POLICIES = applier.policies("farm", account="111122223333")
+STATEMENTS: list[dict[str, Any]] = [statement for policy in POLICIES for statement in policy["Statement"]]
+LONGEST = 6144
+"""Characters of a managed policy, without white space (IAM quotas)."""
+
 PLACE = "eu-west-1:111122223333"
 # A resource of each type, by the name that the stack `farm` gives it, and the action that creates it.
 CREATED = {
@@ -85,3 +88,28 @@ def test_a_resource_of_this_stack_may_be_created_and_one_of_another_may_not(type
 
 def test_a_role_is_passed_to_the_functions() -> None:
     assert allowed("iam:PassRole", CREATED["aws_iam_role"][1])
+
+
+def test_each_policy_fits_into_a_managed_one() -> None:
+    assert [len(json.dumps(policy, separators=(",", ":"))) <= LONGEST for policy in POLICIES] == [True, True]
+
+
+def test_no_action_holds_a_wildcard_and_each_statement_has_a_name_of_its_own() -> None:
+    assert not [action for statement in STATEMENTS for action in listed(statement["Action"]) if "*" in action]
+    assert len({statement["Sid"] for statement in STATEMENTS}) == len(STATEMENTS)
+
+
+def test_the_policies_are_written_for_another_stack_account_and_partition() -> None:
+    written = json.dumps(
+        applier.policies("field-north", region="cn-north-1", account="999988887777", partition="aws-cn")
+    )
+    assert "arn:aws-cn:iot:cn-north-1:999988887777:rule/field_north_*" in written
+    assert "arn:aws-cn:lambda:cn-north-1:999988887777:function:field-north-*" in written
+    for placeholder in ("farm", "eu-west-1", "111122223333", "arn:aws:"):
+        assert placeholder not in written
+
+
+def test_the_table_of_variables_names_statements_of_the_second_policy() -> None:
+    named = set(re.findall(r"`([A-Z]\w+)`", documents.prose(documents.read("docs/permissions.md"))))
+    assert named >= {statement["Sid"] for statement in POLICIES[1]["Statement"]}
+    assert named <= {statement["Sid"] for statement in STATEMENTS}
