@@ -254,9 +254,9 @@ class Stack:
         try:
             flow._thing_of(UpstreamMessage("uplink", device, {}, b""))
         except Throttled:
-            if flow.waiting is None:
+            if flow._waiting is None:
                 raise
-            flow.waiting.join(device, uplink(number, count, at))
+            flow._waiting.join(device, uplink(number, count, at))
         else:
             with translate_errors("publish"):
                 clients("iot-data").publish()

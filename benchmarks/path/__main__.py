@@ -26,12 +26,12 @@ from benchmarks.costs.one_stack import APPLICATION, PATIENCE, OneStack
 from local.inspection import eventually
 from local.metering import Event, capability_of
 
-SIZES: Final = (100, 10_000)
+SIZES: Final = (100, 10_000, 100_000)
 LATENCIES: Final = 150
 DEVICES: Final = 4
 EACH: Final = 50
 WARM_UP: Final = 20
-FILLERS: Final = 8
+AT_ONCE: Final = 1_000
 CHOICES: Final[Mapping[str, Any]] = {
     "ingest": {"mode": "pubsub", "pubsub": {"has_aws_iot_provider": True}},
     "shadow": {},
@@ -114,14 +114,11 @@ def measured(one: OneStack, senders: Sequence[Sender]) -> dict[str, Any]:
 
 def fill(one: OneStack, first: int, end: int) -> None:
     """Create things, of other devices, as many as are missing."""
-    client = one.aws.client("iot")
-
-    def create(number: int) -> None:
-        attributes = {"devEUI": f"70B3D57ED0{number:06X}", "stackName": "another"}
-        client.create_thing(thingName=f"filler-{number}", attributePayload={"attributes": attributes})
-
-    with ThreadPoolExecutor(FILLERS) as pool:
-        list(pool.map(create, range(first, end)))
+    for begin in range(first, end, AT_ONCE):
+        numbers = range(begin, min(begin + AT_ONCE, end))
+        one.aws.create_things(
+            {f"filler-{each}": {"devEUI": f"70B3D57ED0{each:06X}", "stackName": "another"} for each in numbers}
+        )
 
 
 def table(found: Mapping[str, Mapping[str, Any]]) -> Table:

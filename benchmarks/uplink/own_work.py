@@ -63,7 +63,8 @@ def measured(settings: Mapping[str, str], uplinks: int) -> dict[str, list[float]
     environment |= {**settings, "PYTHONPATH": f"{ROOT}:{ROOT / 'lambda_src'}"}
     command = [sys.executable, "-m", "benchmarks.uplink.own_work", str(uplinks)]
     done = subprocess.run(command, cwd=ROOT, env=environment, check=True, stdout=subprocess.PIPE, text=True)
-    return dict(json.loads(done.stdout))
+    # What the function logs comes before.
+    return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
 def main() -> None:

@@ -1,19 +1,18 @@
-"""The settings that Terraform gives each function, typed: one dataclass per function, read from its environment.
+"""The settings that Terraform gives each function, typed: one class per function, read from its environment.
 
 The environment variable of a field is its name in capitals. A missing or impossible value is a deployment fault, so it
 raises when the function starts and names the variable.
 
-What only one function reads is imported by its parser, and only the settings that are read become a dataclass: each
-one takes a noticeable part of a cold start.
+What only one function reads is imported by its parser. No class here is a dataclass: each would take a noticeable part
+of a cold start.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Self, dataclass_transform
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self, dataclass_transform
 
 from thingbridge.registry.identity import StackOfThings, ThingNameScheme
 from thingbridge.shadow.state import ShadowSettings
@@ -64,17 +63,39 @@ def _reading_types(text: str) -> Mapping[str, ReadingType]:
     return schema.read(text)
 
 
-@dataclass_transform(frozen_default=True, field_specifiers=(field,))
+class Field(NamedTuple):
+    """A field of settings: how the text of its variable is read, and its value if there is no such variable."""
+
+    name: str
+    parse: Callable[[str], object]
+    default: object
+
+
+REQUIRED: Final = object()
+"""The default of a field whose variable must exist."""
+
+
+def field(*, parse: Callable[[str], object] = str, default: object = REQUIRED) -> Any:
+    """A field that is more than a text, as it is written in a class of settings."""
+    return Field("", parse, default)
+
+
+@dataclass_transform(kw_only_default=True, frozen_default=True, field_specifiers=(field,))
 class _Environment:
-    """Makes frozen dataclasses of the classes below it, of each when it is first needed."""
+    """Settings whose annotations are their fields, like those of a dataclass."""
+
+    def __init__(self, **values: object) -> None:
+        vars(self).update(values)
 
     @classmethod
-    def fields(cls) -> tuple[Field[Any], ...]:
+    def fields(cls) -> tuple[Field, ...]:
         """The fields, those of the classes above it included."""
+        found: dict[str, Field] = {}
         for each in reversed(cls.__mro__):
-            if issubclass(each, _Environment) and "__dataclass_fields__" not in vars(each):
-                dataclass(frozen=True)(each)
-        return fields(cls)  # type: ignore[arg-type]
+            for name in each.__annotations__ if issubclass(each, _Environment) else ():
+                value = vars(each).get(name, REQUIRED)
+                found[name] = value._replace(name=name) if isinstance(value, Field) else Field(name, str, value)
+        return tuple(found.values())
 
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Self:
@@ -85,11 +106,12 @@ class _Environment:
             try:
                 text = environment[variable]
             except KeyError:
-                if setting.default is not MISSING:
-                    continue
-                raise ValueError(f"the environment variable {variable} is missing") from None
+                if setting.default is REQUIRED:
+                    raise ValueError(f"the environment variable {variable} is missing") from None
+                values[setting.name] = setting.default
+                continue
             try:
-                values[setting.name] = setting.metadata.get("parse", str)(text)
+                values[setting.name] = setting.parse(text)
             except (KeyError, TypeError, ValueError) as error:
                 raise ValueError(f"the environment variable {variable} can't be used: {error}") from error
         return cls(**values)
@@ -104,7 +126,7 @@ class Settings(_Environment):
 class WorkQueueSettings(Settings):
     """What every function that works on a queue reads, in addition to its own settings."""
 
-    maximum_receive_count: int = field(metadata={"parse": int})
+    maximum_receive_count: int = field(parse=int)
 
 
 class ThingSettings(Settings):
@@ -112,7 +134,7 @@ class ThingSettings(Settings):
 
     things_log_group: str
     thing_type_name: str
-    thing_name_scheme: ThingNameScheme = field(metadata={"parse": ThingNameScheme})
+    thing_name_scheme: ThingNameScheme = field(parse=ThingNameScheme)
 
     @property
     def stack(self) -> StackOfThings:
@@ -128,7 +150,7 @@ class ThingsStackSettings(Settings):
     identity_server_address: str
     application_id: str
     api_key_secret_arn: str
-    ca_certificate: str | None = field(default=None, kw_only=True)
+    ca_certificate: str | None = None
 
 
 class UpstreamSettings(ThingSettings):
@@ -139,7 +161,7 @@ class UpstreamSettings(ThingSettings):
     queue of waiting messages, none waits.
     """
 
-    shadow: ShadowSettings = field(metadata={"parse": _shadow})
+    shadow: ShadowSettings = field(parse=_shadow)
     directory_table: str
     directory_queue_url: str | None = None
     directory_dead_letters_url: str | None = None
@@ -157,10 +179,10 @@ class WaitingSettings(UpstreamSettings):
     The rates are calls per second of one execution environment.
     """
 
-    waiting_table: str = field(kw_only=True)
-    waiting_dead_letters_url: str = field(kw_only=True)
-    create_thing_rate: float = field(kw_only=True, metadata={"parse": float})
-    list_things_rate: float = field(kw_only=True, metadata={"parse": float})
+    waiting_table: str
+    waiting_dead_letters_url: str
+    create_thing_rate: float = field(parse=float)
+    list_things_rate: float = field(parse=float)
 
 
 class ShadowWriterSettings(Settings):
@@ -170,10 +192,10 @@ class ShadowWriterSettings(Settings):
     """
 
     things_log_group: str
-    shadow: ShadowSettings = field(metadata={"parse": _shadow})
+    shadow: ShadowSettings = field(parse=_shadow)
     shadow_states_table: str
     shadow_queue_url: str
-    shadow_writes_rate: float = field(metadata={"parse": float})
+    shadow_writes_rate: float = field(parse=float)
 
 
 class WebhookSettings(Settings):
@@ -198,8 +220,8 @@ class DownlinkSettings(ThingsStackSettings):
     things_log_group: str
     downlinks_table: str
     sending_queue_url: str
-    downlink: DownlinkPolicy = field(metadata={"parse": _downlink})
-    delta_f_port: int | None = field(default=None, metadata={"parse": int})
+    downlink: DownlinkPolicy = field(parse=_downlink)
+    delta_f_port: int | None = field(parse=int, default=None)
     sessions_table: str | None = None
     key_encryption_key_secret_arn: str | None = None
 
@@ -226,9 +248,9 @@ class RegistrySettings(ThingsStackSettings, ThingSettings):
 
     directory_table: str
     default_frequency_plan_id: str
-    on_thing_deleted: OnThingDeleted = field(metadata={"parse": _on_thing_deleted})
-    scrub_keys: bool = field(metadata={"parse": _flag})
-    look_ups_rate: float = field(metadata={"parse": float})
+    on_thing_deleted: OnThingDeleted = field(parse=_on_thing_deleted)
+    scrub_keys: bool = field(parse=_flag)
+    look_ups_rate: float = field(parse=float)
     registry_queue_url: str = ""
 
 
@@ -242,10 +264,10 @@ class SyncSettings(ThingsStackSettings, ThingSettings):
     directory_table: str
     registry_queue_url: str
     sync_queue_url: str
-    on_thing_deleted: OnThingDeleted = field(metadata={"parse": _on_thing_deleted})
-    sync_mode: SyncMode = field(metadata={"parse": _sync_mode})
-    list_things_rate: float = field(metadata={"parse": float})
-    silent_after_seconds: float | None = field(default=None, metadata={"parse": float})
+    on_thing_deleted: OnThingDeleted = field(parse=_on_thing_deleted)
+    sync_mode: SyncMode = field(parse=_sync_mode)
+    list_things_rate: float = field(parse=float)
+    silent_after_seconds: float | None = field(default=None, parse=float)
     releases_url: str | None = None
 
 
@@ -267,7 +289,7 @@ class ProvisionSettings(Settings):
     devices: str
     things_log_group: str
     allowed_devices_table: str
-    name_pattern: re.Pattern[str] = field(metadata={"parse": _pattern})
+    name_pattern: re.Pattern[str] = field(parse=_pattern)
 
 
 class RotationsSettings(Settings):
@@ -276,7 +298,7 @@ class RotationsSettings(Settings):
     devices: str
     things_log_group: str
     rotations_table: str
-    end_after_hours: float = field(metadata={"parse": float})
+    end_after_hours: float = field(parse=float)
 
 
 class TelemetrySettings(Settings):
@@ -284,8 +306,8 @@ class TelemetrySettings(Settings):
 
     things_log_group: str
     telemetry_states_table: str
-    telemetry_types: Mapping[str, ReadingType] = field(metadata={"parse": _reading_types})
-    settings_seconds: float = field(metadata={"parse": float})
+    telemetry_types: Mapping[str, ReadingType] = field(parse=_reading_types)
+    settings_seconds: float = field(parse=float)
     alert_topic_arn: str | None = None
 
 

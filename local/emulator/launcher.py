@@ -1,4 +1,4 @@
-"""Starts ministack with eight changes: `python -m local.emulator.launcher PYTHON`, in ministack's own environment.
+"""Starts ministack with nine changes: `python -m local.emulator.launcher PYTHON`, in ministack's own environment.
 
 - The events that a topic rule or an asynchronous Invoke sends to a function wait in a queue (invocations.py). ministack
   starts a process for each of them at once, until none answers within its timeout.
@@ -13,6 +13,7 @@
 - ListNamedShadowsForThing answers with the names of a thing's named shadows. ministack does not have it.
 - A response is sent in one piece: the AWS SDK for Go, with which Terraform's provider is made, loses a response whose
   head arrives alone now and then, and repeats what is done already.
+- `POST /things`, which AWS IoT does not have, creates many things at once: a registry of 100,000 is filled in seconds.
 - AWS IoT has custom authorizers, and admits publishes over HTTPS by them (authorizers.py). ministack has none.
 
 With RECORDS in its environment, it also writes to that file what is billed (recorder.py), and who does what by which
@@ -86,6 +87,7 @@ def main() -> None:
         check_as_aws_does()
         list_named_shadows()
         send_responses_in_one_piece()
+        create_things_at_once()
         admit_by_authorizers()
         if file := os.environ.pop(RECORDS, None):
             record(Path(file))
@@ -247,6 +249,21 @@ def send_responses_in_one_piece() -> None:
             await protocol.send(RawData(data=head + data))
 
     H11Protocol._send_h11_event = send_h11_event
+
+
+def create_things_at_once() -> None:
+    """Add `POST /things`: its body has the attributes of each thing, by its name."""
+    control = used(iot, "handle_request", "method path headers body query_params")
+    create = used(iot, "_create_thing", "name payload")
+
+    async def handle_request(method: str, path: str, headers: Any, body: bytes, query_params: Any) -> Any:
+        if (method, path) != ("POST", "/things"):
+            return await control(method, path, headers, body, query_params)
+        for name, attributes in json.loads(body).items():
+            create(name, {"attributePayload": {"attributes": attributes}})
+        return json_response({})
+
+    iot.handle_request = handle_request
 
 
 def admit_by_authorizers() -> None:

@@ -9,7 +9,6 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import MISSING
 from pathlib import Path
 from typing import Any
 
@@ -156,7 +155,7 @@ def test_a_function_is_configured_with_what_it_reads_and_nothing_else(plan: Plan
             continue
         classes = [SETTINGS[function], *(["WorkQueueSettings"] if function in WORKING_ON_A_QUEUE else [])]
         read = [each for name in classes for each in getattr(settings, name).fields()]
-        required = {each.name.upper() for each in read if each.default is MISSING}
+        required = {each.name.upper() for each in read if each.default is settings.REQUIRED}
         given = set(variables) - {"LOG_LEVEL"}
         assert required <= given, function
         beside[function] = given - required

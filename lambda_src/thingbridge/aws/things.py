@@ -1,8 +1,7 @@
 """The thing registry: things read, listed, created and changed. Which thing stands for a device: `flows`."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from thingbridge.aws.clients import Clients
 from thingbridge.aws.errors import answered, code, text, translate_errors
@@ -15,8 +14,7 @@ THINGS_PER_PAGE: Final = 250
 """The most ListThings returns at once (AWS IoT API reference)."""
 
 
-@dataclass(frozen=True)
-class Thing:
+class Thing(NamedTuple):
     """A thing of the registry.
 
     `type_name` is None for a thing without a thing type; `version` grows with each change. `id` differs when a thing
@@ -26,9 +24,9 @@ class Thing:
     name: str
     attributes: dict[str, str]
     type_name: str | None = None
-    version: int | None = field(default=None, compare=False)
-    id: str = field(default="", compare=False)
-    arn: str = field(default="", compare=False)
+    version: int | None = None
+    id: str = ""
+    arn: str = ""
 
 
 class VersionConflict(Busy):

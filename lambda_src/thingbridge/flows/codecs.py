@@ -10,10 +10,9 @@ import base64
 import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from types import ModuleType
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
 
 from thingbridge.messaging.codecs import CRITERIA, Codec, choose, version_ids
 
@@ -37,24 +36,21 @@ class _OutOfTime(BaseException):
     """Not an Exception: codecs catch those."""
 
 
-@dataclass(frozen=True)
-class TimeLimits:
+class TimeLimits(NamedTuple):
     """Seconds that a codec may take."""
 
     to_import: float = 5.0
     to_decode: float = 1.0
 
 
-@dataclass(frozen=True)
-class BrokenCodec:
+class BrokenCodec(NamedTuple):
     """A codec that could not be imported, and why."""
 
     codec: str
     reason: str
 
 
-@dataclass(frozen=True)
-class Codecs:
+class Codecs(NamedTuple):
     """The codecs of a zip, and those that could not be imported."""
 
     usable: Sequence[Codec]
@@ -92,7 +88,7 @@ class Codecs:
 class PackagedCodecs:
     """The codecs in this zip, imported when the first uplink needs one."""
 
-    def __init__(self, limits: TimeLimits = TimeLimits()) -> None:
+    def __init__(self, limits: TimeLimits = TimeLimits()) -> None:  # noqa: B008 - immutable
         self._limits = limits
         self._loaded: Codecs | None = None
 

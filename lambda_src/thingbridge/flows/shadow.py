@@ -3,7 +3,6 @@
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from thingbridge.aws.shadows import ShadowFull, Shadows
@@ -28,7 +27,6 @@ class ShadowWriter(Protocol):
         """Write a state, now or later. Raises Busy, Misconfigured or Refused."""
 
 
-@dataclass(frozen=True)
 class RecordedShadows:
     """Shadow writes whose refusal is recorded on the thing instead of raised: the message itself is delivered.
 
@@ -36,10 +34,9 @@ class RecordedShadows:
     Misconfigured.
     """
 
-    shadows: Shadows
-    log: ThingsLog
-    notices: Notices = field(default_factory=Notices)
-    sleep: Callable[[float], None] = time.sleep
+    def __init__(self, shadows: Shadows, log: ThingsLog, *, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._shadows, self._log, self._sleep = shadows, log, sleep
+        self._notices = Notices()
 
     def report(self, thing_name: str, state: Mapping[str, Any], received_at: str | None = None) -> None:
         """Merge a state into the shadow. Its oldest decoded members are removed if it is full."""
@@ -64,7 +61,7 @@ class RecordedShadows:
         if not state:
             return
         try:
-            self.shadows.report(thing_name, state)
+            self._shadows.report(thing_name, state)
         except ShadowFull:
             raise
         except Refused as error:
@@ -72,17 +69,17 @@ class RecordedShadows:
 
     def reduced(self, thing_name: str, state: Mapping[str, Any], error: Refused) -> dict[str, Any]:
         """Record a refusal. Returns what can be tried instead, the state without its decoder's output, or nothing."""
-        self.log.record(thing_name, "ERROR", "shadow_not_written", fields=list(state), reason=str(error))
+        self._log.record(thing_name, "ERROR", "shadow_not_written", fields=list(state), reason=str(error))
         rest = {name: value for name, value in state.items() if name != DECODED_PAYLOAD}
         return rest if DECODED_PAYLOAD in state else {}
 
     def record_removed(self, thing_name: str) -> None:
         """Record that the oldest members of a decoded payload give way."""
-        self.log.record(thing_name, "WARN", "decoded_payload_full", reason=FULL)
+        self._log.record(thing_name, "WARN", "decoded_payload_full", reason=FULL)
 
     def record_not_readable(self, thing_name: str, error: BadInput) -> None:
         """Record that the stored state of a shadow begins again, because it can't be read."""
-        self.log.record(thing_name, "ERROR", "shadow_state_not_readable", reason=str(error))
+        self._log.record(thing_name, "ERROR", "shadow_state_not_readable", reason=str(error))
 
     def _merge_by_version(
         self, thing_name: str, state: Mapping[str, Any], received_at: str | None, refusal: Refused | None = None
@@ -97,11 +94,11 @@ class RecordedShadows:
                 fit = room.made(document, newer, targets[0]) if refusal and targets else room.Made(newer, ())
                 if refusal and newer and not fit.removed:
                     break  # Nothing is left that could give way.
-                if not newer or self.shadows.report(thing_name, fit.state, version=document.get("version")):
-                    if fit.removed and self.notices.first(thing_name, FULL):
+                if not newer or self._shadows.report(thing_name, fit.state, version=document.get("version")):
+                    if fit.removed and self._notices.first(thing_name, FULL):
                         self.record_removed(thing_name)
                     return
-                self.sleep(random.uniform(0, LONGEST_PAUSE))
+                self._sleep(random.uniform(0, LONGEST_PAUSE))
             except ShadowFull as error:
                 targets = targets[1:] if refusal else targets
                 refusal = error
@@ -116,31 +113,30 @@ class RecordedShadows:
             self._merge_by_version(thing_name, rest, received_at)
 
     def _document(self, thing_name: str) -> dict[str, Any]:
-        document = self.shadows.document(thing_name)
+        document = self._shadows.document(thing_name)
         if document is None:
             # Created empty first: only a shadow that exists has a version to compare with.
-            self.shadows.report(thing_name, {})
-            document = self.shadows.document(thing_name)
+            self._shadows.report(thing_name, {})
+            document = self._shadows.document(thing_name)
         return document or {}
 
 
-@dataclass(frozen=True)
 class ImmediateShadowWriter:
     """Writes the newer fields of each message: without reading the shadow if the message is in time."""
 
-    shadows: RecordedShadows
-    newest: NewestStates = field(default_factory=NewestStates)
-    now: Callable[[], float] = time.time
+    def __init__(self, shadows: RecordedShadows, *, now: Callable[[], float] = time.time) -> None:
+        self._shadows, self._now = shadows, now
+        self._newest = NewestStates()
 
     def write(self, thing_name: str, state: Mapping[str, Any], received_at: str | None) -> None:
         """Write a state now. Raises Busy or Misconfigured."""
-        now = self.now()
+        now = self._now()
         at, late = times.believable(received_at, now)
         if at and DECODED_PAYLOAD in state:
             # The order of decoded payloads shows in the shadow even if it has no metrics.
             state = {order.LAST_SEEN: at, **state}
-        if late or self.newest.has_newer(thing_name, state, at):
-            self.shadows.report_newer(thing_name, state, at)
+        if late or self._newest.has_newer(thing_name, state, at):
+            self._shadows.report_newer(thing_name, state, at)
         else:
-            self.shadows.report(thing_name, state, at)
-        self.newest.written(thing_name, state, at)
+            self._shadows.report(thing_name, state, at)
+        self._newest.written(thing_name, state, at)

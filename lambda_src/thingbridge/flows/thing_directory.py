@@ -2,8 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from typing import Final, Generic, NamedTuple, TypeVar
 
 from thingbridge.aws.things import Thing, Things
 from thingbridge.aws.things_log import ThingsLog
@@ -57,8 +56,7 @@ class _Memory(Generic[Value]):
         self._entries[device] = (self._now() + seconds, value)
 
 
-@dataclass(frozen=True)
-class _Known:
+class _Known(NamedTuple):
     """A device's thing, or why it can't have one. Not the exception: an exception raised again grows each time."""
 
     thing_name: str

@@ -6,7 +6,6 @@ and a shadow write. One whose thing can't be found or created, because AWS limit
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from thingbridge.aws.broker import Broker
@@ -48,23 +47,28 @@ class Waiting(Protocol):
         """Have a message of the device wait, behind those that do."""
 
 
-@dataclass(frozen=True)
 class Upstream:
     """The flow of a message. `decryption` is None without end-to-end encryption.
 
     `waiting` None: a message whose thing can't be found or created now is retried by whoever invoked the function.
     """
 
-    stack_name: str
-    shadow_settings: ShadowSettings
-    directory: ThingDirectory
-    broker: Broker
-    shadow_writer: ShadowWriter
-    decoder: Decoder
-    decryption: Decryption | None
-    log: ThingsLog
-    waiting: Waiting | None = None
-    notices: Notices = field(default_factory=Notices)
+    def __init__(
+        self,
+        stack_name: str,
+        shadow_settings: ShadowSettings,
+        directory: ThingDirectory,
+        broker: Broker,
+        shadow_writer: ShadowWriter,
+        decoder: Decoder,
+        decryption: Decryption | None,
+        log: ThingsLog,
+        waiting: Waiting | None = None,
+    ) -> None:
+        self.stack_name, self._shadow_settings = stack_name, shadow_settings
+        self._directory, self._broker, self._shadow_writer = directory, broker, shadow_writer
+        self._decoder, self._decryption, self._waiting = decoder, decryption, waiting
+        self._log, self._notices = log, Notices()
 
     def handle(self, event: dict[str, Any]) -> None:
         """Handle the rule's output `{"topic", "payload"}`. Raises Busy or Misconfigured, so that it is retried."""
@@ -76,9 +80,9 @@ class Upstream:
         try:
             thing_name = self._thing_of(message)
         except Throttled:
-            if self.waiting is None:
+            if self._waiting is None:
                 raise
-            self.waiting.join(message.device, event)
+            self._waiting.join(message.device, event)
         except Refused as error:
             self._record_dropped(event, error.thing_name if isinstance(error, ThingOfOther) else None, str(error))
         else:
@@ -94,28 +98,28 @@ class Upstream:
             if readable is None:
                 return
             message = readable
-            reported = state.reported(message.body, self.shadow_settings, own_counters=self.decryption is not None)
-            self.broker.publish(topics.public(thing_name, message.event), message.raw)
+            reported = state.reported(message.body, self._shadow_settings, own_counters=self._decryption is not None)
+            self._broker.publish(topics.public(thing_name, message.event), message.raw)
         except (BadInput, Refused) as error:
             self._record_dropped(event, error.thing_name if isinstance(error, ThingOfOther) else thing_name, str(error))
             return
         if message.is_simulated:
             # The shadow is the state of the device, which has sent nothing.
-            self.log.record(thing_name, "INFO", "uplink_simulated")
+            self._log.record(thing_name, "INFO", "uplink_simulated")
             return
         if message.queued_without_payload:
             ids = message.body.get("correlation_ids")
-            self.log.record(thing_name, "WARN", "downlink_without_payload", correlation_ids=ids)
+            self._log.record(thing_name, "WARN", "downlink_without_payload", correlation_ids=ids)
         if reported.omitted:
-            self.log.record(thing_name, "WARN", "decoded_payload_left_out", reason=reported.omitted)
-        if reported.beside_state and self.notices.first(thing_name, "beside_state"):
+            self._log.record(thing_name, "WARN", "decoded_payload_left_out", reason=reported.omitted)
+        if reported.beside_state and self._notices.first(thing_name, "beside_state"):
             reason = limits.beside_state(reported.beside_state)
-            self.log.record(thing_name, "WARN", "decoded_payload_left_out", reason=reason)
+            self._log.record(thing_name, "WARN", "decoded_payload_left_out", reason=reason)
         if reported.fields:
             try:
-                self.shadow_writer.write(thing_name, reported.fields, reported.received_at)
+                self._shadow_writer.write(thing_name, reported.fields, reported.received_at)
             except Refused as error:
-                self.log.record(thing_name, "ERROR", "shadow_not_written", reason=str(error))
+                self._log.record(thing_name, "ERROR", "shadow_not_written", reason=str(error))
 
     def _thing_of(self, message: UpstreamMessage) -> str | None:
         """Name of the device's thing; None if there is none, and the message does not create one.
@@ -123,19 +127,19 @@ class Upstream:
         Raises Throttled also while earlier messages of the device wait, which this one must not overtake.
         """
         device = message.device
-        if self.waiting and not self.directory.is_settled(device) and self.waiting.has(device):
+        if self._waiting and not self._directory.is_settled(device) and self._waiting.has(device):
             raise Throttled(f"find the thing of {device.device_id}: earlier messages of the device wait for it")
         if message.makes_thing:
-            return self.directory.find_or_create(device)
-        return self.directory.find_known(device)
+            return self._directory.find_or_create(device)
+        return self._directory.find_known(device)
 
     def _readable(self, message: UpstreamMessage, thing_name: str) -> UpstreamMessage | None:
         """The message in readable form: decrypted, and decoded if The Things Stack has not done so.
 
         None if it is not to be published.
         """
-        if self.decryption:
-            decrypted = self.decryption.decrypt(message, thing_name)
+        if self._decryption:
+            decrypted = self._decryption.decrypt(message, thing_name)
             if decrypted is None:
                 return None
             message = decrypted
@@ -143,19 +147,19 @@ class Upstream:
         if uplink is None:
             return message
         try:
-            output = self.decoder.decode(uplink)
+            output = self._decoder.decode(uplink)
             return message if output is None else upstream.with_decoded_payload(message, output)
         except CodecFailed as error:
-            self.log.record(thing_name, "WARN", "codec_failed", codec=error.codec, reason=error.reason)
+            self._log.record(thing_name, "WARN", "codec_failed", codec=error.codec, reason=error.reason)
         except BadInput as error:
-            self.log.record(thing_name, "WARN", "codec_failed", codec=None, reason=str(error))
+            self._log.record(thing_name, "WARN", "codec_failed", codec=None, reason=str(error))
         return message
 
     def _record_dropped(
         self, event: Mapping[str, Any], thing_name: str | None, reason: str, *, level: str = "ERROR"
     ) -> None:
         encoded = str(event.get("payload") or "").encode(errors="surrogatepass")
-        self.log.record(
+        self._log.record(
             thing_name,
             level,
             "message_dropped",

@@ -5,8 +5,7 @@ Grammar of ids: The Things Stack `identifiers.proto`; EUI-64 and keys: LoRaWAN 1
 """
 
 import re
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from thingbridge.errors import BadInput
 
@@ -17,8 +16,7 @@ _TTS_ID: Final = re.compile(r"[a-z0-9](?:-?[a-z0-9]){2,}")
 TTS_ID_MAX_LENGTH: Final = 36
 
 
-@dataclass(frozen=True)
-class EndDeviceIdentifiers:
+class EndDeviceIdentifiers(NamedTuple):
     """The identifiers of a device. `dev_eui` and `join_eui` are None for a device without them (ABP, multicast)."""
 
     device_id: str

@@ -1,15 +1,13 @@
 """Which decoder of the stack's user is for an uplink, and which uplinks need one. Running them is in `flows.codecs`."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 CRITERIA: Final = frozenset({"brand_id", "model_id", "f_port"})
 """What a codec may require of an uplink (`end_device_version_ids` of TTS, and the FPort)."""
 
 
-@dataclass(frozen=True)
-class Codec:
+class Codec(NamedTuple):
     """A decoder. `devices`: the criteria of an uplink that it decodes, any one of them."""
 
     name: str

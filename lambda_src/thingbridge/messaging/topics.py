@@ -8,8 +8,7 @@ Inside: `thethings/lorawan/<stack>/<event>`, where The Things Stack publishes. P
 import functools
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 UPSTREAM_BASE: Final = "thethings/lorawan"
 PUBLIC_BASE: Final = "lorawan"
@@ -86,8 +85,7 @@ def basic_ingest(rule: str, topic: str) -> str:
     return f"$aws/rules/{rule}/{topic}"
 
 
-@dataclass(frozen=True)
-class DownlinkTopic:
+class DownlinkTopic(NamedTuple):
     """The topic of a downlink request. `thing_name` is None on the account-wide topic."""
 
     thing_name: str | None

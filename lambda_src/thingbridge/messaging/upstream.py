@@ -7,8 +7,7 @@ encryption) and a codec change.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from thingbridge.errors import BadInput
 from thingbridge.lorawan import identifiers
@@ -19,8 +18,7 @@ MAX_MESSAGE_BYTES: Final = 128 * 1024
 """AWS IoT quota "maximum publish payload size"."""
 
 
-@dataclass(frozen=True)
-class UpstreamMessage:
+class UpstreamMessage(NamedTuple):
     """One message of The Things Stack. `event` is the end of the topic, `raw` the bytes as published."""
 
     event: str
@@ -85,4 +83,4 @@ def with_decoded_payload(message: UpstreamMessage, output: Mapping[str, Any]) ->
     raw = json.dumps(body, separators=(",", ":")).encode()
     if len(raw) > MAX_MESSAGE_BYTES:
         raise BadInput("decoded_payload", f"makes the message {len(raw)} bytes, the limit is {MAX_MESSAGE_BYTES}")
-    return replace(message, body=body, raw=raw)
+    return message._replace(body=body, raw=raw)

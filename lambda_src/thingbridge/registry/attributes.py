@@ -6,9 +6,9 @@ reference, `AttributePayload`; quotas of things.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
 
 from thingbridge.errors import BadInput
 from thingbridge.lorawan import identifiers, mac_settings, versions
@@ -68,8 +68,7 @@ _CLAIMED_DEFAULTS: Final = {
 """A claim provides the keys, not the versions: without the attributes, those of most devices made for claiming."""
 
 
-@dataclass(frozen=True)
-class DeviceReference:
+class DeviceReference(NamedTuple):
     """The end device that a thing stands for. `named`: the thing itself has the device id, as `deviceID`."""
 
     device_id: str
@@ -77,8 +76,7 @@ class DeviceReference:
     named: bool
 
 
-@dataclass(frozen=True)
-class NewDevice:
+class NewDevice(NamedTuple):
     """An over-the-air activated end device, complete enough to be created or claimed.
 
     `app_key` and `nwk_key` are 32 upper-case hex digits. With a `claim_authentication_code`, the device's keys stay on
@@ -95,7 +93,7 @@ class NewDevice:
     app_key: str | None = None
     nwk_key: str | None = None
     claim_authentication_code: str | None = None
-    mac_settings: Mapping[str, Any] = field(default_factory=dict)
+    mac_settings: Mapping[str, Any] = MappingProxyType({})
 
 
 def reference(attributes: Mapping[str, str]) -> DeviceReference:

@@ -14,8 +14,7 @@ kept: only a device that has no item at all can be new.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
 from thingbridge.registry.attributes import Attribute
@@ -26,8 +25,7 @@ SURVEY: Final = "survey"
 _EUI: Final = re.compile("[0-9A-F]{16}")
 
 
-@dataclass(frozen=True)
-class Fact:
+class Fact(NamedTuple):
     """Which thing a device is; None: that must be looked up in the registry.
 
     `as_of`: when the registry was looked at, in microseconds since 1970. `made_at`: when this product made the
@@ -39,8 +37,7 @@ class Fact:
     made_at: int = 0
 
 
-@dataclass(frozen=True)
-class Surveyed:
+class Surveyed(NamedTuple):
     """A survey: when it ended, and until when a device without an item is a new one (Unix seconds, or 0)."""
 
     at: float = 0.0

@@ -1,9 +1,8 @@
 """Which thing stands for an end device: the name of a thing that the stack creates, and matching an existing one."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from thingbridge.errors import Refused
 from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
@@ -17,8 +16,7 @@ class ThingNameScheme(StrEnum):
     DEVICE_ID = "DeviceID"
 
 
-@dataclass(frozen=True)
-class StackOfThings:
+class StackOfThings(NamedTuple):
     """A stack as its things know it: its name (attribute `stackName`), their type, and how they are named."""
 
     name: str

@@ -5,9 +5,8 @@ counts as standing. The things are looked up in `flows.registry.standing`.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from thingbridge.errors import BadInput
 from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
@@ -37,8 +36,7 @@ class ThingSeen(Protocol):
     def type_name(self) -> str | None: ...
 
 
-@dataclass(frozen=True)
-class Verdict:
+class Verdict(NamedTuple):
     """A device's fate, and the reason for the log of its thing, with the fix where a person has to act.
 
     `given`: the thing that was given to another stack, if it is released, and that stack.

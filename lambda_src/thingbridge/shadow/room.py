@@ -6,8 +6,7 @@ reported state. Its oldest members give way: those that the metadata of the docu
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from thingbridge.shadow.metadata import timestamps
 from thingbridge.shadow.state import DECODED_PAYLOAD
@@ -24,8 +23,7 @@ LEAST: Final = 1024
 Path = tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Made:
+class Made(NamedTuple):
     """A state that fits: `state` removes members by null; `removed` are their paths in the decoded payload."""
 
     state: Mapping[str, Any]

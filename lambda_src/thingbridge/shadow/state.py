@@ -8,8 +8,7 @@ in it.
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from thingbridge.shadow.limits import fitting
 from thingbridge.shadow.times import sortable
@@ -24,8 +23,7 @@ MAX_NUMBER: Final = 2**53
 """The largest whole number that every reader of JSON understands."""
 
 
-@dataclass(frozen=True)
-class ShadowSettings:
+class ShadowSettings(NamedTuple):
     """The `shadow` object of the root module.
 
     `metrics`: write the radio and session metrics, without `radio` only the latter; `decoded_payload`: the decoder's
@@ -40,8 +38,7 @@ class ShadowSettings:
     radio: bool = True
 
 
-@dataclass(frozen=True)
-class ReportedState:
+class ReportedState(NamedTuple):
     """The part of `reported` that a message writes, empty if none.
 
     `received_at`: when the network had the message, as text that sorts by time; None if the message does not say.

@@ -207,7 +207,7 @@ class World:
         """Have a device known to every execution environment of `upstream`, as after its first uplink."""
         self.region.things[thing_name(number)] = {"devEUI": thing_name(number), "stackName": STACK.name}
         for _, flow in self._upstream:
-            flow.directory.find_or_create(device(number))
+            flow._directory.find_or_create(device(number))
         self.region.calls.clear()
 
     def run(self) -> None:

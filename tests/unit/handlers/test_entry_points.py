@@ -128,6 +128,7 @@ DIRECT = {
     "AWS_ACCESS_KEY_ID": "test",
     "AWS_SECRET_ACCESS_KEY": "test",
 }
+SLOW_TO_IMPORT = "import sys; print(sorted({'dataclasses', 'inspect'} & sys.modules.keys()))"
 HEAVY = "import sys; print(sorted({'boto3', 'botocore', 'requests', 'urllib3', 'logging'} & sys.modules.keys()))"
 
 
@@ -161,6 +162,12 @@ def test_a_message_costs_no_import_of_boto3(function: str, environment: dict[str
         )
     assert (started.returncode, started.stdout) == (0, "[]\n"), started.stderr
     assert any(asked.target.startswith("/topics/") for asked in server.asked)
+
+
+def test_the_cold_start_of_an_uplink_makes_no_dataclass() -> None:
+    environment = {"STACK_NAME": "farm", "THINGS_LOG_GROUP": "/farm/things", **THINGS, "SHADOW": "{}", **DIRECT}
+    started = start("upstream", environment, SLOW_TO_IMPORT)
+    assert (started.returncode, started.stdout) == (0, "[]\n"), started.stderr
 
 
 @pytest.mark.parametrize("source", ["stream", "ticket"])

@@ -86,6 +86,12 @@ def test_iam_is_enforced(account: LocalAws) -> None:
         iot.list_things()
 
 
+def test_many_things_are_created_with_one_request(account: LocalAws) -> None:
+    account.create_things({f"crowd-{number}": {"devEUI": f"{number:016X}"} for number in range(50)})
+    described = account.client("iot").describe_thing(thingName="crowd-49")
+    assert (described["attributes"], described["version"]) == ({"devEUI": f"{49:016X}"}, 1)
+
+
 def test_a_message_goes_from_one_client_to_another(account: LocalAws) -> None:
     with account.mqtt("one") as one, account.mqtt("two") as two:
         two.subscribe("plain/+")

@@ -34,9 +34,10 @@ def barn(aws: LocalAws) -> LocalAws:
 
 
 def test_a_thing_is_seen_with_its_shadow_and_its_log(barn: LocalAws) -> None:
-    door = Thing("barn:door", {"stackName": "barn"}, "barn-sensor")
-    assert inspection.thing(barn, "barn:door") == door
-    assert inspection.things(barn, "barn") == [door]
+    door = inspection.thing(barn, "barn:door")
+    assert door is not None
+    assert door[:3] == Thing("barn:door", {"stackName": "barn"}, "barn-sensor")[:3]
+    assert [each[:3] for each in inspection.things(barn, "barn")] == [door[:3]]
     assert inspection.as_json(door) == {
         "thingName": "barn:door",
         "thingTypeName": "barn-sensor",

@@ -46,7 +46,7 @@ def test_root_keys_are_sent_to_the_join_server_only() -> None:
 
 def test_a_1_0_device_is_never_given_a_network_key() -> None:
     for version, keys in (("MAC_V1_0_4", {"app_key"}), ("MAC_V1_1", {"app_key", "nwk_key"})):
-        device = replace(DEVICE, mac_version=version, nwk_key="02" * 16)
+        device = DEVICE._replace(mac_version=version, nwk_key="02" * 16)
         join = steps(device)[1]
         assert join.end_device["root_keys"].keys() == keys
         assert {path.split(".")[1] for path in join.paths if path.startswith("root_keys")} == keys
@@ -59,7 +59,7 @@ def test_every_field_that_a_server_gets_is_in_its_mask() -> None:
 
 
 def test_a_claimed_device_is_claimed_between_identity_and_network_and_has_no_join_server() -> None:
-    claimed = replace(DEVICE, app_key=None, claim_authentication_code="C0DE")
+    claimed = DEVICE._replace(app_key=None, claim_authentication_code="C0DE")
     servers = [step.server for step in steps(claimed)]
     assert servers == [Server.IDENTITY, Server.CLAIMING, Server.NETWORK, Server.APPLICATION]
     assert "join_server_address" not in steps(claimed)[0].end_device

@@ -6,7 +6,7 @@ It also withholds the failures of pushes that this stack repeated with success.
 import json
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from thingbridge.aws.things_log import ThingsLog
@@ -86,4 +86,4 @@ def _replaced(message: UpstreamMessage, body: Mapping[str, Any] | None) -> Upstr
     """The message with another body; byte for byte as received if there is none, or the same one."""
     if body is None or body == message.body:
         return message
-    return replace(message, body=body, raw=json.dumps(body, separators=(",", ":")).encode())
+    return message._replace(body=body, raw=json.dumps(body, separators=(",", ":")).encode())

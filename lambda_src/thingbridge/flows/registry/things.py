@@ -6,7 +6,7 @@ from the thing as it is now. A failed event stays in the queue, and ends in the 
 
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -210,7 +210,7 @@ class Registry:
     ) -> tuple[Outcome, tuple[Step, ...]]:
         """Create the device, or what is missing of it. `known`: the Identity Server has it."""
         device = attributes.new_device(thing.attributes, self.rules.default_frequency_plan_id)
-        device = replace(device, device_id=device_id)
+        device = device._replace(device_id=device_id)
         things_stack = self.things_stack
         mark = Mark(thing.name, self.rules.owner, marks.UNFINISHED, marks.short_id(thing.id))
         place = Place(things_stack.application_id, things_stack.cluster_host, mark)

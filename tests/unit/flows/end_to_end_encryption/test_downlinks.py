@@ -2,7 +2,6 @@
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -224,7 +223,7 @@ def test_a_failure_that_comes_before_the_push_that_succeeds_is_held(
 ) -> None:
     message = upstream_message(refused_once(air, schedule, simulation))
     other = {**message.body["downlink_failed"]["downlink"], "correlation_ids": ["thingbridge:three"]}
-    failure = replace(message, body={**message.body, "downlink_failed": {**message.body["downlink_failed"],
+    failure = message._replace(body={**message.body, "downlink_failed": {**message.body["downlink_failed"],
                                                                          "downlink": other}})  # fmt: skip
     waits: list[float] = []
 
@@ -243,7 +242,7 @@ def test_a_failure_is_published_after_some_seconds_if_no_later_push_succeeds(
 ) -> None:
     message = upstream_message(refused_once(air, schedule, simulation))
     other = {**message.body["downlink_failed"]["downlink"], "correlation_ids": ["thingbridge:never"]}
-    failure = replace(message, body={**message.body, "downlink_failed": {**message.body["downlink_failed"],
+    failure = message._replace(body={**message.body, "downlink_failed": {**message.body["downlink_failed"],
                                                                          "downlink": other}})  # fmt: skip
     decryption = Decryption(encryption.keys, log=None, sleep=clock.wait)  # type: ignore[arg-type]
     published = decryption.decrypt(failure, "tank-7")
