@@ -9,7 +9,7 @@ JOBS   ?= 5
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up down status test compiled unit terraform e2e e2e-account e2e-account-clean soak bench check emulator contract format lock clean
+.PHONY: help setup demo up down status test compiled unit terraform e2e e2e-account e2e-account-clean soak bench package audit check emulator contract format lock clean
 
 help: ## list these commands
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  make %-17s %s\n", $$1, $$2 }'
@@ -68,11 +68,23 @@ soak: setup ## every test at its full size, with every combination: half an hour
 	@SOAK=1 $(BIN)/pytest tests -n $(JOBS) --dist loadgroup -q
 
 bench: setup ## measure speed and cost on this machine, beside the plain way and the budgets: a table, plots, bench.json
+	@$(PYTHON) local/bootstrap.py audit
 	@$(PYTHON) local/bootstrap.py plots
 	@$(BIN)/python -m benchmarks
 
 emulator: setup ## what this project relies on in the local AWS, fact by fact: run it after an upgrade of ministack
 	@$(BIN)/python -m local.emulator
+
+package: setup ## the functions' zip to deploy everywhere, its hash, and the list of what it consists of (SBOM): dist/
+	@$(BIN)/python -m local.package
+
+audit: setup ## what checkov says against the plans, and the known vulnerabilities of everything that is pinned
+	@$(PYTHON) local/bootstrap.py audit
+	@SOAK=1 $(BIN)/pytest tests/terraform/test_checkov.py -q
+	@for each in lambda_src/requirements*.txt requirements-*.txt; do \
+	  echo "$$each:"; \
+	  .venv-audit/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off --requirement $$each || exit 1; \
+	done
 
 contract: setup ## compare a The Things Stack with what this project relies on: TTS_URL=… TTS_API_KEY=… (docs/contract.md)
 	@$(BIN)/python -m tests.contract
@@ -84,7 +96,7 @@ format: setup ## format the sources
 
 lock: ## pin the requirements anew (requirements-*.in → .txt)
 	@$(PYTHON) -m venv .local/cache/uv && .local/cache/uv/bin/pip install --quiet uv==$(UV)
-	@for name in dev emulator runtime plots; do \
+	@for name in dev emulator runtime plots audit; do \
 	  .local/cache/uv/bin/uv pip compile requirements-$$name.in --output-file requirements-$$name.txt --universal --quiet \
 	    --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links \
 	    --custom-compile-command "make lock" || exit 1; \
@@ -92,5 +104,5 @@ lock: ## pin the requirements anew (requirements-*.in → .txt)
 
 clean: ## stop what runs and remove everything that was made here
 	@[ ! -x $(BIN)/thingbridge-local ] || $(BIN)/thingbridge-local down
-	@rm -rf .venv .venv-emulator .venv-runtime .venv-plots .local .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@rm -rf .venv .venv-emulator .venv-runtime .venv-plots .venv-audit .local dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

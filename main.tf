@@ -37,8 +37,15 @@ module "package" {
   source_path    = "${path.module}/lambda_src"
   codecs         = var.codecs
   python_version = trimprefix(var.functions.runtime, "python")
-  prebuilt       = var.package
+  prebuilt       = one(module.prebuilt[*].code)
   layer          = var.end_to_end_encryption || local.by_token ? { requirements = "requirements-encryption.txt", architecture = var.functions.architecture } : null
+}
+
+module "prebuilt" {
+  source = "./modules/prebuilt"
+  count  = var.package == null ? 0 : 1
+
+  package = var.package
 }
 
 module "things_log" {

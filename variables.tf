@@ -525,22 +525,17 @@ variable "on_thing_deleted" {
 }
 
 variable "package" {
-  description = "A prebuilt zip of the functions: a local file, or an object in S3 (with its version, or the base64 SHA-256 of the zip, so that a change is seen). null: it is built during the apply, with python3 and pip."
+  description = "A prebuilt zip of the functions (`make package`): a local file (filename), or an object in S3 (with its version, so that a change is seen). sha256: its SHA-256 in 64 hexadecimal digits, as sha256sum prints it; another zip fails the plan. In S3, that needs the version, and an object that was uploaded with a SHA-256. null: it is built during the apply, with python3 and pip."
   type = object({
     filename = optional(string)
     s3 = optional(object({
-      bucket           = string
-      key              = string
-      object_version   = optional(string)
-      source_code_hash = optional(string)
+      bucket         = string
+      key            = string
+      object_version = optional(string)
     }))
+    sha256 = optional(string)
   })
   default = null
-
-  validation {
-    condition     = var.package == null || try((var.package.filename == null) != (var.package.s3 == null), false)
-    error_message = "package must name either a file (filename) or an object in S3 (s3); got ${try(var.package.filename, null) == null ? "neither" : "both"}."
-  }
 }
 
 variable "registry_sync" {

@@ -1,6 +1,7 @@
 """`make setup`: checks what this machine must have, and makes the virtual environments.
 
-`python local/bootstrap.py plots` makes `.venv-plots` as well, in which `make bench` draws.
+`python local/bootstrap.py plots` makes `.venv-plots` as well, in which `make bench` draws, and with `audit`
+`.venv-audit`, in which `make audit` looks at plans and dependencies.
 
 Three of them, from the same Python: `.venv` for all that is run here, `.venv-emulator` for the local AWS, and
 `.venv-runtime` for the functions that it runs. Each is made again when its requirements change, and only then.
@@ -23,7 +24,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 PYTHON_NEEDED = (3, 11)
 PYTHONS_TRIED = ("python3.14", "python3.13", "python3.12", "python3.11")
-TERRAFORM_NEEDED = (1, 11)
+TERRAFORM_NEEDED = (1, 11)  # of OpenTofu too: both have ephemeral variables and write-only arguments from there on
+TERRAFORMS = {
+    "terraform": ("Terraform", "https://developer.hashicorp.com/terraform/install"),
+    "tofu": ("OpenTofu", "https://opentofu.org/docs/intro/install/"),
+}
 
 
 class Missing(Exception):
@@ -118,6 +123,9 @@ RUNTIME = Environment(ROOT / ".venv-runtime", ROOT / "requirements-runtime.txt",
 ENVIRONMENTS = (PROJECT, EMULATOR, RUNTIME)
 # matplotlib, which is large and only draws what the benchmarks measure: made when it is asked for.
 PLOTS = Environment(ROOT / ".venv-plots", ROOT / "requirements-plots.txt")
+# checkov, which pins a boto3 and much else, and pip-audit: made when they are asked for.
+AUDIT = Environment(ROOT / ".venv-audit", ROOT / "requirements-audit.txt")
+ON_REQUEST = {"plots": PLOTS, "audit": AUDIT}
 
 
 def paint(text: str, code: str) -> str:
@@ -145,13 +153,14 @@ def newer_python(this: tuple, search_path: str) -> str:
     )
 
 
-def check_terraform(search_path: str) -> str:
-    """The version of the Terraform on the search path, as "1.11.4". Raises Missing when it is too old."""
-    needed = f"Terraform {dotted(TERRAFORM_NEEDED)} or newer is needed"
-    get_it = "get it from https://developer.hashicorp.com/terraform/install"
-    binary = shutil.which("terraform", path=search_path)
+def check_terraform(search_path: str, command: str = "terraform") -> str:
+    """The version of the Terraform or OpenTofu on the search path, as "1.11.4". Raises Missing when it is too old."""
+    name, address = TERRAFORMS["tofu" if Path(command).name.startswith("tofu") else "terraform"]
+    needed = f"{name} {dotted(TERRAFORM_NEEDED)} or newer is needed"
+    get_it = f"get it from {address}"
+    binary = shutil.which(command, path=search_path)
     if not binary:
-        raise Missing(f"{needed}, and no `terraform` is on the PATH: {get_it}.")
+        raise Missing(f"{needed}, and no `{command}` is on the PATH: {get_it}.")
     try:
         answer = subprocess.run([binary, "version", "-json"], capture_output=True, timeout=30, check=True)
         version = str(json.loads(answer.stdout.decode())["terraform_version"])
@@ -189,8 +198,8 @@ def main() -> int:
         better = newer_python(tuple(sys.version_info[:2]), os.environ.get("PATH", os.defpath))
         if better:
             os.execv(better, [better, str(Path(__file__).resolve()), *sys.argv[1:]])  # noqa: S606
-        check_terraform(os.environ.get("PATH", os.defpath))
-        wanted = [*ENVIRONMENTS, PLOTS] if "plots" in sys.argv[1:] else list(ENVIRONMENTS)
+        check_terraform(os.environ.get("PATH", os.defpath), os.environ.get("TERRAFORM") or "terraform")
+        wanted = [*ENVIRONMENTS, *(ON_REQUEST[name] for name in sys.argv[1:])]
         outdated = [environment for environment in wanted if not environment.is_current]
         if outdated:
             set_up(outdated)

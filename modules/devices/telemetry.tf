@@ -103,9 +103,10 @@ module "telemetry_rules" {
 resource "aws_sns_topic" "alerts" {
   count = local.creates_alert_topic ? 1 : 0
 
-  name         = "${var.stack.name}-alerts"
-  display_name = "Alerts of ${var.stack.name}"
-  tags         = var.tags
+  name              = "${var.stack.name}-alerts"
+  display_name      = "Alerts of ${var.stack.name}"
+  kms_master_key_id = "alias/aws/sns" # whoever may publish on the topic may use it
+  tags              = var.tags
 }
 
 data "aws_iam_policy_document" "telemetry" {

@@ -19,6 +19,9 @@ locals {
 
 # Before the function, or its first line would create a group without retention.
 resource "aws_cloudwatch_log_group" "this" {
+  # checkov:skip=CKV_AWS_158: CloudWatch Logs encrypts with a key of its own; kms_key_arn names yours
+  # checkov:skip=CKV_AWS_338: how long logs are kept is the user's decision and cost, functions.log_retention_in_days
+
   name              = "/aws/lambda/${var.name}"
   retention_in_days = var.functions.log_retention_in_days
   tags              = var.tags
@@ -79,6 +82,11 @@ resource "aws_iam_role_policy" "this" {
 }
 
 resource "aws_lambda_function" "this" {
+  # checkov:skip=CKV_AWS_116: what fails goes to the on_failure destination below, which keeps the cause too, or back to the queue that it came from
+  # checkov:skip=CKV_AWS_117: AWS and The Things Stack are reached by their public endpoints; functions.vpc puts the functions into a VPC
+  # checkov:skip=CKV_AWS_272: a zip that is built by the apply is not signed; functions.code_signing_config_arn checks one that is
+  # checkov:skip=CKV_AWS_50: each trace costs; functions.tracing switches them on
+
   function_name = var.name
   description   = var.description
   role          = aws_iam_role.this.arn

@@ -56,6 +56,8 @@ data "aws_iam_policy_document" "trust" {
 
 # No path: the grammar in which The Things Stack takes the ARN has no room for one.
 resource "aws_iam_role" "things_stack" {
+  # checkov:skip=CKV_AWS_61: the account of The Things Stack as a whole is what is known of it; the external id limits who may assume the role
+
   count = local.by_role ? 1 : 0
 
   name               = local.role_name

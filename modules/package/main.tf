@@ -1,5 +1,5 @@
-# The zip of the functions: built here from a folder of sources, or a prebuilt one; and, on request, the zip of a layer with machine code.
-# Neither is uploaded here.
+# The zip of the functions: built here from a folder of sources, unless there is a prebuilt one; and, on request, the zip of a layer with
+# machine code. Neither is uploaded here.
 
 locals {
   built = var.prebuilt == null

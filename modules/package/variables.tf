@@ -33,27 +33,15 @@ variable "name" {
 }
 
 variable "prebuilt" {
-  description = "An existing zip: a local file, or an object in S3 (with its version, or the base64 SHA-256 of the zip, so that a change is seen). null: it is built from source_path."
+  description = "An existing zip in place of one that is built from source_path (output code of the module prebuilt). null: it is built."
   type = object({
-    filename = optional(string)
-    s3 = optional(object({
-      bucket           = string
-      key              = string
-      object_version   = optional(string)
-      source_code_hash = optional(string)
-    }))
+    filename          = string
+    s3_bucket         = string
+    s3_key            = string
+    s3_object_version = string
+    source_code_hash  = string
   })
   default = null
-
-  validation {
-    condition     = var.prebuilt == null || try((var.prebuilt.filename == null) != (var.prebuilt.s3 == null), false)
-    error_message = "prebuilt must name either a file (filename) or an object in S3 (s3); got ${try(var.prebuilt.filename, null) == null ? "neither" : "both"}."
-  }
-
-  validation {
-    condition     = try(var.prebuilt.filename, null) == null || try(fileexists(var.prebuilt.filename), false)
-    error_message = "prebuilt.filename must be an existing file; got \"${try(coalesce(var.prebuilt.filename), "null")}\"."
-  }
 }
 
 variable "python_version" {

@@ -1,7 +1,9 @@
 """The stack itself: what a second plan says, what it does to the account, and what its roles may not do."""
 
+import json
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import boto3
 import pytest
 
 from local.mqtt import Credentials, MqttError, connect
+from local.package import bill_of_materials, sources
 from local.stack import ROOT, Stack
 from local.things_stack import AwsAccess, foreign_account_credentials
 from tests.e2e.conftest import Bridge
@@ -23,6 +26,17 @@ EMULATOR_DIFFERENCES = {
 def test_a_second_plan_is_empty(farm_stack: Stack) -> None:
     differences = [f"{each.address}.{each.attribute}" for each in farm_stack.plan_changes()]
     assert [each for each in differences if not any(f".{type_}." in each for type_ in EMULATOR_DIFFERENCES)] == []
+
+
+def test_the_zip_is_the_one_of_make_package_and_consists_of_what_is_listed(farm_stack: Stack) -> None:
+    (archive,) = (
+        each for each in (farm_stack.directory / ".terraform").rglob("*.zip") if not each.stem.endswith("-layer")
+    )
+    listed = json.loads(bill_of_materials(archive, "1"))["components"]
+    prefixes = tuple(f"{each['name'].replace('-', '_')}{end}" for each in listed for end in ("/", "-"))
+    with zipfile.ZipFile(archive) as packed:
+        own = [name for name in packed.namelist() if not name.startswith(prefixes)]
+    assert own == sources()
 
 
 def test_no_secret_is_in_the_state(farm_stack: Stack, farm: Bridge) -> None:

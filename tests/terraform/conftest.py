@@ -145,7 +145,7 @@ def mocked_runs(tree: Path, terraform: Run, terraform_environment: dict[str, str
 
 @pytest.fixture(scope="session")
 def plan(tree: Path, request: pytest.FixtureRequest) -> Callable[[str], tftest.TerraformPlanOutput]:
-    """The plan of a first apply of `minimal` or `complete` (the examples) or `longest` (the longest stack name).
+    """The plan of a first apply of `minimal`, `complete` or both `examples`, or `longest` (the longest stack name).
 
     Each folder is planned once, and the examples in one: a plan takes longer than all checks of it.
     """
@@ -162,7 +162,9 @@ def plan(tree: Path, request: pytest.FixtureRequest) -> Callable[[str], tftest.T
         return made(_examples(tree))
 
     def get(name: str) -> tftest.TerraformPlanOutput:
-        return made(_longest(tree)) if name == "longest" else _part(examples(), name)
+        if name == "longest":
+            return made(_longest(tree))
+        return examples() if name == "examples" else _part(examples(), name)
 
     return functools.cache(get)
 

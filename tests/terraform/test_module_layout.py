@@ -18,6 +18,7 @@ PRIMITIVES = {
     "function",
     "log_group",
     "package",
+    "prebuilt",
     "schedule",
     "secret",
     "table",

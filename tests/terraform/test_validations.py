@@ -9,6 +9,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ _NULL_BY_DEFAULT = re.compile(r'^variable "(\w+)" \{\n(?:  .*\n|\n)*?  default\s
 _RETENTIONS = (
     "0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653"
 )
+_CODEC = b"DEVICES = []\n"
 _SECRET = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:key-AbCdEf"
 _USE = {"environment": {}, "policy_json": "{}"}
 _AWS = {"partition": "aws", "region": "eu-west-1", "account_id": "111122223333"}
@@ -79,6 +81,7 @@ ACCEPTED: dict[str, dict[str, Any]] = {
     "log_group": {"name": "/things", "use": {"sid": "WriteLog", "environment_variable": "LOG_GROUP"}},
     "observability": {},
     "package": {"name": "farm", "source_path": "./codecs"},
+    "prebuilt": {"package": {"filename": "codecs/soil.py", "sha256": sha256(_CODEC).hexdigest()}},
     "registry": {"default_frequency_plan_id": "EU_863_870", "directory": {"use": _USE, "upkeep": _USE}},
     "schedule": {
         "name": "farm-sync",
@@ -207,7 +210,6 @@ ROOT_CASES = [
             "thing_type_name": "",
             "external_id": "x",
             "functions": {"memory_size": 64},
-            "package": {},
             "trusted_account_id": "123456789012",
         },
         _STACK_NAME + '"".',
@@ -218,7 +220,6 @@ ROOT_CASES = [
         _TYPE_NAME + '"".',
         _EXTERNAL_ID + '"x".',
         "functions.memory_size must be a whole number from 128 to 10240, or null; got 64.",
-        _SOURCE + "neither.",
     ),
     case(
         ROOT,
@@ -227,13 +228,11 @@ ROOT_CASES = [
             "thing_name_scheme": "devEUI",
             "on_thing_deleted": "keep",
             "functions": {"architecture": "riscv"},
-            "package": {"filename": "functions.zip", "s3": {"bucket": "b", "key": "k"}},
         },
         'ingest.mode must be "pubsub", "package", "webhook", "mqtt" or "manual"; got "nats".',
         'thing_name_scheme must be "DevEUI" or "DeviceID"; got "devEUI".',
         'on_thing_deleted must be "delete" or "retain"; got "keep".',
         'functions.architecture must be "arm64" or "x86_64"; got "riscv".',
-        _SOURCE + "both.",
     ),
     case(
         ROOT,
@@ -809,19 +808,36 @@ MODULE_CASES = [
         "package",
         {
             "name": "a/b",
-            "prebuilt": {},
             "python_version": "python3.13",
             "layer": {"requirements": "r", "architecture": "riscv"},
         },
         'name must hold letters, digits, _ and -, as it names a folder; got "a/b".',
-        "prebuilt must name either a file (filename) or an object in S3 (s3); got neither.",
         'python_version must be a version of Python like "3.13"; got "python3.13".',
         'layer.architecture must be "arm64" or "x86_64"; got "riscv".',
     ),
+    case("prebuilt", {"package": {}}, _SOURCE + "neither."),
     case(
-        "package",
-        {"prebuilt": {"filename": "no-such.zip"}},
-        'prebuilt.filename must be an existing file; got "no-such.zip".',
+        "prebuilt",
+        {"package": {"filename": "codecs/soil.py", "s3": {"bucket": "b", "key": "k"}}},
+        _SOURCE + "both.",
+    ),
+    case(
+        "prebuilt",
+        {"package": {"filename": "no-such.zip", "sha256": 64 * "A"}},
+        'package.filename must be an existing file; got "no-such.zip".',
+        f'package.sha256 must hold 64 hexadecimal digits in lower case, as sha256sum prints them; got "{64 * "A"}".',
+    ),
+    case(
+        "prebuilt",
+        {"package": {"filename": "codecs/soil.py", "sha256": 64 * "0"}},
+        f"package.sha256 must be the SHA-256 of codecs/soil.py, which is {sha256(_CODEC).hexdigest()}; "
+        f'got "{64 * "0"}".',
+    ),
+    case(
+        "prebuilt",
+        {"package": {"s3": {"bucket": "b", "key": "k"}, "sha256": 64 * "0"}},
+        "package.s3.object_version must be set with package.sha256, as an object without a version can be replaced "
+        "after it was compared; got null.",
     ),
     case(
         "things_stack",
@@ -1015,7 +1031,7 @@ def faults(tree: Path, terraform: Callable[..., Any]) -> dict[int, list[str]]:
             f"  api_key = {hcl({'arn': _SECRET, 'secret_version': 1, 'use': _USE})}\n}}\n\n{source}"
         )
     (folder / "codecs").mkdir()
-    (folder / "codecs" / "soil.py").write_text("DEVICES = []\n")
+    (folder / "codecs" / "soil.py").write_bytes(_CODEC)
     # As a variable: Terraform validates a configuration before it plans, when it does not know the values of variables.
     # What fails then would hide the rules that compare two variables, which it checks when planning.
     inputs = {f"case_{number}": _inputs(each) for number, each in enumerate(CASES)}

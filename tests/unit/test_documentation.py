@@ -32,7 +32,8 @@ PATHS = {path.relative_to(ROOT).as_posix() for path in FILES}
 SOURCE_SUFFIXES = {".py", ".tf", ".hcl", ".toml", ".in"}
 # Not part of this repository: tools, and rights and resources that are only explained.
 NAMES_OF_OTHERS = {
-    *("pipx", "checkov"),
+    *("checkov", "pip-audit"),
+    *("GetObject", "GetObjectVersion", "GetObjectTagging"),
     *("aws_iot_event_configurations", "aws_iot_thing_type", "AddPermission", "RemovePermission"),
     *("CreateStack", "DescribeStacks", "UpdateStack", "DeleteStack", "GetTemplate"),
 }

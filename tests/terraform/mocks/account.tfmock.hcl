@@ -30,6 +30,13 @@ mock_data "aws_region" {
   }
 }
 
+# The SHA-256 of nothing, which the documentation shows.
+mock_data "aws_s3_object" {
+  defaults = {
+    checksum_sha256 = "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="
+  }
+}
+
 mock_resource "aws_iam_role" {
   defaults = {
     arn = "arn:aws:iam::111122223333:role/mocked"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,8 @@ import pytest
 
 from local import bootstrap
 from local.bootstrap import Environment, Missing
+
+PINS = sorted([*bootstrap.ROOT.glob("requirements-*.txt"), *(bootstrap.ROOT / "lambda_src").glob("requirements*.txt")])
 
 
 def program(directory: Path, name: str, script: str) -> Path:
@@ -54,6 +57,16 @@ def test_an_old_terraform_is_refused_with_its_version(tmp_path: Path, version: s
     terraform(tmp_path, version)
     with pytest.raises(Missing, match=rf"1\.11 or newer is needed, and .*terraform is {version}: get it from https://"):
         bootstrap.check_terraform(str(tmp_path))
+
+
+def test_opentofu_is_taken_where_it_is_named(tmp_path: Path) -> None:
+    program(tmp_path, "tofu", """echo '{"terraform_version": "1.11.0", "platform": "linux_amd64"}'""")
+    assert bootstrap.check_terraform(str(tmp_path), "tofu") == "1.11.0"
+    program(tmp_path, "tofu", """echo '{"terraform_version": "1.10.6", "platform": "linux_amd64"}'""")
+    with pytest.raises(
+        Missing, match=r"^OpenTofu 1\.11 or newer is needed, .*tofu is 1\.10\.6: .*https://opentofu\.org"
+    ):
+        bootstrap.check_terraform(str(tmp_path), "tofu")
 
 
 def test_a_missing_terraform_is_reported_with_where_to_get_it(tmp_path: Path) -> None:
@@ -121,6 +134,16 @@ def test_an_environment_that_a_link_leads_to_is_left_alone(environment: Environm
     assert environment.is_current
     assert linked.python.exists()
     assert not link.is_symlink()
+
+
+@pytest.mark.parametrize("file", PINS, ids=lambda file: file.name)
+def test_everything_that_is_installed_is_pinned_in_one_version_with_its_hashes(file: Path) -> None:
+    text = file.read_text().replace("\\\n", " ")
+    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    assert lines
+    assert [
+        line for line in lines if not re.match(r"[\w.-]+(\[[\w,-]+\])?==\S+ .*--hash=sha256:[0-9a-f]{64}", line)
+    ] == []
 
 
 @pytest.mark.soak
