@@ -28,6 +28,7 @@ from __future__ import annotations
 import contextvars
 import functools
 import importlib.metadata
+import json
 import inspect
 import os
 import queue
