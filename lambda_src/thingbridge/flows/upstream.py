@@ -67,7 +67,7 @@ class Upstream:
     ) -> None:
         self.stack_name, self._shadow_settings = stack_name, shadow_settings
         self._directory, self._broker, self._shadow_writer = directory, broker, shadow_writer
-        self._decoder, self._decryption, self._waiting = decoder, decryption, waiting
+        self.decoder, self._decryption, self._waiting = decoder, decryption, waiting
         self._log, self._notices = log, Notices()
 
     def handle(self, event: dict[str, Any]) -> None:
@@ -147,7 +147,7 @@ class Upstream:
         if uplink is None:
             return message
         try:
-            output = self._decoder.decode(uplink)
+            output = self.decoder.decode(uplink)
             return message if output is None else upstream.with_decoded_payload(message, output)
         except CodecFailed as error:
             self._log.record(thing_name, "WARN", "codec_failed", codec=error.codec, reason=error.reason)

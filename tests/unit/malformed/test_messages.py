@@ -51,7 +51,8 @@ def decode(payload: bytes, f_port: int, version_ids: Mapping[str, str]) -> objec
 @pytest.fixture(params=[PLAIN, EVERYTHING], ids=["plain", "everything"])
 def flow(request: pytest.FixtureRequest, account: Account) -> Upstream:
     made = composition.upstream(request.param, account)  # type: ignore[arg-type]
-    return made._replace(decoder=Codecs([Codec("acme", [{"f_port": 2}, {"brand_id": "text"}], decode)], []))
+    made.decoder = Codecs([Codec("acme", [{"f_port": 2}, {"brand_id": "text"}], decode)], [])
+    return made
 
 
 def faults(flow: Upstream, account: Account, message: Message, forms: Iterable[tuple[str, bytes]]) -> Iterator[str]:
