@@ -28,8 +28,8 @@ from __future__ import annotations
 import contextvars
 import functools
 import importlib.metadata
-import json
 import inspect
+import json
 import os
 import queue
 import sys
