@@ -8,7 +8,7 @@ locals {
 resource "aws_cloudwatch_log_group" "this" {
   name              = var.name
   retention_in_days = var.retention_in_days
-  kms_key_id        = var.kms_key_arn
+  kms_key_id        = one(var.aws.kms_key[*].arn)
   tags              = var.tags
 }
 
