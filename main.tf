@@ -16,6 +16,8 @@ locals {
     partition  = data.aws_partition.this.partition
     region     = data.aws_region.this.id # `name` and `region` are each missing or deprecated in one major version of the provider
     account_id = data.aws_caller_identity.this.account_id
+    kms_key    = var.kms_key
+    roles      = var.roles
   }
   stack = {
     name              = var.stack_name
@@ -38,6 +40,7 @@ module "package" {
   codecs         = var.codecs
   python_version = trimprefix(var.functions.runtime, "python")
   prebuilt       = one(module.prebuilt[*].code)
+  signed         = var.functions.code_signing_config_arn != null
   layer          = var.end_to_end_encryption || local.by_token ? { requirements = "requirements-encryption.txt", architecture = var.functions.architecture } : null
 }
 
@@ -51,10 +54,11 @@ module "prebuilt" {
 module "things_log" {
   source = "./modules/log_group"
 
-  name = "/thethings/lorawan/${module.integration.stack.name}/things"
-  use  = { sid = "WriteThingsLog", environment_variable = "THINGS_LOG_GROUP" }
-  aws  = local.aws
-  tags = var.tags
+  name              = "/thethings/lorawan/${module.integration.stack.name}/things"
+  retention_in_days = var.things_log_retention_in_days
+  use               = { sid = "WriteThingsLog", environment_variable = "THINGS_LOG_GROUP" }
+  aws               = local.aws
+  tags              = var.tags
 }
 
 # The Things Stack → things and their users.
@@ -235,6 +239,7 @@ module "ingest" {
   stack               = local.stack
   mode                = var.ingest.mode
   basic_ingest        = var.ingest.basic_ingest
+  client_id_pattern   = var.ingest.client_id_pattern
   mqtt                = var.ingest.mqtt
   package             = var.ingest.package
   pubsub              = var.ingest.pubsub

@@ -26,6 +26,7 @@ module "api_key" {
   value          = var.application_api_key
   secret_version = var.application_api_key_version
   use            = { sid = "ReadApiKey", environment_variable = "API_KEY_SECRET_ARN" }
+  aws            = local.aws
   tags           = var.tags
 }
 

@@ -251,12 +251,19 @@ variable "external_id" {
 }
 
 variable "functions" {
-  description = "How the functions run: processor (\"arm64\" or \"x86_64\"), least severe level that is logged, memory in MB (null: 256 for those that messages pass, 512 for the others), runtime."
+  description = "How the functions run: processor (\"arm64\" or \"x86_64\"), least severe level that is logged, days that their logs are kept (0: forever), memory in MB (null: 256 for those that messages pass, 512 for the others), runtime. code_signing_config_arn: what the signature of the package is checked with. tracing: \"Active\" sends traces to X-Ray. vpc: subnets and security groups that all functions run in (null: outside of any VPC). docs/security.md has what the last three need."
   type = object({
-    architecture = optional(string, "arm64")
-    log_level    = optional(string, "INFO")
-    memory_size  = optional(number)
-    runtime      = optional(string, "python3.13")
+    architecture            = optional(string, "arm64")
+    code_signing_config_arn = optional(string)
+    log_level               = optional(string, "INFO")
+    log_retention_in_days   = optional(number, 30)
+    memory_size             = optional(number)
+    runtime                 = optional(string, "python3.13")
+    tracing                 = optional(string, "PassThrough")
+    vpc = optional(object({
+      security_group_ids = list(string)
+      subnet_ids         = list(string)
+    }))
   })
   default  = {}
   nullable = false
@@ -280,6 +287,21 @@ variable "functions" {
     condition     = can(regex("^python3\\.1[1-9]$", var.functions.runtime))
     error_message = "functions.runtime must be \"python3.11\" or a later Python of Lambda; got \"${var.functions.runtime}\"."
   }
+
+  validation {
+    condition     = contains([0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.functions.log_retention_in_days)
+    error_message = "functions.log_retention_in_days must be a retention of CloudWatch Logs (0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653); got ${var.functions.log_retention_in_days}."
+  }
+
+  validation {
+    condition     = contains(["Active", "PassThrough"], var.functions.tracing)
+    error_message = "functions.tracing must be \"Active\" or \"PassThrough\"; got \"${var.functions.tracing}\"."
+  }
+
+  validation {
+    condition     = try(length(var.functions.vpc.subnet_ids) >= 1 && length(var.functions.vpc.security_group_ids) >= 1, var.functions.vpc == null)
+    error_message = "functions.vpc must name at least one subnet and one security group, or be null; got ${jsonencode(var.functions.vpc)}."
+  }
 }
 
 variable "identity_server_address" {
@@ -299,10 +321,11 @@ variable "identity_server_address" {
 }
 
 variable "ingest" {
-  description = "How messages are received, and the settings of each mode: docs/ingest.md helps to choose. mode \"webhook\": posted to a function's URL, or with webhook.receiver \"iot_core\" to AWS IoT Core itself; \"mqtt\": with a client certificate, over one connection, of which AWS IoT takes 100 messages per second; \"pubsub\", \"package\" and \"manual\": with the cross-account role. All but \"manual\" are configured in The Things Stack by the apply. basic_ingest: with \"webhook\" and \"mqtt\", messages start the stack's rule directly, and AWS charges none for the way in; nobody can subscribe to thethings/lorawan/<stack>/# then, and no other rule reads it. pubsub.has_aws_iot_provider: whoever runs the cluster says that its Pub/Sub has the provider aws_iot; required with mode \"pubsub\"."
+  description = "How messages are received, and the settings of each mode: docs/ingest.md helps to choose. mode \"webhook\": posted to a function's URL, or with webhook.receiver \"iot_core\" to AWS IoT Core itself; \"mqtt\": with a client certificate, over one connection, of which AWS IoT takes 100 messages per second; \"pubsub\", \"package\" and \"manual\": with the cross-account role. All but \"manual\" are configured in The Things Stack by the apply. basic_ingest: with \"webhook\" and \"mqtt\", messages start the stack's rule directly, and AWS charges none for the way in; nobody can subscribe to thethings/lorawan/<stack>/# then, and no other rule reads it. client_id_pattern: MQTT client IDs that The Things Stack may connect with as the cross-account role, * as wildcard. pubsub.has_aws_iot_provider: whoever runs the cluster says that its Pub/Sub has the provider aws_iot; required with mode \"pubsub\"."
   type = object({
-    mode         = string # Required: Terraform drops attributes that it does not know, so a misspelt one would select the default.
-    basic_ingest = optional(bool, false)
+    mode              = string # Required: Terraform drops attributes that it does not know, so a misspelt one would select the default.
+    basic_ingest      = optional(bool, false)
+    client_id_pattern = optional(string, "*")
     mqtt = optional(object({
       ca_certificate      = optional(string)
       certificate_version = optional(number, 1)
@@ -419,6 +442,19 @@ variable "ingest" {
   }
 }
 
+variable "kms_key" {
+  description = "Your own key in KMS, of this region, which then encrypts all secrets, queues, tables, topics, log groups and environments of functions; docs/security.md has what its policy must allow. null: keys of AWS, and a key that is created for the topic of alarms."
+  type = object({
+    arn = string
+  })
+  default = null
+
+  validation {
+    condition     = var.kms_key == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/.+$", var.kms_key.arn))
+    error_message = "kms_key.arn must be the ARN of a key, arn:<partition>:kms:<region>:<account>:key/<id>; got \"${try(var.kms_key.arn, "null")}\"."
+  }
+}
+
 variable "limits" {
   description = "How much of what AWS IoT grants an account and region the stack uses; the defaults are 80 % of AWS's. create_thing_per_second: things created for messages that wait (quota CreateThing, 100 per second). list_things_per_second: searches of the registry (quota ListThings, 10; stacks of one account share it). registry_concurrency: invocations that bring devices in step with things, each about half a device per second; The Things Stack limits them, not AWS. shadow_writes_per_second: writes of shadows with a minimum interval (Device Shadow API, 400 requests per second in most regions; 3200 where AWS grants 4000)."
   type = object({
@@ -458,13 +494,12 @@ variable "limits" {
 }
 
 variable "observability" {
-  description = "Alarms, who is notified of them, and a dashboard. alarm_actions: ARNs of what each alarm does, such as a topic of Amazon SNS that exists. emails: addresses that are notified, on a topic that is created; it is also created without alarm_actions. kms_key_arn: your own key that encrypts it, whose policy lets CloudWatch use it (null: a key is created). notify_when_over: whether the same is done when a fault is over, and once when an alarm is created. dashboard: whether there is one. device_silence: minutes without an uplink after which a device that has sent is silent, and how many silent devices are tolerated without an alarm (null: the silence of a device is not a fault). runbook: page that alarms refer to, a path or an https URL. silence_minutes: minutes without any message of The Things Stack after which an alarm fires (null: silence is not a fault). An alarm costs 0.10 USD a month: docs/alarms.md has how many there are. null: none of it."
+  description = "Alarms, who is notified of them, and a dashboard. alarm_actions: ARNs of what each alarm does, such as a topic of Amazon SNS that exists. emails: addresses that are notified, on a topic that is created; it is also created without alarm_actions. It is encrypted with kms_key, or with a key that is created. notify_when_over: whether the same is done when a fault is over, and once when an alarm is created. dashboard: whether there is one. device_silence: minutes without an uplink after which a device that has sent is silent, and how many silent devices are tolerated without an alarm (null: the silence of a device is not a fault). runbook: page that alarms refer to, a path or an https URL. silence_minutes: minutes without any message of The Things Stack after which an alarm fires (null: silence is not a fault). An alarm costs 0.10 USD a month: docs/alarms.md has how many there are. null: none of it."
   type = object({
     alarm_actions    = optional(list(string), [])
     dashboard        = optional(bool, true)
     device_silence   = optional(object({ minutes = number, tolerated = optional(number, 0) }))
     emails           = optional(set(string), [])
-    kms_key_arn      = optional(string)
     notify_when_over = optional(bool, false)
     runbook          = optional(string, "docs/alarms.md")
     silence_minutes  = optional(number)
@@ -479,11 +514,6 @@ variable "observability" {
   validation {
     condition     = alltrue([for email in try(var.observability.emails, []) : can(regex("^[^@\\s]+@[^@\\s]+[.][^@\\s]+$", email))])
     error_message = "observability.emails must hold addresses, e.g. oncall@example.com; got ${jsonencode(try(var.observability.emails, []))}."
-  }
-
-  validation {
-    condition     = try(var.observability.kms_key_arn, null) == null || can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/.+$", var.observability.kms_key_arn))
-    error_message = "observability.kms_key_arn must be the ARN of a key, arn:<partition>:kms:<region>:<account>:key/<id>, or null; got \"${try(coalesce(var.observability.kms_key_arn, "null"), "null")}\"."
   }
 
   validation {
@@ -570,6 +600,26 @@ variable "releases_url" {
   }
 }
 
+variable "roles" {
+  description = "Path of the IAM roles that are created, and the managed policy that bounds their permissions (null: none). The role that The Things Stack assumes has no path, as The Things Stack takes none."
+  type = object({
+    path                     = optional(string, "/")
+    permissions_boundary_arn = optional(string)
+  })
+  default  = {}
+  nullable = false
+
+  validation {
+    condition     = can(regex("^/([!-~]{1,510}/)?$", var.roles.path))
+    error_message = "roles.path must begin and end with / and hold at most 512 printable characters, e.g. /thingbridge/; got \"${var.roles.path}\"."
+  }
+
+  validation {
+    condition     = var.roles.permissions_boundary_arn == null || can(regex("^arn:[a-z-]+:iam::([0-9]{12}|aws):policy/.+$", var.roles.permissions_boundary_arn))
+    error_message = "roles.permissions_boundary_arn must be the ARN of a policy, arn:<partition>:iam::<account>:policy/<name>, or null; got \"${coalesce(var.roles.permissions_boundary_arn, "null")}\"."
+  }
+}
+
 variable "scrub_keys" {
   description = "Whether root keys and claim codes are removed from a thing five minutes after its device exists. Until then, whoever may describe the thing can read them."
   type        = bool
@@ -649,6 +699,18 @@ variable "thing_type_name" {
   validation {
     condition     = can(regex("^[A-Za-z0-9:_-]{1,128}$", var.thing_type_name))
     error_message = "thing_type_name must hold 1 to 128 of the characters A-Z a-z 0-9 : _ and -; got \"${var.thing_type_name}\"."
+  }
+}
+
+variable "things_log_retention_in_days" {
+  description = "Days that entries of the log of things are kept (0: forever)."
+  type        = number
+  default     = 731
+  nullable    = false
+
+  validation {
+    condition     = contains([0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.things_log_retention_in_days)
+    error_message = "things_log_retention_in_days must be a retention of CloudWatch Logs (0, 1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288 or 3653); got ${var.things_log_retention_in_days}."
   }
 }
 

@@ -17,7 +17,7 @@ module "vineyard" {
   thing_name_scheme = "DeviceID"
   shadow            = { metrics = false, decoded_payload = true, delta_f_port = 10 }
 
-  ingest             = { mode = "manual" }
+  ingest             = { mode = "manual", client_id_pattern = "vineyard-*" }
   trusted_account_id = "123456789012"
   external_id        = "vineyard-7f3a9c"
 
@@ -58,11 +58,29 @@ module "vineyard" {
   }
 
   functions = {
-    architecture = "x86_64"
-    log_level    = "DEBUG"
-    memory_size  = 256
-    runtime      = "python3.12"
+    architecture          = "x86_64"
+    log_level             = "DEBUG"
+    log_retention_in_days = 90
+    memory_size           = 256
+    runtime               = "python3.12"
+    tracing               = "Active"
+
+    # Signed by your pipeline, and run where your own cluster is reached.
+    code_signing_config_arn = "arn:aws:lambda:eu-west-1:123456789012:code-signing-config:csc-0f1e2d3c4b5a69788"
+    vpc = {
+      security_group_ids = ["sg-0f1e2d3c4b5a69788"]
+      subnet_ids         = ["subnet-0f1e2d3c4b5a69788", "subnet-0f1e2d3c4b5a69789"]
+    }
   }
+
+  kms_key = { arn = aws_kms_key.vineyard.arn }
+
+  roles = {
+    path                     = "/thingbridge/"
+    permissions_boundary_arn = "arn:aws:iam::123456789012:policy/workloads"
+  }
+
+  things_log_retention_in_days = 365
 
   package = {
     s3 = {

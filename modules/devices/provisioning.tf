@@ -251,10 +251,12 @@ data "aws_iam_policy_document" "provisioning_trust" {
 resource "aws_iam_role" "provisioning" {
   count = local.provisions ? 1 : 0
 
-  name               = local.provisioning_role_name
-  description        = "Role in which AWS IoT provisions devices of the stack ${var.stack.name}"
-  assume_role_policy = data.aws_iam_policy_document.provisioning_trust[0].json
-  tags               = var.tags
+  name                 = local.provisioning_role_name
+  path                 = var.aws.roles.path
+  description          = "Role in which AWS IoT provisions devices of the stack ${var.stack.name}"
+  assume_role_policy   = data.aws_iam_policy_document.provisioning_trust[0].json
+  permissions_boundary = var.aws.roles.permissions_boundary_arn
+  tags                 = var.tags
 }
 
 data "aws_iam_policy_document" "provisioning" {

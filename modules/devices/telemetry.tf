@@ -100,12 +100,13 @@ module "telemetry_rules" {
   tags         = var.tags
 }
 
+# Without a key of the user's, with that of AWS for Amazon SNS, which whoever may publish may use.
 resource "aws_sns_topic" "alerts" {
   count = local.creates_alert_topic ? 1 : 0
 
   name              = "${var.stack.name}-alerts"
   display_name      = "Alerts of ${var.stack.name}"
-  kms_master_key_id = "alias/aws/sns" # whoever may publish on the topic may use it
+  kms_master_key_id = var.aws.kms_key == null ? "alias/aws/sns" : var.aws.kms_key.arn # AWS's key: whoever may publish on the topic may use it
   tags              = var.tags
 }
 
@@ -136,6 +137,23 @@ data "aws_iam_policy_document" "telemetry" {
       resources = [statement.value]
     }
   }
+
+  # Amazon SNS asks KMS in the name of who publishes.
+  dynamic "statement" {
+    for_each = local.creates_alert_topic ? var.aws.kms_key[*].arn : []
+
+    content {
+      sid       = "UseKeyToNotifyAlerts"
+      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      resources = [statement.value]
+
+      condition {
+        test     = "StringLike"
+        variable = "kms:ViaService"
+        values   = ["sns.${var.aws.region}.amazonaws.com*"]
+      }
+    }
+  }
 }
 
 # Records → the stream of the user's choice, by AWS IoT itself: no function is invoked for it.
@@ -161,6 +179,7 @@ resource "aws_sqs_queue" "records_failures" {
 
   name                      = "${var.stack.name}-records-failures"
   message_retention_seconds = 1209600 # 14 days, the longest SQS keeps a message
-  sqs_managed_sse_enabled   = true
+  sqs_managed_sse_enabled   = var.aws.kms_key == null ? true : null
+  kms_master_key_id         = one(var.aws.kms_key[*].arn)
   tags                      = var.tags
 }

@@ -10,6 +10,7 @@ module "key_encryption_key" {
   generate       = { hex_digits = 32, upper_case = true }
   secret_version = var.key_encryption_key_version
   use            = { sid = "ReadKeyEncryptionKey", environment_variable = "KEY_ENCRYPTION_KEY_SECRET_ARN" }
+  aws            = var.aws
   tags           = var.tags
 }
 
@@ -20,7 +21,7 @@ module "sessions" {
   hash_key               = "device"
   range_key              = "session_key_id"
   point_in_time_recovery = true
-  server_side_encryption = { kms_key_arn = var.kms_key_arn }
+  audited_encryption     = true
   use                    = { sid = "KeepSessions", environment_variable = "SESSIONS_TABLE" }
   aws                    = var.aws
   tags                   = var.tags

@@ -19,11 +19,12 @@ locals {
 
 # Before the function, or its first line would create a group without retention.
 resource "aws_cloudwatch_log_group" "this" {
-  # checkov:skip=CKV_AWS_158: CloudWatch Logs encrypts with a key of its own; kms_key_arn names yours
+  # checkov:skip=CKV_AWS_158: CloudWatch Logs encrypts with a key of its own; kms_key names yours
   # checkov:skip=CKV_AWS_338: how long logs are kept is the user's decision and cost, functions.log_retention_in_days
 
   name              = "/aws/lambda/${var.name}"
   retention_in_days = var.functions.log_retention_in_days
+  kms_key_id        = one(var.aws.kms_key[*].arn)
   tags              = var.tags
 }
 
@@ -32,7 +33,8 @@ resource "aws_sqs_queue" "failures" {
 
   name                      = "${var.name}-failures"
   message_retention_seconds = var.asynchronous_invocation.failure_retention_in_days * 86400
-  sqs_managed_sse_enabled   = true
+  sqs_managed_sse_enabled   = var.aws.kms_key == null ? true : null
+  kms_master_key_id         = one(var.aws.kms_key[*].arn)
   tags                      = var.tags
 }
 
@@ -49,10 +51,12 @@ data "aws_iam_policy_document" "trust" {
 }
 
 resource "aws_iam_role" "this" {
-  name               = local.role_name
-  description        = "Role of the function ${var.name}"
-  assume_role_policy = data.aws_iam_policy_document.trust.json
-  tags               = var.tags
+  name                 = local.role_name
+  path                 = var.aws.roles.path
+  description          = "Role of the function ${var.name}"
+  assume_role_policy   = data.aws_iam_policy_document.trust.json
+  permissions_boundary = var.aws.roles.permissions_boundary_arn
+  tags                 = var.tags
 }
 
 data "aws_iam_policy_document" "this" {
@@ -70,6 +74,95 @@ data "aws_iam_policy_document" "this" {
     content {
       sid       = "KeepFailedEvents"
       actions   = ["sqs:SendMessage"]
+      resources = [statement.value]
+    }
+  }
+
+  # SQS asks KMS in the name of who sends.
+  dynamic "statement" {
+    for_each = local.keeps_failures ? var.aws.kms_key[*].arn : []
+
+    content {
+      sid       = "UseKeyToKeepFailedEvents"
+      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      resources = [statement.value]
+
+      condition {
+        test     = "StringLike"
+        variable = "kms:ViaService"
+        values   = ["sqs.${var.aws.region}.amazonaws.com*"]
+      }
+    }
+  }
+
+  # Lambda decrypts the environment of a new instance in the function's name.
+  dynamic "statement" {
+    for_each = var.aws.kms_key[*].arn
+
+    content {
+      sid       = "ReadOwnEnvironment"
+      actions   = ["kms:Decrypt"]
+      resources = [statement.value]
+
+      condition {
+        test     = "StringEquals"
+        variable = "kms:EncryptionContext:aws:lambda:FunctionArn"
+        values   = [local.arn]
+      }
+    }
+  }
+
+  # No resource level in IAM, or none that is known before.
+  dynamic "statement" {
+    for_each = var.functions.vpc == null ? [] : ["*"]
+
+    content {
+      sid = "JoinNetwork"
+      actions = [
+        "ec2:AssignPrivateIpAddresses",
+        "ec2:CreateNetworkInterface",
+        "ec2:DeleteNetworkInterface",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeSubnets",
+        "ec2:UnassignPrivateIpAddresses",
+      ]
+      resources = [statement.value]
+    }
+  }
+
+  # Those rights are for Lambda, which uses them in the function's name, and not for its code (developer guide, "Giving Lambda functions
+  # access to resources in an Amazon VPC").
+  dynamic "statement" {
+    for_each = var.functions.vpc == null ? [] : ["*"]
+
+    content {
+      sid    = "KeepCodeFromNetwork"
+      effect = "Deny"
+      actions = [
+        "ec2:AssignPrivateIpAddresses",
+        "ec2:CreateNetworkInterface",
+        "ec2:DeleteNetworkInterface",
+        "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeSubnets",
+        "ec2:UnassignPrivateIpAddresses",
+      ]
+      resources = [statement.value]
+
+      condition {
+        test     = "ArnEquals"
+        variable = "lambda:SourceFunctionArn"
+        values   = [local.arn]
+      }
+    }
+  }
+
+  # Neither has a resource level in IAM.
+  dynamic "statement" {
+    for_each = var.functions.tracing == "Active" ? ["*"] : []
+
+    content {
+      sid       = "SendTraces"
+      actions   = ["xray:PutTelemetryRecords", "xray:PutTraceSegments"]
       resources = [statement.value]
     }
   }
@@ -96,7 +189,9 @@ resource "aws_lambda_function" "this" {
   memory_size   = var.functions.memory_size
   timeout       = var.timeout
   layers        = var.layer_arns
+  kms_key_arn   = one(var.aws.kms_key[*].arn)
 
+  code_signing_config_arn        = var.functions.code_signing_config_arn
   reserved_concurrent_executions = var.reserved_concurrency == null ? -1 : var.reserved_concurrency
 
   filename          = var.functions.code.filename
@@ -110,12 +205,28 @@ resource "aws_lambda_function" "this" {
   }
 
   logging_config {
-    log_format            = "JSON"
-    log_group             = aws_cloudwatch_log_group.this.name
-    application_log_level = var.functions.log_level
+    log_format = "JSON"
+    log_group  = aws_cloudwatch_log_group.this.name
+
+    # Not functions.log_level, by which the functions choose themselves what they print. Lambda takes a line without a time for INFO, errors
+    # and metrics too: WARN would hide them. And DEBUG would have boto3 log what it sends and receives, secrets among it.
+    application_log_level = "INFO"
 
     # Of each invocation, only failures: two entries of 0.4 KB for every success would cost as much as the invocation itself.
     system_log_level = var.functions.log_level == "DEBUG" ? "INFO" : "WARN"
+  }
+
+  tracing_config {
+    mode = var.functions.tracing
+  }
+
+  dynamic "vpc_config" {
+    for_each = var.functions.vpc[*]
+
+    content {
+      security_group_ids = vpc_config.value.security_group_ids
+      subnet_ids         = vpc_config.value.subnet_ids
+    }
   }
 
   tags = var.tags
@@ -136,4 +247,13 @@ resource "aws_lambda_function_event_invoke_config" "this" {
       destination = aws_sqs_queue.failures[0].arn
     }
   }
+}
+
+# Lambda ends a function that has started itself 16 times through a queue, unless it may (developer guide, "Use Lambda recursive loop
+# detection to prevent infinite loops").
+resource "aws_lambda_function_recursion_config" "this" {
+  count = var.starts_itself ? 1 : 0
+
+  function_name  = aws_lambda_function.this.function_name
+  recursive_loop = "Allow"
 }

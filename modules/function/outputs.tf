@@ -4,7 +4,7 @@
 output "arn" {
   description = "ARN of the function."
   value       = aws_lambda_function.this.arn
-  depends_on  = [aws_iam_role_policy.this, aws_lambda_function_event_invoke_config.this]
+  depends_on  = [aws_iam_role_policy.this, aws_lambda_function_event_invoke_config.this, aws_lambda_function_recursion_config.this]
 }
 
 output "failure_queue" {

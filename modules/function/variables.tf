@@ -36,11 +36,18 @@ variable "asynchronous_invocation" {
 }
 
 variable "aws" {
-  description = "Partition, region and account that everything is created in."
+  description = "Partition, region and account that everything is created in, the key in KMS that encrypts it (null: keys of AWS), and path and permissions boundary of the roles."
   type = object({
     partition  = string
     region     = string
     account_id = string
+    kms_key = optional(object({
+      arn = string
+    }))
+    roles = optional(object({
+      path                     = optional(string, "/")
+      permissions_boundary_arn = optional(string)
+    }), {})
   })
 }
 
@@ -64,7 +71,7 @@ variable "environment" {
 }
 
 variable "functions" {
-  description = "What all functions share: the zip (output code of the module package), processor (\"arm64\" or \"x86_64\"), runtime, memory in MB, least severe level that is logged, and days that log entries are kept (0: forever)."
+  description = "What all functions share: the zip (output code of the module package), processor (\"arm64\" or \"x86_64\"), runtime, memory in MB, least severe level that is logged, days that log entries are kept (0: forever), the configuration that their signature is checked with, tracing by X-Ray (\"Active\" or \"PassThrough\"), and subnets and security groups of a VPC (null: outside of any)."
   type = object({
     architecture = optional(string, "arm64")
     code = object({
@@ -74,10 +81,16 @@ variable "functions" {
       s3_object_version = optional(string)
       source_code_hash  = optional(string)
     })
-    log_level             = optional(string, "INFO")
-    log_retention_in_days = optional(number, 30)
-    memory_size           = optional(number, 512)
-    runtime               = optional(string, "python3.13")
+    code_signing_config_arn = optional(string)
+    log_level               = optional(string, "INFO")
+    log_retention_in_days   = optional(number, 30)
+    memory_size             = optional(number, 512)
+    runtime                 = optional(string, "python3.13")
+    tracing                 = optional(string, "PassThrough")
+    vpc = optional(object({
+      security_group_ids = list(string)
+      subnet_ids         = list(string)
+    }))
   })
 
   validation {
@@ -108,6 +121,16 @@ variable "functions" {
   validation {
     condition     = can(regex("^python3\\.1[1-9]$", var.functions.runtime))
     error_message = "functions.runtime must be \"python3.11\" or a later Python of Lambda; got \"${var.functions.runtime}\"."
+  }
+
+  validation {
+    condition     = contains(["Active", "PassThrough"], var.functions.tracing)
+    error_message = "functions.tracing must be \"Active\" or \"PassThrough\"; got \"${var.functions.tracing}\"."
+  }
+
+  validation {
+    condition     = try(length(var.functions.vpc.subnet_ids) >= 1 && length(var.functions.vpc.security_group_ids) >= 1, var.functions.vpc == null)
+    error_message = "functions.vpc must name at least one subnet and one security group; got ${jsonencode(var.functions.vpc)}."
   }
 }
 
@@ -160,6 +183,13 @@ variable "reserved_concurrency" {
     condition     = var.reserved_concurrency == null || try(var.reserved_concurrency >= 1 && floor(var.reserved_concurrency) == var.reserved_concurrency, false)
     error_message = "reserved_concurrency must be a whole number from 1, or null; got ${coalesce(var.reserved_concurrency, 0)}."
   }
+}
+
+variable "starts_itself" {
+  description = "Whether the function starts itself through a queue by design, each time with less to do: then Lambda does not end it after 16 times."
+  type        = bool
+  default     = false
+  nullable    = false
 }
 
 variable "tags" {

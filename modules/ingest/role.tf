@@ -7,8 +7,12 @@ locals {
 
   # Roles belong to the account, not to a region. AWS takes 64 characters, and does not distinguish names by case: with a capital, the name has
   # a digest, so that the stacks farm and Farm have roles of their own.
-  role_wanted = "${var.stack.name}-things-stack-${var.aws.region}"
-  role_name   = length(local.role_wanted) <= 64 && local.role_wanted == lower(local.role_wanted) ? local.role_wanted : "${substr(var.stack.name, 0, 41 - length(var.aws.region))}-things-stack-${substr(sha256(var.stack.name), 0, 8)}-${var.aws.region}"
+  role_wanted  = "${var.stack.name}-things-stack-${var.aws.region}"
+  role_derived = length(local.role_wanted) <= 64 && local.role_wanted == lower(local.role_wanted) ? local.role_wanted : "${substr(var.stack.name, 0, 41 - length(var.aws.region))}-things-stack-${substr(sha256(var.stack.name), 0, 8)}-${var.aws.region}"
+
+  # The trust of the hosted package may require no external ID. Then the name of the role is what protects it: another customer of that
+  # Things Stack, who could name it in a package of theirs, must not be able to guess it. 64 bits of the ID that is generated.
+  role_name = var.mode == "package" ? "${substr(var.stack.name, 0, 34)}-things-stack-${substr(sha256(terraform_data.external_id.output), 0, 16)}" : local.role_derived
 
   # The hosted package is not known to show an external id: it is required only on request.
   external_id = (
@@ -60,10 +64,11 @@ resource "aws_iam_role" "things_stack" {
 
   count = local.by_role ? 1 : 0
 
-  name               = local.role_name
-  description        = "Assumed by The Things Stack to exchange messages of the stack ${var.stack.name}"
-  assume_role_policy = data.aws_iam_policy_document.trust[0].json
-  tags               = var.tags
+  name                 = local.role_name
+  description          = "Assumed by The Things Stack to exchange messages of the stack ${var.stack.name}"
+  assume_role_policy   = data.aws_iam_policy_document.trust[0].json
+  permissions_boundary = var.aws.roles.permissions_boundary_arn
+  tags                 = var.tags
 
   # When the mode changes, destroyed only once The Things Stack is configured with the new one.
   lifecycle {

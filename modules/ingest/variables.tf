@@ -11,11 +11,18 @@ variable "alarms" {
 }
 
 variable "aws" {
-  description = "Partition, region and account that everything is created in."
+  description = "Partition, region and account that everything is created in, the key in KMS that encrypts it (null: keys of AWS), and path and permissions boundary of the roles."
   type = object({
     partition  = string
     region     = string
     account_id = string
+    kms_key = optional(object({
+      arn = string
+    }))
+    roles = optional(object({
+      path                     = optional(string, "/")
+      permissions_boundary_arn = optional(string)
+    }), {})
   })
 }
 
@@ -71,7 +78,7 @@ variable "external_id" {
 }
 
 variable "functions" {
-  description = "What all functions share: the zip (output code of the module package), processor (\"arm64\" or \"x86_64\"), runtime, memory in MB, least severe level that is logged, and days that log entries are kept (0: forever)."
+  description = "What all functions share: the zip (output code of the module package), processor (\"arm64\" or \"x86_64\"), runtime, memory in MB, least severe level that is logged, days that log entries are kept (0: forever), the configuration that their signature is checked with, tracing by X-Ray (\"Active\" or \"PassThrough\"), and subnets and security groups of a VPC (null: outside of any)."
   type = object({
     architecture = optional(string, "arm64")
     code = object({
@@ -81,10 +88,16 @@ variable "functions" {
       s3_object_version = optional(string)
       source_code_hash  = optional(string)
     })
-    log_level             = optional(string, "INFO")
-    log_retention_in_days = optional(number, 30)
-    memory_size           = optional(number, 512)
-    runtime               = optional(string, "python3.13")
+    code_signing_config_arn = optional(string)
+    log_level               = optional(string, "INFO")
+    log_retention_in_days   = optional(number, 30)
+    memory_size             = optional(number, 512)
+    runtime                 = optional(string, "python3.13")
+    tracing                 = optional(string, "PassThrough")
+    vpc = optional(object({
+      security_group_ids = list(string)
+      subnet_ids         = list(string)
+    }))
   })
 }
 
@@ -228,6 +241,12 @@ variable "webhook" {
   validation {
     condition     = contains(["function", "iot_core"], var.webhook.receiver)
     error_message = "webhook.receiver must be \"function\" or \"iot_core\"; got \"${var.webhook.receiver}\"."
+  }
+
+  # Developer guide, "Lambda function URLs".
+  validation {
+    condition     = var.mode != "webhook" || var.webhook.receiver != "function" || !contains(["ap-south-2", "ap-southeast-4", "ap-southeast-5", "ca-west-1", "eu-central-2", "eu-south-2", "il-central-1", "me-central-1"], var.aws.region)
+    error_message = "webhook.receiver must be \"iot_core\" where Lambda has no function URLs, or the mode another one; got \"function\" in the region \"${var.aws.region}\"."
   }
 
   # AWS IoT Core admits by signature before it invokes anything: there is no function that strangers could occupy.

@@ -10,6 +10,7 @@ module "webhook_secret" {
   generate       = { hex_digits = 64 }
   secret_version = var.webhook.secret_version
   use            = { sid = "ReadWebhookSecret", environment_variable = "WEBHOOK_SECRET_ARN" }
+  aws            = var.aws
   tags           = var.tags
 }
 

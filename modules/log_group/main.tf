@@ -6,12 +6,12 @@ locals {
 }
 
 resource "aws_cloudwatch_log_group" "this" {
-  # checkov:skip=CKV_AWS_158: CloudWatch Logs encrypts with a key of its own; kms_key_arn names yours
+  # checkov:skip=CKV_AWS_158: CloudWatch Logs encrypts with a key of its own; kms_key names yours
   # checkov:skip=CKV_AWS_338: how long logs are kept is the caller's decision and cost, retention_in_days
 
   name              = var.name
   retention_in_days = var.retention_in_days
-  kms_key_id        = var.kms_key_arn
+  kms_key_id        = one(var.aws.kms_key[*].arn)
   tags              = var.tags
 }
 

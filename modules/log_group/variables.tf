@@ -1,18 +1,19 @@
 # What the caller decides about the log group.
 
 variable "aws" {
-  description = "Partition, region and account that everything is created in."
+  description = "Partition, region and account that everything is created in, the key in KMS that encrypts it (null: keys of AWS), and path and permissions boundary of the roles."
   type = object({
     partition  = string
     region     = string
     account_id = string
+    kms_key = optional(object({
+      arn = string
+    }))
+    roles = optional(object({
+      path                     = optional(string, "/")
+      permissions_boundary_arn = optional(string)
+    }), {})
   })
-}
-
-variable "kms_key_arn" {
-  description = "KMS key that encrypts the log; null takes a key that CloudWatch Logs owns. The key's policy must admit logs.<region>.amazonaws.com."
-  type        = string
-  default     = null
 }
 
 variable "name" {

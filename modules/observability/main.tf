@@ -3,7 +3,7 @@
 
 locals {
   creates_topic = var.settings != null && try(length(var.settings.emails) > 0 || length(var.settings.alarm_actions) == 0, false)
-  creates_key   = local.creates_topic && try(var.settings.kms_key_arn == null, false)
+  creates_key   = local.creates_topic && var.aws.kms_key == null
 
   name = "${var.stack.name}-alarms"
 
@@ -94,7 +94,7 @@ resource "aws_sns_topic" "alarms" {
 
   name              = local.name
   display_name      = "Alarms of ${var.stack.name}"
-  kms_master_key_id = local.creates_key ? aws_kms_key.alarms[0].arn : var.settings.kms_key_arn
+  kms_master_key_id = local.creates_key ? aws_kms_key.alarms[0].arn : var.aws.kms_key.arn
   tags              = var.tags
 }
 

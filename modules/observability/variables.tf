@@ -1,11 +1,18 @@
 # What the user wants of alarms and dashboard, and what there is to be seen.
 
 variable "aws" {
-  description = "Partition, region and account that everything is created in."
+  description = "Partition, region and account that everything is created in, the key in KMS that encrypts it (null: keys of AWS), and path and permissions boundary of the roles."
   type = object({
     partition  = string
     region     = string
     account_id = string
+    kms_key = optional(object({
+      arn = string
+    }))
+    roles = optional(object({
+      path                     = optional(string, "/")
+      permissions_boundary_arn = optional(string)
+    }), {})
   })
 }
 
@@ -34,13 +41,12 @@ variable "observed" {
 }
 
 variable "settings" {
-  description = "Alarms, who is notified of them, and a dashboard. alarm_actions: ARNs of what each alarm does, such as a topic of Amazon SNS that exists. emails: addresses that are notified, on a topic that is created; it is also created without alarm_actions. kms_key_arn: your own key that encrypts it, whose policy lets CloudWatch use it (null: a key is created). notify_when_over: whether the same is done when a fault is over, and once when an alarm is created. dashboard: whether there is one. device_silence: minutes without an uplink after which a device that has sent is silent, and how many silent devices are tolerated without an alarm (null: the silence of a device is not a fault). runbook: page that alarms refer to, a path or an https URL. silence_minutes: minutes without any message of The Things Stack after which an alarm fires (null: silence is not a fault). null: none of it."
+  description = "Alarms, who is notified of them, and a dashboard. alarm_actions: ARNs of what each alarm does, such as a topic of Amazon SNS that exists. emails: addresses that are notified, on a topic that is created; it is also created without alarm_actions. It is encrypted with aws.kms_key, or with a key that is created. notify_when_over: whether the same is done when a fault is over, and once when an alarm is created. dashboard: whether there is one. device_silence: minutes without an uplink after which a device that has sent is silent, and how many silent devices are tolerated without an alarm (null: the silence of a device is not a fault). runbook: page that alarms refer to, a path or an https URL. silence_minutes: minutes without any message of The Things Stack after which an alarm fires (null: silence is not a fault). null: none of it."
   type = object({
     alarm_actions    = optional(list(string), [])
     dashboard        = optional(bool, true)
     device_silence   = optional(object({ minutes = number, tolerated = optional(number, 0) }))
     emails           = optional(set(string), [])
-    kms_key_arn      = optional(string)
     notify_when_over = optional(bool, false)
     runbook          = optional(string, "docs/alarms.md")
     silence_minutes  = optional(number)

@@ -56,6 +56,23 @@ variable "python_version" {
   }
 }
 
+variable "signed" {
+  description = "Whether Lambda checks the signature of the code. What is built here has none."
+  type        = bool
+  default     = false
+  nullable    = false
+
+  validation {
+    condition     = !var.signed || var.prebuilt != null
+    error_message = "signed must be false without prebuilt, a zip that you have signed (functions.code_signing_config_arn and package of the stack); got ${var.signed}."
+  }
+
+  validation {
+    condition     = !var.signed || var.layer == null
+    error_message = "signed must be false with a layer, which is built here and has no signature (functions.code_signing_config_arn, and end_to_end_encryption or the receiver iot_core, of the stack); got ${var.signed}."
+  }
+}
+
 variable "source_path" {
   description = "Folder whose *.py, *.json and *.txt become the root of the zip. Its requirements.txt pins the dependencies, each with its exact version and the hash of its pure wheel."
   type        = string

@@ -14,11 +14,15 @@ module "sync" {
   handler      = "handlers.sync.handler"
   timeout      = local.sync_timeout
   long_running = true
-  functions    = var.functions
-  policy_json  = data.aws_iam_policy_document.sync[0].json
-  alarms       = var.alarms
-  aws          = var.aws
-  tags         = var.tags
+
+  # A run that needs longer than an invocation has.
+  starts_itself = true
+
+  functions   = var.functions
+  policy_json = data.aws_iam_policy_document.sync[0].json
+  alarms      = var.alarms
+  aws         = var.aws
+  tags        = var.tags
 
   environment = merge(
     {

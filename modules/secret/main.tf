@@ -12,14 +12,14 @@ locals {
 }
 
 resource "aws_secretsmanager_secret" "this" {
-  # checkov:skip=CKV_AWS_149: Secrets Manager encrypts with the account's aws/secretsmanager; kms_key_arn names yours
+  # checkov:skip=CKV_AWS_149: Secrets Manager encrypts with the account's aws/secretsmanager; kms_key names yours
   # checkov:skip=CKV2_AWS_57: the other side has to learn a new value too: a raised version rotates both in one apply
 
   count = local.created ? 1 : 0
 
   name                    = var.name
   description             = var.description
-  kms_key_id              = var.kms_key_arn
+  kms_key_id              = one(var.aws.kms_key[*].arn)
   recovery_window_in_days = var.recovery_window_in_days
   tags                    = var.tags
 }
@@ -34,6 +34,10 @@ resource "aws_secretsmanager_secret_version" "this" {
 
 locals {
   arn = one(concat(aws_secretsmanager_secret.this[*].arn, var.existing_arn[*]))
+
+  # Of an existing secret, which may be in another region, nothing says which key it is encrypted with: any of its account, for it alone.
+  region  = local.created ? var.aws.region : split(":", var.existing_arn)[3]
+  any_key = local.created ? null : join(":", ["arn", var.aws.partition, "kms", local.region, split(":", var.existing_arn)[4], "key/*"])
 }
 
 data "aws_iam_policy_document" "use" {
@@ -41,5 +45,28 @@ data "aws_iam_policy_document" "use" {
     sid       = var.use.sid
     actions   = ["secretsmanager:GetSecretValue"]
     resources = [local.arn]
+  }
+
+  # Secrets Manager asks KMS in the name of who reads.
+  dynamic "statement" {
+    for_each = local.created ? var.aws.kms_key[*].arn : [local.any_key]
+
+    content {
+      sid       = "UseKeyTo${var.use.sid}"
+      actions   = ["kms:Decrypt"]
+      resources = [statement.value]
+
+      condition {
+        test     = "StringLike"
+        variable = "kms:ViaService"
+        values   = ["secretsmanager.${local.region}.amazonaws.com*"]
+      }
+
+      condition {
+        test     = "StringEquals"
+        variable = "kms:EncryptionContext:SecretARN"
+        values   = [local.arn]
+      }
+    }
   }
 }

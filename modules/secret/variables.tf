@@ -1,5 +1,21 @@
 # What the caller decides about the secret.
 
+variable "aws" {
+  description = "Partition, region and account that everything is created in, the key in KMS that encrypts it (null: keys of AWS), and path and permissions boundary of the roles."
+  type = object({
+    partition  = string
+    region     = string
+    account_id = string
+    kms_key = optional(object({
+      arn = string
+    }))
+    roles = optional(object({
+      path                     = optional(string, "/")
+      permissions_boundary_arn = optional(string)
+    }), {})
+  })
+}
+
 variable "description" {
   description = "Purpose of the secret, shown in the console."
   type        = string
@@ -30,12 +46,6 @@ variable "generate" {
     condition     = var.generate == null || try(var.generate.hex_digits >= 32 && var.generate.hex_digits <= 64 && floor(var.generate.hex_digits) == var.generate.hex_digits, false)
     error_message = "generate.hex_digits must be a whole number from 32 (128 bits) to 64; got ${try(var.generate.hex_digits, "null")}."
   }
-}
-
-variable "kms_key_arn" {
-  description = "KMS key that encrypts the secret; null takes the account's aws/secretsmanager. With a key of yours, readers need kms:Decrypt on it."
-  type        = string
-  default     = null
 }
 
 variable "name" {

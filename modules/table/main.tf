@@ -39,13 +39,13 @@ resource "aws_dynamodb_table" "this" {
     }
   }
 
-  # Without this block DynamoDB encrypts with a key that it owns.
+  # Without this block DynamoDB encrypts with a key that it owns, and without an ARN with the account's aws/dynamodb.
   dynamic "server_side_encryption" {
-    for_each = var.server_side_encryption[*]
+    for_each = var.aws.kms_key != null || var.audited_encryption ? [one(var.aws.kms_key[*].arn)] : []
 
     content {
       enabled     = true
-      kms_key_arn = server_side_encryption.value.kms_key_arn
+      kms_key_arn = server_side_encryption.value
     }
   }
 
@@ -58,6 +58,23 @@ data "aws_iam_policy_document" "use" {
     actions   = concat(["dynamodb:GetItem", "dynamodb:UpdateItem"], var.use.lists_partitions ? ["dynamodb:Query"] : [])
     resources = [local.arn]
   }
+
+  # DynamoDB decrypts the key of a table in the name of who uses the table, to read and to write.
+  dynamic "statement" {
+    for_each = var.aws.kms_key[*].arn
+
+    content {
+      sid       = "UseKeyTo${var.use.sid}"
+      actions   = ["kms:Decrypt"]
+      resources = [statement.value]
+
+      condition {
+        test     = "StringLike"
+        variable = "kms:ViaService"
+        values   = ["dynamodb.${var.aws.region}.amazonaws.com*"]
+      }
+    }
+  }
 }
 
 # What Lambda needs to read a stream for a function (developer guide, "Process DynamoDB records with Lambda").
@@ -69,6 +86,22 @@ data "aws_iam_policy_document" "stream" {
     actions   = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"]
     resources = ["${local.arn}/stream/*"]
   }
+
+  dynamic "statement" {
+    for_each = var.aws.kms_key[*].arn
+
+    content {
+      sid       = "UseKeyTo${var.stream.sid}"
+      actions   = ["kms:Decrypt"]
+      resources = [statement.value]
+
+      condition {
+        test     = "StringLike"
+        variable = "kms:ViaService"
+        values   = ["dynamodb.${var.aws.region}.amazonaws.com*"]
+      }
+    }
+  }
 }
 
 data "aws_iam_policy_document" "deletion" {
@@ -78,5 +111,21 @@ data "aws_iam_policy_document" "deletion" {
     sid       = var.deletion.sid
     actions   = ["dynamodb:DeleteItem"]
     resources = [local.arn]
+  }
+
+  dynamic "statement" {
+    for_each = var.aws.kms_key[*].arn
+
+    content {
+      sid       = "UseKeyTo${var.deletion.sid}"
+      actions   = ["kms:Decrypt"]
+      resources = [statement.value]
+
+      condition {
+        test     = "StringLike"
+        variable = "kms:ViaService"
+        values   = ["dynamodb.${var.aws.region}.amazonaws.com*"]
+      }
+    }
   }
 }

@@ -1,11 +1,25 @@
 # What the caller decides about the table.
 
+variable "audited_encryption" {
+  description = "Whether each use of the key is recorded in CloudTrail also without aws.kms_key: then the key is the account's aws/dynamodb, and not one that DynamoDB owns."
+  type        = bool
+  default     = false
+  nullable    = false
+}
+
 variable "aws" {
-  description = "Partition, region and account that everything is created in."
+  description = "Partition, region and account that everything is created in, the key in KMS that encrypts it (null: keys of AWS), and path and permissions boundary of the roles."
   type = object({
     partition  = string
     region     = string
     account_id = string
+    kms_key = optional(object({
+      arn = string
+    }))
+    roles = optional(object({
+      path                     = optional(string, "/")
+      permissions_boundary_arn = optional(string)
+    }), {})
   })
 }
 
@@ -43,14 +57,6 @@ variable "range_key" {
   description = "Name of the sort key, a string. null: none."
   type        = string
   default     = null
-}
-
-variable "server_side_encryption" {
-  description = "Encryption with a key in KMS: kms_key_arn, or null for the account's aws/dynamodb (with a key of yours, users need kms:Decrypt on it). null: a key that DynamoDB owns."
-  type = object({
-    kms_key_arn = optional(string)
-  })
-  default = null
 }
 
 variable "stream" {

@@ -41,10 +41,12 @@ data "aws_iam_policy_document" "trust" {
 }
 
 resource "aws_iam_role" "this" {
-  name               = local.role_name
-  description        = "Role of the topic rule ${local.name}"
-  assume_role_policy = data.aws_iam_policy_document.trust.json
-  tags               = var.tags
+  name                 = local.role_name
+  path                 = var.aws.roles.path
+  description          = "Role of the topic rule ${local.name}"
+  assume_role_policy   = data.aws_iam_policy_document.trust.json
+  permissions_boundary = var.aws.roles.permissions_boundary_arn
+  tags                 = var.tags
 }
 
 data "aws_iam_policy_document" "queues" {
@@ -105,6 +107,39 @@ data "aws_iam_policy_document" "queues" {
       sid       = "RepublishSelectedMessages"
       actions   = ["iot:Publish"]
       resources = [for topic in statement.value.topics : "arn:${var.aws.partition}:iot:${var.aws.region}:${var.aws.account_id}:topic/${topic}"]
+    }
+  }
+
+  # SQS and DynamoDB ask KMS in the name of this role.
+  dynamic "statement" {
+    for_each = var.error_queue != null || var.action.queue != null ? var.aws.kms_key[*].arn : []
+
+    content {
+      sid       = "UseKeyOfQueues"
+      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      resources = [statement.value]
+
+      condition {
+        test     = "StringLike"
+        variable = "kms:ViaService"
+        values   = ["sqs.${var.aws.region}.amazonaws.com*"]
+      }
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.action.table != null ? var.aws.kms_key[*].arn : []
+
+    content {
+      sid       = "UseKeyOfTable"
+      actions   = ["kms:Decrypt"]
+      resources = [statement.value]
+
+      condition {
+        test     = "StringLike"
+        variable = "kms:ViaService"
+        values   = ["dynamodb.${var.aws.region}.amazonaws.com*"]
+      }
     }
   }
 }

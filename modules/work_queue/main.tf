@@ -27,7 +27,8 @@ resource "aws_sqs_queue" "dead_letters" {
   name                      = local.dead_letters_name
   fifo_queue                = var.fifo ? true : null
   message_retention_seconds = 1209600 # 14 days, the longest SQS keeps a message: a failure on a Friday is still there after a holiday
-  sqs_managed_sse_enabled   = true
+  sqs_managed_sse_enabled   = var.aws.kms_key == null ? true : null
+  kms_master_key_id         = one(var.aws.kms_key[*].arn)
 
   redrive_allow_policy = jsonencode({
     redrivePermission = "byQueue"
@@ -42,7 +43,8 @@ resource "aws_sqs_queue" "dead_letters" {
 resource "aws_sqs_queue" "this" {
   name                       = local.name
   fifo_queue                 = var.fifo ? true : null
-  sqs_managed_sse_enabled    = true
+  sqs_managed_sse_enabled    = var.aws.kms_key == null ? true : null
+  kms_master_key_id          = one(var.aws.kms_key[*].arn)
   visibility_timeout_seconds = local.visibility_timeout_seconds
   message_retention_seconds  = var.message_retention_seconds
 
@@ -84,6 +86,23 @@ data "aws_iam_policy_document" "send" {
     actions   = concat(["sqs:SendMessage"], var.send.reads_length ? ["sqs:GetQueueAttributes"] : [])
     resources = [local.arn]
   }
+
+  # SQS asks KMS in the name of who sends, who receives, and of Lambda as the function.
+  dynamic "statement" {
+    for_each = var.aws.kms_key[*].arn
+
+    content {
+      sid       = "UseKeyTo${var.send.sid}"
+      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      resources = [statement.value]
+
+      condition {
+        test     = "StringLike"
+        variable = "kms:ViaService"
+        values   = ["sqs.${var.aws.region}.amazonaws.com*"]
+      }
+    }
+  }
 }
 
 data "aws_iam_policy_document" "give_up" {
@@ -93,6 +112,22 @@ data "aws_iam_policy_document" "give_up" {
     sid       = var.give_up.sid
     actions   = ["sqs:SendMessage"]
     resources = [local.dead_letters_arn]
+  }
+
+  dynamic "statement" {
+    for_each = var.aws.kms_key[*].arn
+
+    content {
+      sid       = "UseKeyTo${var.give_up.sid}"
+      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+      resources = [statement.value]
+
+      condition {
+        test     = "StringLike"
+        variable = "kms:ViaService"
+        values   = ["sqs.${var.aws.region}.amazonaws.com*"]
+      }
+    }
   }
 }
 
@@ -108,5 +143,21 @@ data "aws_iam_policy_document" "work" {
     sid       = var.fifo ? "SetWhenGroupsComeAgain" : "SetWhenMessagesComeAgain"
     actions   = ["sqs:ChangeMessageVisibility", "sqs:GetQueueUrl"]
     resources = [local.arn]
+  }
+
+  dynamic "statement" {
+    for_each = var.aws.kms_key[*].arn
+
+    content {
+      sid       = "UseKeyTo${var.fifo ? "WorkOffFifoQueue" : "WorkOffQueue"}"
+      actions   = ["kms:Decrypt"]
+      resources = [statement.value]
+
+      condition {
+        test     = "StringLike"
+        variable = "kms:ViaService"
+        values   = ["sqs.${var.aws.region}.amazonaws.com*"]
+      }
+    }
   }
 }

@@ -157,6 +157,25 @@ run "only_alarms_of_the_stack_may_use_topic_and_key" {
   }
 }
 
+run "a_key_of_the_user_serves_the_topic_and_none_is_created" {
+  command = plan
+
+  module {
+    source = "./modules/observability"
+  }
+
+  variables {
+    stack    = { name = "farm" }
+    settings = {}
+    aws      = { partition = "aws", region = "eu-west-1", account_id = "111122223333", kms_key = { arn = "arn:aws:kms:eu-west-1:111122223333:key/1" } }
+  }
+
+  assert {
+    condition     = length(aws_kms_key.alarms) == 0 && aws_sns_topic.alarms[0].kms_master_key_id == "arn:aws:kms:eu-west-1:111122223333:key/1"
+    error_message = "got ${aws_sns_topic.alarms[0].kms_master_key_id}"
+  }
+}
+
 run "graphs_stand_beside_each_other_and_none_is_empty" {
   command = plan
 

@@ -60,6 +60,12 @@ run "a_function_takes_environment_and_rights_of_every_grant" {
     error_message = "got ${output.static_arn}"
   }
 
+  # Lambda takes what the functions print for INFO.
+  assert {
+    condition     = aws_lambda_function.this.logging_config[0].application_log_level == "INFO"
+    error_message = "got ${aws_lambda_function.this.logging_config[0].application_log_level}"
+  }
+
   # An invocation that succeeds writes nothing by itself.
   assert {
     condition     = aws_lambda_function.this.logging_config[0].system_log_level == "WARN"
@@ -223,6 +229,23 @@ run "the_external_id_is_the_same_in_the_next_apply" {
   assert {
     condition     = output.external_id == run.an_external_id_is_drawn_and_kept.external_id
     error_message = "got ${output.external_id} after ${run.an_external_id_is_drawn_and_kept.external_id}"
+  }
+}
+
+run "nobody_can_guess_the_name_of_the_role_of_the_package" {
+  command = apply
+
+  module {
+    source = "./modules/ingest"
+  }
+
+  variables {
+    mode = "package"
+  }
+
+  assert {
+    condition     = aws_iam_role.things_stack[0].name == "farm-things-stack-${substr(sha256(terraform_data.external_id.output), 0, 16)}" && output.external_id == null
+    error_message = "got ${aws_iam_role.things_stack[0].name}"
   }
 }
 

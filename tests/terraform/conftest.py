@@ -268,7 +268,7 @@ def resources() -> Callable[[tftest.TerraformPlanOutput], dict[str, dict[str, An
 
 @pytest.fixture(scope="session")
 def policy_documents() -> Callable[[tftest.TerraformPlanOutput], dict[str, list[dict[str, Any]]]]:
-    """Address -> statements of every policy document of its own; what is only known after the apply is None."""
+    """Address -> statements of every policy document of the modules; what is only known after the apply is None."""
 
     def get(planned: tftest.TerraformPlanOutput) -> dict[str, list[dict[str, Any]]]:
         documents = {
@@ -280,6 +280,6 @@ def policy_documents() -> Callable[[tftest.TerraformPlanOutput], dict[str, list[
             if change["type"] == "aws_iam_policy_document":
                 # None where a document only merges others.
                 documents[change["address"]] = change["change"]["after"].get("statement") or []
-        return documents
+        return {address: statements for address, statements in documents.items() if address.startswith("module.")}
 
     return get

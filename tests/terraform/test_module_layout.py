@@ -101,7 +101,7 @@ def test_the_root_shows_what_an_object_holds_that_is_not_set() -> None:
     (shown,) = [row for row in interface_variables(REPOSITORY) if row.startswith("| `registry_sync` |")]
     assert '`{ enabled = true, mode = "apply", schedule = "rate(10 minutes)" }`' in shown
     (shown,) = [row for row in interface_variables(REPOSITORY) if row.startswith("| `ingest` |")]
-    assert '{ basic_ingest = false, mode = "' in shown
+    assert '{ basic_ingest = false, client_id_pattern = "*", mode = "' in shown
     assert 'webhook = { receiver = "function", reserved_concurrency = null, secret_version = 1, url = null }' in shown
 
 

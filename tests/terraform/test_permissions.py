@@ -26,6 +26,9 @@ EVERYTHING = {
     "ReadAttachedPolicies": "iot:ListAttachedPolicies is checked on no resource that names the certificate",
     "RegisterCertificates": "neither attaching certificates to things nor registering them has a resource level in IAM",
     "DetachOldCertificates": "neither detaching certificates nor reading their policies has a resource that names them",
+    "JoinNetwork": "network interfaces have no name that is known before",
+    "KeepCodeFromNetwork": "denies what JoinNetwork permits",
+    "SendTraces": "neither xray:PutTraceSegments nor xray:PutTelemetryRecords has a resource level in IAM",
     "SwitchOnRegistryEvents": "event configurations have no resource level in IAM",
 }
 # Resources that name a whole kind of thing, and why they can't name fewer.
@@ -53,10 +56,16 @@ WHOLE_KINDS = {
     "UndoSecondThings": "things are named by their users, freely",
     "ChangeThings": "things are named by their users, freely",
     "Connect": "the client ids of The Things Stack are random",
+    "UseKeyToReadApiKey": "nothing says which key encrypts an existing secret; a condition names the secret",
 }
 # With ingest.mode "mqtt" alone, and with the modes in which The Things Stack assumes a role.
 MQTT = {"CreateCertificate", "KeepCertificates"}
-ROLE = {"Connect", "FindEndpoint"}
+ROLE = {"FindEndpoint"}
+# With one of these modes, unless ingest.client_id_pattern is set.
+ANY_CLIENT = {"Connect"}
+# With functions.vpc and functions.tracing, and with application_api_key_secret_arn.
+FUNCTIONS = {"JoinNetwork", "KeepCodeFromNetwork", "SendTraces"}
+OWN_SECRET = {"UseKeyToReadApiKey"}
 # With the variable devices, and its readings.
 DEVICES = {
     "FollowDeviceShadows",
@@ -81,10 +90,22 @@ ROTATIONS = {"DetachOldCertificates", "EndOldCertificates", "ReadRotatedThings"}
 OBSERVABILITY = {"AdministerKey", "EncryptNotifications"}
 # With shadow.delta_f_port.
 DESIRED_STATES = {"FollowDesiredStates"}
-CHOICES = MQTT | ROLE | DEVICES | PROVISIONING | ROTATIONS | OBSERVABILITY | DESIRED_STATES
+CHOICES = (
+    MQTT
+    | ROLE
+    | ANY_CLIENT
+    | DEVICES
+    | PROVISIONING
+    | ROTATIONS
+    | OBSERVABILITY
+    | DESIRED_STATES
+    | FUNCTIONS
+    | OWN_SECRET
+)
 CHOSEN = {
-    "complete": ROLE | DEVICES | OBSERVABILITY | DESIRED_STATES,
-    "longest": CHOICES,
+    # Its observability uses a key of the example's own.
+    "complete": ROLE | DEVICES | DESIRED_STATES | FUNCTIONS | OWN_SECRET,
+    "longest": CHOICES - FUNCTIONS - OWN_SECRET,
     "minimal": set[str](),
 }
 STACKS = ["complete", pytest.param("longest", marks=pytest.mark.soak), "minimal"]

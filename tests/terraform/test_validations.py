@@ -31,6 +31,7 @@ _RETENTIONS = (
 )
 _CODEC = b"DEVICES = []\n"
 _SECRET = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:key-AbCdEf"
+_KEY = "arn:aws:kms:eu-west-1:111122223333:key/0f1e2d3c"
 _USE = {"environment": {}, "policy_json": "{}"}
 _AWS = {"partition": "aws", "region": "eu-west-1", "account_id": "111122223333"}
 _FUNCTIONS = {"code": {"filename": "functions.zip"}}
@@ -474,7 +475,6 @@ ROOT_CASES = [
             "observability": {
                 "alarm_actions": ["on-call"],
                 "emails": ["on call"],
-                "kms_key_arn": "alias/on-call",
                 "runbook": "http://example.com/#alarms",
                 "silence_minutes": 1.5,
                 "device_silence": {"minutes": 5, "tolerated": 0.5},
@@ -484,8 +484,6 @@ ROOT_CASES = [
         },
         'observability.alarm_actions must hold ARNs; got ["on-call"].',
         'observability.emails must hold addresses, e.g. oncall@example.com; got ["on call"].',
-        "observability.kms_key_arn must be the ARN of a key, arn:<partition>:kms:<region>:<account>:key/<id>, or null; "
-        'got "alias/on-call".',
         'observability.runbook must be a path or an https URL, without # and spaces; got "http://example.com/#alarms".',
         "observability.silence_minutes must be a whole number from 5 to 1440 (a day), or null; got 1.5.",
         "observability.device_silence.minutes must be a whole number from 10 to 525600 (a year); got 5.",
@@ -493,6 +491,33 @@ ROOT_CASES = [
         "registry_sync.enabled must be true with observability.device_silence, as the comparison sees when devices "
         "have sent; got false.",
         'releases_url must be an https URL without credentials, or null; got "http://example.com/latest".',
+    ),
+    case(
+        ROOT,
+        {"kms_key": {"arn": "alias/farm"}},
+        'kms_key.arn must be the ARN of a key, arn:<partition>:kms:<region>:<account>:key/<id>; got "alias/farm".',
+    ),
+    case(ROOT, {"kms_key": {"arn": _KEY}}),
+    case(
+        ROOT,
+        {
+            "roles": {"path": "thingbridge", "permissions_boundary_arn": "workloads"},
+            "things_log_retention_in_days": 2,
+            "functions": {
+                "log_retention_in_days": 100,
+                "tracing": "active",
+                "vpc": {"subnet_ids": [], "security_group_ids": ["sg-1"]},
+            },
+        },
+        "roles.path must begin and end with / and hold at most 512 printable characters, e.g. /thingbridge/; got "
+        '"thingbridge".',
+        "roles.permissions_boundary_arn must be the ARN of a policy, arn:<partition>:iam::<account>:policy/<name>, or "
+        'null; got "workloads".',
+        f"things_log_retention_in_days must be a retention of CloudWatch Logs ({_RETENTIONS}); got 2.",
+        f"functions.log_retention_in_days must be a retention of CloudWatch Logs ({_RETENTIONS}); got 100.",
+        'functions.tracing must be "Active" or "PassThrough"; got "active".',
+        "functions.vpc must name at least one subnet and one security group, or be null; got "
+        '{"security_group_ids":["sg-1"],"subnet_ids":[]}.',
     ),
     # A name of the closed integration, which is that of its CloudFormation stack.
     case(ROOT, cases.load("6-name-of-a-cloudformation-stack")["input"]),
@@ -603,6 +628,8 @@ MODULE_CASES = [
                 "log_retention_in_days": 2,
                 "memory_size": 10241,
                 "runtime": "nodejs22.x",
+                "tracing": "active",
+                "vpc": {"subnet_ids": ["subnet-1"], "security_group_ids": []},
             },
             "name": "a b",
             "reserved_concurrency": 0,
@@ -616,6 +643,9 @@ MODULE_CASES = [
         f"functions.log_retention_in_days must be a retention of CloudWatch Logs ({_RETENTIONS}); got 2.",
         "functions.memory_size must be a whole number from 128 to 10240; got 10241.",
         'functions.runtime must be "python3.11" or a later Python of Lambda; got "nodejs22.x".',
+        'functions.tracing must be "Active" or "PassThrough"; got "active".',
+        "functions.vpc must name at least one subnet and one security group; got "
+        '{"security_group_ids":[],"subnet_ids":["subnet-1"]}.',
         'name must hold 1 to 64 letters, digits, _ and -; got "a b".',
         "reserved_concurrency must be a whole number from 1, or null; got 0.",
         "timeout must be a whole number of seconds from 1 to 900; got 901.",
@@ -880,6 +910,15 @@ MODULE_CASES = [
         'sync.mode must be "apply" or "report"; got "dry-run".',
     ),
     case(
+        "package",
+        {"signed": True, "layer": {"requirements": "requirements.txt", "architecture": "arm64"}},
+        "signed must be false without prebuilt, a zip that you have signed (functions.code_signing_config_arn and "
+        "package of the stack); got true.",
+        "signed must be false with a layer, which is built here and has no signature "
+        "(functions.code_signing_config_arn, and end_to_end_encryption or the receiver iot_core, of the stack); got "
+        "true.",
+    ),
+    case(
         "ingest",
         {"mode": "nats", "client_id_pattern": "a b", "external_id": "x", "trusted_account_id": "root"},
         'mode must be "pubsub", "package", "webhook", "mqtt" or "manual"; got "nats".',
@@ -895,6 +934,16 @@ MODULE_CASES = [
         "ingest",
         {"mode": "webhook", "webhook": {"receiver": "iot_core", "reserved_concurrency": 20}},
         'webhook.reserved_concurrency must be null with webhook.receiver "iot_core", as no function receives; got 20.',
+    ),
+    case(
+        "ingest",
+        {"mode": "webhook", "webhook": {"receiver": "function"}, "aws": {**_AWS, "region": "eu-central-2"}},
+        'webhook.receiver must be "iot_core" where Lambda has no function URLs, or the mode another one; got '
+        '"function" in the region "eu-central-2".',
+    ),
+    case(
+        "ingest",
+        {"mode": "webhook", "webhook": {"receiver": "iot_core"}, "aws": {**_AWS, "region": "eu-central-2"}},
     ),
     case(
         "ingest",

@@ -36,6 +36,8 @@ NAMES_OF_OTHERS = {
     *("GetObject", "GetObjectVersion", "GetObjectTagging"),
     *("aws_iot_event_configurations", "aws_iot_thing_type", "AddPermission", "RemovePermission"),
     *("CreateStack", "DescribeStacks", "UpdateStack", "DeleteStack", "GetTemplate"),
+    *("CreateGrant", "DeleteRolePermissionsBoundary", "PutRolePermissionsBoundary"),
+    *("DescribeSecurityGroups", "DescribeVpcs"),
 }
 _PATH = re.compile(rf"(?:{'|'.join(FOLDERS)}|thingbridge|handlers)/[\w./<>-]*|[\w./<>-]+\.(?:py|tf|toml|in|txt|md)")
 _PATH_IN_SOURCE = re.compile(rf"(?<![\w./-])(?:{'|'.join(FOLDERS)})/[\w./-]+\.(?:py|tf|hcl|md|json|txt|in)\b")

@@ -41,6 +41,10 @@ CREATED = {
         "lambda:PutFunctionEventInvokeConfig",
         f"lambda:{PLACE}:function:farm-upstream",
     ),
+    "aws_lambda_function_recursion_config": (
+        "lambda:PutFunctionRecursionConfig",
+        f"lambda:{PLACE}:function:farm-sync",
+    ),
     "aws_lambda_function_url": ("lambda:CreateFunctionUrlConfig", f"lambda:{PLACE}:function:farm-webhook"),
     "aws_lambda_invocation": ("lambda:InvokeFunction", f"lambda:{PLACE}:function:farm-configure"),
     "aws_lambda_layer_version": ("lambda:PublishLayerVersion", f"lambda:{PLACE}:layer:farm-cryptography"),

@@ -113,6 +113,7 @@ module "api_key" {
   value          = var.application_api_key
   secret_version = var.application_api_key_version
   use            = { sid = "ReadApiKey", environment_variable = "API_KEY_SECRET_ARN" }
+  aws            = local.aws
 }
 
 module "things_stack" {
@@ -152,6 +153,7 @@ module "key_encryption_key" {
   name     = "${var.stack_name}/AppSKeyKEK"
   generate = { hex_digits = 32, upper_case = true }
   use      = { sid = "ReadKeyEncryptionKey", environment_variable = "KEY_ENCRYPTION_KEY_SECRET_ARN" }
+  aws      = local.aws
 }
 
 module "ingest" {

@@ -29,7 +29,7 @@ module "observability" {
     none    = null
     default = {}
     actions = { alarm_actions = ["arn:aws-us-gov:sns:us-gov-west-1:111122223333:on-call"], dashboard = false, notify_when_over = true }
-    both    = { alarm_actions = ["arn:aws-us-gov:sns:us-gov-west-1:111122223333:on-call"], emails = ["a@example.com"], kms_key_arn = "arn:aws-us-gov:kms:us-gov-west-1:111122223333:key/1" }
+    both    = { alarm_actions = ["arn:aws-us-gov:sns:us-gov-west-1:111122223333:on-call"], emails = ["a@example.com"] }
   }
 
   stack    = local.stack
