@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from cli.aws import ERRORS, AppliedStack, sentence, stops_everything
+from cli.doctor import quotas
 from cli.errors import Failed
 from cli.failures import queues
 from cli.output import count
@@ -63,6 +64,7 @@ def examine(stack: AppliedStack, now: Callable[[], float] = time.time) -> Findin
         "registry events": _events,
         "thing type": _thing_type,
         "The Things Stack": _things_stack,
+        "quotas": quotas.examine,
         "messages": _traffic,
         "queues of failures": _failures,
         "comparison": _comparison,

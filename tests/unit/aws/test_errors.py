@@ -29,6 +29,7 @@ from thingbridge.aws.jobs import Execution, Jobs
 from thingbridge.aws.logs import Logs
 from thingbridge.aws.parameters import Parameters
 from thingbridge.aws.queues import Queue, Redelivery, queue_url
+from thingbridge.aws.quotas import Metric, Quotas
 from thingbridge.aws.rotations import Rotations
 from thingbridge.aws.secrets import Secrets
 from thingbridge.aws.sessions import SessionTable
@@ -135,6 +136,8 @@ CALLS: dict[tuple[str, str], Callable[[Clients], Any]] = {
     ("logs", "GetLogEvents"): lambda clients: ThingsLog(clients, "/thethings").entries("barn"),
     ("logs", "PutLogEvents"): lambda clients: ThingsLog(clients, "/thethings").record("barn", "INFO", "event"),
     ("logs", "CreateLogStream"): lambda clients: ThingsLog(clients, "/thethings").record("barn", "INFO", "event"),
+    ("service-quotas", "GetServiceQuota"): lambda clients: Quotas(clients).granted("iotcore", "L-57AAC135"),
+    ("cloudwatch", "GetMetricData"): lambda clients: Quotas(clients).peaks([Metric("AWS/IoT", "Any", "Sum")], 60),
     ("secretsmanager", "GetSecretValue"): lambda clients: Secrets(clients).read("arn:aws:secretsmanager:::secret:key"),
     ("sqs", "GetQueueAttributes"): lambda clients: Queue(clients, ADDRESS).waiting(),
     ("sqs", "SendMessage"): lambda clients: Queue(clients, ADDRESS).send_delayed("{}", 1),
@@ -302,6 +305,14 @@ MEANING: dict[str, dict[str, type[Exception] | None]] = {
         "ResourceNotFoundException": HANDLED,
         "ServiceUnavailableException": HANDLED,
     },
+    "GetServiceQuota": {
+        "AccessDeniedException": NotPermitted,
+        "IllegalArgumentException": Busy,
+        "NoSuchResourceException": HANDLED,
+        "ServiceException": Busy,
+        "TooManyRequestsException": Throttled,
+    },
+    "GetMetricData": {"InvalidNextToken": Busy},
     "GetSecretValue": {
         "DecryptionFailure": Misconfigured,
         "InvalidParameterException": Misconfigured,

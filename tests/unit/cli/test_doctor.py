@@ -53,6 +53,23 @@ class Functions:
         return Response(200), {"Payload": io.BytesIO(json.dumps(answer).encode()), **failed}
 
 
+@dataclass
+class Granted:
+    """Service Quotas by code; the use of what is called per second is in AWS's own metrics."""
+
+    values: dict[str, float] = field(default_factory=dict)
+    readable: bool = True
+
+    def quota(self, params: dict[str, Any], **_: Any) -> tuple[Response, dict[str, Any]]:
+        code = json.loads(params["body"])["QuotaCode"]
+        if not self.readable:
+            return refused(403, "AccessDeniedException")
+        if code not in self.values:
+            return refused(404, "NoSuchResourceException")
+        usage = {"MetricNamespace": "AWS/Usage", "MetricName": "CallCount", "MetricDimensions": {"Resource": code}}
+        return Response(200), {"Quota": {"Value": self.values[code], "UsageMetric": usage}}
+
+
 def refused(status: int, name: str) -> tuple[Response, dict[str, Any]]:
     return Response(status), {"Error": {"Code": name, "Message": ""}, "ResponseMetadata": {"HTTPStatusCode": status}}
 
@@ -63,6 +80,7 @@ class Account:
 
     clients: Clients
     functions: Functions
+    granted: Granted = field(default_factory=Granted)
     skew: float = 0.0
     events: bool = True
 
@@ -75,6 +93,13 @@ class Account:
 
     def event_configurations(self, **_: Any) -> tuple[Response, dict[str, Any]]:
         return Response(200), {"eventConfigurations": {"THING": {"Enabled": self.events}}}
+
+    def used(self, namespace: str, name: str, value: float, **dimensions: str) -> None:
+        """A metric had a value a minute ago."""
+        named = [{"Name": each, "Value": of} for each, of in dimensions.items()]
+        at = datetime.now(UTC) - timedelta(minutes=1)
+        metric = {"MetricName": name, "Value": value, "Timestamp": at, "Dimensions": named}
+        self.clients("cloudwatch").put_metric_data(Namespace=namespace, MetricData=[metric])
 
     def log(self, function: str, **entry: Any) -> None:
         logs, group = self.clients("logs"), f"/aws/lambda/Farm-{function}"
@@ -93,6 +118,7 @@ def account(stack: Any, clients: Clients) -> Account:
         ("lambda.Invoke", made.functions.invoke),
     ):
         clients("lambda").meta.events.register(f"before-call.{operation}", answer)
+    clients("service-quotas").meta.events.register("before-call.service-quotas.GetServiceQuota", made.granted.quota)
     clients("sts").meta.events.register("before-call.sts.GetCallerIdentity", made.identity)
     iot = clients("iot")
     for end in examination.RULES:
@@ -113,7 +139,7 @@ def test_a_stack_in_which_all_is_well_ends_with_success(run: Run, account: Accou
     assert (done.exit_code, faults(done)) == (0, [])
     assert [each["what"] for each in json.loads(done.stdout)] == [
         *("clock", "functions", "rules", "registry events", "thing type lorawan", "API key"),
-        *("messages", "queues of failures", "comparison"),
+        *("quotas", "messages", "queues of failures", "comparison"),
     ]
     table = run("doctor")
     assert table.exit_code == 0
@@ -187,6 +213,40 @@ def role_of_another(account: Account) -> None:
     account.functions.diagnosis = {"mode": "pubsub", "role_arn": role, "external_id": "another", "findings": HEALTHY}
 
 
+def concurrency_is_used_up(account: Account) -> None:
+    account.used("AWS/Lambda", "ConcurrentExecutions", 850)
+
+
+def a_new_account(account: Account) -> None:
+    account.granted.values["L-B99A9384"] = 10
+    account.used("AWS/Lambda", "ConcurrentExecutions", 9)
+
+
+def rules_are_used_up(account: Account) -> None:
+    account.granted.values["L-954FA751"] = len(examination.RULES) + 1
+
+
+def things_are_created_fast(account: Account) -> None:
+    account.granted.values["L-64CBACAC"] = 50
+    account.used("AWS/Usage", "CallCount", 41 * 60, Resource="L-64CBACAC")
+
+
+def searches_above_the_quota(account: Account) -> None:
+    account.functions.states["sync"] = {"Environment": {"Variables": {"LIST_THINGS_RATE": "16"}}}
+    account.functions.missing.discard("sync")
+
+
+def a_full_connection(account: Account) -> None:
+    name = "/thethings/lorawan/Farm/configure/wanted/integration"
+    account.clients("ssm").put_parameter(Name=name, Value='{"mode": "mqtt"}', Type="String")
+    account.used("AWS/IoT", "TopicMatch", 85 * 60, RuleName="Farm_upstream")
+
+
+def shadows_are_written_fast(account: Account) -> None:
+    for protocol in ("HTTP", "MQTT"):
+        account.used("AWS/IoT", "UpdateThingShadow.Accepted", 170 * 60, Protocol=protocol)
+
+
 def message_failed(account: Account) -> None:
     sqs = account.clients("sqs")
     url = sqs.get_queue_url(QueueName="Farm-upstream-failures")["QueueUrl"]
@@ -220,6 +280,18 @@ def deletions_refused(account: Account) -> None:
         (configure_fails, "The Things Stack", "can't be examined", "timed out"),
         (role_missing, "role Farm-things-stack", "does not exist", "terraform apply"),
         (role_of_another, "role Farm-things-stack", "another external id", "terraform apply"),
+        (concurrency_is_used_up, "quota concurrent executions of Lambda", "850 of 1,000 are used", "L-B99A9384"),
+        (a_new_account, "quota concurrent executions of Lambda", "9 of 10 are used", "Service Quotas"),
+        (rules_are_used_up, "quota rules of AWS IoT", "7 of 8 are used", "L-954FA751"),
+        (things_are_created_fast, "quota CreateThing per second", "41 of 50 are used", "L-64CBACAC"),
+        (
+            searches_above_the_quota,
+            "quota ListThings per second",
+            "may make 16, and the account is granted 10",
+            "limits.",
+        ),
+        (a_full_connection, "quota messages per second of a connection", "85 of 100 are used", "two applications"),
+        (shadows_are_written_fast, "quota requests of shadows per second", "340 of 400 are used", "L-6CC6395A"),
         (message_failed, "queue upstream_failures", "1 message failed", "failures list upstream_failures"),
         (comparison_failed, "comparison", "2 things can't become a device", "things list --failed"),
         (deletions_refused, "comparison", "refused 40 deletions", "sync --stack Farm --dry-run"),
@@ -246,6 +318,14 @@ def test_the_functions_and_rules_are_those_of_a_stack_with_the_defaults() -> Non
     functions = set(re.findall(r'"function_name": "farm-([a-z]+)"', names))
     assert set(examination.FUNCTIONS) <= functions <= {*examination.FUNCTIONS, *examination.OPTIONAL_FUNCTIONS}
     assert set(re.findall(r'"name": "farm_([a-z_]+)"', names)) == set(examination.RULES)
+
+
+def test_without_the_right_to_read_quotas_the_defaults_of_aws_count(run: Run, account: Account) -> None:
+    account.granted.readable = False
+    (quotas,) = [each for each in json.loads(run("doctor", "--json").stdout) if each["what"] == "quotas"]
+    assert "AWS's defaults" in quotas["found"]
+    concurrency_is_used_up(account)
+    assert faults(run("doctor", "--json"))[0]["found"] == "850 of 1,000 are used"
 
 
 def test_the_time_of_the_last_message_is_said(run: Run, account: Account) -> None:
