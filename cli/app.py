@@ -29,7 +29,7 @@ class _SentencesForErrors(TyperGroup):
         for each in args:
             # Python passes a byte that is not UTF-8 on as half a surrogate pair, which no API of AWS takes.
             if any("\ud800" <= character <= "\udfff" for character in each):
-                ctx.fail(f"arguments must be text in UTF-8; got {ascii(each)}")
+                ctx.fail(f"arguments must be text in UTF-8; got {each!a}")
         return super().parse_args(ctx, args)
 
     def invoke(self, ctx: Any) -> Any:

@@ -162,7 +162,7 @@ def test_a_table_in_a_file_is_as_wide_as_its_content(run: Run, add_thing: AddThi
     assert "too narrow" not in result.stderr
 
 
-SENDABLE = [each for each in hostile.SOME if not {"\0", "\ud800", "\udfff"} & set(each) and len(each) < 1000]
+SENDABLE = [each for each in hostile.SOME if not {"\0", "\ud800"} & set(each) and len(each) < 1000]
 """What the argument of a command can contain."""
 
 
