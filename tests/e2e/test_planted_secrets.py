@@ -162,7 +162,7 @@ def test_no_secret_is_kept_or_shown_anywhere(
     assert left({place: text for place, (text, _) in everywhere.items()}, {"a payload": PAYLOAD}) == []
 
 
-@pytest.mark.parametrize("secret", [PAYLOAD, APP_KEY])
+@pytest.mark.parametrize("secret", [PAYLOAD, APP_KEY], ids=["a payload", "a key"])
 def test_a_secret_is_found_in_each_of_its_forms(secret: str | bytes) -> None:
     found = [*forms(secret)]
     assert len(found) >= 4
