@@ -134,16 +134,21 @@ class Stack:
 
     def plan_changes(self) -> list[Difference]:
         """What an apply would change now. Raises TerraformError."""
+        planned = self.planned()
+        return list(differences(json.loads(planned))) if planned else []
+
+    def planned(self, *, always: bool = False) -> str:
+        """The plan of an apply as JSON; empty if it would change nothing, unless `always`. Raises TerraformError."""
         saved = self.directory / ".plan"
         try:
             code = self._run("plan", lambda driver: driver.plan(out=saved.name, json=IsFlagged))
-            if code == 0:
-                return []
+            if code == 0 and not always:
+                return ""
             shown = self._driver("show")
             code, out, _ = shown.cmd("show", saved.name, json=IsFlagged)
             if code:
                 raise TerraformError("show", shown.errors)
-            return list(differences(json.loads(out)))
+            return str(out)
         finally:
             saved.unlink(missing_ok=True)
 

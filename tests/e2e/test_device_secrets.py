@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from local.stack import Stack
-from tests.e2e import devices
+from tests.e2e import devices, places
 from tests.e2e.conftest import Bridge
 from tests.e2e.polling import eventually
 
@@ -42,21 +42,21 @@ def test_no_private_key_is_kept_anywhere(
         )
         published = "\n".join(f"{each.topic} {each.payload!r}" for each in everything.messages())
     eventually("the alert in the log", lambda: any("alert" in each["event"] for each in orchard.log(TYPED)))
-    places = {
+    found = {
         "command line": (tables, TYPED),
-        "log": ("\n".join(logged(orchard)), INVOKED),
-        "settings of functions": (json.dumps(settings(orchard)), "orchard:temperature"),
-        "shadow": ("\n".join(shadows(orchard)), "reporting_interval"),
-        "state": ("\n".join(written(orchard_stack.directory)), "orchard-device"),
-        "table": ("\n".join(rows(orchard)), TYPED),
+        "log": ("\n".join(places.logged(orchard.aws)), INVOKED),
+        "settings of functions": ("\n".join(places.settings(orchard.aws)), "orchard:temperature"),
+        "shadow": ("\n".join(places.shadows(orchard.aws, [*NAMES])), "reporting_interval"),
+        "state": ("\n".join(places.written(orchard_stack.directory)), "orchard-device"),
+        "table": ("\n".join(places.rows(orchard.aws)), TYPED),
         "thing": (json.dumps(things(orchard)), IMPORTED),
         "topic": (published, f"orchard/record/temperature/{TYPED}"),
     }
     secrets = {line for device in held for line in device["privateKey"].splitlines()[1:-1] if len(line) == 64}
     assert len(secrets) > len(held)
-    assert [place for place, (text, known) in places.items() if known not in text] == []
-    assert [place for place, (text, _) in places.items() if any(each in text for each in secrets)] == []
-    assert [place for place, (text, _) in places.items() if "PRIVATE KEY" in text] == []
+    assert [place for place, (text, known) in found.items() if known not in text] == []
+    assert [place for place, (text, _) in found.items() if any(each in text for each in secrets)] == []
+    assert [place for place, (text, _) in found.items() if "PRIVATE KEY" in text] == []
     run("delete", *NAMES, "--yes")
 
 
@@ -75,40 +75,5 @@ def handed_out(orchard: Bridge, run: devices.Run, directory: Path) -> Iterator[d
     yield json.loads(run("rotate", TYPED, "--json").stdout)
 
 
-def pages(client: Any, operation: str, field: str, **given: Any) -> Iterator[Any]:
-    for page in client.get_paginator(operation).paginate(**given):
-        yield from page[field]
-
-
-def logged(orchard: Bridge) -> Iterator[str]:
-    logs = orchard.aws.client("logs")
-    for group in pages(logs, "describe_log_groups", "logGroups"):
-        for event in pages(logs, "filter_log_events", "events", logGroupName=group["logGroupName"]):
-            yield event["message"]
-
-
-def rows(orchard: Bridge) -> Iterator[str]:
-    tables = orchard.aws.client("dynamodb")
-    for table in pages(tables, "list_tables", "TableNames"):
-        yield from map(str, pages(tables, "scan", "Items", TableName=table))
-
-
-def settings(orchard: Bridge) -> list[Any]:
-    found = pages(orchard.aws.client("lambda"), "list_functions", "Functions")
-    return [each.get("Environment") for each in found if each["FunctionName"].startswith("orchard-")]
-
-
-def shadows(orchard: Bridge) -> Iterator[str]:
-    for name in NAMES:
-        yield orchard.aws.client("iot-data").get_thing_shadow(thingName=name)["payload"].read().decode()
-
-
 def things(orchard: Bridge) -> list[Any]:
-    return list(pages(orchard.aws.client("iot"), "list_things", "things"))
-
-
-def written(directory: Path) -> Iterator[str]:
-    """The files that Terraform wrote, without modules and providers."""
-    for path in directory.iterdir():
-        if path.is_file():
-            yield path.read_text(encoding="utf-8", errors="replace")
+    return list(places.pages(orchard.aws.client("iot"), "list_things", "things"))
