@@ -3,6 +3,8 @@
 - The events that a topic rule or an asynchronous Invoke sends to a function wait in a queue (invocations.py). ministack
   starts a process for each of them at once, until none answers within its timeout.
 - An event that Lambda throttles stays in that queue, as on AWS. ministack drops those of a topic rule.
+- An event of a topic rule that a function fails on is invoked again and then sent to the function's destination, as any
+  asynchronous one. ministack makes one attempt.
 - Functions in Python run on `PYTHON`, the interpreter of the environment that stands for a Lambda runtime, not on
   ministack's: a package that is missing in a zip or a layer is missing here as well.
 - What a function prints is in the log of its own invocation: its process ends it with a mark. ministack takes what came
@@ -100,17 +102,25 @@ def main() -> None:
 
 
 def queue_events_of_rules(invocations: Invocations) -> None:
-    """Replace what the `lambda` action of a topic rule does. An event is tried once, as it is without this."""
+    """Replace what the `lambda` action of a topic rule does: an asynchronous invocation, with its retries."""
     original(iot, "_dispatch_rule_to_lambda", "account_id region function_arn event", iot._dispatch_rule_action)
     find = used(lambda_svc, "_get_func_record_for_ref_in_scope", "function_ref account_id region")
     record_of = used(lambda_svc, "_execution_record_for_config", "func config")
     execute = used(lambda_svc, "_execute_function_with_config_scope", "func event")
+    used(lambda_svc, "invoke_async_with_retry", "func event")
 
     def dispatch(account_id: str, region: str, function_arn: str, event: object) -> None:
         def attempt() -> dict[str, Any]:
             # Looked up for each attempt: since it was queued, the function may have been updated or deleted.
             function, config, name = find(function_arn, account_id=account_id, region=region)
-            return dict(execute(record_of(function, config), event)) if function and config else _not_found(name)
+            if not function or not config:
+                return _not_found(name)
+            record = record_of(function, config)
+            answer = dict(execute(record, event))
+            if answer.get("error") and not answer.get("throttle"):
+                # Only now: it needs a thread of its own for each event.
+                lambda_svc.invoke_async_with_retry(_tried_once(record), event)
+            return answer
 
         invocations.submit(function_arn, lambda: unless_throttled(attempt))
 
@@ -359,6 +369,14 @@ def used(module: Any, name: str, parameters: str) -> Callable[..., Any]:
     if actual != parameters:
         raise HookMoved(f"{module.__name__}.{name} takes ({actual}), not ({parameters})")
     return found
+
+
+def _tried_once(record: dict[str, Any]) -> dict[str, Any]:
+    """A function with one retry less than it is configured with: two by default."""
+    configured = record.get("event_invoke_config") or {}
+    retries = configured.get("MaximumRetryAttempts")
+    left = max(0, (2 if retries is None else int(retries)) - 1)
+    return {**record, "event_invoke_config": {**configured, "MaximumRetryAttempts": left}}
 
 
 def _not_found(name: str) -> dict[str, Any]:

@@ -154,6 +154,21 @@ def throttled_event(account: Account) -> None:
     expect(bodies == ['{"n": 1}'], bodies)
 
 
+def failed_event_of_a_rule(account: Account) -> None:
+    topic, queue = account.name(), account.queue()
+    function = account.function("def handler(event, context): raise ValueError('the reason')")
+    account.client("lambda").put_function_event_invoke_config(
+        FunctionName=function.name,
+        MaximumRetryAttempts=1,
+        DestinationConfig={"OnFailure": {"Destination": queue.arn}},
+    )
+    account.rule(f"SELECT * FROM '{topic}'", {"lambda": {"functionArn": function.arn}})
+    account.publish(topic, '{"n": 1}')
+    record = json.loads(account.received(queue)[0])
+    found = record["requestPayload"], record["responsePayload"]["errorMessage"]
+    expect(found == ({"n": 1}, "the reason"), record)
+
+
 def output_in_the_log(account: Account) -> None:
     function = account.function("def handler(event, context): print('a line of output')")
     account.invoke(function)
@@ -172,5 +187,6 @@ PROBES = (
     Probe("A burst of asynchronous invocations is queued in the same way", burst_of_invocations),
     Probe("A synchronous invocation does not wait for the queue", synchronous_beside_a_burst),
     Probe("A rule's event stays queued while the function is throttled", throttled_event),
+    Probe("A rule's event that a function fails on is sent to its destination", failed_event_of_a_rule),
     Probe("What a function prints is in its log group", output_in_the_log),
 )
