@@ -225,7 +225,7 @@ def test_the_readme_lists_the_metrics_of_the_shadow() -> None:
 def test_the_settings_of_the_shadow_have_the_documented_defaults() -> None:
     rows = documents.table(documents.section(SHADOW, "Settings"), "`shadow = { … }`")
     documented = {codes(setting)[0]: json.loads(codes(default)[0]) for setting, default, _ in rows}
-    assert documented == vars(ShadowSettings())
+    assert documented == ShadowSettings()._asdict()
     readme = [code for row in documents.table(README, "`shadow = { … }`") for code in codes(row[0])]
     assert {code.partition(" = ")[0] for code in readme} == set(documented)
 

@@ -10,7 +10,7 @@ import itertools
 import json
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -192,7 +192,7 @@ class World:
     def uplink(self, seconds: float, number: int, counter: int) -> None:
         """Have The Things Stack publish an uplink of a device then."""
         message = {
-            "end_device_ids": asdict(device(number)),
+            "end_device_ids": device(number)._asdict(),
             "uplink_message": {"f_cnt": counter},
         }
         clock, flow = self._upstream[next(self._serial) % len(self._upstream)]
