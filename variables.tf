@@ -456,11 +456,11 @@ variable "kms_key" {
 }
 
 variable "limits" {
-  description = "How much of what AWS IoT grants an account and region the stack uses; the defaults are 80 % of AWS's. create_thing_per_second: things created for messages that wait (quota CreateThing, 100 per second). list_things_per_second: searches of the registry (quota ListThings, 10; stacks of one account share it). registry_concurrency: invocations that bring devices in step with things, each about half a device per second; The Things Stack limits them, not AWS. shadow_writes_per_second: writes of shadows with a minimum interval (Device Shadow API, 400 requests per second in most regions; 3200 where AWS grants 4000)."
+  description = "How much of what AWS IoT grants an account and region the stack uses; the defaults are 80 % of AWS's. create_thing_per_second: things created for messages that wait (quota CreateThing, 100 per second). list_things_per_second: searches of the registry (quota ListThings, 10; stacks of one account share it). registry_concurrency: invocations that bring devices in step with things, each one to two devices per second, with seven calls of The Things Stack for a new device; it limits them, not AWS, and what it answers with 429 is tried again. shadow_writes_per_second: writes of shadows with a minimum interval (Device Shadow API, 400 requests per second in most regions; 3200 where AWS grants 4000)."
   type = object({
     create_thing_per_second  = optional(number, 80)
     list_things_per_second   = optional(number, 8)
-    registry_concurrency     = optional(number, 5)
+    registry_concurrency     = optional(number, 8)
     shadow_writes_per_second = optional(number, 320)
   })
   default  = {}

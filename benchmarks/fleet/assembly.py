@@ -69,7 +69,7 @@ WAITING_RECEIVES: Final = 1_000
 
 REGISTRY_TIMEOUT: Final = 150.0
 REGISTRY_BATCH: Final = 5
-REGISTRY_CONCURRENCY: Final = 5
+REGISTRY_CONCURRENCY: Final = 8
 REGISTRY_RECEIVES: Final = 10
 LOOK_UPS_PER_SECOND: Final = 0.75 * LIMITS["ListThings"] / 3
 """modules/registry and modules/work_queue, with the defaults of the variable `limits`."""

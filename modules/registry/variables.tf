@@ -70,10 +70,10 @@ variable "functions" {
 }
 
 variable "limits" {
-  description = "Searches per second that the stack makes at most of what AWS IoT grants an account and region (quota ListThings), and how many invocations work on registry events and work items at the same time, each about half a device per second."
+  description = "Searches per second that the stack makes at most of what AWS IoT grants an account and region (quota ListThings), and how many invocations work on registry events and work items at the same time, each one to two devices per second."
   type = object({
     list_things_per_second = optional(number, 8)
-    registry_concurrency   = optional(number, 5)
+    registry_concurrency   = optional(number, 8)
   })
   default  = {}
   nullable = false
