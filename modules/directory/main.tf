@@ -35,8 +35,10 @@ module "table" {
   name     = "${var.stack.name}-directory"
   hash_key = "device"
   use      = { sid = "KeepDirectory", environment_variable = "DIRECTORY_TABLE" }
-  aws      = var.aws
-  tags     = var.tags
+  # The function registry asks AWS IoT, and records what it learns; it does not read the table.
+  update = { sid = "RecordThings" }
+  aws    = var.aws
+  tags   = var.tags
 }
 
 module "function" {
@@ -109,15 +111,6 @@ data "aws_iam_policy_document" "rights" {
     sid       = "UndoSecondThings"
     actions   = ["iot:DeleteThing"]
     resources = [local.any_thing]
-  }
-}
-
-# The function registry asks AWS IoT, and records what it learns; it does not read the table.
-data "aws_iam_policy_document" "records" {
-  statement {
-    sid       = "KeepDirectory"
-    actions   = ["dynamodb:UpdateItem"]
-    resources = [module.table.arn]
   }
 }
 

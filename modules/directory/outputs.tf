@@ -56,8 +56,5 @@ output "upkeep" {
 
 output "use" {
   description = "Grant to record which thing a device is: to update items."
-  value = {
-    environment = module.table.use.environment
-    policy_json = data.aws_iam_policy_document.records.json
-  }
+  value       = module.table.update
 }

@@ -129,3 +129,29 @@ data "aws_iam_policy_document" "deletion" {
     }
   }
 }
+
+data "aws_iam_policy_document" "update" {
+  count = var.update == null ? 0 : 1
+
+  statement {
+    sid       = var.update.sid
+    actions   = ["dynamodb:UpdateItem"]
+    resources = [local.arn]
+  }
+
+  dynamic "statement" {
+    for_each = var.aws.kms_key[*].arn
+
+    content {
+      sid       = "UseKeyTo${var.update.sid}"
+      actions   = ["kms:Decrypt"]
+      resources = [statement.value]
+
+      condition {
+        test     = "StringLike"
+        variable = "kms:ViaService"
+        values   = ["dynamodb.${var.aws.region}.amazonaws.com*"]
+      }
+    }
+  }
+}

@@ -29,6 +29,14 @@ output "stream" {
   }
 }
 
+output "update" {
+  description = "Grant to update items, and nothing else. null without the variable update."
+  value = var.update == null ? null : {
+    environment = { (var.use.environment_variable) = aws_dynamodb_table.this.name }
+    policy_json = data.aws_iam_policy_document.update[0].json
+  }
+}
+
 output "use" {
   description = "Grant to read and update items, and to list those of a partition with use.lists_partitions."
   value = {

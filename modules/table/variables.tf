@@ -74,6 +74,14 @@ variable "tags" {
   nullable    = false
 }
 
+variable "update" {
+  description = "How the grant to update items without reading any is written: sid of its statement. null: there is no such grant."
+  type = object({
+    sid = string
+  })
+  default = null
+}
+
 variable "use" {
   description = "How the grant is written: sid of its statement, environment variable that holds the table's name, and whether users also list the items of a partition."
   type = object({
