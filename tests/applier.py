@@ -25,13 +25,17 @@ def policies(
     return [json.loads(placeholders.sub(lambda found: written[found[0]], text)) for text in texts]
 
 
-def environment(aws: LocalAws, stack_name: str) -> dict[str, str]:
-    """The environment of Terraform for that user, which is created; in an AWS that was not started here, its own."""
+def environment(aws: LocalAws, stack_name: str, *, options: bool = True) -> dict[str, str]:
+    """The environment of Terraform for that user, which is created; in an AWS that was not started here, its own.
+
+    Without `options`, the user has the policy alone that every stack needs.
+    """
     if aws.process is None:
         return aws.environment()
     iam, user = aws.client("iam"), user_name(stack_name)
     iam.create_user(UserName=user)
-    for number, policy in enumerate(policies(stack_name, region=aws.region), start=1):
+    given = policies(stack_name, region=aws.region)
+    for number, policy in enumerate(given if options else given[:1], start=1):
         # Attached, not inline: a user's inline policies are limited to 2048 characters, a policy to 6144.
         document = json.dumps(policy, separators=(",", ":"))
         made = iam.create_policy(PolicyName=f"{user}-{number}", PolicyDocument=document)

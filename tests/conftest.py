@@ -17,6 +17,7 @@ import pytest
 
 from local.aws import OWN_ENDPOINT, LocalAws
 from local.terraform import ProviderSource, cleaned, find_provider
+from tests.rights import after_the_tests
 from tests.sizes import SOAK, size
 
 # What a person sets to have the tests run on an AWS emulator of theirs, such as LocalStack.
@@ -31,6 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if SOAK and config.option.hypothesis_seed is None:
         config.option.hypothesis_seed = str(random.SystemRandom().getrandbits(32))
     leave_out_settings_of_the_person()
+    after_the_tests.register(config)
 
 
 def leave_out_settings_of_the_person() -> None:

@@ -22,6 +22,7 @@ from local.mqtt import MqttConnection
 from local.stack import Stack
 from local.things_stack import AwsAccess, ThingsStack, foreign_account_credentials
 from tests import applier
+from tests.sizes import SOAK
 from thingbridge.aws.things import Thing, Things
 from thingbridge.messaging.topics import upstream as upstream_topic
 
@@ -223,8 +224,8 @@ def apply(aws: LocalAws, simulation: ThingsStack, *stacks: Stack) -> None:
 
 
 def discard(aws: LocalAws, *stacks: Stack) -> None:
-    """Destroy stacks, unless the AWS they are in was started for this run and ends with it."""
-    if aws.process is None:
+    """Destroy stacks; at full size alone those in an AWS that was started for this run and ends with it."""
+    if SOAK or aws.process is None:
         with ThreadPoolExecutor() as pool:
             list(pool.map(lambda stack: stack.destroy(), stacks))
 

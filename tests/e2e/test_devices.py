@@ -11,6 +11,10 @@ from typing import Any
 
 import pytest
 from click.testing import Result
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 from typer.testing import CliRunner
 
 from cli.app import app
@@ -233,6 +237,14 @@ def test_a_deleted_device_is_refused_and_leaves_nothing(
     assert iot.describe_thing_type(thingTypeName="orchard:temperature")
 
 
+def signing_request(common_name: str) -> str:
+    """A certificate signing request (PEM) of a new key."""
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+    key = ec.generate_private_key(ec.SECP256R1())
+    made = x509.CertificateSigningRequestBuilder().subject_name(name).sign(key, hashes.SHA256())
+    return made.public_bytes(serialization.Encoding.PEM).decode()
+
+
 def test_a_backend_registers_a_device_by_invoking_the_function_and_no_key_is_kept(
     orchard: Bridge, orchard_stack: Stack
 ) -> None:
@@ -254,6 +266,9 @@ def test_a_backend_registers_a_device_by_invoking_the_function_and_no_key_is_kep
             connection.publish(f"orchard/sensor/temperature/{name}", {"temperature": 20})
         everything.wait_for(f"orchard/sensor/temperature/{name}")
         published = [each.payload.decode(errors="replace") for each in everything.messages()]
+    with_own_key = invoke({**request, "name": f"{name}-csr", "csr": signing_request(f"{name}-csr")})
+    assert "BEGIN CERTIFICATE" in with_own_key["certificatePem"]
+    assert with_own_key.get("privateKey") is None
     assert invoke(request)["error"]["field"] == "name"
     assert invoke({**request, "name": f"{name}-2", "type": "wind"})["error"]["field"] == "type"
     secret = device["privateKey"].splitlines()[1]

@@ -1,10 +1,15 @@
 """Rights beside calls (tests/rights): each kind of finding, from policies and calls as they are recorded."""
 
+import json
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from tests.rights import comparison
+from tests import applier
+from tests.rights import after_the_tests, comparison
+from tests.rights.accepted import ACCEPTED, Accepted, Found, Right
 from tests.rights.comparison import Finding, covers
 
 IOT = "arn:aws:iot:eu-west-1:111122223333"
@@ -129,3 +134,97 @@ def test_wildcards_are_those_of_iam() -> None:
     assert not covers("arn:aws:s:::secret:farm/Key-??????", "arn:aws:s:::secret:farm/Key-a1")
     assert not covers("thing/[ab]", "thing/a")
     assert covers("iot:*", "iot:Publish")
+
+
+# After the tests
+
+SEND = Finding("rule shadow", "KeepFailedMessages", "sqs:SendMessage", comparison.UNUSED)
+
+
+def faults(accepted: dict[Right, Found], *, soak: bool = False) -> list[str]:
+    """What is wrong with one finding, and these rights accepted."""
+    table = {right: Accepted(found, "a reason") for right, found in accepted.items()}
+    return after_the_tests.faults({SEND}, table, soak=soak)
+
+
+def test_a_finding_is_a_fault_unless_it_is_accepted() -> None:
+    assert faults({}) == [str(SEND)]
+    for found in Found:
+        assert faults({("rule *", "KeepFailedMessages", "sqs:SendMessage"): found}) == []
+
+
+def test_what_is_accepted_and_not_found_is_a_fault_unless_it_depends_on_the_run() -> None:
+    known: Right = ("rule *", "KeepFailedMessages", "*")
+    stale: Right = ("function sync", "StartRuns", "sqs:SendMessage")
+    for found in (Found.ALWAYS, Found.WITHOUT_SOAK):
+        (line,) = faults({known: Found.ALWAYS, stale: found})
+        assert line.startswith("function sync, StartRuns, sqs:SendMessage: nothing is found")
+    assert faults({known: Found.ALWAYS, stale: Found.SOMETIMES}) == []
+
+
+def test_a_right_that_soak_uses_must_be_used_there() -> None:
+    right: Right = ("rule shadow", "KeepFailedMessages", "sqs:SendMessage")
+    assert faults({right: Found.WITHOUT_SOAK}, soak=True) == [str(SEND)]
+    other: Right = ("function sync", "StartRuns", "sqs:SendMessage")
+    assert faults({right: Found.ALWAYS, other: Found.WITHOUT_SOAK}, soak=True) == []
+
+
+def test_every_reason_is_a_sentence() -> None:
+    assert not [right for right, each in ACCEPTED.items() if len(each.reason.split()) < 4]
+
+
+def config(*arguments: str, **options: Any) -> Any:
+    return SimpleNamespace(args=list(arguments), option=SimpleNamespace(collectonly=False, **options))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "options", "whole"),
+    [
+        (["tests"], {}, True),
+        (["tests/e2e"], {"keyword": "", "markexpr": "", "deselect": None}, True),
+        (["tests/unit", "tests/e2e"], {}, True),
+        (["tests/unit"], {}, False),
+        (["tests/e2e/test_alarms.py"], {}, False),
+        (["tests/e2e/test_alarms.py::test_one"], {}, False),
+        (["tests"], {"keyword": "alarms"}, False),
+        (["tests"], {"lf": True}, False),
+    ],
+)
+def test_only_a_run_of_all_end_to_end_tests_is_compared(
+    arguments: list[str], options: dict[str, Any], whole: bool
+) -> None:
+    assert after_the_tests.whole_suite(config(*arguments, **options)) is whole
+
+
+def finish(directory: Path, exitstatus: int) -> tuple[Any, list[str]]:
+    """The status of a run that ended with this one, after the comparison of its records; what is reported."""
+    ended, session = config("tests"), SimpleNamespace(exitstatus=exitstatus)
+    ended._tmp_path_factory = SimpleNamespace(getbasetemp=lambda: directory)
+    comparing = after_the_tests.AfterTheTests(ended)
+    comparing.pytest_sessionfinish(session, exitstatus)  # type: ignore[arg-type]
+    reported: list[str] = []
+    reporter = SimpleNamespace(section=lambda *_, **__: None, write_line=reported.append)
+    comparing.pytest_terminal_summary(reporter)  # type: ignore[arg-type]
+    return session.exitstatus, reported
+
+
+def test_a_run_that_passed_fails_by_the_name_of_a_right_that_no_worker_used(tmp_path: Path) -> None:
+    by_the_applier = call("sts:GetCallerIdentity", "*", by=f"user/{applier.user_name('farm')}")
+    shared = (by_the_applier, ROLE, policy(keep_shadows(f"{IOT}:thing/*")), GET)
+    files = [tmp_path / worker / "aws0" / "records.jsonl" for worker in ("popen-gw0", "popen-gw1")]
+    for file in files:
+        file.parent.mkdir(parents=True)
+        file.write_text("".join(json.dumps(event) + "\n" for event in (*shared, {"kind": "request", "by": "root"})))
+    unused = "function upstream, statement KeepShadows: iot:UpdateThingShadow is granted and never used"
+    status, reported = finish(tmp_path, pytest.ExitCode.OK)
+    assert status == pytest.ExitCode.TESTS_FAILED
+    assert unused in reported
+    files[1].write_text(files[1].read_text() + json.dumps(UPDATE))
+    assert unused not in finish(tmp_path, pytest.ExitCode.OK)[1]
+
+
+def test_a_run_that_failed_or_recorded_nothing_is_not_compared(tmp_path: Path) -> None:
+    assert finish(tmp_path, pytest.ExitCode.TESTS_FAILED) == (pytest.ExitCode.TESTS_FAILED, [])
+    status, (line,) = finish(tmp_path, pytest.ExitCode.OK)
+    assert status == pytest.ExitCode.OK
+    assert line.startswith("not compared")
