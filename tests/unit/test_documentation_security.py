@@ -16,6 +16,7 @@ ATTACKS: Final = {
     "tests/e2e/test_foreign_stack.py",
     "tests/e2e/test_malformed.py",
     "tests/e2e/test_planted_secrets.py",
+    "tests/terraform/test_hostile_values.py",
     *(f"tests/unit/malformed/{path.name}" for path in (ROOT / "tests/unit/malformed").glob("test_*.py")),
 }
 """Files in which every test is an attack."""
