@@ -15,6 +15,7 @@ from types import ModuleType
 from typing import Any, Final, NamedTuple, TypeVar
 
 from thingbridge.messaging.codecs import CRITERIA, Codec, choose, version_ids
+from thingbridge.messaging.rule_payload import MAX_LEVELS, is_deeper_than
 
 PACKAGE: Final = "device_codecs"
 """Not `codecs`, which is a module of Python itself."""
@@ -82,7 +83,11 @@ class Codecs(NamedTuple):
         text = _guarded(codec.name, decode, self.limits.to_decode)
         if len(text) > MAX_OUTPUT_BYTES:
             raise CodecFailed(codec.name, f"returned {len(text)} bytes of JSON, the limit is {MAX_OUTPUT_BYTES}")
-        return dict(json.loads(text))
+        decoded = dict(json.loads(text))
+        # A payload may decide how deep it is, and a message that comes so deep is not passed on either.
+        if is_deeper_than(MAX_LEVELS, decoded):
+            raise CodecFailed(codec.name, f"returned more than {MAX_LEVELS} levels of objects and lists")
+        return decoded
 
 
 class PackagedCodecs:

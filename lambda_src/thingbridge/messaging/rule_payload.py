@@ -37,12 +37,12 @@ def json_object(payload: bytes, levels: int = MAX_LEVELS) -> dict[str, Any]:
     if not isinstance(body, dict):
         raise BadInput("payload", "is JSON, but not an object")
     # Counted before it is looked at: nearly every message has so few objects and lists that it can't be too deep.
-    if payload.count(b"{") + payload.count(b"[") > levels and _is_deeper_than(levels, body):
+    if payload.count(b"{") + payload.count(b"[") > levels and is_deeper_than(levels, body):
         raise BadInput("payload", f"is nested deeper than {levels} levels")
     return body
 
 
-def _is_deeper_than(levels: int, value: Any) -> bool:
+def is_deeper_than(levels: int, value: Any) -> bool:
     """Whether objects and lists are nested in each other deeper than so many levels. It does not recurse itself."""
     level = [value]
     for _ in range(levels):

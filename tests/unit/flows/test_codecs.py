@@ -21,6 +21,8 @@ PATIENT = TimeLimits(to_import=30, to_decode=30)
 SHORT = TimeLimits(to_import=0.5, to_decode=0.1)
 """For what never ends. All else is given time, because a busy machine may stand still for a while."""
 
+TOO_DEEP = "returned more than 100 levels of objects and lists"
+
 GOOD = """
 DEVICES = [{devices}]
 def decode_uplink(payload, f_port, version_ids):
@@ -110,6 +112,11 @@ def test_codecs_may_share_a_module(install: Install) -> None:
         ("return {'x': float('nan')}", "ValueError"),
         ("return {'x': {1, 2}}", "TypeError"),
         ("return {'x': 'y' * 40000}", "returned 40009 bytes of JSON, the limit is 32768"),
+        ("raise MemoryError", "MemoryError in line 3"),
+        ("import functools; return {'x': functools.reduce(lambda x, _: [x], range(100), 1)}", TOO_DEEP),
+        ("import functools; return functools.reduce(lambda x, _: {'a': x}, range(500), {})", TOO_DEEP),
+        ("import functools; return functools.reduce(lambda x, _: {'a': x}, range(5000), {})", "RecursionError"),
+        ("import signal; signal.signal(signal.SIGALRM, signal.SIG_IGN); return []", "returned list, not a dict"),
         ("while True: pass", "took longer than 0.1 s"),
         ("import re; re.match('(a+)+$', 'a' * 40 + 'b')", "took longer than 0.1 s"),
     ],
