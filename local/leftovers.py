@@ -209,6 +209,7 @@ REMOVED_WITH_ANOTHER: Final = {
     "aws_iam_role_policy",
     "aws_kms_key",
     "aws_lambda_function_event_invoke_config",
+    "aws_lambda_function_recursion_config",
     "aws_lambda_function_url",
     "aws_lambda_invocation",
     "aws_lambda_permission",
