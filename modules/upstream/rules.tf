@@ -14,6 +14,9 @@ locals {
   thing_id   = var.stack.thing_name_scheme == "DevEUI" ? "end_device_ids.dev_eui" : "end_device_ids.device_id"
   thing_name = var.stack.thing_name_scheme == "DevEUI" ? "upper(${local.thing_id})" : "concat('${var.stack.name}_', ${local.thing_id})"
 
+  # The names that the stack can give. The text in a message may be any: these are the topics that the rules may publish on.
+  thing_names = var.stack.thing_name_scheme == "DevEUI" ? "????????????????" : "${var.stack.name}_*"
+
   # True or false whatever a message has: with an operand that is neither, AND would be Undefined.
   names_its_thing = "NOT isUndefined(${local.thing_id}) AND NOT isNull(${local.thing_id}) AND NOT isUndefined(uplink_message.f_cnt) AND isUndefined(simulated)"
 
@@ -35,7 +38,7 @@ locals {
 
   republish = one([for topic in local.next_topic : {
     topic  = "$${${replace(trimspace(topic), "\n", " ")}}"
-    topics = ["lorawan/*/uplink", "${local.function_topic}/*"]
+    topics = ["lorawan/${local.thing_names}/uplink", "${local.function_topic}/*"]
   }])
 }
 
@@ -71,6 +74,6 @@ module "shadows" {
   # $$ stands for $ in a reserved topic.
   action = { republish = {
     topic  = "$$aws/things/$${${local.thing_name}}/shadow/name/lorawan/update"
-    topics = ["$aws/things/*/shadow/name/lorawan/update"]
+    topics = ["$aws/things/${local.thing_names}/shadow/name/lorawan/update"]
   } }
 }

@@ -192,7 +192,8 @@ def test_the_function_is_configured_with_what_it_reads_and_nothing_else(farm: Br
     function = farm.aws.client("lambda").get_function_configuration(FunctionName=farm.outputs["function_names"]["sync"])
     variables = set(function["Environment"]["Variables"])
     read = {setting.name.upper() for setting in (*SyncSettings.fields(), *WorkQueueSettings.fields())}
-    assert variables == {"LOG_LEVEL"} | (read - {"CA_CERTIFICATE"})  # Farm has no private authority
+    # Farm has no private authority, no address of releases, and does not count silent devices.
+    assert variables == {"LOG_LEVEL"} | (read - {"CA_CERTIFICATE", "RELEASES_URL", "SILENT_AFTER_SECONDS"})
 
 
 def test_the_schedule_ticks_into_the_queue_and_the_tick_starts_a_run(farm: Bridge) -> None:

@@ -5,16 +5,19 @@ these statements is asserted in tests/terraform/capabilities.tftest.hcl; tests/i
 """
 
 import base64
+import fnmatch
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests import events, iot_sql, malformed
+from tests import events, hostile, iot_sql, malformed
 from tests.documents import ROOT
 from tests.iot_sql import Message
 from thingbridge.messaging import rule_payload, topics, upstream
@@ -160,6 +163,37 @@ def test_each_message_goes_one_of_both_ways(message: str, missing: set[str]) -> 
         assert len(public) + len(outcome.invoked_with) == 1
         shadows = [topic for topic in outcome.published if topic.startswith("$aws/")]
         assert len(shadows) == len(public)
+
+
+def rights(scheme: ThingNameScheme) -> list[str]:
+    """The topics that the rules may publish on, as patterns of IAM."""
+    text = (ROOT / "modules/upstream/rules.tf").read_text(encoding="utf-8")
+    (names,) = re.findall(r'^  thing_names = .*\? "([?]+)" : "\$\{var.stack.name\}_\*"$', text, re.MULTILINE)
+    given = {"${local.thing_names}": names if scheme is ThingNameScheme.DEV_EUI else f"{STACK}_*"}
+    given["${local.function_topic}"] = f"thethings/lorawan/{STACK}_function"
+    found = [
+        topic for listed in re.findall(r"^    topics = \[(.*)\]$", text, re.MULTILINE) for topic in listed.split(", ")
+    ]
+    assert len(found) == 3
+    return [reduce(lambda topic, name: topic.replace(name, given[name]), given, each.strip('"')) for each in found]
+
+
+@SCHEMES
+def test_a_hostile_id_is_published_on_no_name_that_the_stack_can_not_give(scheme: ThingNameScheme) -> None:
+    """A rule can't check what it puts into a topic; whoever may publish for the stack chooses it."""
+    permitted, forged = rights(scheme), 0
+    for text in hostile.TEXTS:
+        body = {**UPLINK, "end_device_ids": {"device_id": text, "dev_eui": text}}
+        for topic in passed_on(scheme, "uplink", json.loads(json.dumps(body))).published:
+            if any(fnmatch.fnmatchcase(topic, pattern) for pattern in permitted):
+                name = topic.removeprefix("lorawan/").removeprefix("$aws/things/")
+                assert name.startswith(f"{STACK}_") or name[16:] in ("/uplink", "/shadow/name/lorawan/update"), topic
+            else:
+                forged += 1
+    assert forged > 10 or scheme is not ThingNameScheme.DEV_EUI
+    own = passed_on(scheme, "uplink", UPLINK).published
+    assert all(any(fnmatch.fnmatchcase(topic, pattern) for pattern in permitted) for topic in own), own
+    assert not any(fnmatch.fnmatchcase("lorawan/orchard_tank/uplink", pattern) for pattern in permitted)
 
 
 def test_the_topics_keep_the_limit_of_slashes() -> None:
