@@ -124,6 +124,8 @@ class Deployment:
     overrides: dict[str, str] = field(default_factory=dict)
     touched: set[str] = field(default_factory=set)
     """Queues of work in which something may be: asking all of them takes longer than a cell."""
+    minute_passes: Callable[[], object] = lambda: None
+    """Called before Lambda makes another attempt, which on AWS it does after a minute."""
     _seen: int = 0
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
@@ -246,6 +248,8 @@ class Deployment:
 
     def _invoke_later(self, function: str, event: dict[str, Any], attempt: int) -> None:
         error: dict[str, str] = {}
+        if attempt > 1:
+            self.minute_passes()
         try:
             self.invoke(function, event)
             return
@@ -291,6 +295,7 @@ class Deployment:
 
     def replay(self) -> None:
         """`thingbridge failures replay`."""
+        self.minute_passes()
         with contents.reading(self._applied, self._with_messages()) as read:
             for entry in read.entries():
                 entry.failures.replay(entry.held)

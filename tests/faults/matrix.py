@@ -159,6 +159,7 @@ def _begin(deployment: Deployment, scenario: Scenario) -> Unit:
     unit = Unit(next(_numbers))
     deployment.move_after(scenario.attempts)
     deployment.overrides = {**scenario.settings, "MAXIMUM_RECEIVE_COUNT": str(scenario.attempts)}
+    deployment.minute_passes = lambda: scenario.minute(deployment, unit)
     scenario.before(deployment, unit)
     deployment.deliver()
     deployment.start_again()

@@ -269,11 +269,14 @@ def _aws_hop(method: str, path: str, headers: Mapping[str, str]) -> str:
 
 
 def _aws_error(hop: str, fault: Fault) -> tuple[int, dict[str, str], bytes]:
-    """By the protocol of the service: REST-JSON has the code in a header, JSON in the body."""
+    """By the protocol of the service: REST-JSON has the code in a header, JSON in the body, query in XML."""
     service = hop.partition(" ")[0]
     code = _CODES[fault].get(service, _CODES[fault][""])
     status = _STATUSES[fault]
     headers = {"x-amzn-RequestId": str(uuid.uuid4()), "Content-Type": "application/json"}
+    if service == "sns":
+        error = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>as arranged</Message></Error>"
+        return status, {"Content-Type": "text/xml"}, f"<ErrorResponse>{error}</ErrorResponse>".encode()
     if service in ("iot", "iot-data", "lambda"):
         headers["x-amzn-ErrorType"] = code
         return status, headers, json.dumps({"message": "as arranged"}).encode()

@@ -53,7 +53,8 @@ class Scenario:
     its order; `missing` says what is not as it must be in the end, "" if nothing is.
     `answered`: whether the sender has learned that it is not carried out. `settings`: other ones of the functions.
     `again`: what a sender does after an answer, the same by default. `hops`: those that fail, a regular expression; the
-    others fail in another scenario. `attempts`: of a message, before it is a dead letter.
+    others fail in another scenario. `attempts`: of a message, before it is a dead letter. `minute`: what is another a
+    minute later.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Scenario:
     again: Callable[[Deployment, Unit], Sequence[Delivery]] | None = None
     hops: str = ".*"
     attempts: int = MOST_ATTEMPTS
+    minute: Callable[[Deployment, Unit], object] = lambda _deployment, _unit: None
 
 
 # What a test does and looks at --------------------------------------------------------------------------------------
@@ -308,11 +310,20 @@ THING_DELETED = Scenario(
     lambda deployment, unit: ", ".join(sorted(_servers(deployment, unit))),
     before=_device,
 )
+
+
+def _not_surveyed(deployment: Deployment, unit: Unit) -> None:
+    """A thing without a device, and a directory whose survey is due."""
+    _create_thing(deployment, unit, appKey=APP_KEY, **VERSIONS)
+    survey = {"device": {"S": "survey"}}
+    deployment.aws.client("dynamodb").delete_item(TableName=f"{STACK}-directory", Key=survey)
+
+
 COMPARISON = Scenario(
     "comparison finds a thing without a device",
     _compared,
     _four_servers_missing,
-    before=lambda deployment, unit: _create_thing(deployment, unit, appKey=APP_KEY, **VERSIONS),
+    before=_not_surveyed,
     # What was refused is not compared again before the thing changes.
     again=lambda deployment, unit: _changed(deployment, unit),
     hops="sqs .*|iot ListThings|iot DescribeEvent.*|dynamodb .*|IS GET /applications/…/devices",
@@ -417,11 +428,27 @@ def _reading_missing(deployment: Deployment, unit: Unit) -> str:
     return "" if any(unit.thing.encode() in each.body for each in carried) else "the notification"
 
 
+def _claim_ends(deployment: Deployment, unit: Unit) -> None:
+    """A change of level that an invocation has claimed, and not reported within half a minute, is free again."""
+    table, key = f"{STACK}-telemetry-states", {"thing": {"S": unit.thing}}
+    item = deployment.aws.client("dynamodb").get_item(TableName=table, Key=key, ConsistentRead=True).get("Item")
+    if item is None:
+        return
+    (name,) = [each for each, value in item.items() if value.get("S", "").startswith("{")]
+    row = json.loads(item[name]["S"])
+    for change in row["changes"]:
+        change["claim"]["at"] -= 60_000
+    deployment.aws.client("dynamodb").put_item(TableName=table, Item={**item, name: {"S": json.dumps(row)}})
+    # An execution environment remembers the row.
+    deployment.start_again()
+
+
 READING = Scenario(
     "reading of a device with a certificate, above a limit",
     _read,
     _reading_missing,
     before=lambda deployment, unit: deployment.aws.client("iot").create_thing(thingName=unit.thing),
+    minute=_claim_ends,
 )
 
 SCENARIOS = (

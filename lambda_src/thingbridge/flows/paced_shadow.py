@@ -10,7 +10,7 @@ from typing import Any
 from thingbridge.aws.queues import Queue
 from thingbridge.aws.shadow_states import ShadowStates
 from thingbridge.aws.shadows import ShadowFull
-from thingbridge.errors import BadInput
+from thingbridge.errors import BadInput, Busy, Refused
 from thingbridge.flows.shadow import RecordedShadows
 from thingbridge.shadow import pacing, times
 from thingbridge.shadow.pacing import Row, ScheduledWrite
@@ -119,7 +119,11 @@ class PacedShadowWriter:
         return row
 
     def _defer(self, thing_name: str, scheduled: ScheduledWrite, seconds: int) -> None:
-        self.queue.send_delayed(json.dumps({"thing": thing_name, "owner": scheduled.owner}), seconds)
+        try:
+            self.queue.send_delayed(json.dumps({"thing": thing_name, "owner": scheduled.owner}), seconds)
+        except Refused as error:
+            # All of it is this product's own: nothing that a sender could correct, and a row waits for its write.
+            raise Busy(str(error)) from error
 
 
 def _read(text: str | None, row: Row) -> Row:

@@ -8,7 +8,7 @@ import pytest
 
 from handlers import batches, composition
 from tests import events
-from tests.unit.conftest import Clock, refusal
+from tests.unit.conftest import AnswerWith, Clock, refusal
 from thingbridge.aws.clients import Clients
 from thingbridge.aws.queues import Queue
 from thingbridge.aws.shadow_states import ShadowStates
@@ -152,6 +152,16 @@ def test_a_message_whose_write_met_a_busy_shadow_writes_when_it_is_delivered_aga
     busy = False
     one.write("tank", {"rssi": -70}, at(1))
     assert reported() == {"rssi": -75}
+
+
+def test_a_write_that_no_queue_takes_is_not_forgotten(
+    writer: Callable[[], PacedShadowWriter], answer_with: AnswerWith
+) -> None:
+    writer().write("tank", {"rssi": -71}, at(0))
+    answer_with("sqs", "SendMessage", 400, "InvalidParameterValue")
+    # Whatever is wrong with the queue: the sender of the message could not correct it.
+    with pytest.raises(Busy):
+        writer().write("tank", {"rssi": -72}, at(1))
 
 
 def test_a_message_without_a_time_is_as_new_as_its_arrival(writer: Writer, reported: Reported, clock: Clock) -> None:
