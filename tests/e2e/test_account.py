@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from local import leftovers
 from local.aws import ROOT_ACCOUNT, LocalAws, functions
 from local.leftovers import Resource
 from local.things_stack import AwsAccess, ThingsStack
@@ -22,6 +23,7 @@ from tests.account import removal
 from tests.account.run import RUNS, Account, Unusable
 from tests.conftest import ON_ACCOUNT
 from tests.documents import ROOT
+from tests.e2e.conftest import Bridge
 
 RUN, STACK = "0a1b2c3d", "e2e-0a1b2c3d"
 MINE = {removal.TAG: RUN}
@@ -106,6 +108,20 @@ def test_what_is_only_named_like_it_stays_with_the_reason(aws: LocalAws) -> None
     assert len(names(aws, STACK)) == 3
     for url in urls:
         sqs.delete_queue(QueueUrl=url)
+
+
+def test_of_everything_that_a_stack_has_it_can_be_told_whose_it_is(orchard: Bridge) -> None:
+    found = removal.found(orchard.aws, orchard.name, RUN, time.time())
+    of_kinds: dict[str, set[str]] = {}
+    for each in found:
+        of_kinds.setdefault(each.what.partition(" ")[0], set()).add(each.why_not)
+    assert {"aws_lambda_function", "aws_dynamodb_table", "aws_iot_provisioning_template"} <= of_kinds.keys()
+    tagged_kinds = {kind for kind, proof in removal.PROOFS.items() if proof.tags}
+    assert {kind: why for kind, why in of_kinds.items() if kind in tagged_kinds and "" in why} == {}
+
+
+def test_for_every_kind_of_resource_there_is_a_proof() -> None:
+    assert removal.PROOFS.keys() == leftovers.KINDS.keys()
 
 
 class Unreleased:
