@@ -25,7 +25,16 @@ TAG: Final = "thingbridge-e2e"
 CLOCKS_DIFFER_BY: Final = 300.0
 """Seconds, at most, between this machine's clock and AWS's."""
 RELEASED_WITHIN: Final = 420.0
-"""Seconds within which AWS deletes a thing type: five minutes after it was deprecated, and a little."""
+"""Seconds within which AWS deletes what it has to release first: five minutes, and a little."""
+RELEASED: Final = {"aws_iot_policy": "DeleteConflictException", "aws_iot_thing_type": "InvalidRequestException"}
+"""What is deleted only some minutes after it was detached or deprecated, and the code of the refusal until then."""
+GONE: Final = frozenset(
+    {
+        *("AWS.SimpleQueueService.NonExistentQueue", "NoSuchEntity", "NotFound", "NotFoundException"),
+        *("ParameterNotFound", "QueueDoesNotExist", "ResourceNotFound", "ResourceNotFoundException"),
+    }
+)
+"""Codes of errors about what does not exist: lists may be a minute old."""
 
 Read = Callable[[Any, Any], Any]
 
@@ -54,6 +63,10 @@ def _of_table(client: Any, name: str) -> Any:
 
 def _of_log_group(client: Any, each: Any) -> Any:
     return client.list_tags_for_resource(resourceArn=each["arn"].removesuffix(":*"))["tags"]
+
+
+def _of_parameter(client: Any, each: Any) -> Any:
+    return client.list_tags_for_resource(ResourceType="Parameter", ResourceId=each["Name"])["TagList"]
 
 
 def _queue_created(client: Any, url: str) -> float:
@@ -107,7 +120,7 @@ PROOFS: Final[Mapping[str, Proof]] = {
         lambda client, each: client.list_tags_for_resource(ResourceArn=each["TopicArn"])["Tags"], None
     ),
     "aws_sqs_queue": Proof(lambda client, url: client.list_queue_tags(QueueUrl=url).get("Tags", {}), _queue_created),
-    "aws_ssm_parameter": Proof(None, lambda _, each: each["LastModifiedDate"]),
+    "aws_ssm_parameter": Proof(_of_parameter, lambda _, each: each["LastModifiedDate"]),
 }
 """By Terraform's type, for all that a stack creates."""
 
@@ -124,8 +137,9 @@ class Found:
 def found(aws: Aws, stack_name: str, run: str, started: float) -> list[Found]:
     """What exists of a run, in the order of removal: things first, since a type with things can't be deleted."""
     of_names = [
-        Found(f"{each.type} {each.name}", _why_not(each, run, started), lambda each=each: _removed(each))
+        Found(f"{each.type} {each.name}", why_not, lambda each=each: remove_released(each))
         for each in leftovers.resources(aws, stack_name)
+        if (why_not := _why_not(each, run, started)) is not None
     ]
     return [*_things(aws, stack_name), *of_names]
 
@@ -160,27 +174,37 @@ def _remove_thing(aws: Aws, name: str) -> None:
     aws.client("iot").delete_thing(thingName=name)
 
 
-def _removed(each: Resource) -> None:
-    """Remove it; what is gone counts as removed. A thing type is released minutes after it was deprecated."""
+def remove_released(each: Resource, sleep: Callable[[float], None] = time.sleep) -> None:
+    """Remove it, once AWS has released it; what is gone counts as removed."""
     deadline, remove = time.monotonic() + RELEASED_WITHIN, each.remove
     while True:
         try:
             remove()
         except ClientError as error:
             code = error.response["Error"]["Code"]
-            if code in ("ResourceNotFoundException", "NoSuchEntity", "ResourceNotFound"):
+            if code in GONE:
                 return
-            if each.type != "aws_iot_thing_type" or code != "InvalidRequestException" or time.monotonic() > deadline:
+            if RELEASED.get(each.type) != code or time.monotonic() > deadline:
                 raise
-            # Not deprecated again, which might begin the time anew.
-            remove = functools.partial(each.client.delete_thing_type, thingTypeName=each.name)
-            time.sleep(10)
+            if each.type == "aws_iot_thing_type":
+                # Not deprecated again, which might begin the time anew.
+                remove = functools.partial(each.client.delete_thing_type, thingTypeName=each.name)
+            sleep(10)
         else:
             return
 
 
-def _why_not(each: Resource, run: str, started: float) -> str:
-    proof = PROOFS[each.type]
+def _why_not(each: Resource, run: str, started: float) -> str | None:
+    """Why a resource is not the run's own, "" if it is; None if it has gone since it was listed."""
+    try:
+        return _lacks(each, PROOFS[each.type], run, started)
+    except ClientError as error:
+        if error.response["Error"]["Code"] in GONE:
+            return None
+        raise
+
+
+def _lacks(each: Resource, proof: Proof, run: str, started: float) -> str:
     if proof.tags and (tag := _tags(proof.tags(each.client, each.each)).get(TAG)) != run:
         return f"its tag {TAG} is {tag}" if tag else f"it has no tag {TAG}"
     since = _seconds(proof.since(each.client, each.each)) if proof.since else started

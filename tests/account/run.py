@@ -33,6 +33,8 @@ from thingbridge.aws.clients import Clients
 RUNS: Final = ENVIRONMENTS / "account"
 DESCRIPTION: Final = "run.json"
 ACCOUNT, INPUTS = "THINGBRIDGE_ACCOUNT", "THINGBRIDGE_INPUTS"
+LISTED_FOR: Final = 120.0
+"""Seconds."""
 
 Say = Callable[[str], None]
 
@@ -176,20 +178,32 @@ class Run:
                 self.stack().destroy()
             except (TerraformError, ProviderNotFound) as error:
                 say(f"terraform destroy failed: {error}")
-        left = removal.found(self.account, self.stack_name, self.id, self.started)
+        left = self._found()
         for each in left:
             say(f"{'not removed' if each.why_not else 'to be removed'}: {each.what}"
                 + (f" ({each.why_not})" if each.why_not else ""))  # fmt: skip
         if not sure:
             return not left
-        for failure in removal.remove(left):
-            say(f"could not be removed: {failure}")
-        left = removal.found(self.account, self.stack_name, self.id, self.started)
-        for each in left:
-            say(f"left: {each.what}")
+        failed = removal.remove(left)
+        left = self._left()
+        for line in (*(f"could not be removed: {each}" for each in failed), *(f"left: {each.what}" for each in left)):
+            if left:
+                say(line)
         if not left:
             shutil.rmtree(self.directory)
         return not left
+
+    def _found(self) -> list[removal.Found]:
+        return removal.found(self.account, self.stack_name, self.id, self.started)
+
+    def _left(self) -> list[removal.Found]:
+        """What is still there: AWS lists for a minute what was removed."""
+        deadline = time.monotonic() + LISTED_FOR
+        left = self._found()
+        while any(not each.why_not for each in left) and time.monotonic() < deadline:
+            time.sleep(5)
+            left = self._found()
+        return left
 
 
 def of_account(account: Account, account_id: str) -> Iterator[Run]:

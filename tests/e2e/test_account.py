@@ -13,13 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
+from local import leftovers
 from local.aws import ROOT_ACCOUNT, LocalAws, functions
+from local.leftovers import Resource
 from local.things_stack import AwsAccess, ThingsStack
 from tests.account import removal
 from tests.account.run import RUNS, Account, Unusable
 from tests.conftest import ON_ACCOUNT
 from tests.documents import ROOT
+from tests.e2e.conftest import Bridge
 
 RUN, STACK = "0a1b2c3d", "e2e-0a1b2c3d"
 MINE = {removal.TAG: RUN}
@@ -54,7 +58,9 @@ def create(aws: LocalAws, stack_name: str, tags: dict[str, str]) -> None:
     )
     sqs.create_queue(QueueName=f"{stack_name}-registry", tags=tags)
     aws.client("logs").create_log_group(logGroupName=f"/thethings/lorawan/{stack_name}/things", tags=tags)
-    aws.client("ssm").put_parameter(Name=f"/thethings/lorawan/{stack_name}/record", Value="1", Type="String")
+    aws.client("ssm").put_parameter(
+        Name=f"/thethings/lorawan/{stack_name}/record", Value="1", Type="String", Tags=tagged(tags)
+    )
     type_name = f"{stack_name}-lorawan"
     iot.create_thing_type(thingTypeName=type_name)
     iot.create_thing(
@@ -102,6 +108,42 @@ def test_what_is_only_named_like_it_stays_with_the_reason(aws: LocalAws) -> None
     assert len(names(aws, STACK)) == 3
     for url in urls:
         sqs.delete_queue(QueueUrl=url)
+
+
+def test_of_everything_that_a_stack_has_it_can_be_told_whose_it_is(orchard: Bridge) -> None:
+    found = removal.found(orchard.aws, orchard.name, RUN, time.time())
+    of_kinds: dict[str, set[str]] = {}
+    for each in found:
+        of_kinds.setdefault(each.what.partition(" ")[0], set()).add(each.why_not)
+    assert {"aws_lambda_function", "aws_dynamodb_table", "aws_iot_provisioning_template"} <= of_kinds.keys()
+    tagged_kinds = {kind for kind, proof in removal.PROOFS.items() if proof.tags}
+    assert {kind: why for kind, why in of_kinds.items() if kind in tagged_kinds and "" in why} == {}
+
+
+def test_for_every_kind_of_resource_there_is_a_proof() -> None:
+    assert removal.PROOFS.keys() == leftovers.KINDS.keys()
+
+
+class Unreleased:
+    """A client of AWS IoT that deletes a thing type only the third time."""
+
+    def __init__(self) -> None:
+        self.calls: list[str] = []
+
+    def deprecate_thing_type(self, **_: str) -> None:
+        self.calls.append("deprecate")
+
+    def delete_thing_type(self, **_: str) -> None:
+        self.calls.append("delete")
+        if self.calls.count("delete") < 3:
+            raise ClientError({"Error": {"Code": "InvalidRequestException"}}, "DeleteThingType")
+
+
+def test_a_thing_type_is_deprecated_once_and_deleted_when_aws_has_released_it() -> None:
+    client, waited = Unreleased(), []
+    each = Resource("aws_iot_thing_type", f"{STACK}-lorawan", client, {"thingTypeName": f"{STACK}-lorawan"})
+    removal.remove_released(each, sleep=waited.append)
+    assert (client.calls, waited) == (["deprecate", "delete", "delete", "delete"], [10, 10])
 
 
 @pytest.fixture
