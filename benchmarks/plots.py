@@ -80,7 +80,7 @@ def draw(measured: Measured, directory: Path) -> list[Path]:
             continue
         figure, axes = plt.subplots(figsize=(10, 5), layout="constrained")
         plot(axes, measured)
-        axes.tick_params(axis="x", labelrotation=20)
+        plt.setp(axes.get_xticklabels(), rotation=25, ha="right", rotation_mode="anchor")
         file = directory / f"{name}.png"
         figure.savefig(file, dpi=120)
         plt.close(figure)
