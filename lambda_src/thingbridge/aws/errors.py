@@ -66,6 +66,9 @@ _NO_QUEUE: Final = "the queue does not exist: create it again with `terraform ap
 
 _NO_TABLE: Final = "the table does not exist: create it again with `terraform apply`"
 
+_OTHER_KEYS: Final = "does not match the schema"
+"""What DynamoDB says of a key where the table is at fault; the code is the one for a value that is too long."""
+
 _KEY: Final = "enable the KMS key, and allow its use"
 
 _FIXES_OF_ANY_OPERATION: Final[Mapping[str, str]] = {
@@ -208,6 +211,10 @@ class translate_errors:  # noqa: N801 - read as a function: `with translate_erro
 
 def _translated(operation: str, error: Exception) -> ThingbridgeError:
     name, called, answer = code(error), str(getattr(error, "operation_name", "")), text(operation, error)
+    if name == "ValidationException" and _OTHER_KEYS in message(error):
+        return Misconfigured(
+            f"{answer}: the table has other keys: delete it, and create it again with `terraform apply`"
+        )
     if status(error) == HTTPStatus.REQUEST_ENTITY_TOO_LARGE or name in REFUSALS.get(called, ()):
         return Refused(answer)
     if name in _PERMISSION_CODES:

@@ -74,6 +74,17 @@ def test_errors_are_translated_and_name_the_operation(raised: Exception, error: 
     assert caught.value.__cause__ is raised
 
 
+def test_a_table_with_other_keys_is_the_fault_of_nobody_who_sends(clients: Clients) -> None:
+    clients("dynamodb").create_table(
+        TableName="farm-shadows",
+        BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "something", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "something", "AttributeType": "S"}],
+    )
+    with pytest.raises(Misconfigured, match="has other keys"):
+        ShadowStates(clients, "farm-shadows").read("barn")
+
+
 @pytest.mark.parametrize("code", ["AnythingElse", "ResourceNotFoundException", "ValidationException", "404"])
 def test_an_answer_that_is_not_listed_is_never_a_refusal(code: str) -> None:
     with pytest.raises(Busy), translate_errors("describe the thing barn"):
