@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import time
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -356,7 +357,7 @@ def _requested(deployment: Deployment, unit: Unit, verb: str, *, ago: float = 0.
     output = events.rule_output(
         json.dumps({"bytes": "Kgc=", "fPort": 15}).encode(), f"lorawan/{unit.thing}/downlink/{verb}"
     )
-    keys = {"thing": {"S": unit.thing}, "id": {"S": f"row-{unit.number}"}}
+    keys = {"thing": {"S": unit.thing}, "id": {"S": str(uuid.uuid4())}}
     row = {**keys, "topic": {"S": output["topic"]}, "payload": {"S": output["payload"]}}
     row["receivedAt"] = {"N": str(int((time.time() - ago) * 1000))}
 

@@ -164,7 +164,9 @@ def failed_event_of_a_rule(account: Account) -> None:
     )
     account.rule(f"SELECT * FROM '{topic}'", {"lambda": {"functionArn": function.arn}})
     account.publish(topic, '{"n": 1}')
-    record = json.loads(account.received(queue)[0])
+    records: list[str] = []
+    eventually("the record of the failure", lambda: records.extend(account.received(queue, wait=1)) or records)
+    record = json.loads(records[0])
     found = record["requestPayload"], record["responsePayload"]["errorMessage"]
     expect(found == ({"n": 1}, "the reason"), record)
 

@@ -180,6 +180,7 @@ def test_what_a_function_prints_is_in_the_log_of_its_own_invocation(tmp_path: Pa
         functions.runtime_packages,
         functions.burst_of_a_rule,
         functions.throttled_event,
+        functions.failed_event_of_a_rule,
         permissions.certificates_of_a_policy,
         connections.response_in_one_piece,
         authorizers.publish_with_a_token,
