@@ -26,6 +26,9 @@ KINDS = tuple(f'{{"kind": "{kind}"' for kind in ("call", "policy", "role", "unch
 CHOOSING = ("deselect", "failedfirst", "ignore", "ignore_glob", "keyword", "lf", "markexpr")
 """Options that leave out tests."""
 
+OF_WORKERS = ("", "popen-*/")
+"""Where the temporary files are in those of a run: its own, and those of the workers of pytest-xdist."""
+
 OF_RESOURCES = ("key", "mqtt", "provisioning_trust", "topic", "trust")
 """Policy documents in the modules that are not of a role: trust, and policies of resources and of certificates."""
 
@@ -74,7 +77,8 @@ class AfterTheTests:
 def recorded(directory: Path) -> list[Principal]:
     """The roles and appliers of all stacks, from the records below the directory of a run's temporary files."""
     found: list[Principal] = []
-    for file in sorted({file.resolve() for file in directory.rglob("aws*/records.jsonl")}):
+    files = {file.resolve() for each in OF_WORKERS for file in directory.glob(f"{each}aws*/records.jsonl")}
+    for file in sorted(files):
         seen = list(events(file))
         found += principals(seen, {name: applier.policies(name) for name in stack_names(seen)})
     return found
