@@ -69,6 +69,7 @@ module "upstream" {
   stack                 = module.integration.stack
   mode                  = var.uplink_mode
   batches               = var.uplink_batches
+  configure             = { function_name = module.configure.function_name, role_name = module.configure.role_name }
   shadow_metrics        = var.shadow.metrics
   base_topic            = module.things_stack.base_topic
   iot_endpoint          = data.aws_iot_endpoint.this.endpoint_address

@@ -55,6 +55,7 @@ module "vineyard" {
   observability = {
     emails          = ["oncall@example.com"]
     silence_minutes = 60
+    device_silence  = { minutes = 1440, tolerated = 5 }
   }
 
   functions = {

@@ -450,6 +450,7 @@ def configure(environment: Environment, clients: Clients = CLIENTS) -> Callable[
     from thingbridge.aws.authorizers import Authorizers
     from thingbridge.aws.certificates import ClientCertificates
     from thingbridge.aws.parameters import Parameters
+    from thingbridge.aws.queues import Queue
     from thingbridge.aws.secret_versions import SecretVersion, current_version
     from thingbridge.aws.secrets import Secrets
     from thingbridge.flows.check import Check
@@ -457,6 +458,7 @@ def configure(environment: Environment, clients: Clients = CLIENTS) -> Callable[
     from thingbridge.flows.configure import Configure
     from thingbridge.flows.convergence import Convergence, Part
     from thingbridge.flows.diagnosis import Diagnosis
+    from thingbridge.flows.drain import Drain
     from thingbridge.flows.end_to_end_encryption.part import EncryptionPart
     from thingbridge.flows.ingest.account import Account
     from thingbridge.flows.ingest.part import IntegrationPart
@@ -485,6 +487,7 @@ def configure(environment: Environment, clients: Clients = CLIENTS) -> Callable[
             AwsAccount(clients),
             Check(settings.parameter_path, parameters, connect, key_version),
             Diagnosis(settings.parameter_path, parameters, connect, key_version, account, settings.ca_certificate),
+            Drain(f"{settings.parameter_path}/record/integration", parameters, lambda url: Queue(clients, url)),
             {
                 name: Convergence(part, settings.parameter_path, name, parameters, connect, key_version)
                 for name, part in parts.items()

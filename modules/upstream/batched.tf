@@ -7,12 +7,21 @@ locals {
   batch_timeout = 60
 }
 
+# A policy of its own, not among those of the function: it ends with the queue, which the function empties when the mode changes.
+resource "aws_iam_role_policy" "batched" {
+  count = local.batched ? 1 : 0
+
+  name   = "queue"
+  role   = module.function.role_name
+  policy = module.queue[0].work.policy_json
+}
+
 module "queue" {
   source = "../work_queue"
   count  = local.batched ? 1 : 0
 
   name                 = "${var.stack.name}-upstream"
-  function_arn         = module.function.arn
+  function_arn         = one([for rights in aws_iam_role_policy.batched : module.function.arn])
   function_timeout     = local.batch_timeout
   batch_size           = var.batches.size
   maximum_concurrency  = var.batches.maximum_concurrency

@@ -30,7 +30,7 @@ module "function" {
   timeout                 = local.batched ? local.batch_timeout : 15
   asynchronous_invocation = {} # in every mode: a change of the mode must not delete the messages that failed
   functions               = var.functions
-  environment             = local.environment
+  environment             = merge(local.environment, local.batched ? module.queue[0].work.environment : {})
   layer_arns              = local.layer_arns
   policy_json             = data.aws_iam_policy_document.rights.json
   alarms                  = var.alarms
@@ -38,7 +38,6 @@ module "function" {
   tags                    = var.tags
 
   uses = merge(local.uses, {
-    queue           = local.batched ? module.queue[0].work : null
     waiting_devices = module.waiting_devices.use
     waiting_queue   = module.waiting_queue.send
   })
@@ -53,10 +52,10 @@ module "rule" {
   select       = local.by_rules ? "*" : null
   action = {
     function  = var.mode == "function" ? { arn = module.function.arn } : null
-    queue     = one([for each in module.queue : { arn = each.queue.arn, url = each.queue.url }])
+    queue     = local.queue
     republish = local.republish
   }
-  error_queue = local.batched ? module.queue[0].dead_letter_queue : module.function.failure_queue
+  error_queue = module.function.failure_queue # in every mode: what the rule can't pass on while the mode changes is kept there
   alarms      = var.alarms
   aws         = var.aws
   tags        = var.tags

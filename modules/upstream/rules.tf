@@ -21,10 +21,10 @@ locals {
   names_its_thing = "NOT isUndefined(${local.thing_id}) AND NOT isNull(${local.thing_id}) AND NOT isUndefined(uplink_message.f_cnt) AND isUndefined(simulated)"
 
   # The topic that the rule of the function reads is taken from that rule: it reads there before anything is published.
-  next_topic = [for rule in module.others : <<-SQL
+  next_topic = [for filter in local.others_filter[*] : <<-SQL
     CASE (topic() = '${var.base_topic}/uplink' AND ${local.names_its_thing}) WHEN true
     THEN concat('lorawan/', ${local.thing_name}, '/uplink')
-    ELSE replace(topic(), '${var.base_topic}/', '${trimsuffix(rule.topic_filter, "#")}') END
+    ELSE replace(topic(), '${var.base_topic}/', '${trimsuffix(filter, "#")}') END
   SQL
   ]
 

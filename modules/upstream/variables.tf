@@ -63,6 +63,15 @@ variable "batches" {
   }
 }
 
+variable "configure" {
+  description = "The function that waits for what is left on the former way before another mode deletes it, and its role (outputs function_name and role_name of the module configure). null: it is deleted with what waits in it."
+  type = object({
+    function_name = string
+    role_name     = string
+  })
+  default = null
+}
+
 variable "directory" {
   description = "Grant to find the things of messages (output messages of the module directory)."
   type = object({

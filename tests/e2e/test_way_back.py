@@ -196,6 +196,29 @@ def test_a_token_for_aws_iot_core_is_kept_and_a_raised_version_replaces_it(shore
 
 
 @pytest.mark.soak
+def test_another_uplink_mode_keeps_the_queue_until_nothing_waits_in_it(shore: Shore) -> None:
+    batched = {**shore.given("manual"), "uplink_mode": "batched"}
+    shore.apply(batched)
+    iot, sqs = shore.aws.client("iot"), shore.aws.client("sqs")
+    failed = sqs.get_queue_url(QueueName=f"{shore.name}-upstream-dead-letters")["QueueUrl"]
+    sqs.send_message(QueueUrl=failed, MessageBody="{}")
+
+    another = {**batched, "uplink_mode": "function"}
+    assert f"messages that failed (1) wait in {shore.name}-upstream-dead-letters" in shore.apply_fails(another)
+    (action,) = iot.get_topic_rule(ruleName=f"{shore.name}_upstream")["rule"]["actions"]
+    assert "lambda" in action  # the rule has taken its new way already
+
+    sqs.purge_queue(QueueUrl=failed)
+    shore.apply(another)
+    with pytest.raises(sqs.exceptions.QueueDoesNotExist):
+        sqs.get_queue_url(QueueName=f"{shore.name}-upstream")
+    # A destroy waits for nothing.
+    shore.apply(batched)
+    sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName=failed.rpartition("/")[2])["QueueUrl"], MessageBody="{}")
+    shore.destroy()
+
+
+@pytest.mark.soak
 def test_another_mode_is_configured_before_what_the_old_one_needs_is_destroyed(shore: Shore) -> None:
     shore.apply(shore.given("mqtt"))
     (certificate,) = shore.certificates

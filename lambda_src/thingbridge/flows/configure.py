@@ -15,6 +15,7 @@ from thingbridge.diagnostics import emit
 from thingbridge.flows.check import Check
 from thingbridge.flows.convergence import Convergence
 from thingbridge.flows.diagnosis import Diagnosis
+from thingbridge.flows.drain import Drain
 
 Event = Mapping[str, Any]
 
@@ -26,6 +27,7 @@ class Configure:
     account: Account
     check: Check
     diagnosis: Diagnosis
+    drain: Drain
     parts: Mapping[str, Convergence]
 
     def handle(self, event: Event) -> dict[str, Any]:
@@ -53,6 +55,8 @@ class Configure:
             return {"switched_on": self.account.enable_thing_events()}
         if resource == "check":
             return {} if action == "delete" else self.check.run()
+        if resource == "drain":
+            return self.drain.end(event) if action == "delete" else self.drain.begin(event)
         part = self.parts[resource]
         return part.remove() if action == "delete" else part.apply(event["attempt"])
 

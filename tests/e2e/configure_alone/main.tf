@@ -1,5 +1,6 @@
 # The capabilities configure, ingest and integration, joined as a larger repository would, without the rest of a stack: what an apply
-# says about wrong input, and what it configures at The Things Stack, without a queue to wait for.
+# says about wrong input, and what it configures at The Things Stack, without a queue to wait for. With uplink_mode, there is upstream as
+# well, whose function has no directory: what it handles fails.
 
 terraform {
   required_version = ">= 1.11"
@@ -74,6 +75,11 @@ variable "stack_name" {
 
 variable "trusted_account_id" {
   type = string
+}
+
+variable "uplink_mode" {
+  type    = string
+  default = null
 }
 
 data "aws_caller_identity" "this" {}
@@ -174,6 +180,22 @@ module "ingest" {
   aws                 = local.aws
 }
 
+module "upstream" {
+  source = "../../../modules/upstream"
+  count  = var.uplink_mode == null ? 0 : 1
+
+  stack        = module.integration.stack
+  mode         = var.uplink_mode
+  configure    = { function_name = module.configure.function_name, role_name = module.configure.role_name }
+  base_topic   = module.things_stack.base_topic
+  iot_endpoint = data.aws_iot_endpoint.this.endpoint_address
+  directory    = { environment = {}, policy_json = "{}" }
+  shadow       = { environment = {}, policy_json = "{}" }
+  things_log   = { environment = {}, policy_json = "{}" }
+  functions    = local.functions
+  aws          = local.aws
+}
+
 module "integration" {
   source = "../../../modules/integration"
 
@@ -184,6 +206,7 @@ module "integration" {
   check                   = { mode = var.ingest.mode, end_to_end_encryption = var.end_to_end_encryption }
   ingest                  = module.ingest.configuration
   things_stack            = module.things_stack.application
+  ready                   = flatten(module.upstream[*].ready)
   aws                     = local.aws
 
   end_to_end_encryption = (

@@ -73,6 +73,7 @@ module "upstream" {
   mode           = each.value.mode
   shadow_metrics = each.value.shadow_metrics
   batches        = { size = 50, window_seconds = 2, maximum_concurrency = 20 }
+  configure      = { function_name = "farm-configure", role_name = "farm-configure" }
   base_topic     = var.base_topic
   iot_endpoint   = "example-ats.iot.eu-west-1.amazonaws.com"
   directory      = { environment = {}, policy_json = "{}" }
