@@ -70,6 +70,7 @@ data "aws_iam_policy_document" "rights" {
       "iot:AttachPolicy",
       "iot:DeleteCertificate",
       "iot:DescribeCertificate",
+      "iot:DetachPolicy",
       "iot:UpdateCertificate",
     ]
     resources = ["${local.iot_arn}:cert/*"]

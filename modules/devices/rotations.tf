@@ -111,7 +111,7 @@ data "aws_iam_policy_document" "rotations" {
   # A certificate's ARN holds its fingerprint, which is not known before it is created.
   statement {
     sid       = "EndOldCertificates"
-    actions   = ["iot:DeleteCertificate", "iot:DescribeCertificate", "iot:UpdateCertificate"]
+    actions   = ["iot:AttachPolicy", "iot:DeleteCertificate", "iot:DescribeCertificate", "iot:DetachPolicy", "iot:UpdateCertificate"]
     resources = ["${local.iot_arn}:cert/*"]
   }
 

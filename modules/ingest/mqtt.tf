@@ -55,7 +55,7 @@ data "aws_iam_policy_document" "configure_mqtt" {
   # A certificate's ARN holds its fingerprint, which is not known before it is created. IAM checks AttachPolicy on the certificate alone.
   statement {
     sid       = "KeepCertificates"
-    actions   = ["iot:AttachPolicy", "iot:DeleteCertificate", "iot:DescribeCertificate", "iot:UpdateCertificate"]
+    actions   = ["iot:AttachPolicy", "iot:DeleteCertificate", "iot:DescribeCertificate", "iot:DetachPolicy", "iot:UpdateCertificate"]
     resources = ["${local.iot_arn}:cert/*"]
   }
 

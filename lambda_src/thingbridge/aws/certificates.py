@@ -68,20 +68,29 @@ class ClientCertificates:
             with translate_errors(f"activate the certificate {certificate_id}"):
                 iot.update_certificate(certificateId=certificate_id, newStatus="ACTIVE")
         except ThingbridgeError:
-            self.delete(certificate_id)
+            self.delete(certificate_id, policy_name)
             raise
         return NewCertificate(certificate_id, True, created["certificatePem"], created["keyPair"]["PrivateKey"])
 
-    def delete(self, certificate_id: str) -> None:
-        """Deactivate and delete a certificate; one that is gone counts as deleted.
+    def delete(self, certificate_id: str, policy_name: str) -> None:
+        """Deactivate and delete a certificate that carries a policy; one that is gone counts as deleted.
 
-        The policy stays attached until the end, so that an interrupted deletion is found again.
+        The policy stays attached until the end, so that an interrupted deletion is found again. AWS documents both: a
+        certificate with a policy can't be deleted, and `forceDelete` deletes one that no thing has (API reference,
+        DeleteCertificate). So the policy is detached where AWS refuses.
         """
         iot = self._clients("iot")
         with translate_errors(f"delete the certificate {certificate_id}"):
             try:
                 iot.update_certificate(certificateId=certificate_id, newStatus="INACTIVE")
-                iot.delete_certificate(certificateId=certificate_id, forceDelete=True)
+                try:
+                    iot.delete_certificate(certificateId=certificate_id, forceDelete=True)
+                except ClientError as error:
+                    if code(error) != "DeleteConflictException":
+                        raise
+                    described = iot.describe_certificate(certificateId=certificate_id)["certificateDescription"]
+                    iot.detach_policy(policyName=policy_name, target=described["certificateArn"])
+                    iot.delete_certificate(certificateId=certificate_id, forceDelete=True)
             except ClientError as error:
                 if code(error) != "ResourceNotFoundException":
                     raise

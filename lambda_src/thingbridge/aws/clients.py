@@ -67,6 +67,12 @@ class Clients:
         created = self._created.get(service)
         return created if created is not None else self._create(service)
 
+    def of(self, arn: str, service: str) -> Any:
+        """The client of a service in the region of an ARN, by boto3 where that is not the region of all others."""
+        region = arn.split(":")[3] if arn.count(":") >= 3 else ""
+        usual = self._direct.region if self._direct else self.boto3_client(service).meta.region_name
+        return self(service) if region in {"", usual} else self.boto3_client(service, region)
+
     def try_at_most(self, service: str, attempts: int) -> None:
         """Have the client of a service, if it is yet to be created, send each request at most that often."""
         self._attempts[service] = attempts
@@ -83,19 +89,21 @@ class Clients:
         with self._lock:
             self._calls[operation] += 1
 
-    def boto3_client(self, service: str) -> Any:
-        """boto3's client of a service, also of one that has a direct client."""
+    def boto3_client(self, service: str, region: str | None = None) -> Any:
+        """boto3's client of a service, also of one that has a direct client. `region` None: that of all others."""
+        kind = f"{service} {region or ''}"
         # Creating clients from one session is not thread-safe.
         with self._lock:
-            if service not in self._boto3:
+            if kind not in self._boto3:
                 if self._session is None:
                     import boto3
 
                     self._session = boto3.Session()
-                client = self._session.client(service, config=self._settings(service))
+                elsewhere = {"region_name": region} if region else {}
+                client = self._session.client(service, config=self._settings(service), **elsewhere)
                 client.meta.events.register("before-send", self._sent)
-                self._boto3[service] = client
-            return self._boto3[service]
+                self._boto3[kind] = client
+            return self._boto3[kind]
 
     def _create(self, service: str) -> Any:
         client = None

@@ -3,6 +3,7 @@
 Which of them belong to a registered device is decided in `devices.credentials`.
 """
 
+import functools
 import time
 from collections.abc import Callable
 from typing import Any, Final
@@ -94,25 +95,34 @@ class DeviceCertificates:
 
         A detachment takes some seconds to propagate (API reference, DetachThingPrincipal), until which AWS refuses to
         delete the certificate. One that can't be deleted is attached again, inactive: the next deletion finds it there.
-        `forceDelete` detaches the policies: until then they show whose certificate it was.
+        Its policies show until the end whose certificate it was: `forceDelete` detaches them, and where AWS still
+        refuses, which its documentation leaves open, they are detached before.
         """
         certificate_id = _id(arn)
         with translate_errors(f"delete the certificate {certificate_id}"):
             _unless_gone(lambda: self._iot.update_certificate(certificateId=certificate_id, newStatus="INACTIVE"))
             _unless_gone(lambda: self._iot.detach_thing_principal(thingName=thing_name, principal=arn))
+            policies: list[str] = []
             try:
-                self._delete_once_detached(certificate_id)
+                self._delete_once_detached(arn, policies)
             except (BotoCoreError, ClientError):
+                for policy in policies:
+                    _unless_gone(functools.partial(self._iot.attach_policy, policyName=policy, target=arn))
                 _unless_gone(lambda: self._iot.attach_thing_principal(thingName=thing_name, principal=arn))
                 raise
 
-    def _delete_once_detached(self, certificate_id: str) -> None:
+    def _delete_once_detached(self, arn: str, detached: list[str]) -> None:
+        """`detached` is given the policies that had to be detached."""
         for attempt in range(1, DETACHED_WITHIN + 1):
             try:
-                _unless_gone(lambda: self._iot.delete_certificate(certificateId=certificate_id, forceDelete=True))
+                _unless_gone(lambda: self._iot.delete_certificate(certificateId=_id(arn), forceDelete=True))
             except ClientError as error:
                 if code(error) != "DeleteConflictException" or attempt == DETACHED_WITHIN:
                     raise
+                if attempt == DETACHED_WITHIN // 2:
+                    for policy in self._iot.list_attached_policies(target=arn)["policies"]:
+                        self._iot.detach_policy(policyName=policy["policyName"], target=arn)
+                        detached.append(policy["policyName"])
                 self._sleep(1.0)
             else:
                 return

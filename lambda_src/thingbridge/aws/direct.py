@@ -55,6 +55,11 @@ class Direct:
         secure = any(url.startswith("https://") for url in endpoints.values())
         self._context = ssl.create_default_context() if secure else None
 
+    @property
+    def region(self) -> str:
+        """The region of all clients."""
+        return self._region
+
     @classmethod
     def read(cls, environment: Mapping[str, str]) -> Self | None:
         """As a function's environment says; None if it says too little, or what only boto3 understands.

@@ -11,11 +11,11 @@ from thingbridge.aws.errors import translate_errors
 def current_version(clients: Clients, arn: str) -> str:
     """The ID of the version that readers of a secret get. Raises Busy or Misconfigured."""
     with translate_errors(f"read the secret {arn}"):
-        return str(clients("secretsmanager").get_secret_value(SecretId=arn)["VersionId"])
+        return str(clients.of(arn, "secretsmanager").get_secret_value(SecretId=arn)["VersionId"])
 
 
 class SecretVersion:
-    """The secrets of an account and region as they were in one version."""
+    """Secrets as they were in one version."""
 
     def __init__(self, clients: Clients, version_id: str) -> None:
         self._clients, self._version_id = clients, version_id
@@ -25,6 +25,8 @@ class SecretVersion:
         """The secret's text, read once, and again with `refresh`. Raises Busy or Misconfigured."""
         if refresh or arn not in self._texts:
             with translate_errors(f"read the version {self._version_id} of the secret {arn}"):
-                answer = self._clients("secretsmanager").get_secret_value(SecretId=arn, VersionId=self._version_id)
+                answer = self._clients.of(arn, "secretsmanager").get_secret_value(
+                    SecretId=arn, VersionId=self._version_id
+                )
                 self._texts[arn] = str(answer["SecretString"])
         return self._texts[arn]

@@ -57,7 +57,7 @@ class Secrets:
         if cached and self._now() - cached.read < max_age:
             return cached
         with translate_errors(f"read the secret {arn}"):
-            answer = self._clients("secretsmanager").get_secret_value(SecretId=arn)
+            answer = self._clients.of(arn, "secretsmanager").get_secret_value(SecretId=arn)
         if "SecretString" not in answer:
             raise Misconfigured(f"read the secret {arn}: it must be text, not binary")
         text, created = str(answer["SecretString"]), answer["CreatedDate"].timestamp()
@@ -67,7 +67,9 @@ class Secrets:
     def _read_previous(self, arn: str) -> str | None:
         with translate_errors(f"read the previous version of the secret {arn}"):
             try:
-                answer = self._clients("secretsmanager").get_secret_value(SecretId=arn, VersionStage="AWSPREVIOUS")
+                answer = self._clients.of(arn, "secretsmanager").get_secret_value(
+                    SecretId=arn, VersionStage="AWSPREVIOUS"
+                )
             except answered() as error:
                 if code(error) == "ResourceNotFoundException":  # never rotated
                     return None

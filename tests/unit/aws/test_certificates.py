@@ -33,13 +33,26 @@ def test_a_certificate_is_created_active_found_by_its_policy_and_deleted(iot: An
     (found,) = certificates.attached(POLICY)
     assert (found.id, found.active, found.pem) == (created.id, True, created.pem)
     for _ in range(2):
-        certificates.delete(created.id)
+        certificates.delete(created.id, POLICY)
     assert certificates.attached(POLICY) == []
     assert len(iot.list_certificates()["certificates"]) == 1
 
 
 def test_a_policy_that_does_not_exist_has_no_certificates(iot: Any, clients: Clients) -> None:
     assert ClientCertificates(clients).attached("gone") == []
+
+
+def test_a_policy_is_detached_where_aws_deletes_no_certificate_that_carries_one(iot: Any, clients: Clients) -> None:
+    certificates = ClientCertificates(clients)
+    created = certificates.create(POLICY)
+
+    def refuse_while_attached(**_: Any) -> Any:
+        attached = iot.list_targets_for_policy(policyName=POLICY)["targets"]
+        return refusal(409, "DeleteConflictException") if attached else None
+
+    iot.meta.events.register("before-call.iot.DeleteCertificate", refuse_while_attached)
+    certificates.delete(created.id, POLICY)
+    assert len(iot.list_certificates()["certificates"]) == 1
 
 
 @pytest.mark.parametrize("operation", ["AttachPolicy", "UpdateCertificate"])

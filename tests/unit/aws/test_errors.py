@@ -119,7 +119,8 @@ CALLS: dict[tuple[str, str], Callable[[Clients], Any]] = {
     ("iot", "ListTargetsForPolicy"): lambda clients: ClientCertificates(clients).attached("policy"),
     ("iot", "CreateKeysAndCertificate"): lambda clients: ClientCertificates(clients).create("policy"),
     ("iot", "AttachPolicy"): lambda clients: ClientCertificates(clients).create("policy"),
-    ("iot", "UpdateCertificate"): lambda clients: ClientCertificates(clients).delete("0" * 64),
+    ("iot", "UpdateCertificate"): lambda clients: ClientCertificates(clients).delete("0" * 64, "policy"),
+    ("iot", "DetachPolicy"): lambda clients: delete_a_certificate_that_keeps_its_policy(clients),
     ("iot", "DeleteCertificate"): lambda clients: delete_a_certificate(clients),
     ("iot", "DescribeCertificate"): lambda clients: describe_a_certificate(clients),
     ("iot", "ListThingPrincipals"): lambda clients: DeviceCertificates(clients).principals("barn"),
@@ -240,11 +241,15 @@ MEANING: dict[str, dict[str, type[Exception] | None]] = {
     },
     "DeleteCertificate": {
         "CertificateStateException": Busy,
-        "DeleteConflictException": Busy,
+        "DeleteConflictException": HANDLED,
         "InvalidRequestException": Busy,
         "ResourceNotFoundException": HANDLED,
     },
     "DescribeCertificate": {"InvalidRequestException": Busy, "ResourceNotFoundException": HANDLED},
+    "DetachPolicy": {
+        "InvalidRequestException": Busy,
+        "LimitExceededException": Busy,
+    },
     "ListThingPrincipals": {"InvalidRequestException": Busy, "ResourceNotFoundException": HANDLED},
     "ListAttachedPolicies": {
         "InvalidRequestException": Busy,
@@ -445,7 +450,13 @@ MEANING: dict[str, dict[str, type[Exception] | None]] = {
 
 def delete_a_certificate(clients: Clients) -> None:
     created = clients("iot").create_keys_and_certificate(setAsActive=False)
-    ClientCertificates(clients).delete(created["certificateId"])
+    ClientCertificates(clients).delete(created["certificateId"], "policy")
+
+
+def delete_a_certificate_that_keeps_its_policy(clients: Clients) -> None:
+    arrange_answer(clients, "iot", "DeleteCertificate", 409, "DeleteConflictException")
+    created = clients("iot").create_keys_and_certificate(setAsActive=False)
+    ClientCertificates(clients).delete(created["certificateId"], "policy")
 
 
 def delay_a_message(clients: Clients) -> None:

@@ -5,8 +5,12 @@ from typing import Any
 import pytest
 
 from tests.unit.conftest import AnswerWith, Clock
+from tests.unit.lent_clients import LentClients
 from thingbridge.aws.clients import Clients
+from thingbridge.aws.direct import Direct
+from thingbridge.aws.secret_versions import SecretVersion, current_version
 from thingbridge.aws.secrets import TIME_TO_LIVE, Secrets
+from thingbridge.aws.signing import Credentials
 from thingbridge.errors import Busy, Misconfigured
 
 
@@ -47,6 +51,16 @@ def test_a_caller_may_require_a_secret_that_is_not_older_than_a_minute(clients: 
     assert secrets.read(arn, max_age=60) == "first"
     clock.now = 60
     assert secrets.read(arn, max_age=60) == "second"
+
+
+@pytest.mark.parametrize("direct", [Direct({}, "eu-west-1", Credentials("key", "secret", None)), None])
+@pytest.mark.usefixtures("clients")
+def test_a_secret_of_another_region_is_read_there(session: LentClients, direct: Direct | None) -> None:
+    elsewhere = session.in_region("eu-west-3").client("secretsmanager")
+    arn = str(elsewhere.create_secret(Name="farm/ApplicationAPIKey", SecretString="theirs")["ARN"])
+    clients = Clients(session, direct=direct)
+    assert Secrets(clients).read(arn) == "theirs"
+    assert SecretVersion(clients, current_version(clients, arn)).read(arn) == "theirs"
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def configure(
     things_stack.pubsubs.set(integration.id, {**pubsub, "mqtt": provider}, paths)
     for certificate in attached:
         if certificate.id != used.id:
-            account.certificates.delete(certificate.id)
+            account.certificates.delete(certificate.id, integration.settings["policy_name"])
 
 
 def examine(things_stack: ThingsStack, integration: Integration, account: Account) -> Iterator[Finding]:
@@ -95,7 +95,7 @@ def remove(things_stack: ThingsStack, integration: Integration) -> None:
 def release(integration: Integration, account: Account) -> None:
     """Delete every certificate that carries the policy."""
     for certificate in account.certificates.attached(integration.settings["policy_name"]):
-        account.certificates.delete(certificate.id)
+        account.certificates.delete(certificate.id, integration.settings["policy_name"])
 
 
 def _used(things_stack: ThingsStack, integration: Integration, attached: Sequence[Certificate]) -> Certificate | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.unit.conftest import refusal
 from tests.unit.flows.devices.conftest import Fail
 from thingbridge.aws.clients import Clients
 from thingbridge.aws.device_certificates import DeviceCertificates
@@ -288,6 +289,32 @@ def test_a_deletion_waits_until_the_detachment_has_propagated(
     assert waited == [1.0, 1.0, 1.0]
     assert not clients("iot").list_certificates()["certificates"]
     assert not clients("iot").list_things()["things"]
+
+
+@pytest.mark.parametrize("deletable", [True, False])
+def test_policies_are_detached_where_aws_deletes_no_certificate_that_carries_one_and_come_back_if_it_stays(
+    deletable: bool, first: str, devices: DeviceRegistry, clients: Clients
+) -> None:
+    iot = clients("iot")
+    (arn,) = iot.list_thing_principals(thingName="probe-1")["principals"]
+    before = iot.list_attached_policies(target=arn)["policies"]
+
+    def refuse_while_attached(**_: Any) -> Any:
+        attached = iot.list_attached_policies(target=arn)["policies"]
+        return None if deletable and not attached else refusal(409, "DeleteConflictException")
+
+    iot.meta.events.register("before-call.iot.DeleteCertificate", refuse_while_attached)
+    certificates = DeviceCertificates(clients, sleep=lambda _: None)
+    removal = Removal(replace(devices, certificates=certificates), sleep=lambda _: None)
+    if deletable:
+        removal.delete("probe-1")
+        assert not iot.list_certificates()["certificates"]
+        return
+    with pytest.raises(Busy):
+        removal.delete("probe-1")
+    assert before
+    assert iot.list_attached_policies(target=arn)["policies"] == before
+    assert iot.list_thing_principals(thingName="probe-1")["principals"] == [arn]
 
 
 def test_a_registration_that_did_not_end_is_deleted_too(

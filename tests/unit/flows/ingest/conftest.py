@@ -56,7 +56,7 @@ class Certificates:
         self.existing[id_] = NewCertificate(id_, True, f"PEM of {id_}\n", f"key of {id_}")
         return self.existing[id_]
 
-    def delete(self, certificate_id: str) -> None:
+    def delete(self, certificate_id: str, policy_name: str) -> None:
         self.existing.pop(certificate_id, None)
 
 
