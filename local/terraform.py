@@ -239,7 +239,7 @@ def _installed(environment: Mapping[str, str], used: Tool, roots: Iterable[Path]
             version = mirrored_version(directory, registry)
             if not version:
                 continue
-            mirror = directory if registry == used.registry else _linked(directory / registry, used, cache)
+            mirror = directory if registry == used.registry else _linked(directory / registry, version, used, cache)
             arguments = f"{environment.get('TF_CLI_ARGS_init', '')} -plugin-dir={shlex.quote(str(mirror))}"
             return ProviderSource(
                 f"{used.provided} {version} from the mirror in {directory} ({used.registry} does not answer)",
@@ -258,15 +258,21 @@ def _searched(environment: Mapping[str, str], used: Tool, roots: Iterable[Path])
         yield from (below for child in _children(root) for below in _children(child))
 
 
-def _linked(mirror: Path, used: Tool, cache: Path) -> Path:
-    """A mirror under the name of another registry: a directory with a link to it."""
-    directory = cache.with_name(f"{used.command.rpartition('/')[2]}-mirror")
-    directory.mkdir(parents=True, exist_ok=True)
-    link = directory / used.registry
-    if not (link.is_symlink() and link.readlink() == mirror):
+def _linked(mirror: Path, version: str, used: Tool, cache: Path) -> Path:
+    """A mirror of another registry under the name of the tool's own: a directory with a link to this version.
+
+    To the version, since links above it are not followed.
+    """
+    directory = cache.with_name("opentofu-mirror")
+    unpacked = Path(version) / this_platform()
+    packed = Path(f"terraform-provider-aws_{version}_{this_platform()}.zip")
+    part = unpacked if (mirror / PROVIDER / unpacked).is_dir() else packed
+    link = directory / used.registry / PROVIDER / part
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if not (link.is_symlink() and link.readlink() == mirror / PROVIDER / part):
         link.unlink(missing_ok=True)
         with contextlib.suppress(FileExistsError):  # of another process, at the same moment
-            link.symlink_to(mirror)
+            link.symlink_to(mirror / PROVIDER / part)
     return directory
 
 
