@@ -6,6 +6,9 @@ BIN    := .venv/bin
 UV     := 0.13.8
 # Processes for the tests: more than two cores have, because an apply mostly waits.
 JOBS   ?= 5
+# `make TERRAFORM=tofu …` runs OpenTofu instead.
+TERRAFORM ?= terraform
+export TERRAFORM
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
@@ -43,7 +46,7 @@ compiled: setup
 check: setup ## linters and types
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy
-	@terraform fmt -check -recursive -diff
+	@$(TERRAFORM) fmt -check -recursive -diff
 
 # Bytecode is kept between runs, also where the environment switches that off, as in many containers: without it, every
 # process compiles what it imports.
@@ -65,15 +68,12 @@ e2e-account-clean: setup ## list what runs of e2e-account left; YES=1 removes it
 	@$(BIN)/python -m tests.account clean $(if $(YES),--yes)
 
 soak: setup ## every test at its full size, with every combination: half an hour or more
+	@$(PYTHON) local/bootstrap.py audit
 	@SOAK=1 $(BIN)/pytest tests -n $(JOBS) --dist loadgroup -q
 
 bench: setup ## measure speed and cost on this machine, beside the plain way and the budgets: a table, plots, bench.json
-	@$(PYTHON) local/bootstrap.py audit
 	@$(PYTHON) local/bootstrap.py plots
 	@$(BIN)/python -m benchmarks
-
-emulator: setup ## what this project relies on in the local AWS, fact by fact: run it after an upgrade of ministack
-	@$(BIN)/python -m local.emulator
 
 package: setup ## the functions' zip to deploy everywhere, its hash, and the list of what it consists of (SBOM): dist/
 	@$(BIN)/python -m local.package
@@ -86,13 +86,16 @@ audit: setup ## what checkov says against the plans, and the known vulnerabiliti
 	  .venv-audit/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off --requirement $$each || exit 1; \
 	done
 
+emulator: setup ## what this project relies on in the local AWS, fact by fact: run it after an upgrade of ministack
+	@$(BIN)/python -m local.emulator
+
 contract: setup ## compare a The Things Stack with what this project relies on: TTS_URL=… TTS_API_KEY=… (docs/contract.md)
 	@$(BIN)/python -m tests.contract
 
 format: setup ## format the sources
 	@$(BIN)/ruff check --fix --quiet .
 	@$(BIN)/ruff format --quiet .
-	@terraform fmt -recursive
+	@$(TERRAFORM) fmt -recursive
 
 lock: ## pin the requirements anew (requirements-*.in → .txt)
 	@$(PYTHON) -m venv .local/cache/uv && .local/cache/uv/bin/pip install --quiet uv==$(UV)

@@ -226,7 +226,7 @@ class Driver(Terraform):  # type: ignore[misc]
         name: str,
         on_progress: OnProgress | None = None,
     ) -> None:
-        super().__init__(working_dir=str(directory))
+        super().__init__(working_dir=str(directory), terraform_bin_path=terraform.tool(environment).command)
         self.variables = None
         self.errors: list[str] = []
         self.changed: list[str] = []
@@ -260,7 +260,9 @@ class Driver(Terraform):  # type: ignore[misc]
         lines: list[str] = []
         note = Path(self.working_dir) / COMMAND
         try:
-            command = Running(f"terraform {cmd}", process.pid, start_stamp(process.pid) or "", "")
+            command = Running(
+                f"{Path(self.terraform_bin_path).name} {cmd}", process.pid, start_stamp(process.pid) or "", ""
+            )
             note.write_text(json.dumps(asdict(command)), encoding="utf-8")
             for line in process.stdout:
                 lines.append(line)

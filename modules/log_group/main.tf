@@ -7,7 +7,6 @@ locals {
 
 resource "aws_cloudwatch_log_group" "this" {
   # checkov:skip=CKV_AWS_158: CloudWatch Logs encrypts with a key of its own; kms_key names yours
-  # checkov:skip=CKV_AWS_338: how long logs are kept is the caller's decision and cost, retention_in_days
 
   name              = var.name
   retention_in_days = var.retention_in_days

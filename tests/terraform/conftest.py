@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 import tftest
 
+from local.terraform import TERRAFORM, tool
 from tests.sizes import size
 from tests.terraform import documentation
 
@@ -80,7 +81,7 @@ def terraform(terraform_environment: dict[str, str]) -> Run:
     def run(
         folder: Path, *arguments: str, check: bool = True, environment: Mapping[str, str] = terraform_environment
     ) -> subprocess.CompletedProcess[str]:
-        command = ["terraform", f"-chdir={folder}", *arguments]
+        command = [tool(environment).command, f"-chdir={folder}", *arguments]
         done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
         if check and done.returncode:
             pytest.fail(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}", pytrace=False)
@@ -108,7 +109,7 @@ def running_provider(initialized: Path, environment: Mapping[str, str]) -> Itera
         try:
             found = filter(None, (re.search(r"(TF_REATTACH_PROVIDERS)='(.*)'", line) for line in provider.stdout))
             name, value = next(found).groups()
-            yield {name: value}
+            yield {name: value.replace(TERRAFORM.registry, tool(environment).registry)}
         finally:
             provider.terminate()
 
@@ -153,7 +154,7 @@ def plan(tree: Path, request: pytest.FixtureRequest) -> Callable[[str], tftest.T
     @functools.cache
     def made(folder: Path) -> tftest.TerraformPlanOutput:
         account = request.getfixturevalue("aws_endpoint").environment
-        test = tftest.TerraformTest(str(folder), env={**account, **_GIVEN})
+        test = tftest.TerraformTest(str(folder), env={**account, **_GIVEN}, binary=tool(account).command)
         test.setup(cleanup_on_exit=False)
         return test.plan(output=True)
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 import zipfile
 from pathlib import Path
 
@@ -60,3 +61,8 @@ def test_a_zip_that_holds_other_packages_than_it_pins_is_not_listed(change: dict
         package.PackageError, match=r"^functions\.zip and its requirements\.txt do not agree on (py-yaml 6.0|more 1)\.$"
     ):
         package.bill_of_materials(packed(tmp_path / "functions.zip", wheels), "1")
+
+
+def test_the_wheels_are_those_for_the_runtime_that_functions_have_by_default() -> None:
+    variables = (package.ROOT / "variables.tf").read_text()
+    assert re.findall(r'runtime +=.*"python([\d.]+)"\)', variables) == [package.PYTHON_VERSION]

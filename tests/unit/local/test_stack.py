@@ -80,6 +80,14 @@ def error(summary: str, detail: str = "", address: str | None = None) -> dict[st
     return {"type": "diagnostic", "diagnostic": diagnostic}
 
 
+def test_opentofu_runs_where_the_environment_names_it(fake: Fake) -> None:
+    (fake.bin / "terraform").rename(fake.bin / "tofu")
+    fake.answer("apply")
+    environment = {"PATH": os.environ["PATH"], "TERRAFORM": "tofu"}
+    Stack(fake.directory / "work", {}, environment=environment, provider=PROVIDER).apply()
+    assert [call.split()[0] for call in fake.calls] == ["init", "apply"]
+
+
 def test_the_configuration_is_what_a_user_would_write() -> None:
     text = configuration("../..", {"stack_name": "farm", "shadow": {"metrics": False}, "tags": None})
     assert '  source = "../.."\n' in text

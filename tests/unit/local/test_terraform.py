@@ -134,6 +134,46 @@ def test_a_provider_that_is_nowhere_is_reported_in_one_sentence_with_the_fix(mac
         machine.find()
 
 
+@pytest.mark.parametrize("packed", [False, True], ids=["unpacked", "packed"])
+def test_opentofu_takes_a_mirror_of_terraforms_under_the_name_of_its_own_registry(
+    machine: Machine, packed: bool
+) -> None:
+    machine.environment["TERRAFORM"] = "/usr/local/bin/tofu"
+    provider = mirror(machine.roots[0], packed=packed) / "registry.terraform.io" / "hashicorp" / "aws"
+    # A second one of the same machine finds what the first has linked.
+    for _ in range(2):
+        (argument,) = shlex.split(machine.find().environment["TF_CLI_ARGS_init"])
+        linked = Path(argument.removeprefix("-plugin-dir="))
+        # OpenTofu follows a link in the place of the version alone.
+        (link,) = [each for each in linked.rglob("*") if each.is_symlink()]
+        assert link.relative_to(linked / "registry.opentofu.org/hashicorp/aws") == link.resolve().relative_to(provider)
+
+
+def test_a_mirror_that_terraform_searches_by_default_is_none_that_opentofu_does(machine: Machine) -> None:
+    machine.environment["TERRAFORM"] = "tofu"
+    mirror(machine.home / ".terraform.d/plugins")
+    found = machine.find()
+    assert found.explanation.startswith("OpenTofu's AWS provider: 5.100.0 from the mirror in ")
+    assert "-plugin-dir" in found.environment["TF_CLI_ARGS_init"]
+
+
+@pytest.mark.parametrize(
+    ("command", "name"),
+    [(None, "Terraform"), ("terraform-1.12", "Terraform"), ("tofu", "OpenTofu"), ("/opt/tofu/bin/tofu", "OpenTofu")],
+)
+def test_what_runs_is_what_the_variable_names(command: str | None, name: str) -> None:
+    used = terraform.tool({"TERRAFORM": command} if command else {})
+    assert (used.name, used.command) == (name, command or "terraform")
+
+
+def test_opentofu_reads_the_configuration_of_terraform_where_it_has_none_of_its_own(machine: Machine) -> None:
+    machine.environment["TERRAFORM"] = "tofu"
+    text = "provider_installation {\n  direct {}\n}\n"
+    for name in (".terraformrc", ".tofurc"):
+        (machine.home / name).write_text(text)
+        assert str(machine.home / name) in machine.find().explanation
+
+
 def test_a_registry_that_never_answers_is_given_up_in_time() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         started = time.monotonic()
