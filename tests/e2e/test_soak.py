@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from local import inspection
 from local.things_stack.network.dropped import Dropped
 from tests.conftest import FIGURES
 from tests.e2e.conftest import APP_KEY, Bridge, Device
@@ -210,8 +211,6 @@ def test_what_goes_in_comes_out_or_is_kept_until_it_is_replayed(farm: Bridge, re
 
 def _on_their_way(bridge: Bridge) -> int:
     """Messages in the queues of work, those in flight included, but for what runs by the clock."""
-    from local import inspection
-
     urls = bridge.outputs["queue_urls"]
     work = {name: url for name, url in urls.items() if not name.endswith(("_failures", "_dead_letters"))}
     return sum(inspection.queues(bridge.aws, work).values())
