@@ -70,7 +70,7 @@ OPTIONAL: dict[str, set[str]] = {
     "directory": {"IOT_ENDPOINT"},
     "downlink": {"CA_CERTIFICATE", "DELTA_F_PORT", "IOT_ENDPOINT"},
     "registry": {"CA_CERTIFICATE", "REGISTRY_QUEUE_URL"},
-    "sync": {"CA_CERTIFICATE"},
+    "sync": {"CA_CERTIFICATE", "SILENT_AFTER_SECONDS"},
     "upstream": {
         "DIRECTORY_DEAD_LETTERS_URL",
         "DIRECTORY_QUEUE_URL",
