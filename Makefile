@@ -6,7 +6,7 @@ BIN    := .venv/bin
 UV     := 0.13.8
 # Processes for the tests: more than two cores have, because an apply mostly waits.
 JOBS   ?= 5
-# `make TERRAFORM=tofu …` runs OpenTofu instead.
+# `make TERRAFORM=tofu …` runs OpenTofu instead (CONTRIBUTING.md).
 TERRAFORM ?= terraform
 export TERRAFORM
 

@@ -308,7 +308,6 @@ data "aws_iam_policy_document" "provisioning" {
 
 resource "aws_iam_role_policy" "provisioning" {
   # checkov:skip=CKV_AWS_289: the actions that register certificates have no resource level in IAM, or none that names the certificate
-  # checkov:skip=CKV_AWS_290: the actions that register certificates have no resource level in IAM, or none that names the certificate
   # checkov:skip=CKV_AWS_355: the actions that register certificates have no resource level in IAM, or none that names the certificate
 
   count = local.provisions ? 1 : 0
