@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Collection
 from typing import Any
 
 from local.aws import REGION, ROOT_ACCOUNT, LocalAws
@@ -25,17 +26,18 @@ def policies(
     return [json.loads(placeholders.sub(lambda found: written[found[0]], text)) for text in texts]
 
 
-def environment(aws: LocalAws, stack_name: str, *, options: bool = True) -> dict[str, str]:
+def environment(aws: LocalAws, stack_name: str, options: Collection[str] | None = None) -> dict[str, str]:
     """The environment of Terraform for that user, which is created; in an AWS that was not started here, its own.
 
-    Without `options`, the user has the policy alone that every stack needs.
+    The user has the policy that every stack needs, and of the other one these statements, or all of them.
     """
     if aws.process is None:
         return aws.environment()
     iam, user = aws.client("iam"), user_name(stack_name)
     iam.create_user(UserName=user)
-    given = policies(stack_name, region=aws.region)
-    for number, policy in enumerate(given if options else given[:1], start=1):
+    every, other = policies(stack_name, region=aws.region)
+    other["Statement"] = [each for each in other["Statement"] if options is None or each["Sid"] in options]
+    for number, policy in enumerate([every, other] if other["Statement"] else [every], start=1):
         # Attached, not inline: a user's inline policies are limited to 2048 characters, a policy to 6144.
         document = json.dumps(policy, separators=(",", ":"))
         made = iam.create_policy(PolicyName=f"{user}-{number}", PolicyDocument=document)

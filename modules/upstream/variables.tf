@@ -81,7 +81,7 @@ variable "directory" {
 }
 
 variable "end_to_end_encryption" {
-  description = "What a function needs to decrypt messages or encrypt downlinks (outputs messages and downlinks of the module end_to_end_encryption): its grant and layers. null: payloads are not encrypted end to end."
+  description = "What a function needs for end-to-end encryption (of the module end_to_end_encryption, output messages to decrypt, downlinks to encrypt): its grant and layers. null: payloads are not encrypted end to end."
   type = object({
     layer_arns = list(string)
     use = object({

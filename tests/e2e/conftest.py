@@ -52,6 +52,11 @@ WORK_QUEUES = frozenset(
 APPLIED_BY = {"farm_stack": "farm", "pair": "pair", "meadow": "meadow", "silo": "silo"}
 """Fixture that applies a stack → the group of the tests that use it, which run in one process (pytest-xdist)."""
 
+OBSERVABILITY = ("Alarms", "CreateKeys", "Dashboard", "Keys", "Topics")
+DEVICES = ("DevicesOfTheirOwn", "Policies", "ProvisioningTemplates", "Topics")
+ENCRYPTION_BY_MQTT = ("Keys", "Layers", "Policies")
+"""What who applies `Farm`, `orchard` and `Vault` needs beside the first policy of docs/permissions.md."""
+
 _serial = itertools.count(1)
 
 
@@ -234,7 +239,7 @@ def discard(aws: LocalAws, *stacks: Stack) -> None:
 def farm_stack(aws: LocalAws, simulation: ThingsStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """`Farm`, with the defaults but for the role that The Things Stack assumes, and alarms."""
     given = inputs(simulation, "Farm", "farm-app") | {"ingest": PUBSUB, "observability": {"silence_minutes": 60}}
-    stack = Stack(tmp_path_factory.mktemp("farm"), given, environment=applier.environment(aws, "Farm"))
+    stack = Stack(tmp_path_factory.mktemp("farm"), given, environment=applier.environment(aws, "Farm", OBSERVABILITY))
     apply(aws, simulation, stack)
     yield stack
     discard(aws, stack)
@@ -277,11 +282,11 @@ def pair(
         Stack(
             tmp_path_factory.mktemp(name),
             inputs(simulation, name, app) | choices,
-            environment=applier.environment(aws, name),
+            environment=applier.environment(aws, name, needed),
         )
-        for name, app, choices in (
-            ("orchard", "orchard-app", other_choices),
-            (VAULT, VAULT_APPLICATION, encrypted),
+        for name, app, choices, needed in (
+            ("orchard", "orchard-app", other_choices, DEVICES),
+            (VAULT, VAULT_APPLICATION, encrypted, ENCRYPTION_BY_MQTT),
         )
     )
     apply(aws, simulation, orchard, vault)

@@ -4,6 +4,7 @@ The stacks of the other tests have one mode each (conftest.py); all modes in tur
 """
 
 import base64
+import hashlib
 import json
 import threading
 from collections.abc import Iterator
@@ -187,6 +188,10 @@ class Meadow:
     def certificates(self) -> list[dict[str, Any]]:
         return list(self.aws.client("iot").list_certificates()["certificates"])
 
+    def role(self, name: str, distinct: str) -> str:
+        """The name of a role: with a digest, as IAM does not distinguish names by case."""
+        return f"{name}-{hashlib.sha256(distinct.encode()).hexdigest()[:8]}-{self.aws.region}"
+
     @property
     def own(self) -> set[str]:
         """Names in AWS of what only one mode has."""
@@ -217,7 +222,7 @@ def strict(things_stack: ThingsStack) -> None:
 def test_the_package_of_the_hosted_deployment(meadow: Meadow) -> None:
     bridge = meadow.take("package")
     assert meadow.configured == {("package", "198")}
-    assert meadow.own == {f"Meadow-things-stack-{meadow.aws.region}"}
+    assert meadow.own == {meadow.role("Meadow-things-stack", "Meadow")}
     assert bridge.outputs["external_id"] is None
     carries_messages(bridge)
 
@@ -228,7 +233,7 @@ def test_a_webhook_replaces_the_package(meadow: Meadow) -> None:
     assert [kind for kind, _ in meadow.configured] == ["webhook"]
     assert meadow.own == {
         "Meadow-webhook",
-        f"Meadow-webhook-{meadow.aws.region}",
+        meadow.role("Meadow-webhook", "Meadow-webhook"),
         "Meadow-webhook-url",
         "Meadow/WebhookSecret",
         "/aws/lambda/Meadow-webhook",

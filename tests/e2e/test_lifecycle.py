@@ -28,7 +28,7 @@ def given(simulation: ThingsStack) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def silo(aws: LocalAws, given: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    stack = Stack(tmp_path_factory.mktemp("silo"), given, environment=applier.environment(aws, "silo", options=False))
+    stack = Stack(tmp_path_factory.mktemp("silo"), given, environment=applier.environment(aws, "silo", options=()))
     yield stack
     stack.inputs = given
     discard(aws, stack)
@@ -92,7 +92,7 @@ def test_an_apply_after_a_destroy_adopts_what_the_destroy_left(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     given = inputs(simulation, "shed", "shed-app")
-    stack = Stack(tmp_path_factory.mktemp("shed"), given, environment=applier.environment(aws, "shed", options=False))
+    stack = Stack(tmp_path_factory.mktemp("shed"), given, environment=applier.environment(aws, "shed", options=()))
     leftovers.apply(stack, aws)
     connected(simulation, "shed-app")
     shed = Bridge("shed", "shed-app", aws, simulation, topics, stack.output())
