@@ -202,9 +202,9 @@ def test_a_dev_eui_or_a_device_id_that_is_taken_is_refused(open_client: Open) ->
     device, client = new_device(), open_client()
     create(client, device)
     with pytest.raises(Refused, match=device.device_id):
-        create(client, replace(device, device_id=f"{device.device_id}-b"))
+        create(client, device._replace(device_id=f"{device.device_id}-b"))
     with pytest.raises(Refused):
-        create(client, replace(device, dev_eui=new_device().dev_eui))
+        create(client, device._replace(dev_eui=new_device().dev_eui))
     assert knowing(client, device) == list(CREATION_ORDER)
 
 
@@ -263,7 +263,7 @@ def test_only_settings_that_differ_are_changed(simulation: Simulation, open_clie
 
 
 def test_a_class_and_mac_settings_are_set_once(simulation: Simulation, open_client: Open) -> None:
-    device, client = replace(new_device(), mac_settings={"supports_class_c": True}), open_client()
+    device, client = new_device()._replace(mac_settings={"supports_class_c": True}), open_client()
     create(client, device)
     at = (APPLICATION, device.device_id)
     assert simulation.servers.network.devices[at]["supports_class_c"] is True
@@ -282,7 +282,7 @@ def test_settings_of_a_device_that_the_network_server_lost_are_refused(open_clie
 def test_root_keys_can_be_replaced(simulation: Simulation, open_client: Open) -> None:
     device, client = new_device(), open_client()
     create(client, device)
-    end_devices.set_root_keys(client, replace(device, app_key="0F" * 16))
+    end_devices.set_root_keys(client, device._replace(app_key="0F" * 16))
     kept = simulation.servers.join.devices[APPLICATION, device.device_id]
     assert kept["root_keys"]["app_key"]["key"] == "0F" * 16
 
@@ -290,11 +290,11 @@ def test_root_keys_can_be_replaced(simulation: Simulation, open_client: Open) ->
 def test_a_claimed_device_is_complete_without_a_join_server_and_is_unclaimed_when_deleted(
     simulation: Simulation, open_client: Open
 ) -> None:
-    device = replace(new_device(), join_eui="70B3D57ED0000000", app_key=None, claim_authentication_code="C0DE")
+    device = new_device()._replace(join_eui="70B3D57ED0000000", app_key=None, claim_authentication_code="C0DE")
     claimable = {"join_eui": device.join_eui, "dev_eui": device.dev_eui, "authentication_code": "C0DE"}
     simulation.claimable(**claimable)
     client = open_client()
-    wrong = replace(device, claim_authentication_code="WRONG")
+    wrong = device._replace(claim_authentication_code="WRONG")
     with pytest.raises(Refused, match="denied") as caught:
         create(client, wrong)
     assert caught.value.step == "Device Claiming Server"

@@ -8,7 +8,6 @@ import json
 import traceback
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 import pytest
@@ -52,7 +51,8 @@ def decode(payload: bytes, f_port: int, version_ids: Mapping[str, str]) -> objec
 @pytest.fixture(params=[PLAIN, EVERYTHING], ids=["plain", "everything"])
 def flow(request: pytest.FixtureRequest, account: Account) -> Upstream:
     made = composition.upstream(request.param, account)  # type: ignore[arg-type]
-    return replace(made, decoder=Codecs([Codec("acme", [{"f_port": 2}, {"brand_id": "text"}], decode)], []))
+    made._decoder = Codecs([Codec("acme", [{"f_port": 2}, {"brand_id": "text"}], decode)], [])
+    return made
 
 
 def faults(flow: Upstream, account: Account, message: Message, forms: Iterable[tuple[str, bytes]]) -> Iterator[str]:
