@@ -158,6 +158,8 @@ def _figures(
     first = min(quotas.first_refused.items(), key=lambda each: each[1], default=(None, 0.0))
     known = fleet.count if source is Source.DEVICES else len(servers)
     waited = stack.waiting_queue.waited
+    # The last messages wait for earlier ones, when every thing exists.
+    until = min(waited[1], fleet.done_at) if waited else 0.0
     return {
         "devices": fleet.size,
         "source": str(source),
@@ -174,7 +176,7 @@ def _figures(
         "dead_letters": len(queue.dead_letters) + len(stack.waiting_queue.dead_letters),
         "known_after": fleet.done_at if source is Source.DEVICES else servers.latest,
         "simulated_seconds": ended,
-        "create_thing_share": quotas.share("CreateThing", *waited) if waited else None,
+        "create_thing_share": quotas.share("CreateThing", waited[0], until) if waited else None,
         "marked": len(marked.times),
         "marks_per_second": marked.rate(),
         "marks_waiting": len(queue),
