@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -72,6 +73,20 @@ def broken_off_apply(bridge: Bridge) -> Iterator[None]:
     ssm.put_parameter(Name=name, Value=record, Overwrite=True)
 
 
+@contextmanager
+def ending_key(bridge: Bridge) -> Iterator[None]:
+    keys = [
+        key
+        for key in bridge.things_stack.servers.identity.api_keys.values()
+        if key.application_id == bridge.application_id
+    ]
+    for key in keys:
+        key.expires_at = (datetime.now(UTC) + timedelta(days=10)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    yield
+    for key in keys:
+        key.expires_at = ""
+
+
 FAULTS: dict[str, Callable[[Bridge], AbstractContextManager[None]]] = {
     "rule Farm_upstream": disabled_rule,
     "Join Server": silent_server,
@@ -79,6 +94,7 @@ FAULTS: dict[str, Callable[[Bridge], AbstractContextManager[None]]] = {
     "registry events": missed_events,
     "pub/sub": deleted_integration,
     "last apply": broken_off_apply,
+    "API key": ending_key,
 }
 
 
