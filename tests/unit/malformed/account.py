@@ -69,6 +69,10 @@ class Account:
     def __call__(self, service: str) -> Any:
         return self._clients(service) if service == "dynamodb" else self
 
+    def of(self, _arn: str, service: str) -> Any:
+        """The same account: its secrets are all in one region."""
+        return self(service)
+
     def __getattr__(self, method: str) -> Callable[..., Any]:
         carry_out = getattr(type(self), f"_{method}")
         shape = self._shapes[method]
