@@ -98,7 +98,13 @@ _ENTRIES: tuple[tuple[Found, str, str | tuple[str, ...], dict[str, tuple[str, ..
         Found.ALWAYS,
         "the local AWS has no such action of a topic rule, so no stack of the tests has one",
         "no role",
-        {"DeliverSelectedMessages": ("-",), "RepublishSelectedMessages": ("-",), "StreamSelectedMessages": ("-",)},
+        {"DeliverSelectedMessages": ("-",), "StreamSelectedMessages": ("-",)},
+    ),
+    (
+        Found.ALWAYS,
+        "the local AWS does not substitute the topic of a republished message, so no stack has uplink_mode rules",
+        "no role",
+        {"RepublishSelectedMessages": ("-",)},
     ),
     # What tests cause on purpose.
     (
