@@ -44,6 +44,8 @@ RECORDS_QUEUE = "records-of-orchard"
 """Where `orchard` hands the records of readings on to; it is there before the stack, as a user's is."""
 
 VAULT, VAULT_APPLICATION = "Vault", "vault-app"
+ROLE_PATH, BOUNDARY = "/vaults/", "bounds-of-vaults"
+"""Of the stack `Vault`, beside a key in KMS."""
 
 WORK_QUEUES = frozenset(
     {"directory", "downlink", "registry", "requeue", "sending", "shadow", "sync", "upstream", "waiting"}
@@ -235,6 +237,17 @@ def discard(aws: LocalAws, *stacks: Stack) -> None:
             list(pool.map(lambda stack: stack.destroy(), stacks))
 
 
+def brought(aws: LocalAws) -> dict[str, Any]:
+    """A key, roles in a path and within a boundary, and tracing, as users bring them (docs/security.md)."""
+    anything = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    made = aws.client("iam").create_policy(PolicyName=BOUNDARY, PolicyDocument=json.dumps(anything))
+    return {
+        "kms_key": {"arn": aws.client("kms").create_key()["KeyMetadata"]["Arn"]},
+        "roles": {"path": ROLE_PATH, "permissions_boundary_arn": made["Policy"]["Arn"]},
+        "functions": {"tracing": "Active"},
+    }
+
+
 @pytest.fixture(scope="session")
 def farm_stack(aws: LocalAws, simulation: ThingsStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """`Farm`, with the defaults but for the role that The Things Stack assumes, and alarms."""
@@ -277,7 +290,7 @@ def pair(
         },
     }
     mqtt = {"server_url": aws.mqtt_url, "ca_certificate": aws.mqtt_authority()}
-    encrypted = {"end_to_end_encryption": True, "ingest": {"mode": "mqtt", "mqtt": mqtt}}
+    encrypted = {"end_to_end_encryption": True, "ingest": {"mode": "mqtt", "mqtt": mqtt}, **brought(aws)}
     orchard, vault = (
         Stack(
             tmp_path_factory.mktemp(name),

@@ -16,7 +16,7 @@ from local.aws import LocalAws
 from local.mqtt import MqttError
 from local.stack import Stack
 from tests.e2e import downlink_rush
-from tests.e2e.conftest import APP_KEY, PATIENCE, VAULT, VAULT_APPLICATION, Bridge, Device
+from tests.e2e.conftest import APP_KEY, BOUNDARY, PATIENCE, ROLE_PATH, VAULT, VAULT_APPLICATION, Bridge, Device
 from tests.e2e.polling import eventually
 from tests.e2e.test_stack import FUNCTION_ENVIRONMENT, PROVIDED_BY_LAMBDA
 from tests.sizes import size
@@ -73,6 +73,28 @@ def published_by_things_stack(bridge: Bridge, device: Device, kind: str) -> list
 
 def session(bridge: Bridge, device: Device) -> dict[str, Any]:
     return dict(bridge.things_stack.network.session(device.application_id, device.device_id))
+
+
+def test_what_a_stack_keeps_is_encrypted_with_the_key_that_its_user_brings(vault: Bridge) -> None:
+    sqs, aws = vault.aws.client("sqs"), vault.aws
+    url = vault.outputs["queue_urls"]["registry"]
+    key = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["KmsMasterKeyId"])["Attributes"]["KmsMasterKeyId"]
+    table = aws.client("dynamodb").describe_table(TableName=f"{VAULT}-sessions")["Table"]
+    secret = aws.client("secretsmanager").describe_secret(SecretId=f"{VAULT}/AppSKeyKEK")
+    (log,) = aws.client("logs").describe_log_groups(logGroupNamePrefix=vault.outputs["things_log_group_name"])[
+        "logGroups"
+    ]
+    assert ":key/" in key
+    assert {table["SSEDescription"]["KMSMasterKeyArn"], secret["KmsKeyId"], log["kmsKeyId"]} == {key}
+
+
+def test_the_roles_of_a_stack_are_where_its_user_has_them(vault: Bridge) -> None:
+    roles = vault.aws.client("iam").get_paginator("list_roles").paginate(PathPrefix=ROLE_PATH)
+    names = [role["RoleName"] for page in roles for role in page["Roles"]]
+    assert names
+    assert all(name.lower().startswith(VAULT.lower()) for name in names)
+    bound = vault.aws.client("iam").get_role(RoleName=names[0])["Role"]["PermissionsBoundary"]
+    assert bound["PermissionsBoundaryArn"].endswith(f":policy/{BOUNDARY}")
 
 
 def test_an_uplink_is_read_by_the_stack_and_not_by_the_things_stack(vault: Bridge) -> None:
