@@ -66,10 +66,14 @@ class Rights:
 
 
 def principal(arn: str) -> str:
-    """Who a caller is, as "role/<name>", "user/<name>" or "root", from its ARN or that of its session."""
-    resource = arn.split(":", 5)[-1]
-    kind, _, name = resource.partition("/")
-    return f"role/{name.partition('/')[0]}" if kind == "assumed-role" else resource
+    """Who a caller is, as "role/<name>", "user/<name>" or "root", from its ARN or that of its session.
+
+    Without its path, which the ARN of a session does not have.
+    """
+    kind, _, name = arn.split(":", 5)[-1].partition("/")
+    if kind == "assumed-role":
+        return f"role/{name.partition('/')[0]}"
+    return f"{kind}/{name.rpartition('/')[2]}" if name else kind
 
 
 def record_decisions(rights: Rights, evaluator: Any, enforce: Callable[..., Any]) -> None:

@@ -244,7 +244,7 @@ def brought(aws: LocalAws) -> dict[str, Any]:
     return {
         "kms_key": {"arn": aws.client("kms").create_key()["KeyMetadata"]["Arn"]},
         "roles": {"path": ROLE_PATH, "permissions_boundary_arn": made["Policy"]["Arn"]},
-        "functions": {"tracing": "Active"},
+        "functions": functions() | {"tracing": "Active"},
     }
 
 

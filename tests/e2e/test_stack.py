@@ -23,6 +23,7 @@ EMULATOR_DIFFERENCES = {
 """Differences of a second plan that are the local AWS's own: type of resource → cause."""
 
 
+@pytest.mark.soak  # A plan of an applied stack takes a twentieth of the processor time of `make test`.
 def test_a_second_plan_is_empty(farm_stack: Stack) -> None:
     differences = [f"{each.address}.{each.attribute}" for each in farm_stack.plan_changes()]
     assert [each for each in differences if not any(f".{type_}." in each for type_ in EMULATOR_DIFFERENCES)] == []

@@ -106,6 +106,38 @@ _ENTRIES: tuple[tuple[Found, str, str | tuple[str, ...], dict[str, tuple[str, ..
         "no role",
         {"RepublishSelectedMessages": ("-",)},
     ),
+    (
+        Found.ALWAYS,
+        "a service of AWS does it in the name of the role; the local AWS encrypts nothing and sends no trace",
+        "*",
+        {
+            "ReadOwnEnvironment": ("kms:Decrypt",),
+            "SendTraces": ("xray:PutTelemetryRecords", "xray:PutTraceSegments"),
+            "UseKey*": ("kms:Decrypt", "kms:GenerateDataKey"),
+        },
+    ),
+    (
+        Found.ALWAYS,
+        "the local AWS has no VPC, so no stack of the tests is in one",
+        "no role",
+        {"JoinNetwork": ("-",), "KeepCodeFromNetwork": ("-",)},
+    ),
+    (
+        Found.ALWAYS,
+        "no stack of the tests has devices and a key of its own",
+        "no role",
+        {"UseKeyToNotifyAlerts": ("-",)},
+    ),
+    (
+        Found.ALWAYS,
+        "for a certificate that AWS refuses to delete while a policy is attached; the local AWS deletes it",
+        "*",
+        {
+            "EndOldCertificates": ("iot:AttachPolicy", "iot:DetachPolicy"),
+            "KeepCertificates": ("iot:DetachPolicy",),
+            "KeepDeviceCertificates": ("iot:DetachPolicy",),
+        },
+    ),
     # What tests cause on purpose.
     (
         Found.ALWAYS,
@@ -179,11 +211,10 @@ _ENTRIES: tuple[tuple[Found, str, str | tuple[str, ...], dict[str, tuple[str, ..
             "Functions": (
                 "lambda:DeleteFunctionEventInvokeConfig",
                 "lambda:DeleteFunctionUrlConfig",
-                "lambda:RemovePermission",
             ),
             "Keys": ("kms:DeleteAlias", "kms:ScheduleKeyDeletion"),
-            "Layers": ("lambda:DeleteLayerVersion",),
             "PermissionOfTheUrl": ("cloudformation:DeleteStack",),
+            "Policies": ("iot:DeletePolicy", "iot:ListPolicyVersions"),
             "ProvisioningTemplates": ("iot:DeleteProvisioningTemplate",),
             "Queues": ("sqs:DeleteQueue",),
             "QueuesOfFunctions": ("lambda:DeleteEventSourceMapping",),
@@ -195,9 +226,9 @@ _ENTRIES: tuple[tuple[Found, str, str | tuple[str, ...], dict[str, tuple[str, ..
     ),
     (
         Found.WITHOUT_SOAK,
-        "make test changes the mode of no stack",
+        "make test destroys no stack of the mode mqtt",
         "function configure",
-        {"KeepAuthorizer": ("iot:DeleteAuthorizer",)},
+        {"KeepCertificates": ("iot:DeleteCertificate", "iot:DescribeCertificate")},
     ),
     (
         Found.WITHOUT_SOAK,
@@ -287,6 +318,7 @@ _ENTRIES: tuple[tuple[Found, str, str | tuple[str, ...], dict[str, tuple[str, ..
             "CreateThings": ("iot:DescribeThing",),
             "FindThings": ("iot:ListThings",),
             "GiveUpMessages": ("sqs:SendMessage",),
+            "KeepShadows": ("iot:GetThingShadow",),
             "KeepSessions": ("dynamodb:GetItem", "dynamodb:UpdateItem"),
             "KeepStates": ("dynamodb:GetItem", "dynamodb:UpdateItem"),
             "ReadKeyEncryptionKey": ("secretsmanager:GetSecretValue",),

@@ -93,6 +93,7 @@ FAILS_WITHOUT_RECORDS = "def handler(event, context):\n    event['Records']"
     [
         ("arn:aws:sts::111122223333:assumed-role/farm-upstream/session", "role/farm-upstream"),
         ("arn:aws:iam::111122223333:role/farm-upstream", "role/farm-upstream"),
+        ("arn:aws:iam::111122223333:role/farms/one/farm-upstream", "role/farm-upstream"),
         ("arn:aws:iam::111122223333:user/applier", "user/applier"),
         ("arn:aws:iam::111122223333:root", "root"),
     ],
