@@ -9,9 +9,12 @@ locals {
   failure_queue_arn = "arn:${var.aws.partition}:sqs:${var.aws.region}:${var.aws.account_id}:${var.name}-failures"
 
   # Roles belong to the account, not to a region. AWS takes 64 characters, and does not distinguish names by case: with a capital, the name has
-  # a digest, so that the stacks farm and Farm have roles of their own.
+  # a digest, so that the stacks farm and Farm have roles of their own. So has one with a path: where another path replaces a role, the new
+  # one may come first (create_before_destroy of what waits for a function), and the account takes each name once, whatever the path.
   role_wanted = "${var.name}-${var.aws.region}"
-  role_name   = length(local.role_wanted) <= 64 && local.role_wanted == lower(local.role_wanted) ? local.role_wanted : "${substr(var.name, 0, 54 - length(var.aws.region))}-${substr(sha256(var.name), 0, 8)}-${var.aws.region}"
+  role_plain  = var.aws.roles.path == "/" && length(local.role_wanted) <= 64 && local.role_wanted == lower(local.role_wanted)
+  role_digest = substr(sha256("${trimprefix(var.aws.roles.path, "/")}${var.name}"), 0, 8)
+  role_name   = local.role_plain ? local.role_wanted : "${substr(var.name, 0, 54 - length(var.aws.region))}-${local.role_digest}-${var.aws.region}"
 
   keeps_failures = var.asynchronous_invocation != null
   uses           = [for use in values(var.uses) : use if use != null]

@@ -159,7 +159,7 @@ variable "long_running" {
 }
 
 variable "name" {
-  description = "Name of the function; its role is <name>-<region>, shortened to 64 characters, and the failure queue <name>-failures."
+  description = "Name of the function; its role is <name>-<region>, with a digest where that is longer than 64 characters, has capitals or has a path, and the failure queue <name>-failures."
   type        = string
 
   validation {

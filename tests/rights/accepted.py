@@ -226,6 +226,12 @@ _ENTRIES: tuple[tuple[Found, str, str | tuple[str, ...], dict[str, tuple[str, ..
     ),
     (
         Found.WITHOUT_SOAK,
+        "is read by a second plan or apply, of which make test has none of a whole stack",
+        "applier",
+        {"Functions": ("lambda:GetFunctionRecursionConfig",)},
+    ),
+    (
+        Found.WITHOUT_SOAK,
         "make test destroys no stack of the mode mqtt",
         "function configure",
         {"KeepCertificates": ("iot:DeleteCertificate", "iot:DescribeCertificate")},

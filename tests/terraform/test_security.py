@@ -4,6 +4,7 @@ One of their stacks sets every variable of docs/security.md, the others none. Wh
 key of a queue, a VPC, the signature of code) is proven by the plan alone.
 """
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -99,6 +100,9 @@ def test_every_role_has_the_path_and_the_boundary_that_are_given(changes: list[d
         assert after["permissions_boundary"] == "arn:aws:iam::123456789012:policy/workloads", address
         # The Things Stack takes no path in the ARN of the role that it assumes.
         assert after["path"] == ("/" if "ingest" in address else "/thingbridge/"), address
+        # Another path creates the role of a function before it deletes the former one.
+        if after["description"].startswith("Role of the function"):
+            assert re.search(r"-[0-9a-f]{8}-eu-west-1$", after["name"]), address
 
 
 def test_who_uses_what_is_encrypted_may_use_the_key_for_it(plan: Plan, policy_documents: Documents) -> None:
