@@ -24,9 +24,10 @@ locals {
     thing_type_name   = var.thing_type_name
     thing_name_scheme = var.thing_name_scheme
   }
-  # Functions that messages pass need little memory and mostly wait for AWS, which is charged by the memory they have.
+  # Functions that messages pass need little memory and mostly wait for AWS, which is charged by the memory they have. Keys and payloads take
+  # more processor time, which comes with the memory.
   functions         = merge(var.functions, { code = module.package.code, memory_size = coalesce(var.functions.memory_size, 512) })
-  message_functions = merge(local.functions, { memory_size = coalesce(var.functions.memory_size, 256) })
+  message_functions = merge(local.functions, { memory_size = coalesce(var.functions.memory_size, var.end_to_end_encryption ? 256 : 128) })
   by_token          = var.ingest.mode == "webhook" && var.ingest.webhook.receiver == "iot_core"
 }
 

@@ -251,7 +251,7 @@ variable "external_id" {
 }
 
 variable "functions" {
-  description = "How the functions run: processor (\"arm64\" or \"x86_64\"), least severe level that is logged, days that their logs are kept (0: forever), memory in MB (null: 256 for those that messages pass, 512 for the others), runtime. code_signing_config_arn: what the signature of the package is checked with. tracing: \"Active\" sends traces to X-Ray. vpc: subnets and security groups that all functions run in (null: outside of any VPC). docs/security.md has what the last three need."
+  description = "How the functions run: processor (\"arm64\" or \"x86_64\"), least severe level that is logged, days that their logs are kept (0: forever), memory in MB (null: 128 for those that messages pass, 256 with end-to-end encryption, and 512 for the others), runtime. code_signing_config_arn: what the signature of the package is checked with. tracing: \"Active\" sends traces to X-Ray. vpc: subnets and security groups that all functions run in (null: outside of any VPC). docs/security.md has what the last three need."
   type = object({
     architecture            = optional(string, "arm64")
     code_signing_config_arn = optional(string)

@@ -60,8 +60,13 @@ def cost(
         int, typer.Option(min=1, max=LONGEST_INTERVAL, help="shadow.min_interval_seconds of the paced shadow.")
     ] = 600,
     duration_ms: Annotated[
-        float, typer.Option(min=1, help="Billed duration of an invocation, from your functions' metric Duration.")
-    ] = uplinks.USUAL_MILLISECONDS,
+        float | None,
+        typer.Option(
+            min=1,
+            help="Billed duration of an invocation, from your functions' metric Duration; estimated without it.",
+            show_default=False,
+        ),
+    ] = None,
     region: Annotated[str, typer.Option("--region", help="AWS region whose prices apply.")] = "us-east-1",
     as_json: AsJson = False,
 ) -> None:

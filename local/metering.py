@@ -25,7 +25,7 @@ Event = Mapping[str, Any]
 
 DURATION: Final = (
     "processor time on this machine, divided by the share of a processor that the memory gives, and "
-    f"{metering.ROUND_TRIP_MS:g} ms for each call"
+    f"{metering.ROUND_TRIP_MS:g} ms for each call, or pair of a publish and what is written for the shadow meanwhile"
 )
 PLATFORM_LOGS: Final = "the entries that Lambda is documented to write for each invocation"
 DERIVED: Final = {"duration of functions": DURATION, "logs of Lambda itself": PLATFORM_LOGS}
@@ -128,8 +128,11 @@ def duration(events: list[Event], stack_name: str, function: str) -> float:
     warm = [each for each in invocations if not each["cold"]] or invocations
     # Where the system does not say what a process used, the time that passed: too much on a busy machine.
     spent = [each["processor_ms"] or each["milliseconds"] for each in warm]
-    calls = sum(each["kind"] == "request" and capability_of(each, stack_name) == function for each in events)
-    return metering.duration_on_aws(statistics.median(spent), calls / len(invocations), warm[0]["memory_mb"])
+    calls = [each for each in events if each["kind"] == "request" and capability_of(each, stack_name) == function]
+    published = sum(each["operation"] == "iot:Publish" for each in calls)
+    written = sum(part == SHADOW for each in calls for part, _, _ in _request(each, stack_name))
+    waits = (len(calls) - min(published, written)) / len(invocations)
+    return metering.duration_on_aws(statistics.median(spent), waits, warm[0]["memory_mb"])
 
 
 Charge = tuple[str, Item, float]

@@ -80,8 +80,8 @@ def both() -> Ways:
     document = json.dumps({"state": {"reported": state}})
 
     def our_calls(message: Message) -> None:
-        broker.publish(f"lorawan/{DEV_EUI}/uplink", message.raw)
-        shadows.report(DEV_EUI, state)
+        with broker.publishing(f"lorawan/{DEV_EUI}/uplink", message.raw):
+            shadows.report(DEV_EUI, state)
 
     def plain_calls(message: Message) -> None:
         plain.data.publish(topic=f"lorawan/{DEV_EUI}/uplink", qos=1, payload=message.raw)

@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,16 +43,21 @@ class _TimedClient:
         self._client, self._clients = client, clients
 
     def __getattr__(self, name: str) -> Any:
-        method, clients = getattr(self._client, name), self._clients
+        timed = self.__dict__[name] = self._timed(getattr(self._client, name))
+        return timed
+
+    def _timed(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        clients = self._clients
 
         def timed(*named: Any, **arguments: Any) -> Any:
             began = time.process_time()
             try:
-                return method(*named, **arguments)
+                answer = method(*named, **arguments)
             finally:
                 clients.seconds += time.process_time() - began
+            # A call that has begun: what awaits its answer.
+            return self._timed(answer) if callable(answer) else answer
 
-        self.__dict__[name] = timed
         return timed
 
 

@@ -6,11 +6,12 @@ this recipe to what the meter counts (tests/e2e/test_costs.py).
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from cli.costs import metering
 from cli.costs.prices import Item
-from cli.costs.uplinks import RULE, Functions
+from cli.costs.uplinks import OTHERS_MB, RULE, Functions
 from cli.costs.usage import Usage
 
 DOWNLINKS, QUEUE, REGISTRY = "downlinks", "queue sending", "registry"
@@ -19,12 +20,17 @@ HELD_MILLISECONDS: Final = 250.0
 """What is left of the window of half a second when the ticket arrives, which the function waits for: an estimate."""
 
 
+WAITS: Final = 3
+"""How often each invocation waits for AWS or The Things Stack."""
+
+
 def request(functions: Functions, *, names_thing_in_topic: bool = True) -> Usage:
     """A request of up to 1 KB that arrives alone, without the message itself.
 
     On `lorawan/downlink`, which does not name the thing in the topic, its row is moved first.
     """
     moved = not names_thing_in_topic
+    functions = replace(functions, memory_mb=OTHERS_MB)
     usage = Usage.of(
         [
             (RULE, Item.IOT_RULE, 1),
@@ -40,4 +46,4 @@ def request(functions: Functions, *, names_thing_in_topic: bool = True) -> Usage
     waiting = metering.gb_seconds(HELD_MILLISECONDS, functions.memory_mb)
     usage.add("function downlink", metering.gb_second_item(functions.architecture), waiting)
     # Of the stream, and of the queue.
-    return usage + functions.invocation("downlink") * (2 + moved)
+    return usage + functions.invocation("downlink", waits=WAITS) * (2 + moved)

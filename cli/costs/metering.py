@@ -92,10 +92,10 @@ def gb_seconds(milliseconds: float, memory_mb: int) -> float:
     return math.ceil(milliseconds) / 1000 * memory_mb / 1024
 
 
-def duration_on_aws(processor_ms: float, calls: float, memory_mb: int) -> float:
+def duration_on_aws(processor_ms: float, waits: float, memory_mb: int) -> float:
     """Milliseconds that an invocation is estimated to take on AWS: its processor time at the share of a processor that
-    its memory gives, and a round trip for each of its calls, which it makes one after the other."""
-    return processor_ms * max(1.0, FULL_PROCESSOR_MB / memory_mb) + calls * ROUND_TRIP_MS
+    its memory gives, and a round trip for each time that it waits, for one call or for some that it makes at once."""
+    return processor_ms * max(1.0, FULL_PROCESSOR_MB / memory_mb) + waits * ROUND_TRIP_MS
 
 
 def gb_second_item(architecture: str) -> Item:

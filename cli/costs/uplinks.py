@@ -22,9 +22,11 @@ LOGS = "logs"
 USUAL_BYTES: Final = 1840
 """An uplink of The Things Stack that three gateways received, as JSON; each gateway more adds about 300."""
 
-USUAL_MILLISECONDS: Final = 30.0
-"""Billed duration of an invocation with 256 MB, two calls and 1.5 ms of processor time: an estimate, until the metric
-Duration of a function shows it."""
+USUAL_PROCESSOR_MS: Final = 1.2
+"""Processor time of a message, as the meter measures it."""
+
+MESSAGES_MB, OTHERS_MB = 128, 512
+"""Memory of the functions that messages pass, without end-to-end encryption, and of the others."""
 
 
 POLLERS: Final = 5
@@ -71,19 +73,25 @@ class WayIn(StrEnum):
 
 @dataclass(frozen=True)
 class Functions:
-    """How functions that messages pass run: memory in MB, processor, and the billed duration in milliseconds."""
+    """How functions that messages pass run: memory in MB, processor, and the billed duration in milliseconds.
 
-    memory_mb: int = 256
+    `milliseconds` None: estimated, until the metric Duration of a function shows it.
+    """
+
+    memory_mb: int = MESSAGES_MB
     architecture: str = "arm64"
-    milliseconds: float = USUAL_MILLISECONDS
+    milliseconds: float | None = None
 
-    def invocation(self, name: str, messages: float = 1.0) -> Usage:
-        """An invocation of a function that handles so many messages. What succeeds is not logged."""
+    def invocation(self, name: str, waits: float, messages: float = 1.0) -> Usage:
+        """An invocation of a function that handles so many messages, and waits for AWS so often with each (calls that
+        are made at once are waited for together). What succeeds is not logged."""
         part, gb_second = f"function {name}", metering.gb_second_item(self.architecture)
+        estimated = metering.duration_on_aws(USUAL_PROCESSOR_MS, waits, self.memory_mb)
+        milliseconds = self.milliseconds or estimated
         return Usage.of(
             [
                 (part, Item.LAMBDA_REQUEST, 1),
-                (part, gb_second, metering.gb_seconds(self.milliseconds * messages, self.memory_mb)),
+                (part, gb_second, metering.gb_seconds(milliseconds * messages, self.memory_mb)),
             ]
         )
 
@@ -128,7 +136,10 @@ def ours(
     """
     usage = Usage()
     if way_in.has_function:
-        usage += functions.invocation("webhook")
+        usage += functions.invocation("webhook", waits=1)
+    # Whether the directory is read first: a copy of the function knows what it has read a moment ago.
+    asks = min(1.0, gap / KNOWN_FOR)
+    waits = asks + 1
     units = metering.messages(size)
     if not way_in.is_basic:
         usage.add(MESSAGE_IN, Item.IOT_MESSAGE, units)
@@ -136,26 +147,27 @@ def ours(
     usage.add(RULE, Item.IOT_ACTION, units)
     match mode:
         case UplinkMode.FUNCTION:
-            usage += functions.invocation("upstream")
+            usage += functions.invocation("upstream", waits)
         case UplinkMode.BATCHED:
-            usage += batched(functions, size, batch)
+            usage += batched(functions, size, batch, waits)
         case UplinkMode.RULES if shadow.written:
             # The rule that writes the shadow is triggered by the message, and passes on a few fields of it.
             usage += Usage.of([(RULE, Item.IOT_RULE, units), (RULE, Item.IOT_ACTION, 1)])
-    # An eventually consistent read, unless the copy of the function has asked a moment ago. Whether messages of the
-    # device wait is read as well in its first days.
-    if gap > 0 and mode is not UplinkMode.RULES:
-        usage.add(DIRECTORY, Item.DYNAMODB_READ, 0.5 * min(1.0, gap / KNOWN_FOR))
+    # An eventually consistent read. Whether messages of the device wait is read as well in its first days.
+    if asks and mode is not UplinkMode.RULES:
+        usage.add(DIRECTORY, Item.DYNAMODB_READ, 0.5 * asks)
     usage += writes(shadow, functions, gap)
     usage.add(MESSAGE_OUT, Item.IOT_MESSAGE, units)
     return usage
 
 
-def batched(functions: Functions, size: int, batch: float) -> Usage:
+def batched(functions: Functions, size: int, batch: float, waits: float) -> Usage:
     """What a message causes that waits in the queue: sent, and received, handled and deleted with others."""
     # In the queue, the message is Base64.
     requests = metering.queue_requests(math.ceil(size * 4 / 3)) + 2 / min(batch, RECEIVED_AT_ONCE)
-    return Usage.of([(QUEUE, Item.SQS_REQUEST, requests)]) + functions.invocation("upstream", batch) * (1 / batch)
+    return Usage.of([(QUEUE, Item.SQS_REQUEST, requests)]) + functions.invocation("upstream", waits, batch) * (
+        1 / batch
+    )
 
 
 def writes(shadow: Shadow, functions: Functions, gap: float) -> Usage:
@@ -189,7 +201,7 @@ def scheduled_write(functions: Functions) -> Usage:
             (SHADOW, Item.IOT_OPERATION, 1),
         ]
     )
-    return usage + functions.invocation("shadow")
+    return usage + functions.invocation("shadow", waits=4)
 
 
 def closed(*, remembers: bool, shadow: bool = True, size: int = USUAL_BYTES) -> Usage:

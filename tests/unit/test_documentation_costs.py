@@ -52,11 +52,13 @@ def test_every_part_of_an_uplink_and_every_fixed_part_is_explained() -> None:
 def test_the_figures_in_the_text_are_those_of_the_calculation() -> None:
     text = re.sub(r"\s+", " ", COSTS)
     assert f"({metering.FULL_PROCESSOR_MB:,} MB are one), and {metering.ROUND_TRIP_MS:g} ms for each call" in text
-    assert f"uses {uplinks.USUAL_MILLISECONDS:g} ms unless" in text
+    assert f"{uplinks.USUAL_PROCESSOR_MS:g} ms of processor time" in text
+    once, twice = (metering.duration_on_aws(uplinks.USUAL_PROCESSOR_MS, waits, uplinks.MESSAGES_MB) for waits in (1, 2))
+    assert f"{once:.0f} ms, or {twice:.0f} if" in text
     gb_second = VIRGINIA.usd[Item.LAMBDA_ARM64] * 1_000_000
-    assert f"10 ms more or less are {metering.gb_seconds(10, 256) * gb_second:.2f} USD" in text
-    assert f"Of its {uplinks.USUAL_MILLISECONDS:g} ms, a function waits {2 * metering.ROUND_TRIP_MS:g} for AWS" in text
-    assert f"those that messages pass have {Functions().memory_mb} MB" in text
+    assert f"Each wait of 10 ms is {metering.gb_seconds(10, uplinks.MESSAGES_MB) * gb_second:.3f} USD" in text
+    assert f"those that messages pass have {uplinks.MESSAGES_MB} MB" in text
+    assert f"the others {uplinks.OTHERS_MB}" in text
     logged = metering.platform_log_gb("INFO") * 1_000_000 * VIRGINIA.usd[Item.LOG_GB]
     assert f"are {logged:.2f} USD per million, as much as the invocations" in text
     assert f"| metrics | {len(Count)} counts of the comparison at {VIRGINIA.usd[Item.METRIC]:.2f} USD" in text
@@ -69,8 +71,8 @@ def test_the_figures_in_the_text_are_those_of_the_calculation() -> None:
 
 
 def per_million(batch: float) -> tuple[float, float]:
-    """USD per million uplinks for requests to the queue, and for the function and its logs."""
-    parts = (uplinks.batched(Functions(), uplinks.USUAL_BYTES, batch) * 1_000_000).usd(VIRGINIA)
+    """USD per million uplinks for requests to the queue, and for the function that reads the directory first."""
+    parts = (uplinks.batched(Functions(), uplinks.USUAL_BYTES, batch, waits=2) * 1_000_000).usd(VIRGINIA)
     return parts.pop(QUEUE), total(parts)
 
 

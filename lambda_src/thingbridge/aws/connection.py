@@ -8,7 +8,7 @@ import http.client
 import select
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Final
 from urllib.parse import urlsplit
@@ -57,19 +57,35 @@ class Connection:
 
     def send(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
         """Send a request, on the kept connection if there is one. `target`: path and query. Raises Unreachable."""
+        return self.begin(method, target, headers, body)()
+
+    def begin(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Callable[[], Answer]:
+        """Send a request. Returns what awaits the answer, which is what `send` returns or raises."""
         kept = self._is_open()
+        failure: Exception | None = None
         try:
-            try:
-                return self._exchange(method, target, headers, body)
-            except _CLOSED:
-                if not kept:
-                    raise
-                self._http.close()
-                return self._exchange(method, target, headers, body)
+            self._request(method, target, headers, body)
         except (OSError, http.client.HTTPException) as error:
-            # What is left of an answer must not be taken for the next one.
-            self._http.close()
-            raise Unreachable(f"{self._url}: {str(error) or type(error).__name__}") from error
+            failure = error
+
+        def answer() -> Answer:
+            try:
+                try:
+                    if failure:
+                        raise failure
+                    return self._answer()
+                except _CLOSED:
+                    if not kept:
+                        raise
+                    self._http.close()
+                    self._request(method, target, headers, body)
+                    return self._answer()
+            except (OSError, http.client.HTTPException) as error:
+                # What is left of an answer must not be taken for the next one.
+                self._http.close()
+                raise Unreachable(f"{self._url}: {str(error) or type(error).__name__}") from error
+
+        return answer
 
     def _is_open(self) -> bool:
         """Whether there is a connection that the server has not closed: then there is nothing to read yet."""
@@ -81,10 +97,12 @@ class Connection:
             self._http.close()
         return self._http.sock is not None
 
-    def _exchange(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> Answer:
+    def _request(self, method: str, target: str, headers: Mapping[str, str], body: bytes) -> None:
         if self._http.sock is None:
             self._open()
         self._http.request(method, target, body or None, dict(headers))
+
+    def _answer(self) -> Answer:
         answer = self._http.getresponse()
         return Answer(answer.status, {name.lower(): value for name, value in answer.getheaders()}, answer.read())
 

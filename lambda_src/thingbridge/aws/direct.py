@@ -1,4 +1,4 @@
-"""Clients of AWS without boto3: the few calls that every message costs, over one kept connection for each service.
+"""Clients of AWS without boto3: the few calls that every message costs, over connections that are kept.
 
 Importing boto3 and creating its clients takes most of a function's cold start, and its layers take most of the
 processor time of a call. A client here has those methods of boto3's client that are listed in `_SERVICES`, with the
@@ -12,7 +12,6 @@ is merged, a write with a version or a condition finds out that it was made, and
 import io
 import json
 import ssl
-import threading
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
@@ -98,8 +97,9 @@ class Direct:
             return None
         described = _SERVICES[service]
         url = self._endpoints[service]
+        context = self._context if url.startswith("https://") else None
         caller = _Caller(
-            Connection(url, self._context if url.startswith("https://") else None, **self._seconds),
+            lambda: Connection(url, context, **self._seconds),
             Signer(self._credentials, self._region, described.signing_name),
             counted,
             Retries(self._pause, attempts or ATTEMPTS),
@@ -108,19 +108,27 @@ class Direct:
 
 
 class _Caller:
-    """Sends the requests of one service, signed and counted, one at a time."""
+    """Sends the requests of one service, signed and counted.
+
+    Each request has a connection to itself, so there are as many as requests were under way at once.
+    """
 
     def __init__(
         self,
-        connection: Connection,
+        connect: Callable[[], Connection],
         signer: Signer,
         counted: Callable[[str], None],
         retries: Retries,
     ) -> None:
-        self._connection, self._signer, self._counted, self._retries = connection, signer, counted, retries
-        self._lock = threading.Lock()
+        self._connect, self._signer, self._counted, self._retries = connect, signer, counted, retries
+        self._idle = [connect()]
+        self._host = self._idle[0].host
 
-    def call(
+    def call(self, operation: str, method: str, path: str, *request: Any) -> bytes:
+        """Send a request, given as to `begin`, and await its answer."""
+        return self.begin(operation, method, path, *request)()
+
+    def begin(
         self,
         operation: str,
         method: str,
@@ -128,22 +136,39 @@ class _Caller:
         query: str = "",
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
-    ) -> bytes:
-        """The body of the answer. Raises AwsError or Unreachable."""
-        headers = {"host": self._connection.host, **(headers or {})}
-        with self._lock:
-            return self._retries.carry_out(lambda: self._send(operation, method, path, query, headers, body))
+    ) -> Callable[[], bytes]:
+        """Send a request. What it returns awaits the answer: its body, or AwsError or Unreachable is raised."""
+        headers = {"host": self._host, **(headers or {})}
+        begun = [self._begin(operation, method, path, query, headers, body)]
 
-    def _send(
+        def attempt() -> bytes:
+            await_answer = begun.pop() if begun else self._begin(operation, method, path, query, headers, body)
+            return await_answer()
+
+        return lambda: self._retries.carry_out(attempt)
+
+    def _begin(
         self, operation: str, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes
-    ) -> bytes:
+    ) -> Callable[[], bytes]:
         self._counted(operation)
         at = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime())
         signed = self._signer.signed(method, path, query, headers, body, at)
-        answer = self._connection.send(method, f"{path}?{query}" if query else path, signed, body)
-        if answer.is_success:
-            return answer.body
-        raise _error(operation, answer)
+        try:
+            connection = self._idle.pop()
+        except IndexError:
+            connection = self._connect()
+        await_answer = connection.begin(method, f"{path}?{query}" if query else path, signed, body)
+
+        def answered() -> bytes:
+            try:
+                answer = await_answer()
+            finally:
+                self._idle.append(connection)
+            if answer.is_success:
+                return answer.body
+            raise _error(operation, answer)
+
+        return answered
 
 
 def _error(operation: str, answer: Answer) -> AwsError:
@@ -186,8 +211,12 @@ class _DataPlane(DirectClient):
     """AWS IoT's data plane: REST, bodies are bytes."""
 
     def publish(self, *, topic: str, qos: int, payload: bytes) -> None:
+        self.begin_publish(topic=topic, qos=qos, payload=payload)()
+
+    def begin_publish(self, *, topic: str, qos: int, payload: bytes) -> Callable[[], object]:
+        """Not a method of boto3's client: what it returns awaits the answer, and raises what `publish` does."""
         path = f"/topics/{quote(topic, safe='-_.~')}"
-        self._caller.call("Publish", "POST", path, f"qos={qos}", _BYTES, payload)
+        return self._caller.begin("Publish", "POST", path, f"qos={qos}", _BYTES, payload)
 
     def update_thing_shadow(self, *, thingName: str, payload: bytes, shadowName: str | None = None) -> dict[str, Any]:  # noqa: N803
         path, query = _shadow(thingName, shadowName)

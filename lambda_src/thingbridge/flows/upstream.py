@@ -20,7 +20,7 @@ from thingbridge.messaging.upstream import UpstreamMessage
 from thingbridge.registry.identity import ThingOfOther
 from thingbridge.shadow import limits, state
 from thingbridge.shadow.notices import Notices
-from thingbridge.shadow.state import ShadowSettings
+from thingbridge.shadow.state import ReportedState, ShadowSettings
 
 
 class Decryption(Protocol):
@@ -92,17 +92,23 @@ class Upstream:
                 self._deliver(event, message, thing_name)
 
     def _deliver(self, event: Mapping[str, Any], message: UpstreamMessage, thing_name: str) -> None:
-        """Publish a message of a thing, and write its shadow."""
+        """Publish a message of a thing, and write its shadow meanwhile: neither waits for the other's answer.
+
+        The shadow is merged and a message published at least once, so either is repeated without harm when the other
+        fails and the message is retried.
+        """
         try:
             readable = self._readable(message, thing_name)
             if readable is None:
                 return
             message = readable
             reported = state.reported(message.body, self._shadow_settings, own_counters=self._decryption is not None)
-            self._broker.publish(topics.public(thing_name, message.event), message.raw)
+            with self._broker.publishing(topics.public(thing_name, message.event), message.raw):
+                self._update_shadow(message, thing_name, reported)
         except (BadInput, Refused) as error:
             self._record_dropped(event, error.thing_name if isinstance(error, ThingOfOther) else thing_name, str(error))
-            return
+
+    def _update_shadow(self, message: UpstreamMessage, thing_name: str, reported: ReportedState) -> None:
         if message.is_simulated:
             # The shadow is the state of the device, which has sent nothing.
             self._log.record(thing_name, "INFO", "uplink_simulated")

@@ -324,6 +324,22 @@ def test_a_connection_is_kept(clients: Clients, server: ScriptedServer) -> None:
     assert [each.connection for each in server.asked] == [1, 1, 1]
 
 
+def test_what_is_done_while_a_message_is_published_is_done_whatever_the_answer(
+    clients: Clients, server: ScriptedServer
+) -> None:
+    broker, shadows = Broker(clients), Shadows(clients, "lorawan")
+    with broker.publishing(TOPIC, b"{}"):
+        shadows.report("barn", {})
+    assert [each.method for each in server.asked] == ["POST", "POST"]
+    with pytest.raises(Busy, match="write the shadow"), broker.publishing(TOPIC, b"{}"):
+        raise Busy("write the shadow")
+    broker.publish(TOPIC, b"3")
+    assert [each.body for each in server.asked[-2:]] == [b"{}", b"3"]
+    server.script.append(error(413, "RequestEntityTooLargeException"))
+    with pytest.raises(Refused, match="publish on"), broker.publishing(TOPIC, b"{}"):
+        pass
+
+
 def test_a_kept_connection_that_was_closed_is_opened_again(clients: Clients, server: ScriptedServer) -> None:
     server.script.append(Says(then_closes=True))
     Broker(clients).publish(TOPIC, b"1")
@@ -370,6 +386,35 @@ def test_a_service_that_is_down_for_long_is_not_asked_five_times_by_each_message
     assert len(server.asked) == failures + failures  # each once, and every retry that was saved up
     server.script.clear()
     broker.publish(TOPIC, b"")
+
+
+def test_two_calls_are_under_way_at_once_and_their_connections_are_kept(server: ScriptedServer) -> None:
+    clients = Clients(NO_BOTO3, direct=direct(server.url))
+    broker, shadows = Broker(clients), Shadows(clients, "lorawan")
+    for _ in range(2):
+        server.script.append(Says(late=True))  # answered once the shadow is written
+        with broker.publishing(TOPIC, b"{}"):
+            shadows.report("barn", {})
+    assert sorted(each.connection for each in server.asked) == [1, 1, 2, 2]
+    assert clients.take_calls() == {"Publish": 2, "UpdateThingShadow": 2}
+
+
+@pytest.mark.parametrize("first", [Says(503), HANGS_UP, Says(then_closes=True)], ids=["busy", "hangs up", "closes"])
+def test_a_call_that_has_begun_is_sent_again_like_any_other(server: ScriptedServer, first: Says) -> None:
+    broker = Broker(Clients(NO_BOTO3, direct=direct(server.url, pause=lambda _: None)))
+    server.script.append(first)
+    for body in (b"1", b"2"):
+        with broker.publishing(TOPIC, body):
+            pass
+    assert [each.body for each in server.asked] == ([b"1", b"2"] if first.then_closes else [b"1", b"1", b"2"])
+
+
+def test_a_server_that_is_not_there_is_found_out_at_the_end_of_the_call() -> None:
+    broker = Broker(Clients(NO_BOTO3, direct=direct(f"http://127.0.0.1:{free_port()}", pause=lambda _: None)))
+    done = []
+    with pytest.raises(Busy, match=f"publish on {TOPIC}: .*127.0.0.1"), broker.publishing(TOPIC, b"{}"):
+        done.append("the shadow")
+    assert done == ["the shadow"]
 
 
 def test_a_method_without_a_direct_call_is_boto3s(session: boto3.Session, server: ScriptedServer) -> None:

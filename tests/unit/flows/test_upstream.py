@@ -1,7 +1,8 @@
 """Flow `upstream` on an account in process: what it calls, and what it does with what goes wrong."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import boto3
@@ -290,7 +291,9 @@ class Recorder:
     def find_known(self, _device: object) -> str:
         return "my:tank"
 
-    def publish(self, topic: str, payload: bytes) -> None:
+    @contextmanager
+    def publishing(self, topic: str, payload: bytes) -> Iterator[None]:
+        yield
         self.published.append((topic, payload))
 
     def write(self, _thing_name: str, state: Mapping[str, Any], _received_at: str | None) -> None:
