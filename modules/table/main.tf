@@ -3,6 +3,30 @@
 locals {
   # Computed: the rights of the functions name the table before it exists.
   arn = "arn:${var.aws.partition}:dynamodb:${var.aws.region}:${var.aws.account_id}:table/${var.name}"
+
+  grants = {
+    use = {
+      sid       = var.use.sid
+      actions   = concat(["dynamodb:GetItem", "dynamodb:UpdateItem"], var.use.lists_partitions ? ["dynamodb:Query"] : [])
+      resources = [local.arn]
+    }
+    deletion = var.deletion == null ? null : {
+      sid       = var.deletion.sid
+      actions   = concat(["dynamodb:DeleteItem"], var.deletion.reads ? ["dynamodb:GetItem"] : [])
+      resources = [local.arn]
+    }
+    update = var.update == null ? null : {
+      sid       = var.update.sid
+      actions   = ["dynamodb:UpdateItem"]
+      resources = [local.arn]
+    }
+    # What Lambda needs to read a stream for a function (developer guide, "Process DynamoDB records with Lambda").
+    stream = var.stream == null ? null : {
+      sid       = var.stream.sid
+      actions   = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"]
+      resources = ["${local.arn}/stream/*"]
+    }
+  }
 }
 
 resource "aws_dynamodb_table" "this" {
@@ -52,11 +76,13 @@ resource "aws_dynamodb_table" "this" {
   tags = var.tags
 }
 
-data "aws_iam_policy_document" "use" {
+data "aws_iam_policy_document" "grant" {
+  for_each = { for name, grant in local.grants : name => grant if grant != null }
+
   statement {
-    sid       = var.use.sid
-    actions   = concat(["dynamodb:GetItem", "dynamodb:UpdateItem"], var.use.lists_partitions ? ["dynamodb:Query"] : [])
-    resources = [local.arn]
+    sid       = each.value.sid
+    actions   = each.value.actions
+    resources = each.value.resources
   }
 
   # DynamoDB decrypts the key of a table in the name of who uses the table, to read and to write.
@@ -64,86 +90,7 @@ data "aws_iam_policy_document" "use" {
     for_each = var.aws.kms_key[*].arn
 
     content {
-      sid       = "UseKeyTo${var.use.sid}"
-      actions   = ["kms:Decrypt"]
-      resources = [statement.value]
-
-      condition {
-        test     = "StringLike"
-        variable = "kms:ViaService"
-        values   = ["dynamodb.${var.aws.region}.amazonaws.com*"]
-      }
-    }
-  }
-}
-
-# What Lambda needs to read a stream for a function (developer guide, "Process DynamoDB records with Lambda").
-data "aws_iam_policy_document" "stream" {
-  count = var.stream == null ? 0 : 1
-
-  statement {
-    sid       = var.stream.sid
-    actions   = ["dynamodb:DescribeStream", "dynamodb:GetRecords", "dynamodb:GetShardIterator", "dynamodb:ListStreams"]
-    resources = ["${local.arn}/stream/*"]
-  }
-
-  dynamic "statement" {
-    for_each = var.aws.kms_key[*].arn
-
-    content {
-      sid       = "UseKeyTo${var.stream.sid}"
-      actions   = ["kms:Decrypt"]
-      resources = [statement.value]
-
-      condition {
-        test     = "StringLike"
-        variable = "kms:ViaService"
-        values   = ["dynamodb.${var.aws.region}.amazonaws.com*"]
-      }
-    }
-  }
-}
-
-data "aws_iam_policy_document" "deletion" {
-  count = var.deletion == null ? 0 : 1
-
-  statement {
-    sid       = var.deletion.sid
-    actions   = ["dynamodb:DeleteItem"]
-    resources = [local.arn]
-  }
-
-  dynamic "statement" {
-    for_each = var.aws.kms_key[*].arn
-
-    content {
-      sid       = "UseKeyTo${var.deletion.sid}"
-      actions   = ["kms:Decrypt"]
-      resources = [statement.value]
-
-      condition {
-        test     = "StringLike"
-        variable = "kms:ViaService"
-        values   = ["dynamodb.${var.aws.region}.amazonaws.com*"]
-      }
-    }
-  }
-}
-
-data "aws_iam_policy_document" "update" {
-  count = var.update == null ? 0 : 1
-
-  statement {
-    sid       = var.update.sid
-    actions   = ["dynamodb:UpdateItem"]
-    resources = [local.arn]
-  }
-
-  dynamic "statement" {
-    for_each = var.aws.kms_key[*].arn
-
-    content {
-      sid       = "UseKeyTo${var.update.sid}"
+      sid       = "UseKeyTo${each.value.sid}"
       actions   = ["kms:Decrypt"]
       resources = [statement.value]
 

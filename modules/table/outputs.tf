@@ -6,10 +6,10 @@ output "arn" {
 }
 
 output "deletion" {
-  description = "Grant to delete items, and nothing else. null without the variable deletion."
+  description = "Grant to delete items, and to read them first with deletion.reads. null without the variable deletion."
   value = var.deletion == null ? null : {
     environment = { (var.use.environment_variable) = aws_dynamodb_table.this.name }
-    policy_json = data.aws_iam_policy_document.deletion[0].json
+    policy_json = data.aws_iam_policy_document.grant["deletion"].json
   }
 }
 
@@ -24,7 +24,7 @@ output "stream" {
     arn = aws_dynamodb_table.this.stream_arn
     use = {
       environment = {}
-      policy_json = data.aws_iam_policy_document.stream[0].json
+      policy_json = data.aws_iam_policy_document.grant["stream"].json
     }
   }
 }
@@ -33,7 +33,7 @@ output "update" {
   description = "Grant to update items, and nothing else. null without the variable update."
   value = var.update == null ? null : {
     environment = { (var.use.environment_variable) = aws_dynamodb_table.this.name }
-    policy_json = data.aws_iam_policy_document.update[0].json
+    policy_json = data.aws_iam_policy_document.grant["update"].json
   }
 }
 
@@ -41,6 +41,6 @@ output "use" {
   description = "Grant to read and update items, and to list those of a partition with use.lists_partitions."
   value = {
     environment = { (var.use.environment_variable) = aws_dynamodb_table.this.name }
-    policy_json = data.aws_iam_policy_document.use.json
+    policy_json = data.aws_iam_policy_document.grant["use"].json
   }
 }

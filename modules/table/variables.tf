@@ -24,9 +24,10 @@ variable "aws" {
 }
 
 variable "deletion" {
-  description = "How the grant to delete items is written: sid of its statement. null: there is no such grant."
+  description = "How the grant to delete items is written: sid of its statement, and whether they are also read first. null: there is no such grant."
   type = object({
-    sid = string
+    reads = optional(bool, false)
+    sid   = string
   })
   default = null
 }

@@ -68,7 +68,7 @@ module "waiting_devices" {
   name     = "${var.stack.name}-waiting"
   hash_key = "device"
   use      = { sid = "KnowWhoWaits", environment_variable = "WAITING_TABLE" }
-  deletion = { sid = "ForgetWhoWaited" }
+  deletion = { sid = "ForgetWhoWaited", reads = true }
   aws      = var.aws
   tags     = var.tags
 }

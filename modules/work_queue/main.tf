@@ -21,6 +21,41 @@ locals {
   # FIFO queue a message blocks its group for as long, so there it is what one invocation needs. Only a function that was ended from outside
   # leaves its messages hidden for so long: for a message that it failed on, the function sets when it is delivered again.
   visibility_timeout_seconds = var.fifo ? var.function_timeout + 60 : 6 * var.function_timeout + var.maximum_batching_window_in_seconds
+
+  # The names to work on it differ, so that one function can work on a queue of either kind.
+  grants = {
+    send = var.send == null ? null : {
+      statements = [{
+        sid       = var.send.sid
+        actions   = concat(["sqs:SendMessage"], var.send.reads_length ? ["sqs:GetQueueAttributes"] : [])
+        resources = [local.arn]
+      }]
+      key_actions = ["kms:Decrypt", "kms:GenerateDataKey"]
+    }
+    give_up = var.give_up == null ? null : {
+      statements = [{
+        sid       = var.give_up.sid
+        actions   = ["sqs:SendMessage"]
+        resources = [local.dead_letters_arn]
+      }]
+      key_actions = ["kms:Decrypt", "kms:GenerateDataKey"]
+    }
+    work = {
+      statements = [
+        {
+          sid       = var.fifo ? "WorkOffFifoQueue" : "WorkOffQueue"
+          actions   = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
+          resources = [local.arn]
+        },
+        {
+          sid       = var.fifo ? "SetWhenGroupsComeAgain" : "SetWhenMessagesComeAgain"
+          actions   = ["sqs:ChangeMessageVisibility", "sqs:GetQueueUrl"]
+          resources = [local.arn]
+        },
+      ]
+      key_actions = ["kms:Decrypt"]
+    }
+  }
 }
 
 resource "aws_sqs_queue" "dead_letters" {
@@ -78,13 +113,17 @@ resource "aws_lambda_event_source_mapping" "this" {
   tags = var.tags
 }
 
-data "aws_iam_policy_document" "send" {
-  count = var.send == null ? 0 : 1
+data "aws_iam_policy_document" "grant" {
+  for_each = { for name, grant in local.grants : name => grant if grant != null }
 
-  statement {
-    sid       = var.send.sid
-    actions   = concat(["sqs:SendMessage"], var.send.reads_length ? ["sqs:GetQueueAttributes"] : [])
-    resources = [local.arn]
+  dynamic "statement" {
+    for_each = each.value.statements
+
+    content {
+      sid       = statement.value.sid
+      actions   = statement.value.actions
+      resources = statement.value.resources
+    }
   }
 
   # SQS asks KMS in the name of who sends, who receives, and of Lambda as the function.
@@ -92,65 +131,8 @@ data "aws_iam_policy_document" "send" {
     for_each = var.aws.kms_key[*].arn
 
     content {
-      sid       = "UseKeyTo${var.send.sid}"
-      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
-      resources = [statement.value]
-
-      condition {
-        test     = "StringLike"
-        variable = "kms:ViaService"
-        values   = ["sqs.${var.aws.region}.amazonaws.com*"]
-      }
-    }
-  }
-}
-
-data "aws_iam_policy_document" "give_up" {
-  count = var.give_up == null ? 0 : 1
-
-  statement {
-    sid       = var.give_up.sid
-    actions   = ["sqs:SendMessage"]
-    resources = [local.dead_letters_arn]
-  }
-
-  dynamic "statement" {
-    for_each = var.aws.kms_key[*].arn
-
-    content {
-      sid       = "UseKeyTo${var.give_up.sid}"
-      actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
-      resources = [statement.value]
-
-      condition {
-        test     = "StringLike"
-        variable = "kms:ViaService"
-        values   = ["sqs.${var.aws.region}.amazonaws.com*"]
-      }
-    }
-  }
-}
-
-data "aws_iam_policy_document" "work" {
-  # The names differ, so that one function can work on a queue of either kind.
-  statement {
-    sid       = var.fifo ? "WorkOffFifoQueue" : "WorkOffQueue"
-    actions   = ["sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
-    resources = [local.arn]
-  }
-
-  statement {
-    sid       = var.fifo ? "SetWhenGroupsComeAgain" : "SetWhenMessagesComeAgain"
-    actions   = ["sqs:ChangeMessageVisibility", "sqs:GetQueueUrl"]
-    resources = [local.arn]
-  }
-
-  dynamic "statement" {
-    for_each = var.aws.kms_key[*].arn
-
-    content {
-      sid       = "UseKeyTo${var.fifo ? "WorkOffFifoQueue" : "WorkOffQueue"}"
-      actions   = ["kms:Decrypt"]
+      sid       = "UseKeyTo${each.value.statements[0].sid}"
+      actions   = each.value.key_actions
       resources = [statement.value]
 
       condition {

@@ -11,7 +11,7 @@ output "dead_letter_queue" {
 
 output "give_up" {
   description = "Grant to move a message to the dead-letter queue; null without the variable give_up."
-  value       = one([for document in data.aws_iam_policy_document.give_up : { environment = {}, policy_json = document.json }])
+  value       = var.give_up == null ? null : { environment = {}, policy_json = data.aws_iam_policy_document.grant["give_up"].json }
 }
 
 output "mapping_arn" {
@@ -41,10 +41,10 @@ output "queue" {
 
 output "send" {
   description = "Grant to send to the queue; null without the variable send. The URL is computed, so a function that has the grant may exist before the queue: what invokes it waits for the output queue."
-  value = one([for document in data.aws_iam_policy_document.send : {
+  value = var.send == null ? null : {
     environment = { (var.send.environment_variable) = local.url }
-    policy_json = document.json
-  }])
+    policy_json = data.aws_iam_policy_document.grant["send"].json
+  }
 }
 
 output "static" {
@@ -59,6 +59,6 @@ output "work" {
   description = "Grant to work on the queue: receive messages, delete them, and set when failed ones are delivered again."
   value = {
     environment = { MAXIMUM_RECEIVE_COUNT = tostring(var.maximum_receive_count) }
-    policy_json = data.aws_iam_policy_document.work.json
+    policy_json = data.aws_iam_policy_document.grant["work"].json
   }
 }

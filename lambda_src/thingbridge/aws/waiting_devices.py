@@ -26,9 +26,7 @@ class WaitingDevices:
 
     def has(self, device_id: str) -> bool:
         """Whether messages of the device wait. A message that joined a moment ago may not be seen yet."""
-        with translate_errors(f"look for waiting messages of {device_id}"):
-            answer = self._clients("dynamodb").get_item(TableName=self._table, Key={"device": {"S": device_id}})
-        return "Item" in answer
+        return self._last_message(device_id) is not None
 
     def joined(self, device_id: str, message_id: str, now: float) -> None:
         """Store that a message of the device is the last one that waits. `now`: Unix seconds."""
@@ -44,7 +42,13 @@ class WaitingDevices:
             )
 
     def left(self, device_id: str, message_id: str) -> None:
-        """Store that a message no longer waits; with the last one, the device has none that waits."""
+        """Store that a message no longer waits; with the last one, the device has none that waits.
+
+        Which one is the last is read first: a write that does not meet its condition counts like any other, and in a
+        rush most messages have others behind them.
+        """
+        if self._last_message(device_id, consistent=True) != message_id:
+            return
         with translate_errors(f"store that no message of {device_id} waits"):
             try:
                 self._clients("dynamodb").delete_item(
@@ -56,3 +60,10 @@ class WaitingDevices:
             except answered() as error:
                 if code(error) != "ConditionalCheckFailedException":
                     raise
+
+    def _last_message(self, device_id: str, *, consistent: bool = False) -> str | None:
+        with translate_errors(f"look for waiting messages of {device_id}"):
+            answer = self._clients("dynamodb").get_item(
+                TableName=self._table, Key={"device": {"S": device_id}}, ConsistentRead=consistent
+            )
+        return str(answer["Item"]["last_message"]["S"]) if "Item" in answer else None

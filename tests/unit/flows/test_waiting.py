@@ -201,6 +201,22 @@ def test_later_messages_of_the_device_wait_behind_the_first_until_the_last_one_i
     assert published() == [(TANK, 1), (TANK, 2), (TANK, 3), (TANK, 4)]
 
 
+def test_of_the_messages_of_a_device_only_the_last_one_costs_a_write_when_it_was_handled(
+    stack: Stack, throttle: Throttle
+) -> None:
+    for number in range(1, 5):
+        stack.upstream().handle(uplink(number))
+    waiting = stack.waiting()
+    stack.work_off(waiting, most=1)  # what it does once is done
+    stack.other.take_calls()
+    written = []
+    for _ in range(3):
+        stack.work_off(waiting, most=1)
+        written.append(stack.other.take_calls().get("DeleteItem", 0))
+    assert written == [0, 0, 1]
+    assert "Item" not in boto3.client("dynamodb").get_item(TableName=TABLE, Key={"device": {"S": "device-ab"}})
+
+
 def test_another_device_does_not_wait(stack: Stack, throttle: Throttle) -> None:
     flow = stack.upstream()
     flow.handle(uplink(1))
