@@ -80,13 +80,13 @@ class PacedShadowWriter:
     def _write_row(self, thing_name: str, row: Row, now: float) -> None:
         # A desired state that was sent is reported as the decoded one, without this row.
         shared = frozenset({DECODED_PAYLOAD} if self.settings.delta_f_port else ())
-        row = self._merge(thing_name, row, now, shared)
+        row, done = self._merge(thing_name, row, now, shared)
         interval = self.settings.min_interval_seconds
         next_owner, deferred = str(uuid.uuid4()), False
 
         def wrote(text: str | None) -> str:
             nonlocal deferred
-            after = pacing.wrote(row, _read(text, row), next_owner, now, interval)
+            after = (pacing.wrote if done else pacing.refused)(row, _read(text, row), next_owner, now, interval)
             if after.scheduled and after.scheduled.owner == next_owner and not deferred:
                 # Deferred before it is stored: a stored write that is in no queue would never be done.
                 self._defer(thing_name, after.scheduled, pacing.delay(after.scheduled, now))
@@ -95,13 +95,14 @@ class PacedShadowWriter:
 
         self.states.change(thing_name, wrote, now)
 
-    def _merge(self, thing_name: str, row: Row, now: float, shared: frozenset[str]) -> Row:
-        """Write what is due. Returns the row that was written, a shorter one if the shadow is full.
+    def _merge(self, thing_name: str, row: Row, now: float, shared: frozenset[str]) -> tuple[Row, bool]:
+        """Write what is due. Returns the row that was written, a shorter one if the shadow is full, and whether it was.
 
         The row has the times of its members, so the shadow is not read. What still does not fit is recorded.
         """
+        due = pacing.unwritten(row, now, shared)
         try:
-            self.shadows.merge(thing_name, pacing.unwritten(row, now, shared))
+            return row, not due or self.shadows.merge(thing_name, due)
         except ShadowFull:
             longer = row
             row = Row.read(
@@ -110,13 +111,14 @@ class PacedShadowWriter:
             if row.forgotten and not longer.forgotten:
                 self.shadows.record_removed(thing_name)
             state: Mapping[str, Any] = pacing.unwritten(row, now, shared)
+            if not state:
+                return row, True
             while state:
                 try:
-                    self.shadows.merge(thing_name, state)
-                    break
+                    return row, self.shadows.merge(thing_name, state)
                 except ShadowFull as error:
                     state = self.shadows.reduced(thing_name, state, error)
-        return row
+            return row, False
 
     def _defer(self, thing_name: str, scheduled: ScheduledWrite, seconds: int) -> None:
         try:

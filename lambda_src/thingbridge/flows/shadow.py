@@ -53,19 +53,20 @@ class RecordedShadows:
         """
         self._merge_by_version(thing_name, state, received_at)
 
-    def merge(self, thing_name: str, state: Mapping[str, Any]) -> None:
+    def merge(self, thing_name: str, state: Mapping[str, Any]) -> bool:
         """Merge a state into the shadow without reading it. Raises ShadowFull.
 
-        A refused state with a decoder's output is tried once more without it.
+        A refused state with a decoder's output is tried once more without it. Returns whether anything was written.
         """
         if not state:
-            return
+            return False
         try:
             self._shadows.report(thing_name, state)
         except ShadowFull:
             raise
         except Refused as error:
-            self.merge(thing_name, self.reduced(thing_name, state, error))
+            return self.merge(thing_name, self.reduced(thing_name, state, error))
+        return True
 
     def reduced(self, thing_name: str, state: Mapping[str, Any], error: Refused) -> dict[str, Any]:
         """Record a refusal. Returns what can be tried instead, the state without its decoder's output, or nothing."""

@@ -172,6 +172,16 @@ def wrote(written: Row, current: Row, owner: str, now: float, interval: float) -
     return _without_removed(row)
 
 
+def refused(written: Row, current: Row, owner: str, now: float, interval: float) -> Row:
+    """The row after AWS IoT refused the whole of `unwritten(written)`, for whatever reason: it is still unwritten, and
+    part of the next message's write. `current` and `owner`: as for `wrote`.
+    """
+    if not _owns(written, current):
+        return current
+    more = dict(current.fields) != dict(written.fields)
+    return replace(current, written_at=now, scheduled=ScheduledWrite(owner, now + interval) if more else None)
+
+
 def _owns(written: Row, current: Row) -> bool:
     """Whether a write is still that of the writer who began it: a slow one may have lost it to another."""
     if written.scheduled is None or current.scheduled is None:

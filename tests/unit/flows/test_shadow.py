@@ -154,6 +154,44 @@ def test_a_message_whose_write_met_a_busy_shadow_writes_when_it_is_delivered_aga
     assert reported() == {"rssi": -75}
 
 
+def test_a_state_that_aws_refused_is_written_with_the_next_one_also_what_has_not_changed(
+    writer: Writer, clients: Clients, deferred: list[dict[str, Any]], clock: Clock, reported: Reported
+) -> None:
+    refused = True
+
+    def answer(**_: Any) -> Any:
+        return refusal(400, "InvalidRequestException") if refused else None
+
+    clients("iot-data").meta.events.register("before-call.iot-data-plane.UpdateThingShadow", answer)
+    one = writer()
+    one.write("tank", {"rssi": -70, "fCntUp": 2}, at(1))
+    assert (deferred, reported()) == ([], {})
+    refused = False
+    one.write("tank", {"rssi": -75, "fCntUp": 2}, at(2))
+    # The interval counts from the write that was refused.
+    (later,) = deferred
+    clock.wait(60)
+    one.write_scheduled(later["body"])
+    assert reported() == {"rssi": -75, "fCntUp": 2}
+
+
+def test_a_decoded_payload_that_aws_refuses_is_not_tried_again_while_it_does_not_change(
+    writer: Writer, clients: Clients, deferred: list[dict[str, Any]], clock: Clock, reported: Reported, calls: Calls
+) -> None:
+    def answer(params: dict[str, Any], **_: Any) -> Any:
+        return refusal(400, "InvalidRequestException") if b"decodedPayload" in params["body"] else None
+
+    clients("iot-data").meta.events.register("before-call.iot-data-plane.UpdateThingShadow", answer)
+    one = writer()
+    one.write("tank", {"rssi": -70, "decodedPayload": {"deep": 1}}, at(1))
+    one.write("tank", {"rssi": -75, "decodedPayload": {"deep": 1}}, at(2))
+    clock.wait(60)
+    calls()
+    one.write_scheduled(deferred[0]["body"])
+    assert calls()["UpdateThingShadow"] == 1
+    assert reported() == {"rssi": -75}
+
+
 def test_a_write_that_no_queue_takes_is_not_forgotten(
     writer: Callable[[], PacedShadowWriter], answer_with: AnswerWith
 ) -> None:
