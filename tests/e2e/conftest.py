@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
+from cli.app import app
 from local import inspection, leftovers
 from local.aws import LocalAws, functions
 from local.mqtt import MqttConnection
@@ -233,8 +235,18 @@ def apply(aws: LocalAws, simulation: ThingsStack, *stacks: Stack) -> None:
 def discard(aws: LocalAws, *stacks: Stack) -> None:
     """Destroy stacks; at full size alone those in an AWS that was started for this run and ends with it."""
     if SOAK or aws.process is None:
+        for stack in stacks:
+            if "devices" in stack.inputs:
+                delete_devices(aws, str(stack.inputs["stack_name"]))
         with ThreadPoolExecutor() as pool:
             list(pool.map(lambda stack: stack.destroy(), stacks))
+
+
+def delete_devices(aws: LocalAws, stack_name: str) -> None:
+    """Delete the devices that tests have left: before that, AWS does not delete their policy (docs/devices.md)."""
+    shell = {**aws.settings(), "THINGBRIDGE_STACK": stack_name}
+    done = CliRunner().invoke(app, ["devices", "delete", "--all", "--yes"], env=shell, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
 
 
 def brought(aws: LocalAws) -> dict[str, Any]:

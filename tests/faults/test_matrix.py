@@ -44,7 +44,8 @@ def test_no_fault_of_any_hop_loses_anything(deployed: Deployment, scenario: Scen
     for line in (f"faults: {scenario.name}", *table):
         record_property(FIGURES, line)
     assert not matrix.lost(cells)
-    documented = documentation.sections(documentation.PAGE.read_text())
-    assert documented.get(scenario.name) == "\n".join(table).strip("\n").split("\n"), (
+    documented = documentation.sections(documentation.PAGE.read_text()).get(scenario.name, [])
+    # The rows are in the order of their first requests, which differs where calls do not wait for each other.
+    assert sorted(documented) == sorted("\n".join(table).strip("\n").split("\n")), (
         "the matrix has changed: write it with `python -m tests.faults`"
     )
