@@ -181,7 +181,6 @@ resource "aws_lambda_function" "this" {
   # checkov:skip=CKV_AWS_116: what fails goes to the on_failure destination below, which keeps the cause too, or back to the queue that it came from
   # checkov:skip=CKV_AWS_117: AWS and The Things Stack are reached by their public endpoints; functions.vpc puts the functions into a VPC
   # checkov:skip=CKV_AWS_272: a zip that is built by the apply is not signed; functions.code_signing_config_arn checks one that is
-  # checkov:skip=CKV_AWS_50: each trace costs; functions.tracing switches them on
 
   function_name = var.name
   description   = var.description

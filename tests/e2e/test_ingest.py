@@ -6,6 +6,7 @@ The stacks of the other tests have one mode each (conftest.py); all modes in tur
 import base64
 import hashlib
 import json
+import re
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -222,8 +223,15 @@ def strict(things_stack: ThingsStack) -> None:
 def test_the_package_of_the_hosted_deployment(meadow: Meadow) -> None:
     bridge = meadow.take("package")
     assert meadow.configured == {("package", "198")}
-    assert meadow.own == {meadow.role("Meadow-things-stack", "Meadow")}
+    (role,) = meadow.own
+    # Of the name, 64 bits can't be guessed: without an external id, nothing else protects the role.
     assert bridge.outputs["external_id"] is None
+    assert re.fullmatch("Meadow-things-stack-[0-9a-f]{16}", role)
+    assert role.rpartition("-")[2] != hashlib.sha256(NAME.encode()).hexdigest()[:16]
+    # It is the role that The Things Stack is configured with, and assumes.
+    (package,) = bridge.things_stack.servers.application.associations.values()
+    assert package["data"]["role_arn"] == bridge.outputs["cross_account_role_arn"]
+    assert package["data"]["role_arn"].endswith(f":role/{role}")
     carries_messages(bridge)
 
 

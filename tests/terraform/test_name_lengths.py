@@ -40,6 +40,7 @@ NAMELESS = {
     "aws_kms_key",
     "aws_lambda_event_source_mapping",
     "aws_lambda_function_event_invoke_config",
+    "aws_lambda_function_recursion_config",
     "aws_lambda_function_url",
     "aws_lambda_invocation",
     "aws_secretsmanager_secret_version",

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from cli.device_file import DeviceFile, DeviceWriter, Format
 from cli.device_record import canonical, record
 from cli.errors import Failed
 from thingbridge.lorawan.versions import MAC_VERSIONS, PHY_VERSIONS
+from thingbridge.registry.attributes import SECRETS
 
 KEY = "0123456789ABCDEF0123456789ABCDEF"
 HEADER = "dev_eui;join_eui;frequency_plan_id;lorawan_version;lorawan_phy_version;app_key"
@@ -62,6 +64,24 @@ def test_thingbridges_own_columns_name_the_thing_and_hold_the_claim_code(tmp_pat
     assert row.device.attributes["claimAuthenticationCode"] == "BE12"
 
 
+@pytest.mark.parametrize(
+    ("thing_name", "device_id", "code", "refused"),
+    [
+        ("tank", "be-12", "BE12", "id"),
+        ("BE:12", "tank-7", "be12", "thingName"),
+        ("tank", KEY[:16].lower(), "BE12", "id"),
+        ("tank", KEY[:15].lower(), "BE12", ""),
+        ("tank", "be-123", "BE12", ""),
+    ],
+)
+def test_a_row_is_refused_that_repeats_a_secret_where_messages_show_it(
+    tmp_path: Path, thing_name: str, device_id: str, code: str, refused: str
+) -> None:
+    header = f"thing_name;id;claim_authentication_code;{HEADER}"
+    (row,) = write(tmp_path, header, f"{thing_name};{device_id};{code};{ROW}").rows()
+    assert row.fault == (f"{refused} must not be a key or claim code of the device" if refused else "")
+
+
 def test_json_lines_are_read_by_line(tmp_path: Path) -> None:
     tts = {"ids": {"dev_eui": "A81758FFFE000001", "join_eui": "A81758FFFE00000F"}, "lorawan_version": "MAC_V1_0_3"}
     flat = {"thingName": "tank", "devEUI": "A81758FFFE000002", "joinEUI": "A81758FFFE00000F", "appKey": KEY}
@@ -103,6 +123,12 @@ def hexadecimal(digits: int) -> st.SearchStrategy[str]:
     return st.integers(1, 16**digits - 1).flatmap(lambda n: st.sampled_from([f"{n:0{digits}X}", f"{n:0{digits}x}"]))
 
 
+def repeats(shown: str, secret: str) -> bool:
+    """Whether they are the same letters and digits, or one has the other, of 16 or more, in it."""
+    one, other = (re.sub("[^0-9A-Z]", "", each.upper()) for each in (shown, secret))
+    return one == other or (min(len(one), len(other)) >= 16 and (one in other or other in one))
+
+
 @st.composite
 def things(draw: st.DrawFn) -> tuple[str, dict[str, str]]:
     """A thing that describes a device, with any documented spelling."""
@@ -126,8 +152,10 @@ def things(draw: st.DrawFn) -> tuple[str, dict[str, str]]:
     if draw(st.booleans()):
         attributes["claimAuthenticationCode"] = draw(st.from_regex(r"[0-9A-Za-z]{1,32}", fullmatch=True))
     name = draw(st.from_regex(r"[a-zA-Z0-9:_-]{1,128}", fullmatch=True))
-    # A name that repeats a secret is refused (test_keys.py).
-    assume(not any(secret in name for secret in attributes.values()))
+    # A device is refused that repeats a secret where messages show it: with the claim code "000", the id can be "000".
+    shown = [name, *(attributes[each] for each in ("deviceID", "frequencyPlanID") if each in attributes)]
+    secrets = [attributes[each] for each in SECRETS if each in attributes]
+    assume(not any(repeats(each, secret) for each in shown for secret in secrets))
     return name, attributes
 
 
