@@ -25,7 +25,7 @@ from local.stack import Stack
 from local.things_stack import AwsAccess, ThingsStack
 from tests import applier
 from tests.e2e.conftest import PATIENCE, VAULT_APPLICATION, Bridge, connected, inputs, integrations
-from tests.e2e.metered import SENT, caused, counted
+from tests.e2e.metered import AT_ONCE, SENT, caused, counted
 from tests.e2e.polling import eventually
 
 NAME, APPLICATION = "Meadow", "meadow-app"
@@ -276,7 +276,7 @@ def test_what_aws_iot_core_receives_costs_no_invocation_and_with_basic_ingest_no
     bridge = meadow.take("webhook", **IOT_CORE)
     device = bridge.joined_device()
     metered = metering.usage(caused(bridge, device, device.dev_eui), NAME)
-    assert counted(metered) == counted(uplinks.ours(WayIn.IOT_CORE_BASIC, Shadow(), Functions()) * SENT)
+    assert counted(metered) == counted(uplinks.ours(WayIn.IOT_CORE_BASIC, Shadow(), Functions(), gap=AT_ONCE) * SENT)
 
 
 @pytest.mark.soak
