@@ -221,7 +221,7 @@ run "the_command_line_finds_the_table_in_which_the_function_finds_rotations" {
 
   # It may delete certificates of things, and can't be limited to those of the stack: it may not do anything else.
   assert {
-    condition     = toset(flatten(data.aws_iam_policy_document.rotations[0].statement[*].actions)) == toset(["dynamodb:Scan", "iot:AttachThingPrincipal", "iot:DeleteCertificate", "iot:DescribeCertificate", "iot:DescribeThing", "iot:DetachThingPrincipal", "iot:ListAttachedPolicies", "iot:ListThingPrincipals", "iot:UpdateCertificate"])
+    condition     = toset(flatten(data.aws_iam_policy_document.rotations[0].statement[*].actions)) == toset(["dynamodb:Scan", "iot:AttachPolicy", "iot:AttachThingPrincipal", "iot:DeleteCertificate", "iot:DescribeCertificate", "iot:DescribeThing", "iot:DetachPolicy", "iot:DetachThingPrincipal", "iot:ListAttachedPolicies", "iot:ListThingPrincipals", "iot:UpdateCertificate"])
     error_message = "got ${jsonencode(data.aws_iam_policy_document.rotations[0].statement)}"
   }
 }

@@ -37,7 +37,7 @@ run "the_region_has_its_usual_frequency_plan" {
   }
 
   assert {
-    condition     = local.message_functions.memory_size == 256 && local.functions.memory_size == 512
+    condition     = local.message_functions.memory_size == 128 && local.functions.memory_size == 512
     error_message = "got ${local.message_functions.memory_size} and ${local.functions.memory_size}"
   }
 
@@ -59,6 +59,19 @@ run "basic_ingest_names_the_rule_that_reads_the_messages" {
   assert {
     condition     = one(flatten(module.upstream.observed.parts[*].rules)) == module.ingest.configuration.mqtt.basic_ingest_rule
     error_message = "got ${jsonencode(module.ingest.configuration.mqtt)} and ${jsonencode(module.upstream.observed.parts)}"
+  }
+}
+
+run "functions_that_handle_keys_have_more_memory" {
+  command = plan
+
+  variables {
+    end_to_end_encryption = true
+  }
+
+  assert {
+    condition     = local.message_functions.memory_size == 256 && local.functions.memory_size == 512
+    error_message = "got ${local.message_functions.memory_size} and ${local.functions.memory_size}"
   }
 }
 
@@ -98,7 +111,7 @@ run "what_is_set_wins_over_what_is_derived" {
   }
 
   assert {
-    condition     = values({ for name, function in output.function_names : name => function if function != null }) == ["farm-configure", "farm-devices", "farm-downlink", "farm-provision", "farm-registry", "farm-requeue", "farm-rotations", "farm-shadow", "farm-sync", "farm-telemetry", "farm-upstream"]
+    condition     = values({ for name, function in output.function_names : name => function if function != null }) == ["farm-configure", "farm-devices", "farm-directory", "farm-downlink", "farm-provision", "farm-registry", "farm-requeue", "farm-rotations", "farm-shadow", "farm-sync", "farm-telemetry", "farm-upstream", "farm-waiting"]
     error_message = "got ${jsonencode(output.function_names)}"
   }
 }
