@@ -119,7 +119,7 @@ class Account:
     def get_item(self, *, Key: Any, **_: Any) -> dict[str, Any]:  # noqa: N803
         self._called("GetItem")
         item = self._region.waiting.get(Key["device"]["S"])
-        return {"Item": item} if item else {}
+        return {"Item": {"last_message": item}} if item else {}
 
     def update_item(self, *, Key: Any, ExpressionAttributeValues: Any, **_: Any) -> None:  # noqa: N803
         self._called("UpdateItem")
