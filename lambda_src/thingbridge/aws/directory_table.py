@@ -25,8 +25,10 @@ class DirectoryTable:
         item = self._get(key, consistent=consistent)
         return _fact(item) if item else None
 
-    def write(self, key: str, fact: Fact) -> bool:
+    def write(self, key: str, fact: Fact, *, unless_other: bool = False) -> bool:
         """Write a fact, unless a newer one is known; returns whether it was written.
+
+        `unless_other`: nor if another thing is known, however long ago.
 
         The keys of a thing are written before the fact, so that an event of the thing finds it.
         """
@@ -37,7 +39,10 @@ class DirectoryTable:
         if fact.thing_name is not None:
             values |= {":thing": {"S": fact.thing_name}, ":made_at": {"N": str(fact.made_at)}}
             update = "SET as_of = :as_of, thing = :thing, made_at = :made_at"
-        return self._update(key, update, values, "attribute_not_exists(as_of) OR as_of < :as_of")
+        condition = "attribute_not_exists(as_of) OR as_of < :as_of"
+        if unless_other:
+            condition = f"({condition}) AND (attribute_not_exists(thing) OR thing = :thing)"
+        return self._update(key, update, values, condition)
 
     def keys_of(self, thing_name: str) -> frozenset[str]:
         """The keys under which a thing stands or stood, apart from its own name."""
