@@ -33,7 +33,7 @@ class DirectoryTable:
         The keys of a thing are written before the fact, so that an event of the thing finds it.
         """
         if fact.thing_name is not None and fact.thing_name != key:
-            self._add_key(fact.thing_name, key)
+            self.add_key(fact.thing_name, key)
         values: dict[str, Any] = {":as_of": {"N": str(fact.as_of)}}
         update = "SET as_of = :as_of REMOVE thing, made_at"
         if fact.thing_name is not None:
@@ -43,6 +43,10 @@ class DirectoryTable:
         if unless_other:
             condition = f"({condition}) AND (attribute_not_exists(thing) OR thing = :thing)"
         return self._update(key, update, values, condition)
+
+    def add_key(self, thing_name: str, key: str) -> None:
+        """Record that a thing may stand under a key."""
+        self._update(directory.key_of_reverse(thing_name), "ADD #keys :keys", {":keys": {"SS": [key]}}, None, _KEYS)
 
     def keys_of(self, thing_name: str) -> frozenset[str]:
         """The keys under which a thing stands or stood, apart from its own name."""
@@ -111,9 +115,6 @@ class DirectoryTable:
                     "ExpressionAttributeValues": {":keys": {"SS": [key]}},
                 }
             }
-
-    def _add_key(self, thing_name: str, key: str) -> None:
-        self._update(directory.key_of_reverse(thing_name), "ADD #keys :keys", {":keys": {"SS": [key]}}, None, _KEYS)
 
     def _get(self, key: str, *, consistent: bool) -> Mapping[str, Any] | None:
         with translate_errors(f"read {key} in the directory"):

@@ -320,6 +320,13 @@ def early(device: int, before: int, after: int) -> list[Any]:
     return [(("message", device, 0, 0), [*[nothing] * before, made, *[nothing] * after, DELIVERED[0]])]
 
 
+GIVEN_BACK: Final = [
+    (HEARD, []),
+    (("create", 1, 2, 0), []),
+    (("deliver", 0, 0, 0), [*[("nothing", 0, 0, 0)] * 3, ("create", 0, 2, 0), ("deliver", 0, 0, 0)]),
+]
+"""A thing is given to another device and back, and the later event is handled while the earlier one is."""
+
 beginnings = st.sampled_from([[], SURVEYED])
 
 
@@ -332,6 +339,7 @@ beginnings = st.sampled_from([[], SURVEYED])
 @example([], slow(7))
 @example([], BEHIND)
 @example(SURVEYED, NEW_TABLE)
+@example([], GIVEN_BACK)
 @example([], early(2, 3, 0))
 @example([], early(2, 3, 1))
 @example([], early(0, 8, 1))
