@@ -75,6 +75,7 @@ module "queue" {
   function_arn         = module.function.arn
   function_timeout     = local.function_timeout
   maximum_concurrency  = var.maximum_concurrency
+  send                 = { sid = "HaveThingsLookedAt", environment_variable = "DIRECTORY_QUEUE_URL" }
   longest_wait_seconds = 300 # what waits longer is a thing that messages still go to, although it was moved
   alarms               = var.alarms
   aws                  = var.aws
@@ -114,9 +115,10 @@ data "aws_iam_policy_document" "rights" {
   }
 }
 
-# What the function upstream needs to decide that a device is new: no event waits.
+# What the function upstream needs to decide that a device is new: no event waits. If the event of a person's thing is handled just while it
+# makes one, it sends that event again.
 data "aws_iam_policy_document" "messages" {
-  source_policy_documents = [module.table.use.policy_json]
+  source_policy_documents = [module.table.use.policy_json, module.queue.send.policy_json]
 
   statement {
     sid       = "CountEvents"

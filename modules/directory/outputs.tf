@@ -15,11 +15,10 @@ output "function_name" {
 }
 
 output "messages" {
-  description = "Grant to find the things of messages: to read and update items, and to count the events that wait."
+  description = "Grant to find the things of messages: to read and update items, to count the events that wait, and to send one."
   value = {
-    environment = merge(module.table.use.environment, {
+    environment = merge(module.table.use.environment, module.queue.send.environment, {
       DIRECTORY_DEAD_LETTERS_URL = module.queue.static.dead_letter_queue.url
-      DIRECTORY_QUEUE_URL        = module.queue.static.queue.url
     })
     policy_json = data.aws_iam_policy_document.messages.json
   }

@@ -317,6 +317,12 @@ _ENTRIES: tuple[tuple[Found, str, str | tuple[str, ...], dict[str, tuple[str, ..
     ),
     (
         Found.SOMETIMES,
+        "undoes a thing that a message made while the event of a person's thing was handled",
+        ("function upstream", "function waiting"),
+        {"HaveThingsLookedAt": ("sqs:SendMessage",)},
+    ),
+    (
+        Found.SOMETIMES,
         "does with messages that waited what the function upstream does with all: here few wait, in two stacks",
         "function waiting",
         {

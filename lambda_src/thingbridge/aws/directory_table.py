@@ -25,19 +25,28 @@ class DirectoryTable:
         item = self._get(key, consistent=consistent)
         return _fact(item) if item else None
 
-    def write(self, key: str, fact: Fact) -> bool:
+    def write(self, key: str, fact: Fact, *, unless_other: bool = False) -> bool:
         """Write a fact, unless a newer one is known; returns whether it was written.
+
+        `unless_other`: nor if another thing is known, however long ago.
 
         The keys of a thing are written before the fact, so that an event of the thing finds it.
         """
         if fact.thing_name is not None and fact.thing_name != key:
-            self._add_key(fact.thing_name, key)
+            self.add_key(fact.thing_name, key)
         values: dict[str, Any] = {":as_of": {"N": str(fact.as_of)}}
         update = "SET as_of = :as_of REMOVE thing, made_at"
         if fact.thing_name is not None:
             values |= {":thing": {"S": fact.thing_name}, ":made_at": {"N": str(fact.made_at)}}
             update = "SET as_of = :as_of, thing = :thing, made_at = :made_at"
-        return self._update(key, update, values, "attribute_not_exists(as_of) OR as_of < :as_of")
+        condition = "attribute_not_exists(as_of) OR as_of < :as_of"
+        if unless_other:
+            condition = f"({condition}) AND (attribute_not_exists(thing) OR thing = :thing)"
+        return self._update(key, update, values, condition)
+
+    def add_key(self, thing_name: str, key: str) -> None:
+        """Record that a thing may stand under a key."""
+        self._update(directory.key_of_reverse(thing_name), "ADD #keys :keys", {":keys": {"SS": [key]}}, None, _KEYS)
 
     def keys_of(self, thing_name: str) -> frozenset[str]:
         """The keys under which a thing stands or stood, apart from its own name."""
@@ -106,9 +115,6 @@ class DirectoryTable:
                     "ExpressionAttributeValues": {":keys": {"SS": [key]}},
                 }
             }
-
-    def _add_key(self, thing_name: str, key: str) -> None:
-        self._update(directory.key_of_reverse(thing_name), "ADD #keys :keys", {":keys": {"SS": [key]}}, None, _KEYS)
 
     def _get(self, key: str, *, consistent: bool) -> Mapping[str, Any] | None:
         with translate_errors(f"read {key} in the directory"):

@@ -38,7 +38,7 @@ ATTEMPTS: Final = 5
 
 
 class _Outdated(Exception):
-    """The table has a newer fact than the one to be written."""
+    """The table has a newer fact than the one to be written, or the thing may have changed since it was read."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,8 @@ class Directory:
         """Learn a thing as it is now.
 
         `named`: attributes that it had, or has. `at`: when it became what it is, in microseconds; None: not known.
-        A newer fact that another event wrote meanwhile may be about another thing: then this one is looked at again.
-        Raises Busy.
+        A newer fact that another event wrote meanwhile may be about another thing: then this one is looked at again,
+        as is one that did not stand under its key yet. Raises Busy.
         """
         for _ in range(ATTEMPTS):
             with suppress(_Outdated):
@@ -116,8 +116,13 @@ class Directory:
             return
         current = directory.key_of_thing(thing.attributes) if thing else None
         ours = thing is not None and events.belongs_to(thing.attributes, self.stack.name)
+        found_under = self.table.keys_of(thing_name)
+        if ours and current and current not in found_under | {thing_name}:
+            # If it changes before this is written, whoever looks at it then must find it under this key.
+            self.table.add_key(thing_name, current)
+            raise _Outdated
         stood = {directory.key_by_name(thing_name), directory.key_of_thing(named), current}
-        for key in sorted(self.table.keys_of(thing_name) | {each for each in stood if each}):
+        for key in sorted(found_under | {each for each in stood if each}):
             if not (ours and key == current):
                 self._forget(key, thing_name, as_of)
         if thing and ours and current:

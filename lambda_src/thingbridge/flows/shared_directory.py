@@ -27,6 +27,8 @@ its event undoes that (`flows.directory`)."""
 TRUSTED_FOR: Final = 86_400.0
 """Seconds after which a thing is looked up again where no survey would have noticed a lost event."""
 
+ATTEMPTS: Final = 5
+
 
 class Hint(Enum):
     """What the table says of a device whose thing it does not know."""
@@ -42,7 +44,7 @@ class SharedDirectory:
     def __init__(
         self, table: DirectoryTable, events: tuple[Queue, ...] = (), *, now: Callable[[], float] = time.time
     ) -> None:
-        """Without `events`, no device counts as new."""
+        """`events`: the queue of the directory, then its dead letters; without them, no device counts as new."""
         self._table, self._events, self._now = table, events, now
         self._complete_until = self._read_again_at = self._count_again_at = 0.0
         self._events_wait = True
@@ -64,12 +66,38 @@ class SharedDirectory:
             return Hint.UNREADABLE
         return fact if fact and fact.thing_name else Hint.ASK
 
-    def learn(self, device: EndDeviceIdentifiers, thing_name: str, as_of: int, *, made_at: int = 0) -> None:
+    def learn(self, device: EndDeviceIdentifiers, thing_name: str, as_of: int) -> None:
         """Write what a look at the registry, which began at `as_of`, found."""
         try:
-            self._table.write(directory.key_of_device(device), Fact(thing_name, as_of, made_at))
+            self._table.write(directory.key_of_device(device), Fact(thing_name, as_of))
         except ThingbridgeError as error:
             emit("WARN", "directory_not_written", thing=thing_name, reason=str(error))
+
+    def learn_made(self, device: EndDeviceIdentifiers, thing_name: str, as_of: int) -> None:
+        """Write that the thing was made, because no other was known; `as_of`: a moment before."""
+        try:
+            key = directory.key_of_device(device)
+            insists = bool(self._events)
+            written = self._table.write(key, Fact(thing_name, as_of, made_at=as_of), unless_other=insists)
+            if insists and not written:
+                self._insist(key, thing_name, made_at=as_of)
+        except ThingbridgeError as error:
+            emit("WARN", "directory_not_written", thing=thing_name, reason=str(error))
+
+    def _insist(self, key: str, thing_name: str, made_at: int) -> None:
+        """Write that a message has made a thing, although the table has learned something of its device meanwhile.
+
+        The directory looks again at what the table had: the event of a thing that a person made came too early to undo
+        the message's, and nothing shows whether that still exists.
+        """
+        for _ in range(ATTEMPTS):
+            known = self._table.read(key, consistent=True)
+            if known is None or (known.thing_name == thing_name and known.made_at):
+                return
+            if self._table.write(key, Fact(thing_name, known.as_of + 1, made_at)):
+                if known.thing_name != thing_name:
+                    self._events[0].send([directory.event(known.thing_name or thing_name, known.as_of)])
+                return
 
     def _is_new(self, device: EndDeviceIdentifiers) -> bool:
         """Whether a device without an item has no thing: a survey is through, and no event waits.

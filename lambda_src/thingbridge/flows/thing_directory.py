@@ -224,7 +224,9 @@ class ThingDirectory:
         name, as_of = self._name_for(device), self._begin()
         attributes = identity.thing_attributes(device, self._stack.name)
         if self._things.create(name, attributes, self._stack.thing_type_name):
-            return self._learn(device, name, as_of, made_at=as_of)
+            if self._shared:
+                self._shared.learn_made(device, name, as_of)
+            return self._remember(device, name)
         # It exists, with other attributes: created by a person or another writer, it may still be this device's thing.
         thing = self._things.describe(name)
         try:
@@ -237,9 +239,9 @@ class ThingDirectory:
             return self._remember_refusal(device, mismatch)
         return self._remember_refusal(device, NameTaken(name))
 
-    def _learn(self, device: EndDeviceIdentifiers, name: str, as_of: int, *, made_at: int = 0) -> _Known:
+    def _learn(self, device: EndDeviceIdentifiers, name: str, as_of: int) -> _Known:
         if self._shared:
-            self._shared.learn(device, name, as_of, made_at=made_at)
+            self._shared.learn(device, name, as_of)
         return self._remember(device, name)
 
     def _add_gained_attributes(self, device: EndDeviceIdentifiers, thing: Thing) -> None:

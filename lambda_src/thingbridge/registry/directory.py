@@ -12,6 +12,7 @@ late and repeated events, and slow writers, change nothing. That the registry mu
 kept: only a device that has no item at all can be new.
 """
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
@@ -71,3 +72,8 @@ def key_by_name(thing_name: str) -> str | None:
 def key_of_reverse(thing_name: str) -> str:
     """The key of the item that says under which keys a thing stands."""
     return f"thing:{thing_name}"
+
+
+def event(thing_name: str, at: int) -> str:
+    """What has the directory look at a thing, like a registry event. `at`: when it was as it is, in microseconds."""
+    return json.dumps({"thingName": thing_name, "at": at // 1000})

@@ -40,9 +40,10 @@ class Farm:
     iot: Any
     clients: Clients
     clock: Clock
-    queue: Queue
+    url: str
 
     def __post_init__(self) -> None:
+        self.queue = Queue(self.clients, self.url)
         self.table = DirectoryTable(self.clients, "farm-directory")
         self.log = ThingsLog(self.clients, "things")
         self.directory = Directory(STACK, Things(self.clients), self.table, self.log, self.now)
@@ -70,6 +71,13 @@ class Farm:
         """The event of a thing arrives."""
         self.directory.handle(json.dumps({"thingName": name, "at": int(self.now() * 1000), **attributes}))
 
+    def work_off(self) -> int:
+        """What a copy of a function has sent to the directory arrives; returns how many messages that were."""
+        received = self.clients("sqs").receive_message(QueueUrl=self.url, MaxNumberOfMessages=10).get("Messages", [])
+        for each in received:
+            self.directory.handle(each["Body"])
+        return len(received)
+
     def complete(self) -> None:
         """A survey is through, and counts for a day."""
         self.table.set_survey(Surveyed(self.now(), self.now() + 86_400))
@@ -81,7 +89,7 @@ def farm(iot: Any, clients: Clients, clock: Clock) -> Farm:
     clients("logs").create_log_group(logGroupName="things")
     url = clients("sqs").create_queue(QueueName="farm-directory")["QueueUrl"]
     clients.take_calls()
-    return Farm(iot, clients, clock, Queue(clients, url))
+    return Farm(iot, clients, clock, url)
 
 
 # What a copy of the function asks ------------------------------------------------------------------------------------
@@ -328,6 +336,56 @@ def test_concurrent_first_messages_make_one_thing(farm: Farm) -> None:
     farm.clients("iot").meta.events.register("before-call.iot.CreateThing", meanwhile)
     assert first.find_or_create(DEVICE) == EUI
     assert farm.things() == {EUI}
+
+
+@pytest.mark.parametrize("device", [DEVICE, EndDeviceIdentifiers("tank-7", None, None)], ids=["DevEUI", "device id"])
+@pytest.mark.parametrize("handled", ["before-call", "after-call"], ids=["before", "after"])
+def test_a_thing_is_undone_if_the_event_of_a_persons_was_handled_while_it_was_made(
+    farm: Farm, device: EndDeviceIdentifiers, handled: str
+) -> None:
+    def meanwhile(**_: Any) -> None:
+        for when in ("before-call", "after-call"):
+            farm.clients("iot").meta.events.unregister(f"{when}.iot.CreateThing", meanwhile)
+        farm.put("barn", **({"devEUI": EUI} if device.dev_eui else {"deviceID": "tank-7"}))
+        farm.announce("barn")
+
+    farm.clients("iot").meta.events.register(f"{handled}.iot.CreateThing", meanwhile)
+    made = farm.copy().find_or_create(device)
+    assert farm.things() == {"barn", made}
+    assert farm.work_off() == 1
+    assert farm.things() == {"barn"}
+    assert farm.copy().find_or_create(device) == "barn"
+    assert [each["event"] for each in farm.log.entries(made)] == ["thing_made_twice"]
+
+
+@pytest.mark.parametrize("meanwhile", ["found", "forgotten", "forgotten and deleted"])
+def test_the_table_knows_what_a_message_made_whatever_it_learned_meanwhile(farm: Farm, meanwhile: str) -> None:
+    def learn(**_: Any) -> None:
+        farm.clients("iot").meta.events.unregister("after-call.iot.CreateThing", learn)
+        if meanwhile == "found":
+            assert farm.copy().find_known(DEVICE) == EUI
+        elif meanwhile == "forgotten":
+            farm.announce("shed", devEUI=EUI)
+        else:
+            farm.iot.delete_thing(thingName=EUI)
+            farm.announce(EUI, devEUI=EUI)
+
+    farm.clients("iot").meta.events.register("after-call.iot.CreateThing", learn)
+    assert farm.copy().find_or_create(DEVICE) == EUI
+    farm.work_off()
+    known = farm.table.read(EUI)
+    assert known
+    assert known.thing_name == (None if meanwhile == "forgotten and deleted" else EUI)
+    assert bool(known.made_at) is (known.thing_name is not None)
+
+
+def test_the_table_learns_what_a_copy_without_the_queue_has_made_and_nothing_is_sent(farm: Farm) -> None:
+    farm.table.write(EUI, Fact("barn", int(farm.now() * 1_000_000)))
+    copy = ThingDirectory(Things(farm.clients), STACK, farm.log, SharedDirectory(farm.table, now=farm.now))
+    assert copy.settle(DEVICE) == EUI
+    known = farm.table.read(EUI)
+    assert known
+    assert (known.thing_name, farm.work_off()) == (EUI, 0)
 
 
 # Messages -----------------------------------------------------------------------------------------------------------

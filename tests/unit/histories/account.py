@@ -253,12 +253,14 @@ class Account:
         ConditionExpression: str | None = None,  # noqa: N803
         ExpressionAttributeNames: Mapping[str, str] | None = None,  # noqa: N803
     ) -> None:
-        """The expressions of the directory: the only condition is that a fact is newer."""
+        """The expressions of the directory: a condition is that a fact is newer, and perhaps about no other thing."""
         table = self._table(TableName, "update_item")
         item = table.setdefault(Key["device"]["S"], dict(Key))
-        if ConditionExpression and int(item.get("as_of", {"N": "0"})["N"]) >= int(
-            ExpressionAttributeValues[":as_of"]["N"]
-        ):
+        if ConditionExpression:
+            values = ExpressionAttributeValues
+            newer = int(values[":as_of"]["N"]) > int(item.get("as_of", {"N": "0"})["N"])
+            other = "thing = :thing" in ConditionExpression and item.get("thing", values[":thing"]) != values[":thing"]
+        if ConditionExpression and (other or not newer):
             raise _refusal("update_item", "ConditionalCheckFailedException", 400)
         sets, _, removed = UpdateExpression.partition(" REMOVE ")
         verb, _, changes = sets.partition(" ")

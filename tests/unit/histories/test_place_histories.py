@@ -5,14 +5,22 @@ that come late, twice and in any order, comparisons in parts, and calls that fai
 `witness`; here is what must hold once everything was delivered.
 """
 
+from typing import Final
+
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 
 from tests.sizes import size
 from tests.unit.histories.places import World
 from tests.unit.histories.settled import settle
 from tests.unit.histories.steps import Step, histories, play
 from thingbridge.registry.reconcile import OnThingDeleted
+
+TWO_PLANS: Final[list[Step]] = [
+    *(("create", at, 0, 0, name) for at, name in ((0, 1), (3, 0))),
+    ("change the plan", 0, 0, 1, 0),
+]
+"""Two stacks of an application have a thing with keys for one device, and the things do not name the same plan."""
 
 many = settings(
     max_examples=size(40, 5000),
@@ -26,6 +34,7 @@ many = settings(
 def test_nothing_that_lives_is_lost_in_any_place(on_thing_deleted: OnThingDeleted, scrub_keys: bool) -> None:
     @many
     @given(histories)
+    @example(TWO_PLANS)
     def live(history: list[Step]) -> None:
         world = World(on_thing_deleted, scrub_keys)
         play(world, history)

@@ -192,6 +192,8 @@ class Registry:
             if self.rules.on_thing_deleted is OnThingDeleted.DELETE:
                 self.deletions.follow(thing.name, reference, steps)
             return None
+        # Changed settings leave a device complete, and another thing of the device may change them back each time.
+        complete = outcome is Outcome.UNCHANGED
         if known:
             settings = attributes.network_settings(thing.attributes)
             updated = end_devices.update(self.things_stack, known.device_id, settings)
@@ -201,8 +203,7 @@ class Registry:
             self._show(thing.name, status.succeeded(outcome))
             self.log.record(thing.name, "INFO", f"end_device_{outcome}", device_id=device_id)
         if self.scrubbing and attributes.has_secrets(thing.attributes):
-            unchanged = outcome is Outcome.UNCHANGED and now.id == thing.id
-            self.scrubbing.follow(thing, settled=settled and unchanged)
+            self.scrubbing.follow(thing, settled=settled and complete and now.id == thing.id)
         return device_id
 
     def _create(

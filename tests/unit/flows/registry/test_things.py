@@ -72,20 +72,20 @@ def handle(iot: Any, clients: Clients, simulation: Simulation) -> Handle:
     return handle
 
 
-def event(operation: str, attributes: dict[str, str] = THING) -> str:
-    return json.dumps({"operation": operation, "thingName": "barn", "attributes": attributes})
+def event(operation: str, attributes: dict[str, str] = THING, name: str = "barn") -> str:
+    return json.dumps({"operation": operation, "thingName": name, "attributes": attributes})
 
 
-def create(iot: Any, attributes: dict[str, str] = THING) -> None:
-    iot.create_thing(thingName="barn", thingTypeName="lorawan", attributePayload={"attributes": attributes})
+def create(iot: Any, attributes: dict[str, str] = THING, name: str = "barn") -> None:
+    iot.create_thing(thingName=name, thingTypeName="lorawan", attributePayload={"attributes": attributes})
 
 
 def knowing(simulation: Simulation) -> list[str]:
     return [server for server in SERVERS if getattr(simulation.servers, server).devices]
 
 
-def thing_id(iot: Any) -> str:
-    return str(iot.describe_thing(thingName="barn")["thingId"])
+def thing_id(iot: Any, name: str = "barn") -> str:
+    return str(iot.describe_thing(thingName=name)["thingId"])
 
 
 def status(clients: Clients) -> dict[str, Any]:
@@ -218,6 +218,20 @@ def test_keys_stay_on_a_thing_whose_device_had_to_be_completed(
     assert (knowing(simulation), has_key(iot)) == (list(SERVERS), True)
     handle(settled(iot), **scrubbing)
     assert not has_key(iot)
+
+
+def test_keys_are_removed_from_two_things_that_give_their_device_other_settings(
+    handle: Handle, iot: Any, scrubbing: dict[str, str]
+) -> None:
+    """Each event and each work item of one of them changes what the other one has set."""
+    plans = {"barn": "EU_863_870_TTN", "shed": "EU_868_1"}
+    for name, plan in plans.items():
+        create(iot, THING | {"frequencyPlanID": plan}, name)
+        handle(event("CREATED", name=name), **scrubbing)
+    for name in plans:
+        handle(WorkItem(thing_name=name, thing_id=thing_id(iot, name)).body(), **scrubbing)
+    things = [iot.describe_thing(thingName=name)["attributes"] for name in plans]
+    assert ["appKey" in each for each in things] == [False, False]
 
 
 def test_a_thing_of_another_stack_is_ignored(
