@@ -1,7 +1,7 @@
 """Tables of Amazon DynamoDB: items by their hash key, and the expressions that the product writes.
 
 Understood: `SET a = :v`, `REMOVE a`, `ADD a :set`; conditions of `attribute_not_exists(a)`, `a = :v` and `a < :v`,
-joined by OR. Anything else fails the simulation, so that it is noticed.
+joined by OR, and such groups in parentheses joined by AND. Anything else fails the simulation, so that it is noticed.
 """
 
 from __future__ import annotations
@@ -67,9 +67,17 @@ class Tables:
         stored = self._items.get(place)
         item: Item | None = json.loads(stored) if stored else None
         condition = request.get("ConditionExpression")
-        if condition and not any(_holds(each, item or {}, request) for each in condition.split(" OR ")):
+        if condition and not all(_any_holds(each, item or {}, request) for each in _groups(condition)):
             raise AwsError("UpdateItem", 400, "ConditionalCheckFailedException", "The conditional request failed", {})
         return item
+
+
+def _groups(condition: str) -> list[str]:
+    return condition[1:-1].split(") AND (") if condition.startswith("(") else [condition]
+
+
+def _any_holds(group: str, item: Item, request: Mapping[str, Any]) -> bool:
+    return any(_holds(each, item, request) for each in group.split(" OR "))
 
 
 def _holds(condition: str, item: Item, request: Mapping[str, Any]) -> bool:
