@@ -79,13 +79,7 @@ def unfinished(world: World) -> list[str]:
     known = {key for each in ("join", "network", "application") for key in getattr(servers, each).devices}
     broken += [f"{key[1]} has no record on the Identity Server" for key in known - set(servers.identity.devices)]
     for key, record in world.witness.records():
-        interrupted = world.witness.known(key).interrupted
-        if interrupted and not any(
-            SECRETS & set(attributes) and world.regions[place.region].shadows.get(name, {}).get("state") != "failed"
-            for place, name, attributes in standing(world, key)
-        ):
-            # It was left in part, and before the next attempt the thing lost its keys, or got others that are refused:
-            # the rest is reported, and not deleted on a guess.
+        if is_reported(world, key):
             continue
         euis = record["ids"].get("join_eui"), record["ids"].get("dev_eui")
         claimed = servers.claiming.devices.get(euis)  # type: ignore[call-overload]
@@ -101,6 +95,24 @@ def unfinished(world: World) -> list[str]:
         if claimed.claimed_by and claimed.dev_eui not in ids:
             broken.append(f"{claimed.dev_eui} is claimed by {claimed.claimed_by}, which has no such device")
     return broken
+
+
+def is_reported(world: World, key: DeviceKey) -> bool:
+    """Whether a device is left in part, which is reported: nothing can complete it, and it is not deleted on a guess.
+
+    Its creation was interrupted, and before the next attempt the thing lost its keys, or got others that are refused.
+    Or its deletion was interrupted, and before the next attempt a thing without keys was made for it.
+    """
+    things = [
+        (SECRETS & set(attributes), world.regions[place.region].shadows.get(name, {}).get("state") == "failed")
+        for place, name, attributes in standing(world, key)
+    ]
+    if any(keys and not failed for keys, failed in things):
+        return False
+    logs = (account.log for account in world.regions.values())
+    return world.witness.known(key).interrupted or any(
+        entry["event"] == "end_device_incomplete" and entry["device_id"] == key[1] for log in logs for entry in log
+    )
 
 
 def is_doubtful(world: World, key: DeviceKey) -> bool:

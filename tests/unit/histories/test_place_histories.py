@@ -22,6 +22,12 @@ TWO_PLANS: Final[list[Step]] = [
 ]
 """Two stacks of an application have a thing with keys for one device, and the things do not name the same plan."""
 
+HALF_DELETED: Final[list[Step]] = [
+    *(("create", 0, 0, 0, 0), ("deliver", 0, 0, 0, 0), ("delete", 0, 0, 0, 0), ("compare", 0, 2, 0, 0)),
+    *(("deliver", 0, 1, 10, 5), ("create", 0, 0, 1, 0)),
+]
+"""A deletion is interrupted after the Application Server, and then a thing without keys is made for the device."""
+
 many = settings(
     max_examples=size(40, 5000),
     phases=[phase for phase in Phase if phase is not Phase.explain],
@@ -35,6 +41,7 @@ def test_nothing_that_lives_is_lost_in_any_place(on_thing_deleted: OnThingDelete
     @many
     @given(histories)
     @example(TWO_PLANS)
+    @example(HALF_DELETED)
     def live(history: list[Step]) -> None:
         world = World(on_thing_deleted, scrub_keys)
         play(world, history)

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from tests import cases
-from tests.unit.flows.registry.conftest import ACCOUNT, REGION, SERVERS, Application, Stack, StackIn
+from tests.unit.flows.registry.conftest import ACCOUNT, APPLICATION, REGION, SERVERS, Application, Stack, StackIn
 from thingbridge.aws.things import Things
 from thingbridge.aws.things_log import ThingsLog
 from thingbridge.errors import Busy
@@ -134,6 +134,26 @@ def test_a_thing_created_again_keeps_its_device_and_its_keys_in_any_order_of_the
     in_step(farm)
     assert application.knowing(DEVICE_ID) == WHOLE
     assert application.attributes(DEVICE_ID)["aws-iot-thing"].endswith(f"/{new_name}")
+
+
+@pytest.mark.parametrize("with_keys", [True, False])
+def test_a_device_whose_deletion_had_begun_is_completed_from_the_new_thing_or_reported_there(
+    farm: Stack, application: Application, with_keys: bool
+) -> None:
+    old = made(farm)
+    del application.simulation.servers.application.devices[APPLICATION, DEVICE_ID]
+    farm.iot.delete_thing(thingName="barn")
+    farm.put("shed", devEUI=EUI, **(DESCRIPTION if with_keys else {}))
+    farm.deliver("DELETED", "barn", old)
+    assert farm.events("barn")[-1] == "end_device_kept"
+    reported = [each["reason"] for each in farm.log("shed") if each["event"] == "end_device_incomplete"]
+    farm.announce("CREATED", "shed")
+    if with_keys:
+        assert (reported, application.knowing(DEVICE_ID)) == ([], WHOLE)
+    else:
+        assert len(reported) == 1
+        assert "it is not on the Application Server" in reported[0]
+        assert application.knowing(DEVICE_ID) == [each for each in WHOLE if each != "application"]
 
 
 def test_a_thing_renamed_while_events_were_missed_keeps_its_device(farm: Stack, application: Application) -> None:
