@@ -25,6 +25,7 @@ class Marking(StrEnum):
     """The outcome of writing a mark."""
 
     WRITTEN = "written"
+    TAKEN_OVER = "taken over"
     UNCHANGED = "unchanged"
     ABSENT = "absent"
     FOREIGN = "foreign"
@@ -60,6 +61,7 @@ def read(things_stack: ThingsStack, device_id: str) -> tuple[EndDeviceIdentifier
 def write(things_stack: ThingsStack, device_id: str, mark: Mark) -> Marking:
     """Mark a device, keeping its other attributes. Another stack's mark is left alone, unless it was handed over.
 
+    TAKEN_OVER: it is in step with a thing, and its earlier mark was of another one, or said that it is not in step.
     NO_ROOM: the device has ten other attributes, or the mark is too long; an earlier mark of this stack is removed.
     """
     found = things_stack.end_devices.get(Server.IDENTITY, device_id, ("attributes",))
@@ -73,7 +75,7 @@ def write(things_stack: ThingsStack, device_id: str, mark: Mark) -> Marking:
         return Marking.UNCHANGED
     if marks.has_room(attributes) and mark.fits:
         things_stack.end_devices.set_attributes(device_id, attributes | mark.attributes())
-        return Marking.WRITTEN
+        return Marking.TAKEN_OVER if now and mark.takes_over(now) else Marking.WRITTEN
     if now:
         _remove(things_stack, device_id, attributes)
     return Marking.NO_ROOM

@@ -87,8 +87,17 @@ class Mark:
         """
         if other is None or other.owner == self.owner:
             return True
-        in_step = other.digest not in (UNFINISHED, KEPT)
-        return other.thing_name == self.thing_name and not in_step and self.owner.is_neighbour_of(other.owner)
+        handed_over = other.thing_name == self.thing_name and not other.is_in_step
+        return handed_over and self.owner.is_neighbour_of(other.owner)
+
+    def takes_over(self, other: "Mark") -> bool:
+        """Whether a device that has this mark instead is in step with a thing that it was not in step with before."""
+        return self.is_in_step and (other.digest == UNFINISHED or other.thing_id != self.thing_id)
+
+    @property
+    def is_in_step(self) -> bool:
+        """Whether the device was in step with the thing."""
+        return self.digest not in (UNFINISHED, KEPT)
 
     @property
     def fits(self) -> bool:

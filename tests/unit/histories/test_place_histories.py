@@ -28,6 +28,12 @@ HALF_DELETED: Final[list[Step]] = [
 ]
 """A deletion is interrupted after the Application Server, and then a thing without keys is made for the device."""
 
+HALF_DELETED_AND_GIVEN: Final[list[Step]] = [
+    *(("create", 3, 0, 0, 0), ("deliver", 0, 0, 0, 0), ("delete", 0, 0, 0, 0), ("deliver", 0, 0, 0, 7)),
+    *(("compare", 3, 1, 0, 0), ("create", 0, 0, 1, 0)),
+]
+"""The same, and the new thing is that of another stack."""
+
 many = settings(
     max_examples=size(40, 5000),
     phases=[phase for phase in Phase if phase is not Phase.explain],
@@ -42,6 +48,7 @@ def test_nothing_that_lives_is_lost_in_any_place(on_thing_deleted: OnThingDelete
     @given(histories)
     @example(TWO_PLANS)
     @example(HALF_DELETED)
+    @example(HALF_DELETED_AND_GIVEN)
     def live(history: list[Step]) -> None:
         world = World(on_thing_deleted, scrub_keys)
         play(world, history)

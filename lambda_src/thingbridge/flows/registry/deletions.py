@@ -15,10 +15,10 @@ from thingbridge.flows import end_devices, marking
 from thingbridge.flows.end_devices import Outcome, Unfinished
 from thingbridge.flows.registry.standing import StandingThings
 from thingbridge.lorawan.identifiers import EndDeviceIdentifiers
-from thingbridge.registry import attributes, events, marks, standing
+from thingbridge.registry import events, marks, standing
 from thingbridge.registry.attributes import DeviceReference
 from thingbridge.registry.marks import Mark, Owner
-from thingbridge.registry.provisioning import Server, Step
+from thingbridge.registry.provisioning import Step
 from thingbridge.things_stack.client import ThingsStack
 from thingbridge.things_stack.errors import ThingsStackRefused
 
@@ -81,8 +81,6 @@ class Deletions:
             # Without a digest: the comparison checks whether the device is in step with this thing.
             unfinished = Mark(keeper.name, self.owner, marks.UNFINISHED, marks.short_id(keeper.id))
             marking.write(self.things_stack, device.device_id, unfinished)
-        if stands and not attributes.has_secrets(keeper.attributes):
-            self._report_half_device(keeper.name, device)
         reason = f"the thing {keeper.name} stands for it"
         if not stands:
             reason = (
@@ -92,15 +90,6 @@ class Deletions:
             reason += ", if it is of the same application: if not, delete the device in The Things Stack"
         self._record(thing_name, "INFO", device, kept_for=keeper.name, reason=reason)
         return True
-
-    def _report_half_device(self, keeper: str, device: EndDeviceIdentifiers) -> None:
-        """Record on a thing without keys that the deletion of its device had begun: nothing can complete the device."""
-        if self.things_stack.end_devices.get(Server.APPLICATION, device.device_id, ("ids",)) is None:
-            reason = (
-                f"its deletion had begun before this thing was made, so it is not on the {Server.APPLICATION} and "
-                "delivers no messages: delete it in The Things Stack and create it again, or give this thing its keys"
-            )
-            self.log.record(keeper, "WARN", "end_device_incomplete", device_id=device.device_id, reason=reason)
 
     def _keeper(self, thing_name: str, device: EndDeviceIdentifiers, mark: Mark) -> Thing | None:
         """The thing for which the device is kept: one that stands for it, or else the one that its mark names.

@@ -60,7 +60,7 @@ class DevicesWithoutThing:
                 self._remember(device, error)
             raise
         match self._mark(device, thing_name):
-            case Marking.WRITTEN:
+            case Marking.WRITTEN | Marking.TAKEN_OVER:
                 self._record(thing_name, "end_device_marked", device)
             case Marking.NO_ROOM:
                 self._record(thing_name, "end_device_without_mark", device, reason=marking.NO_ROOM)

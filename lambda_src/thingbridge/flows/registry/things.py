@@ -23,7 +23,7 @@ from thingbridge.flows.registry.scrubbing import Scrubbing
 from thingbridge.registry import attributes, events, marks, provisioning, status, work_items
 from thingbridge.registry.events import Operation, ThingEvent
 from thingbridge.registry.marks import Mark, Owner
-from thingbridge.registry.provisioning import Place, Step
+from thingbridge.registry.provisioning import Place, Server, Step
 from thingbridge.registry.reconcile import OnThingDeleted
 from thingbridge.things_stack.client import ThingsStack
 
@@ -166,7 +166,19 @@ class Registry:
         if device_id is None:
             return Marking.ABSENT
         mark = Mark.of(thing.name, thing.attributes, self.rules.owner, thing.id)
-        return marking.write(self.things_stack, device_id, mark)
+        outcome = marking.write(self.things_stack, device_id, mark)
+        if outcome is Marking.TAKEN_OVER and not attributes.has_secrets(thing.attributes):
+            self._report_half_device(thing.name, device_id)
+        return outcome
+
+    def _report_half_device(self, thing_name: str, device_id: str) -> None:
+        """Record that the deletion of a device had begun when its thing was made, which has no keys to complete it."""
+        if self.things_stack.end_devices.get(Server.APPLICATION, device_id, ("ids",)) is None:
+            reason = (
+                f"its deletion had begun before this thing was made, so it is not on the {Server.APPLICATION} and "
+                "delivers no messages: delete it in The Things Stack and create it again, or give this thing its keys"
+            )
+            self.log.record(thing_name, "WARN", "end_device_incomplete", device_id=device_id, reason=reason)
 
     def _bring_in_step(self, thing: Thing, operation: Operation, *, settled: bool) -> str | None:
         """Create, claim, complete or change the device of a thing, as far as the thing describes one.
