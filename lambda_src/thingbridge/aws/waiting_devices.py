@@ -13,6 +13,7 @@ from typing import Final
 
 from thingbridge.aws.clients import Clients
 from thingbridge.aws.errors import answered, code, translate_errors
+from thingbridge.errors import Busy
 
 KEPT_FOR_SECONDS: Final = 15 * 86_400
 """A day longer than the queue keeps a message."""
@@ -47,7 +48,11 @@ class WaitingDevices:
         Which one is the last is read first: a write that does not meet its condition counts like any other, and in a
         rush most messages have others behind them.
         """
-        if self._last_message(device_id, consistent=True) != message_id:
+        try:
+            last = self._last_message(device_id, consistent=True)
+        except Busy:
+            last = message_id  # The condition of the deletion finds out as well.
+        if last != message_id:
             return
         with translate_errors(f"store that no message of {device_id} waits"):
             try:

@@ -19,6 +19,7 @@ from tests.unit.invocation import Invocation
 from tests.unit.lent_clients import LentClients
 from thingbridge.aws.clients import Clients
 from thingbridge.aws.directory_table import DirectoryTable
+from thingbridge.aws.waiting_devices import WaitingDevices
 from thingbridge.errors import Busy, Throttled
 from thingbridge.flows.upstream import Upstream
 from thingbridge.flows.waiting import LONGEST_PAUSE, MOST_ATTEMPTS, WaitingMessages
@@ -215,6 +216,17 @@ def test_of_the_messages_of_a_device_only_the_last_one_costs_a_write_when_it_was
         written.append(stack.other.take_calls().get("DeleteItem", 0))
     assert written == [0, 0, 1]
     assert "Item" not in boto3.client("dynamodb").get_item(TableName=TABLE, Key={"device": {"S": "device-ab"}})
+
+
+def test_a_handled_message_leaves_also_while_the_table_can_not_be_read(stack: Stack, answer_with: AnswerWith) -> None:
+    devices, seen_by_others = WaitingDevices(stack.clients, TABLE), WaitingDevices(stack.other, TABLE)
+    for message in ("first", "last"):
+        devices.joined("device-ab", message, time.time())
+    answer_with("dynamodb", "GetItem", 400, "ProvisionedThroughputExceededException")
+    devices.left("device-ab", "first")
+    assert seen_by_others.has("device-ab")
+    devices.left("device-ab", "last")
+    assert not seen_by_others.has("device-ab")
 
 
 def test_another_device_does_not_wait(stack: Stack, throttle: Throttle) -> None:
